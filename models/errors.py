@@ -1,0 +1,23 @@
+"""What an operator is told when something cannot be done: one clear line each."""
+
+
+class RefusedError(Exception):
+    """What was asked for cannot be done, for the reason that the text gives.
+
+    RefusedError
+    ├── DatabaseError     the database cannot be reached, or is not what it should be
+    ├── BlueprintError    a blueprint file cannot be imported
+    └── TokenError        a token cannot be created or found
+    """
+
+
+class DatabaseError(RefusedError):
+    """The database cannot be reached, or is not what it should be."""
+
+
+class BlueprintError(RefusedError):
+    """A blueprint file cannot be imported; names the file, the line and the reason."""
+
+
+class TokenError(RefusedError):
+    """A token cannot be created or found."""

@@ -1,0 +1,1 @@
+"""Migrations in order: one file a version."""

@@ -1,0 +1,153 @@
+"""Who asks, and which flows they may see."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum, auto
+from typing import Any
+
+from sqlalchemy import (
+    CTE,
+    ColumnElement,
+    Select,
+    Text,
+    and_,
+    cast,
+    exists,
+    false,
+    not_,
+    select,
+    true,
+)
+from sqlmodel import col
+
+from models.access import (
+    ContentType,
+    Group,
+    GroupParentage,
+    GroupRole,
+    Permission,
+    RoleModelPermission,
+    RoleObjectPermission,
+    Token,
+    User,
+    UserGroup,
+    UserRole,
+)
+from models.flow import Flow
+
+# The one kind of user that may see nothing and is told so with an empty list.
+INTERNAL_SERVICE_ACCOUNT = "internal_service_account"
+
+
+class Sight(Enum):
+    """How much of all flows somebody may see."""
+
+    EVERYTHING = auto()
+    GRANTED = auto()
+    NOTHING = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Viewer:
+    """Who asks: a user's id, and how much they may see."""
+
+    user_id: int
+    user_type: str
+    sight: Sight
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether they may not even ask."""
+        return self.sight is Sight.NOTHING and self.user_type != INTERNAL_SERVICE_ACCOUNT
+
+
+def viewer_of(row: Any) -> Viewer:
+    """The viewer that a row of `by_key` tells of."""
+    user_id, user_type, is_superuser, sees_all, sees_some = row
+    if is_superuser or sees_all:
+        return Viewer(user_id, user_type, Sight.EVERYTHING)
+    return Viewer(user_id, user_type, Sight.GRANTED if sees_some else Sight.NOTHING)
+
+
+def by_key(key: str, now: datetime) -> Select[int, str, bool, bool, bool]:
+    """The user that a stored key stands for at this time: at most one row for `viewer_of`."""
+    reader = (
+        select(col(Token.user_id), col(User.type))
+        .join_from(Token, User, col(Token.user_id) == col(User.id))
+        .where(col(Token.key) == key, col(Token.intent) == "api", col(User.is_active))
+        .where(not_(and_(col(Token.expiring), col(Token.expires) < now)))
+        .order_by(col(Token.token_uuid))
+        .limit(1)
+        .cte("reader")
+    )
+    groups = _groups(select(reader.c.user_id))
+    roles = _roles(select(reader.c.user_id), groups)
+    return select(
+        reader.c.user_id,
+        reader.c.type,
+        exists().where(
+            col(Group.group_uuid).in_(select(groups.c.group_id)), col(Group.is_superuser)
+        ),
+        exists(_granted_models(roles)),
+        exists(
+            select(col(Flow.flow_uuid)).where(
+                cast(col(Flow.flow_uuid), Text).in_(_granted_objects(roles))
+            )
+        ),
+    )
+
+
+def visible_to(viewer: Viewer) -> ColumnElement[bool]:
+    """The condition on `Flow` that the viewer may see it."""
+    if viewer.sight is not Sight.GRANTED:
+        return true() if viewer.sight is Sight.EVERYTHING else false()
+    user = select(col(User.id)).where(col(User.id) == viewer.user_id)
+    return cast(col(Flow.flow_uuid), Text).in_(_granted_objects(_roles(user, _groups(user))))
+
+
+def _groups(user: Select[Any]) -> CTE:
+    """The user's groups and all their ancestors; UNION ends where parentage goes in a circle."""
+    groups = (
+        select(col(UserGroup.group_id))
+        .where(col(UserGroup.user_id).in_(user))
+        .cte("groups", recursive=True)
+    )
+    return groups.union(
+        select(col(GroupParentage.parent_id)).where(
+            col(GroupParentage.child_id) == groups.c.group_id
+        )
+    )
+
+
+def _roles(user: Select[Any], groups: CTE) -> Select[Any]:
+    own = select(col(UserRole.role_id)).where(col(UserRole.user_id).in_(user))
+    shared = select(col(GroupRole.role_id)).where(
+        col(GroupRole.group_id).in_(select(groups.c.group_id))
+    )
+    return select(own.union(shared).cte("roles").c.role_id)
+
+
+def _granted_models(roles: Select[Any]) -> Select[Any]:
+    return (
+        select(col(RoleModelPermission.id))
+        .join(Permission, col(RoleModelPermission.permission_id) == col(Permission.id))
+        .join(ContentType, col(Permission.content_type_id) == col(ContentType.id))
+        .where(_lets_view_flows(), col(RoleModelPermission.role_id).in_(roles))
+    )
+
+
+def _granted_objects(roles: Select[Any]) -> Select[Any]:
+    return (
+        select(col(RoleObjectPermission.object_pk))
+        .join(Permission, col(RoleObjectPermission.permission_id) == col(Permission.id))
+        .join(ContentType, col(Permission.content_type_id) == col(ContentType.id))
+        .where(_lets_view_flows(), col(RoleObjectPermission.role_id).in_(roles))
+    )
+
+
+def _lets_view_flows() -> ColumnElement[bool]:
+    return and_(
+        col(Permission.codename) == "view_flow",
+        col(ContentType.app_label) == "authentik_flows",
+        col(ContentType.model) == "flow",
+    )

