@@ -13,8 +13,8 @@ COPY --from=build /opt/flowql /opt/flowql
 RUN useradd --system --create-home --home-dir /var/lib/flowql flowql
 USER flowql
 WORKDIR /var/lib/flowql
-ENV PATH=/opt/flowql/bin:$PATH PYTHONUNBUFFERED=1
+ENV PATH=/opt/flowql/bin:$PATH PYTHONUNBUFFERED=1 FLOWQL_HOST=0.0.0.0 FLOWQL_PORT=8000
 EXPOSE 8000
 HEALTHCHECK --start-period=10s CMD ["python", "-c", "import urllib.request as r; r.urlopen('http://127.0.0.1:8000/-/health/live/', timeout=3)"]
 ENTRYPOINT ["flowql"]
-CMD ["serve", "--host", "0.0.0.0", "--port", "8000"]
+CMD ["serve"]

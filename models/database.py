@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import asyncpg
-from sqlalchemy import Executable, Row, event, text
+from sqlalchemy import Executable, event, text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from models import catalog, migrations
 from models.address import Address, PostgreSQLServer, SQLiteFile, parse
-from models.catalog import Catalog, ChildTable
+from models.catalog import Catalog
 from models.errors import DatabaseError
 from models.search import contains_terms
 
@@ -46,16 +46,6 @@ class Database:
         """Whether FlowQL made the tables, and may write them."""
         return self.catalog.is_ours
 
-    @property
-    def stage_tables(self) -> tuple[ChildTable, ...]:
-        """Authentik's tables for the types of stages."""
-        return self.catalog.children("stage_ptr_id")
-
-    @property
-    def policy_tables(self) -> tuple[ChildTable, ...]:
-        """Authentik's tables for the types of policies."""
-        return self.catalog.children("policy_ptr_id")
-
     def stored_key(self, key: str) -> str:
         """A token's key as the database keeps it: authentik in plain text, FlowQL as a digest.
 
@@ -63,7 +53,7 @@ class Database:
         """
         return f"sha256${hashlib.sha256(key.encode()).hexdigest()}" if self.is_ours else key
 
-    async def read(self, statement: Executable) -> Sequence[Row[Any]]:
+    async def read(self, statement: Executable) -> Sequence[Any]:
         """All rows of one SELECT."""
         async with self.engine.connect() as connection:
             return (await connection.execute(statement)).all()

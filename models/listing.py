@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from sqlalchemy import ColumnElement, Select, SQLColumnExpression, false, func, select
 from sqlmodel import col
@@ -36,6 +36,12 @@ class Ordering:
 
     name: str
     descending: bool = False
+
+    @classmethod
+    def of(cls, term: str) -> Self:
+        """The ordering of a term as REST has it: a name, with a dash in front to descend."""
+        name = term.removeprefix("-")
+        return cls(name, descending=name != term)
 
 
 BY_SLUG = Ordering("slug")

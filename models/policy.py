@@ -54,5 +54,5 @@ class PolicyType(Table, table=True):
 
     __tablename__ = "flowql_policytype"
 
-    policy_ptr_id: str = reference("authentik_policies_policy.policy_uuid", primary_key=True)
+    ptr_id: str = reference("authentik_policies_policy.policy_uuid", primary_key=True)
     model: str = Field(sa_type=TEXT)

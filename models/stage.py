@@ -19,5 +19,5 @@ class StageType(Table, table=True):
 
     __tablename__ = "flowql_stagetype"
 
-    stage_ptr_id: str = reference("authentik_flows_stage.stage_uuid", primary_key=True)
+    ptr_id: str = reference("authentik_flows_stage.stage_uuid", primary_key=True)
     model: str = Field(sa_type=TEXT)

@@ -1,3 +1,4 @@
+# ruff: noqa: RUF001 - characters that look like others are what this file is about
 """An authentik database full of odd but possible rows, the same on every run."""
 
 import random
@@ -114,7 +115,7 @@ NAMES = (
     "ŉ apostrophe n",
     "µ micro",
     "μ mu",
-    "K kelvin",
+    "\u212a kelvin",
     "k kelvin",
     "ſ long s",
     "ᾳ iota",

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Literal, Self, TypedDict
 from urllib.parse import quote
 
 import psycopg
@@ -37,6 +37,13 @@ autovacuum = off
 timezone = 'UTC'
 log_timezone = 'UTC'
 """
+
+
+class Account(TypedDict, total=False):
+    """What subprocess is told about whom a process runs as."""
+
+    user: str
+    extra_groups: list[str]
 
 
 class PostgresDidNotStartError(RuntimeError):
@@ -232,7 +239,7 @@ def _give_away(folder: Path) -> None:
         shutil.chown(folder, ACCOUNT_FOR_ROOT)
 
 
-def _account() -> dict[str, Any]:
+def _account() -> Account:
     """Return how to start a process as somebody else than root; as any other user, nothing."""
     if os.geteuid() != 0:
         return {}

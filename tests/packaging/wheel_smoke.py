@@ -55,12 +55,19 @@ def build(into: Path) -> Path:
 
 def compare_files(wheel: Path) -> None:
     """Hold what the wheel has against what the checkout has: code, samples, migrations, pages."""
-    with zipfile.ZipFile(wheel) as archive:
-        packed = {name for name in archive.namelist() if ".dist-info/" not in name}
+    packed = set(packed_files(wheel))
     source = set(source_files())
     if packed != source:
         sys.exit(f"missing: {sorted(source - packed)}\nunexpected: {sorted(packed - source)}")
     say(f"has all {len(packed)} files of {' and '.join(PACKAGES)}")
+
+
+def packed_files(wheel: Path) -> Iterator[str]:
+    """Name each file in the wheel that is not about the wheel."""
+    with zipfile.ZipFile(wheel) as archive:
+        for name in archive.namelist():
+            if not name.endswith("/") and ".dist-info/" not in name:
+                yield name
 
 
 def source_files() -> Iterator[str]:

@@ -292,27 +292,27 @@ def upgrade() -> None:
 
     op.create_table(
         "flowql_policytype",
-        sa.Column("policy_ptr_id", UUID, nullable=False),
+        sa.Column("ptr_id", UUID, nullable=False),
         sa.Column("model", TEXT, nullable=False),
         sa.ForeignKeyConstraint(
-            ["policy_ptr_id"],
+            ["ptr_id"],
             ["authentik_policies_policy.policy_uuid"],
             initially="DEFERRED",
             deferrable=True,
         ),
-        sa.PrimaryKeyConstraint("policy_ptr_id"),
+        sa.PrimaryKeyConstraint("ptr_id"),
     )
     op.create_table(
         "flowql_stagetype",
-        sa.Column("stage_ptr_id", UUID, nullable=False),
+        sa.Column("ptr_id", UUID, nullable=False),
         sa.Column("model", TEXT, nullable=False),
         sa.ForeignKeyConstraint(
-            ["stage_ptr_id"],
+            ["ptr_id"],
             ["authentik_flows_stage.stage_uuid"],
             initially="DEFERRED",
             deferrable=True,
         ),
-        sa.PrimaryKeyConstraint("stage_ptr_id"),
+        sa.PrimaryKeyConstraint("ptr_id"),
     )
     op.create_table(
         "authentik_flows_flowstagebinding",

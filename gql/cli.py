@@ -1,0 +1,219 @@
+"""The command `flowql`.
+
+What a command needs is imported where it runs, so that help is there at once.
+"""
+
+import asyncio
+import sys
+from collections.abc import Sequence
+from datetime import timedelta
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import App, CycloptsError, Parameter
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from gql.settings import Settings, read_settings
+from models.errors import RefusedError
+
+USAGE_ERROR = 2
+DRIFTED = 1
+FOREVER = timedelta(days=100 * 365)
+SDL_FILE = Path("schema.graphql")
+
+app = App(
+    name="flowql",
+    version=version("flowql"),
+    help="authentik's flows over GraphQL, with the REST endpoint kept.\n\n"
+    "Try `flowql demo` first. Every option can also be set in the environment or in a file"
+    " `.env`, as `FLOWQL_DATABASE_URL`, `FLOWQL_PORT` and so on.",
+    help_format="markdown",
+)
+tokens = App(name="token", help="Create, list and revoke the tokens of FlowQL's own database.")
+app.command(tokens)
+
+Database = Annotated[
+    str | None,
+    Parameter(
+        name="--database",
+        help="`sqlite:///path` or `postgresql://user@host/name`; else `sqlite:///flowql.db`.",
+    ),
+]
+Schema = Annotated[
+    str | None,
+    Parameter(name="--schema", help="The PostgreSQL schema, a tenant of authentik; else `public`."),
+]
+
+
+@app.command
+def serve(
+    *,
+    host: Annotated[str | None, Parameter(help="Where to listen; else `127.0.0.1`.")] = None,
+    port: Annotated[int | None, Parameter(help="Where to listen; else `8000`.")] = None,
+    database: Database = None,
+    schema: Schema = None,
+    workers: Annotated[int | None, Parameter(help="How many processes; else one.")] = None,
+    access_log: Annotated[bool | None, Parameter(help="Log every request.")] = None,
+) -> None:
+    """Serve GraphQL and REST from a database, which is only read."""
+    from gql import server
+
+    settings = read_settings(
+        host=host,
+        port=port,
+        database_url=database,
+        schema_name=schema,
+        workers=workers,
+        access_log=access_log,
+    )
+    with server.listen(settings.host, settings.port) as listening:
+        url = server.url_of(listening)
+        server.serve(settings, listening, lambda: _say(f"FlowQL listens on {url}"))
+
+
+@app.command
+def demo(
+    *, port: Annotated[int, Parameter(help="Where to listen; the next free port if taken.")] = 8000
+) -> None:
+    """Serve authentik's sample flows from a fresh database, with a token to ask with."""
+    from gql import demo as demonstration
+
+    demonstration.run(port)
+
+
+@app.command
+def migrate(*, database: Database = None, schema: Schema = None) -> None:
+    """Create FlowQL's own database, or upgrade it. authentik's is never touched."""
+    from models import database as databases
+
+    settings = _settings(database, schema)
+    asyncio.run(databases.migrate(settings.database_url, settings.schema_name))
+    _say("the database is up to date")
+
+
+@app.command(name="import")
+def import_(
+    paths: Annotated[list[Path], Parameter(help="Blueprint files, and folders of them.")],
+    /,
+    *,
+    database: Database = None,
+    schema: Schema = None,
+) -> None:
+    """Import flows from authentik's blueprint files: all of them, or none if one is bad."""
+    from gql import administration
+
+    report = asyncio.run(administration.import_blueprints(_settings(database, schema), paths))
+    for line in report.left_out:
+        _say(line)
+    skipped = ", ".join(f"{count} {model}" for model, count in sorted(report.skipped.items()))
+    _say(
+        f"{report.created} created, {report.updated} updated, {report.unchanged} unchanged,"
+        f" {report.skipped.total()} skipped{f' ({skipped})' if skipped else ''}"
+    )
+
+
+@tokens.command(name="create")
+def token_create(
+    name: Annotated[str, Parameter(help="What to call it.")],
+    /,
+    *,
+    superuser: Annotated[bool, Parameter(negative=(), help="It stands for a superuser.")] = False,
+    flow: Annotated[
+        list[str] | None,
+        Parameter(
+            negative=(), consume_multiple=True, help="It sees the flow of this slug; repeatable."
+        ),
+    ] = None,
+    expires: Annotated[
+        timedelta | None, Parameter(help="When it ends, as `30d` or `12h`; else never.")
+    ] = None,
+    database: Database = None,
+    schema: Schema = None,
+) -> None:
+    """Create a token and print its key, which is shown only this once.
+
+    With neither --superuser nor --flow it sees all flows, and is no superuser.
+    """
+    from gql import administration
+    from models.tokens import Rights
+
+    if superuser and flow:
+        raise RefusedError("--superuser and --flow exclude each other")
+    if expires is not None and not timedelta() < expires < FOREVER:
+        raise RefusedError("--expires is not in the future, or too far in it")
+    rights = Rights(superuser=superuser, flow_slugs=tuple(flow or ()))
+    settings = _settings(database, schema)
+    key = asyncio.run(administration.create_token(settings, name, rights, expires))
+    print(key)
+
+
+@tokens.command(name="list")
+def token_list(*, database: Database = None, schema: Schema = None) -> None:
+    """List the tokens, what they see, and when they end."""
+    from gql import administration
+
+    table = Table("name", "sees", "expires", box=None, pad_edge=False)
+    for token in asyncio.run(administration.list_tokens(_settings(database, schema))):
+        sees = "all, as superuser" if token.is_superuser else ", ".join(token.flow_slugs) or "all"
+        expires = f"{token.expires:%Y-%m-%d %H:%M} UTC" if token.expires else "never"
+        table.add_row(Text(token.name), sees, expires)
+    Console().print(table)
+
+
+@tokens.command(name="revoke")
+def token_revoke(
+    name: Annotated[str, Parameter(help="What it is called.")],
+    /,
+    *,
+    database: Database = None,
+    schema: Schema = None,
+) -> None:
+    """Make a token worthless."""
+    from gql import administration
+
+    asyncio.run(administration.revoke_token(_settings(database, schema), name))
+    _say(f"the token {name} is revoked")
+
+
+@app.command(name="schema")
+def schema_(
+    *,
+    check: Annotated[
+        bool, Parameter(negative=(), help="Say whether ./schema.graphql is this text.")
+    ] = False,
+) -> None:
+    """Print the GraphQL schema in GraphQL's own language."""
+    from gql import schema
+
+    text = schema.printed(schema.build())
+    if not check:
+        sys.stdout.write(text)
+    elif not SDL_FILE.is_file() or SDL_FILE.read_text() != text:
+        _say(f"{SDL_FILE} is outdated: run 'flowql schema > {SDL_FILE}'")
+        sys.exit(DRIFTED)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command; what cannot be done is one line on standard error, and exit code 2."""
+    try:
+        app(
+            sys.argv[1:] if arguments is None else arguments,
+            exit_on_error=False,
+            print_error=False,
+        )
+    except (RefusedError, CycloptsError) as error:
+        _say(" ".join(str(error).split()))
+        sys.exit(USAGE_ERROR)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def _settings(database: str | None, schema: str | None) -> Settings:
+    return read_settings(database_url=database, schema_name=schema)
+
+
+def _say(line: str) -> None:
+    print(f"flowql: {line}", file=sys.stderr, flush=True)

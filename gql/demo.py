@@ -1,0 +1,69 @@
+"""`flowql demo`: the sample flows, served from a database that is thrown away at the end."""
+
+import asyncio
+import socket
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+
+from gql.server import ServerError, listen, serve, url_of
+from gql.settings import read_settings
+from models import blueprint
+from models.blueprint.importer import import_blueprints
+from models.database import migrate, open_database
+from models.tokens import Rights, create_token
+
+SAMPLES = Path(blueprint.__file__).parent / "samples"
+HOST = "127.0.0.1"
+PORTS_TRIED = 100
+
+
+def run(port: int) -> None:
+    """Serve the demo on the first free port from `port` on."""
+    with tempfile.TemporaryDirectory(prefix="flowql-demo-") as folder:
+        database_url = f"sqlite:///{folder}/flowql.db"
+        settings = read_settings(
+            database_url=database_url, schema_name="public", workers=1, access_log=False
+        )
+        with _listen(port) as listening:
+            key = asyncio.run(_fill(database_url))
+            serve(settings, listening, lambda: _announce(url_of(listening), key))
+
+
+def _listen(port: int) -> socket.socket:
+    last = min(port + PORTS_TRIED, 2**16) - 1
+    for candidate in range(port, last):
+        with suppress(ServerError):
+            return listen(HOST, candidate)
+    return listen(HOST, last)
+
+
+async def _fill(database_url: str) -> str:
+    """Fill a fresh database with the sample flows; gives the key of a token that sees all."""
+    await migrate(database_url)
+    database = await open_database(database_url, writable=True)
+    try:
+        await import_blueprints(database, [SAMPLES])
+        return await create_token(database, "demo", Rights(superuser=True), None)
+    finally:
+        await database.close()
+
+
+def _announce(url: str, key: str) -> None:
+    login = f"-H 'Authorization: Bearer {key}'"
+    question = '{"query":"{ flows { pagination { count } results { slug name } } }"}'
+    lines = [
+        "FlowQL serves authentik's sample flows until you press Ctrl-C.",
+        "",
+        f"  GraphQL   {url}/graphql   (in a browser: GraphiQL)",
+        f"  Schema    {url}/schema.graphql",
+        f"  REST      {url}/flows/instances/   and {url}/api/v3/flows/instances/",
+        f'  Header    {{"Authorization": "Bearer {key}"}}',
+        "",
+        "Ask for the slugs of all flows, over GraphQL and over REST:",
+        "",
+        f"curl -s {url}/graphql {login} -H 'Content-Type: application/json' -d '{question}'",
+        f"curl -s '{url}/flows/instances/?ordering=slug' {login}",
+        "",
+    ]
+    print("\n".join(lines), flush=True)

@@ -1,0 +1,114 @@
+"""The server process: a socket, uvicorn on it, and a clean end."""
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+from collections.abc import Callable
+from types import FrameType
+from typing import Any
+
+import uvicorn
+from uvicorn.supervisors import Multiprocess
+
+from gql.app import create_app
+from gql.settings import PREFIX, Settings
+from models.database import open_database
+from models.errors import RefusedError
+
+# uvicorn then cancels what is still being answered: SIGTERM ends a server within 5 seconds.
+GRACE_SECONDS = 3
+BACKLOG = 2048
+
+Announce = Callable[[], None]
+
+
+class ServerError(RefusedError):
+    """The server cannot listen where it should."""
+
+
+class AnnouncingServer(uvicorn.Server):
+    """uvicorn's server, which says when it can be asked."""
+
+    announce: Announce
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start, and say so."""
+        await super().startup(sockets)
+        self.announce()
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A socket that listens there; raises ServerError."""
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        return socket.create_server((host, port), family=family, backlog=BACKLOG)
+    except OSError as error:
+        raise ServerError(f"cannot listen on {host} port {port}: {error.strerror}") from error
+
+
+def url_of(listening: socket.socket) -> str:
+    """The address of a listening socket, as a browser takes it."""
+    host, port = listening.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def serve(settings: Settings, listening: socket.socket, announce: Announce) -> None:
+    """Serve until SIGTERM or SIGINT; raises DatabaseError if the database cannot be served."""
+    signal.signal(signal.SIGTERM, _end)
+    asyncio.run(_check(settings))
+    config = _config(settings)
+    if settings.workers > 1:
+        os.environ.update(_environment(settings))
+        announce()
+        Multiprocess(config, sockets=[listening]).run()
+    else:
+        server = AnnouncingServer(config)
+        server.announce = announce
+        server.run(sockets=[listening])
+
+
+def _end(_signal: int, _frame: FrameType | None) -> None:
+    # uvicorn raises the signal again when it has ended; by itself that would skip all clean-up.
+    sys.exit(0)
+
+
+async def _check(settings: Settings) -> None:
+    """Find out now, and not in a worker, that the database cannot be served."""
+    database = await open_database(settings.database_url, settings.schema_name)
+    await database.close()
+
+
+def _config(settings: Settings) -> uvicorn.Config:
+    by_name = settings.workers > 1
+    return uvicorn.Config(
+        "gql.app:from_environment" if by_name else create_app(settings),
+        factory=by_name,
+        workers=settings.workers,
+        lifespan="on",
+        log_config=_logging(access_log=settings.access_log),
+        access_log=settings.access_log,
+        server_header=False,
+        timeout_graceful_shutdown=GRACE_SECONDS,
+    )
+
+
+def _environment(settings: Settings) -> dict[str, str]:
+    """What workers read their settings from."""
+    return {
+        f"{PREFIX}DATABASE_URL": settings.database_url,
+        f"{PREFIX}SCHEMA": settings.schema_name,
+    }
+
+
+def _logging(*, access_log: bool) -> dict[str, Any]:
+    """Everything to standard error, a line each; of uvicorn only what goes wrong, or is asked for."""
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
+        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+        "root": {"level": "WARNING", "handlers": ["stderr"]},
+        "loggers": {"uvicorn.access": {"level": "INFO" if access_log else "WARNING"}},
+    }

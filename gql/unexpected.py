@@ -1,0 +1,44 @@
+"""Errors that nobody foresaw: logged once under an id, which is all that a client is told."""
+
+import logging
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+from starlette.requests import ClientDisconnect
+from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+log = logging.getLogger("flowql")
+
+
+def report(error: BaseException) -> str:
+    """Log the error with its traceback; gives the id that it is logged under."""
+    request_id = uuid.uuid4().hex
+    log.error("request %s failed", request_id, exc_info=error)
+    return request_id
+
+
+@dataclass(frozen=True, slots=True)
+class UnexpectedErrors:
+    """Middleware that answers 500 with `body(request id)` where the application fails.
+
+    All of FlowQL's answers are sent whole, so none has begun when an error comes here.
+    """
+
+    app: ASGIApp
+    body: Callable[[str], Mapping[str, Any]]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let the application answer, or answer for it."""
+        try:
+            await self.app(scope, receive, send)
+        except ClientDisconnect:
+            return
+        except Exception as error:  # noqa: BLE001 - this is where all others end
+            request_id = report(error)
+            body = orjson.dumps(self.body(request_id))
+            headers = {"X-Request-ID": request_id}
+            await Response(body, 500, headers, "application/json")(scope, receive, send)

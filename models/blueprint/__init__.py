@@ -1,0 +1,1 @@
+"""authentik's blueprints: YAML files that declare flows, stages and policies."""

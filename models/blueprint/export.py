@@ -1,0 +1,158 @@
+"""A stored flow as a blueprint that authentik and FlowQL import."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, cast
+
+import yaml
+
+from models.blueprint.document import VERSION, Find, KeyOf
+from models.listing import FlowRow
+from models.relations import PolicyBindingRow, StageBindingRow
+
+Entry = Mapping[str, Any]
+# An entry, or the text of a comment that stands in its place.
+Line = Entry | str
+
+
+class Dumper(yaml.SafeDumper):
+    """PyYAML's safe dumper, with blueprints' tags."""
+
+
+def _represent_key_of(dumper: yaml.SafeDumper, value: KeyOf) -> yaml.Node:
+    return cast(Any, dumper).represent_scalar("!KeyOf", value.id)
+
+
+def _represent_find(dumper: yaml.SafeDumper, value: Find) -> yaml.Node:
+    parts = [value.model, *([name, found] for name, found in value.conditions)]
+    return dumper.represent_sequence("!Find", parts, flow_style=True)
+
+
+Dumper.add_representer(KeyOf, _represent_key_of)
+Dumper.add_representer(Find, _represent_find)
+
+
+def document(
+    flow: FlowRow,
+    stages: Sequence[StageBindingRow],
+    policies: Sequence[PolicyBindingRow],
+    models: Mapping[str, str],
+) -> Sequence[Line]:
+    """The entries of a flow with all that is bound to it, what is referred to first.
+
+    `models` are the blueprint models of stages and policies by primary key. What has none is left
+    out, together with what refers to it; a comment names each.
+    """
+    targets = {flow.policybindingmodel_ptr_id: flow.pk}
+    targets |= {row.policybindingmodel_ptr_id: row.pk for row in stages if row.stage in models}
+    return [
+        _flow(flow),
+        *_stages(stages, models),
+        *_policies(policies, models),
+        *(_stage_binding(flow, row, models) for row in stages),
+        *(_policy_binding(row, targets, models) for row in policies),
+    ]
+
+
+def written(lines: Sequence[Line]) -> str:
+    """The YAML text of a blueprint with these entries."""
+    name = next(line["attrs"]["name"] for line in lines if not isinstance(line, str))
+    head = _yaml({"version": VERSION, "metadata": {"name": name}})
+    entries = (f"# {line}\n" if isinstance(line, str) else _yaml([dict(line)]) for line in lines)
+    return f"{head}entries:\n{''.join(entries)}"
+
+
+def _yaml(value: object) -> str:
+    return yaml.dump(value, Dumper=Dumper, sort_keys=False, allow_unicode=True)
+
+
+def _flow(row: FlowRow) -> Entry:
+    return _entry(
+        "authentik_flows.flow",
+        row.pk,
+        {"slug": row.slug},
+        {
+            "name": row.name,
+            "title": row.title,
+            "designation": row.designation,
+            "background": row.background,
+            "policy_engine_mode": row.policy_engine_mode,
+            "compatibility_mode": row.compatibility_mode,
+            "layout": row.layout,
+            "denied_action": row.denied_action,
+            "authentication": row.authentication,
+        },
+    )
+
+
+def _stages(rows: Sequence[StageBindingRow], models: Mapping[str, str]) -> Iterator[Line]:
+    """Each stage once, however often it is bound."""
+    for pk, name in {row.stage: row.stage_name for row in rows}.items():
+        if pk in models:
+            yield _entry(models[pk], pk, {"name": name}, {})
+        else:
+            yield f"left out: the stage {_quoted(name)} ({pk}), whose model is unknown"
+
+
+def _policies(rows: Sequence[PolicyBindingRow], models: Mapping[str, str]) -> Iterator[Line]:
+    """Each policy once, however often it is bound."""
+    for pk, row in {row.policy: row for row in rows if row.policy}.items():
+        if pk in models:
+            attrs = {"execution_logging": row.execution_logging}
+            yield _entry(models[pk], pk, {"name": row.policy_name}, attrs)
+        else:
+            yield f"left out: the policy {_quoted(row.policy_name)} ({pk}), whose model is unknown"
+
+
+def _stage_binding(flow: FlowRow, row: StageBindingRow, models: Mapping[str, str]) -> Line:
+    if row.stage not in models:
+        return f"left out: the binding of the stage {_quoted(row.stage_name)} ({row.pk})"
+    return _entry(
+        "authentik_flows.flowstagebinding",
+        row.pk,
+        {"target": KeyOf(flow.pk), "stage": KeyOf(row.stage), "order": row.order},
+        {
+            "evaluate_on_plan": row.evaluate_on_plan,
+            "re_evaluate_policies": row.re_evaluate_policies,
+            "invalid_response_action": row.invalid_response_action,
+            "policy_engine_mode": row.policy_engine_mode,
+        },
+    )
+
+
+def _policy_binding(
+    row: PolicyBindingRow, targets: Mapping[str, str], models: Mapping[str, str]
+) -> Line:
+    if row.target not in targets or (row.policy and row.policy not in models):
+        bound = row.policy_name or row.group_name or row.username
+        return f"left out: the binding of {_quoted(bound)} ({row.pk})"
+    return _entry(
+        "authentik_policies.policybinding",
+        row.pk,
+        {"target": KeyOf(targets[row.target]), **_bound(row), "order": row.order},
+        {
+            "enabled": row.enabled,
+            "negate": row.negate,
+            "timeout": row.timeout,
+            "failure_result": row.failure_result,
+        },
+    )
+
+
+def _bound(row: PolicyBindingRow) -> Mapping[str, Any]:
+    if row.policy:
+        return {"policy": KeyOf(row.policy)}
+    if row.group_name is not None:
+        return {"group": Find("authentik_core.group", [("name", row.group_name)])}
+    return {"user": Find("authentik_core.user", [("username", row.username)])}
+
+
+def _entry(model: str, pk: str, identifiers: Entry, attrs: Entry) -> Entry:
+    """An entry whose id is its primary key, which no other entry has."""
+    whole = {"model": model, "id": pk, "identifiers": {"pk": pk, **identifiers}}
+    return {**whole, "attrs": dict(attrs)} if attrs else whole
+
+
+def _quoted(name: str | None) -> str:
+    """The name in one line of ASCII, so that it cannot end the comment."""
+    return json.dumps(name)

