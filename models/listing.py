@@ -139,7 +139,9 @@ def _search(terms: tuple[str, ...]) -> Iterator[ColumnElement[bool]]:
 
 def _sorting(ordering: Sequence[Ordering]) -> Iterator[ColumnElement[Any]]:
     """The terms once each, with the slug as the last, so that pages never overlap."""
-    terms = {term.name: term for term in reversed((*ordering, BY_SLUG))}
-    for term in reversed(terms.values()):
+    terms: dict[str, Ordering] = {}
+    for term in (*ordering, BY_SLUG):
+        terms.setdefault(term.name, term)
+    for term in terms.values():
         column = ORDERINGS[term.name]
         yield column.desc() if term.descending else column.asc()

@@ -15,6 +15,7 @@ from sqlalchemy import (
     exists,
     false,
     not_,
+    or_,
     select,
     true,
 )
@@ -75,7 +76,9 @@ def by_key(key: str, now: datetime) -> Select[int, str, bool, bool, bool]:
         select(col(Token.user_id), col(User.type))
         .join_from(Token, User, col(Token.user_id) == col(User.id))
         .where(col(Token.key) == key, col(Token.intent) == "api", col(User.is_active))
-        .where(not_(and_(col(Token.expiring), col(Token.expires) < now)))
+        .where(
+            or_(not_(col(Token.expiring)), col(Token.expires).is_(None), col(Token.expires) >= now)
+        )
         .order_by(col(Token.token_uuid))
         .limit(1)
         .cte("reader")

@@ -1,0 +1,101 @@
+"""What the tests stand on: real databases, filled once, and FlowQL on each of them."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import hypothesis
+import pytest
+from filling import fill_authentik, fill_ours
+from gateway import Gateway
+from postgres import PostgresServer
+from processes import Served, flowql, free_port, running, wait_until_live
+from reference.site import Reference
+
+from models import blueprint
+
+SAMPLES = Path(blueprint.__file__).parent / "samples"
+KINDS = ("sqlite", "postgresql", "authentik")
+
+hypothesis.settings.register_profile("default", max_examples=100, deadline=None)
+hypothesis.settings.register_profile("full", max_examples=2000, deadline=None)
+hypothesis.settings.load_profile("default")
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """A running PostgreSQL with a UTF-8 locale."""
+    with PostgresServer() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def authentik_url(postgres: PostgresServer) -> str:
+    """A database as authentik has it, full of odd data."""
+    return fill_authentik(postgres.create_database("authentik"))
+
+
+@pytest.fixture(scope="session")
+def sqlite_url(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """FlowQL's own SQLite with the same data."""
+    return fill_ours(f"sqlite:///{tmp_path_factory.mktemp('odd') / 'flowql.db'}")
+
+
+@pytest.fixture(scope="session")
+def postgresql_url(postgres: PostgresServer) -> str:
+    """FlowQL's own PostgreSQL with the same data."""
+    return fill_ours(postgres.create_database("flowql"))
+
+
+@pytest.fixture(scope="session")
+def on_authentik(authentik_url: str) -> Iterator[Gateway]:
+    """FlowQL on authentik's database."""
+    with Gateway(authentik_url) as gateway:
+        yield gateway
+
+
+@pytest.fixture(scope="session")
+def on_sqlite(sqlite_url: str) -> Iterator[Gateway]:
+    """FlowQL on its own SQLite."""
+    with Gateway(sqlite_url) as gateway:
+        yield gateway
+
+
+@pytest.fixture(scope="session")
+def on_postgresql(postgresql_url: str) -> Iterator[Gateway]:
+    """FlowQL on its own PostgreSQL."""
+    with Gateway(postgresql_url) as gateway:
+        yield gateway
+
+
+@pytest.fixture(params=KINDS)
+def gateway(request: pytest.FixtureRequest) -> Gateway:
+    """FlowQL on each kind of database in turn, all with the same odd data."""
+    return request.getfixturevalue(f"on_{request.param}")
+
+
+@pytest.fixture(scope="session")
+def reference(authentik_url: str) -> Iterator[Reference]:
+    """Django REST framework on authentik's database."""
+    with Reference(authentik_url) as site:
+        yield site
+
+
+@pytest.fixture(scope="session")
+def sample_url(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A SQLite with the sample flows, filled by the command."""
+    url = f"sqlite:///{tmp_path_factory.mktemp('samples') / 'flowql.db'}"
+    for arguments in (["migrate"], ["import", str(SAMPLES)]):
+        done = flowql(*arguments, "--database", url)
+        assert done.returncode == 0, done.stderr
+    return url
+
+
+@pytest.fixture(scope="session")
+def served(sample_url: str) -> Iterator[Served]:
+    """A running `flowql serve` on the sample flows."""
+    token = flowql("token", "create", "served", "--superuser", "--database", sample_url)
+    port = free_port()
+    with running(["serve", "--port", str(port), "--database", sample_url]) as process:
+        url = f"http://127.0.0.1:{port}"
+        wait_until_live(url, process)
+        yield Served(url, token.stdout.strip(), process)

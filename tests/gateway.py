@@ -1,0 +1,103 @@
+"""FlowQL as a test asks it: the whole application in process, on a real database."""
+
+import json
+from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager, ExitStack
+from dataclasses import dataclass
+from typing import Any, Self
+from urllib.parse import unquote_to_bytes
+
+from anyio.from_thread import BlockingPortal, start_blocking_portal
+from starlette.types import Message
+
+from gql.app import create_app
+from gql.settings import Settings
+
+JSON = {"content-type": "application/json"}
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A response as it was sent; names of headers are in lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        """The body, read as JSON."""
+        return json.loads(self.body)
+
+
+def bearer(key: str | None) -> dict[str, str]:
+    """The headers of somebody with this key, or of nobody."""
+    return {} if key is None else {"authorization": f"Bearer {key}"}
+
+
+class Gateway:
+    """An application that runs in a thread of its own from `with` to its end."""
+
+    def __init__(self, database_url: str, schema: str = "public") -> None:
+        self.app = create_app(Settings(database_url=database_url, schema_name=schema))
+        self._stack = ExitStack()
+        self._portal: BlockingPortal
+
+    def __enter__(self) -> Self:
+        self._portal = self._stack.enter_context(start_blocking_portal())
+        lifespan: AbstractAsyncContextManager[object] = self.app.router.lifespan_context(self.app)
+        self._stack.enter_context(self._portal.wrap_async_context_manager(lifespan))
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._stack.close()
+
+    def ask(
+        self, method: str, target: str, headers: Mapping[str, str] | None = None, body: bytes = b""
+    ) -> Answer:
+        """Send a request as it stands: nothing is escaped or tidied on the way."""
+        return self._portal.call(self._send, method, target, headers or {}, body)
+
+    def get(self, target: str, key: str | None = None) -> Answer:
+        """GET as the bearer of a key."""
+        return self.ask("GET", target, bearer(key))
+
+    def graphql(
+        self, query: str, key: str | None = None, variables: Mapping[str, Any] | None = None
+    ) -> Answer:
+        """POST a GraphQL operation as the bearer of a key."""
+        body = json.dumps({"query": query, "variables": variables}).encode()
+        return self.ask("POST", "/graphql", bearer(key) | JSON, body)
+
+    async def _send(
+        self, method: str, target: str, headers: Mapping[str, str], body: bytes
+    ) -> Answer:
+        path, _, query = target.partition("?")
+        sent: list[Message] = []
+        scope = {
+            "type": "http",
+            "asgi": {"version": "3.0"},
+            "http_version": "1.1",
+            "method": method,
+            "scheme": "http",
+            "path": unquote_to_bytes(path).decode(errors="replace"),
+            "raw_path": path.encode(),
+            "query_string": query.encode(),
+            "root_path": "",
+            "headers": [
+                (name.lower().encode(), value.encode("latin-1")) for name, value in headers.items()
+            ],
+            "server": ("127.0.0.1", 8000),
+            "client": ("127.0.0.1", 50000),
+        }
+
+        async def receive() -> Message:
+            return {"type": "http.request", "body": body, "more_body": False}
+
+        async def send(message: Message) -> None:
+            sent.append(message)
+
+        await self.app(scope, receive, send)
+        start, *rest = sent
+        told = {name.decode().lower(): value.decode("latin-1") for name, value in start["headers"]}
+        return Answer(start["status"], told, b"".join(part["body"] for part in rest))
