@@ -109,10 +109,8 @@ async def _operation(request: Request) -> Operation:
         given: dict[str, Any] = dict(request.query_params)
         given["variables"] = _parsed(given.get("variables") or "null", "The variables are")
     else:
-        if (
-            request.headers.get("content-type", "").partition(";")[0].strip().lower()
-            != "application/json"
-        ):
+        media_type = request.headers.get("content-type", "").partition(";")[0]
+        if media_type.strip().lower() != "application/json":
             raise RefusedRequestError(415, "The body of a POST is application/json.")
         given = _object(_parsed(await request.body(), "The body is"), "The body is")
     return _checked(given)
@@ -149,7 +147,12 @@ def _body(result: ExecutionResult) -> Mapping[str, Any]:
         return {"data": result.data}
     executed = result.data is not None or any(error.path for error in errors)
     data = {"data": result.data} if executed else {}
-    return data | {"errors": list(_formatted(errors))}
+    return data | {"errors": list(_formatted(sorted(errors, key=_place)))}
+
+
+def _place(error: GraphQLError) -> Any:
+    """What sorts errors by path, whatever finished first; those of one level are of one type."""
+    return error.path or []
 
 
 def _formatted(errors: list[GraphQLError]) -> Iterator[Mapping[str, Any]]:

@@ -1,10 +1,13 @@
 """The graph: its questions, and the schema whose text is schema.graphql."""
 
+from collections.abc import Iterator
 from typing import Annotated
 
 import strawberry
-from graphql import GraphQLError
+from graphql import DocumentNode, GraphQLError, OperationDefinitionNode
+from strawberry.extensions import SchemaExtension
 from strawberry.schema.config import StrawberryConfig
+from strawberry.schema.exceptions import CannotGetOperationTypeError
 from strawberry.types.execution import ExecutionContext
 
 from gql import resolvers
@@ -106,6 +109,20 @@ class Query:
         return Flow(record=record) if record else None
 
 
+class OneOperation(SchemaExtension):
+    """Refuses to choose among several operations, of which Strawberry would take the first."""
+
+    def on_parse(self) -> Iterator[None]:
+        """Raise CannotGetOperationTypeError for several operations and no name."""
+        yield
+        context = self.execution_context
+        document = context.graphql_document
+        # Strawberry's public name for it is the first operation's where none is given.
+        named = getattr(context, "_provided_operation_name", None) is not None
+        if document and not named and _count_operations(document) > 1:
+            raise CannotGetOperationTypeError(None)
+
+
 class Schema(strawberry.Schema):
     """Strawberry's schema, which leaves the logging of errors to who knows the request."""
 
@@ -117,12 +134,17 @@ class Schema(strawberry.Schema):
 
 def build() -> Schema:
     """The schema of the graph."""
-    return Schema(query=Query, config=StrawberryConfig(scalar_map={UUID: UUID_SCALAR}))
+    config = StrawberryConfig(scalar_map={UUID: UUID_SCALAR})
+    return Schema(query=Query, config=config, extensions=[OneOperation])
 
 
 def printed(schema: Schema) -> str:
     """The schema in GraphQL's own language: what schema.graphql says."""
     return schema.as_str() + "\n"
+
+
+def _count_operations(document: DocumentNode) -> int:
+    return sum(isinstance(node, OperationDefinitionNode) for node in document.definitions)
 
 
 def _text(argument: str, value: str | None) -> str | None:

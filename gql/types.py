@@ -9,7 +9,7 @@ from typing import Any, NewType, TypeVar, cast
 import strawberry
 
 from gql import presentation, resolvers
-from gql.errors import UnknownEnumValueError
+from gql.errors import BadUserInputError, UnknownEnumValueError
 from gql.resolvers import FlowRecord
 from models.database import Database
 from models.flow import (
@@ -39,9 +39,10 @@ Info = strawberry.Info[Context, None]
 
 def parse_uuid(value: object) -> str:
     """Any spelling that Python's uuid.UUID takes, as 36 lower-case characters."""
-    if not isinstance(value, str):
-        raise ValueError("a UUID is a string")  # noqa: TRY004 - what graphql-core expects
-    return str(uuid.UUID(value))
+    try:
+        return str(uuid.UUID(cast(str, value)))
+    except (AttributeError, TypeError, ValueError):
+        raise BadUserInputError("a UUID is a text of 32 hexadecimal digits") from None
 
 
 UUID_SCALAR = strawberry.scalar(

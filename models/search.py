@@ -106,7 +106,7 @@ class ContainsTerms(FunctionElement[bool]):
 
 def containing(wanted: tuple[str, ...], *columns: SQLColumnExpression[str]) -> ColumnElement[bool]:
     """The condition that each wanted term is in one of the columns."""
-    return ContainsTerms(literal(json.dumps(wanted), Text()), *columns)
+    return ContainsTerms(literal(json.dumps(list(dict.fromkeys(wanted))), Text()), *columns)
 
 
 @compiles(ContainsTerms, "sqlite")

@@ -135,7 +135,7 @@ def _granted_models(roles: Select[Any]) -> Select[Any]:
         select(col(RoleModelPermission.id))
         .join(Permission, col(RoleModelPermission.permission_id) == col(Permission.id))
         .join(ContentType, col(Permission.content_type_id) == col(ContentType.id))
-        .where(_lets_view_flows(), col(RoleModelPermission.role_id).in_(roles))
+        .where(_lets_view_flows(RoleModelPermission), col(RoleModelPermission.role_id).in_(roles))
     )
 
 
@@ -144,12 +144,16 @@ def _granted_objects(roles: Select[Any]) -> Select[Any]:
         select(col(RoleObjectPermission.object_pk))
         .join(Permission, col(RoleObjectPermission.permission_id) == col(Permission.id))
         .join(ContentType, col(Permission.content_type_id) == col(ContentType.id))
-        .where(_lets_view_flows(), col(RoleObjectPermission.role_id).in_(roles))
+        .where(_lets_view_flows(RoleObjectPermission), col(RoleObjectPermission.role_id).in_(roles))
     )
 
 
-def _lets_view_flows() -> ColumnElement[bool]:
+def _lets_view_flows(
+    given: type[RoleModelPermission | RoleObjectPermission],
+) -> ColumnElement[bool]:
+    """What is given is the right to view, and both it and its permission are about flows."""
     return and_(
+        col(given.content_type_id) == col(ContentType.id),
         col(Permission.codename) == "view_flow",
         col(ContentType.app_label) == "authentik_flows",
         col(ContentType.model) == "flow",

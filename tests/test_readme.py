@@ -1,0 +1,69 @@
+"""What the README shows works as it is shown."""
+
+import os
+import re
+import subprocess
+from pathlib import Path
+
+from conftest import SAMPLES
+from gateway import Gateway
+from processes import FLOWQL, Served, environment, free_port, running, wait_until_live
+
+README = (Path(__file__).parents[1] / "README.md").read_text()
+
+
+def blocks(language: str, start: str) -> list[str]:
+    """The fenced blocks of a language whose text begins so."""
+    return re.findall(rf"```{language}\n({re.escape(start)}.*?)```", README, re.DOTALL)
+
+
+def commands(block: str) -> list[str]:
+    """The commands of a console block, those in several lines whole."""
+    return [line.strip() for line in block.replace("\\\n", " ").split("$ ") if line.strip()]
+
+
+def run(command: str, cwd: Path, **variables: str) -> str:
+    """What a command prints, run by a shell that finds this environment's flowql."""
+    path = f"{FLOWQL.parent}{os.pathsep}{os.environ['PATH']}"
+    done = subprocess.run(  # noqa: S602 - the README's own commands
+        command,
+        shell=True,
+        cwd=cwd,
+        env=environment({"PATH": path, **variables}),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, (command, done.stderr)
+    return done.stdout
+
+
+def test_the_graphql_example_is_answered(sample_url: str, served: Served) -> None:
+    """The README's operation gives data and no error."""
+    [example] = blocks("graphql", "query")
+    with Gateway(sample_url) as gateway:
+        answer = gateway.graphql(example, served.token).json
+    assert answer["data"]["flow"]["name"] == "Change Password"
+    assert answer["data"]["flows"]["pagination"] == {"count": 2, "totalPages": 1, "next": 0}
+    assert "errors" not in answer
+
+
+def test_the_curl_examples_are_answered(served: Served, tmp_path: Path) -> None:
+    """The README's two questions give flows."""
+    [block] = blocks("console", "$ curl")
+    for command in commands(block):
+        asked = command.replace("localhost:8000", served.url)
+        assert '"slug":"default-' in run(asked, tmp_path, TOKEN=served.token)
+
+
+def test_a_database_of_ones_own_is_four_commands(tmp_path: Path) -> None:
+    """After the README's commands, the token's bearer sees the imported flows."""
+    [block] = blocks("console", "$ flowql migrate")
+    *before, serve = commands(block.replace("path/to/blueprints", str(SAMPLES)))
+    key = [run(command, tmp_path) for command in before][-1].strip()
+    port = free_port()
+    with running(serve.split()[1:], cwd=tmp_path, env={"FLOWQL_PORT": str(port)}) as process:
+        url = f"http://127.0.0.1:{port}"
+        wait_until_live(url, process)
+        curl = f"curl -s {url}/flows/instances/ -H 'Authorization: Bearer {key}'"
+        assert '"count":17' in run(curl, tmp_path)
