@@ -1,6 +1,6 @@
 # FlowQL: one command for each thing a person, or CI, does here. `make help` lists them.
 
-PYTHON ?= python3
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
 ARGS ?=
 
 VENV := .venv

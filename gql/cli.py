@@ -124,7 +124,7 @@ def token_create(
     flow: Annotated[
         list[str] | None,
         Parameter(
-            negative=(), consume_multiple=True, help="It sees the flow of this slug; repeatable."
+            negative=(), consume_multiple=1, help="It sees the flow of this slug; repeatable."
         ),
     ] = None,
     expires: Annotated[

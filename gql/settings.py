@@ -42,5 +42,6 @@ def read_settings(**given: Any) -> Settings:
         return Settings(**{name: value for name, value in given.items() if value is not None})
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
-        name = str(first["loc"][0]).upper().removeprefix(PREFIX)
+        # A value in the environment is named in full, one that is given by its field.
+        name = str(first["loc"][0]).removeprefix(PREFIX).removesuffix("_name").upper()
         raise SettingsError(f"{PREFIX}{name}: {first['msg']}") from None

@@ -1,8 +1,9 @@
 """Where a database is: the URL that a user writes, read as SQLite and libpq read it."""
 
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from urllib.parse import SplitResult, parse_qsl, quote, urlencode, urlsplit
 
 from models.errors import DatabaseError
 
@@ -58,6 +59,8 @@ HARMLESS_VALUES = {
 }
 DEFAULT_CONNECT_TIMEOUT = 10
 NO_TIMEOUT = 24 * 60 * 60
+# A host of a list, with its port; an address of IPv6 stands in brackets.
+HOST = re.compile(r"(\[[^][@]+]|[^][@:]*)(:[0-9]*)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,9 +114,11 @@ def _sqlite(url: str) -> SQLiteFile:
 
 def _postgresql(url: str) -> PostgreSQLServer:
     try:
-        parts = urlsplit(url)
+        parts = _split(url)
         place = parts.netloc.rpartition("@")[2] + parts.path
-        pairs = parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query))
+        # A plus is no space to libpq.
+        query = parts.query.replace("+", "%2B")
+        pairs = parse_qsl(query, keep_blank_values=True, strict_parsing=bool(query))
     except ValueError:
         raise DatabaseError(
             "the database URL cannot be read: is a character not escaped?"
@@ -123,6 +128,22 @@ def _postgresql(url: str) -> PostgreSQLServer:
     passed_on = {name: value for name, value in parameters.items() if _is_passed_on(name, value)}
     dsn = parts._replace(query=urlencode(passed_on)).geturl()
     return PostgreSQLServer(dsn, place.strip("/") or "the local socket", timeout)
+
+
+def _split(url: str) -> SplitResult:
+    """The URL's parts; raises ValueError.
+
+    As to libpq, user and password end at the first '@' and may have a '?' or '#'; a '/' must be escaped.
+    """
+    scheme, _, rest = url.partition("://")
+    user, at, place = rest.partition("@")
+    if at and "/" not in user:
+        rest = quote(user, safe=":%") + at + place
+    parts = urlsplit(f"{scheme}://{rest.replace('#', '%23')}")
+    hosts = parts.netloc.rpartition("@")[2].split(",")
+    if "@" in parts.path or not all(HOST.fullmatch(host) for host in hosts):
+        raise ValueError
+    return parts
 
 
 def _is_passed_on(name: str, value: str) -> bool:

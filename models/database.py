@@ -157,7 +157,8 @@ async def _catalog(engine: AsyncEngine, address: Address, schema: str) -> Catalo
             if isinstance(address, PostgreSQLServer):
                 await _check_session(connection, schema)
             return catalog.from_rows(await connection.execute(statement))
-    except CONNECTION_ERRORS as error:
+    # The driver says so of a parameter that it cannot read.
+    except (*CONNECTION_ERRORS, ValueError, OverflowError) as error:
         reason = _first_line(error)
         raise DatabaseError(f"cannot open the database, {address}: {reason}") from error
     except asyncio.CancelledError as error:
