@@ -156,14 +156,20 @@ def _place(error: GraphQLError) -> Any:
 
 
 def _formatted(errors: list[GraphQLError]) -> Iterator[Mapping[str, Any]]:
+    failures = [failure for error in errors if (failure := _unforeseen(error))]
+    request_id = report(*failures) if failures else ""
     for error in errors:
-        cause = error.original_error
-        if cause is None or isinstance(cause, FlowQLError | GraphQLError):
-            yield error.formatted
-        elif isinstance(cause, RecursionError):
+        if _unforeseen(error):
+            yield {**error.formatted, **masked(request_id)}
+        elif isinstance(error.original_error, RecursionError):
             yield {"message": "The document is nested too deeply."}
         else:
-            yield {**error.formatted, **masked(report(cause))}
+            yield error.formatted
+
+
+def _unforeseen(error: GraphQLError) -> Exception | None:
+    cause = error.original_error
+    return None if isinstance(cause, FlowQLError | GraphQLError | RecursionError) else cause
 
 
 def masked(request_id: str) -> Mapping[str, Any]:

@@ -132,6 +132,8 @@ async def _records(
     database: Database, rows: Iterable[Sequence[Any]], selection: Selection
 ) -> Sequence[FlowRecord]:
     flows = [FlowRow(*row) for row in rows]
+    if not flows:
+        return ()
     pks = [flow.pk for flow in flows]
     targets = [flow.policybindingmodel_ptr_id for flow in flows]
     stages: Mapping[str, Sequence[str]] = {}

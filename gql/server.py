@@ -45,7 +45,9 @@ def listen(host: str, port: int) -> socket.socket:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
         return socket.create_server((host, port), family=family, backlog=BACKLOG)
     except OSError as error:
-        raise ServerError(f"cannot listen on {host} port {port}: {error.strerror}") from error
+        # Python appends the address once more.
+        reason = str(error.strerror).partition(" (while ")[0]
+        raise ServerError(f"cannot listen on {host} port {port}: {reason}") from error
 
 
 def url_of(listening: socket.socket) -> str:

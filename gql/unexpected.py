@@ -1,5 +1,6 @@
 """Errors that nobody foresaw: logged once under an id, which is all that a client is told."""
 
+import asyncio
 import logging
 import uuid
 from collections.abc import Callable, Mapping
@@ -8,16 +9,17 @@ from typing import Any
 
 import orjson
 from starlette.requests import ClientDisconnect
-from starlette.responses import Response
+from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 log = logging.getLogger("flowql")
 
 
-def report(error: BaseException) -> str:
-    """Log the error with its traceback; gives the id that it is logged under."""
+def report(*errors: Exception) -> str:
+    """Log what failed in a request, with tracebacks; gives the id that it is logged under."""
     request_id = uuid.uuid4().hex
-    log.error("request %s failed", request_id, exc_info=error)
+    failure = errors[0] if len(errors) == 1 else ExceptionGroup("several fields failed", errors)
+    log.error("request %s failed", request_id, exc_info=failure)
     return request_id
 
 
@@ -37,6 +39,9 @@ class UnexpectedErrors:
             await self.app(scope, receive, send)
         except ClientDisconnect:
             return
+        except asyncio.CancelledError:
+            # uvicorn cancels what is not answered in time when it ends.
+            await PlainTextResponse("the server is ending", 503)(scope, receive, send)
         except Exception as error:  # noqa: BLE001 - this is where all others end
             request_id = report(error)
             body = orjson.dumps(self.body(request_id))
