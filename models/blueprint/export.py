@@ -11,6 +11,7 @@ from models.listing import FlowRow
 from models.relations import PolicyBindingRow, StageBindingRow
 
 Entry = Mapping[str, Any]
+LINE_BREAKS = frozenset("\n\x85\u2028\u2029")
 # An entry, or the text of a comment that stands in its place.
 Line = Entry | str
 
@@ -28,6 +29,13 @@ def _represent_find(dumper: yaml.SafeDumper, value: Find) -> yaml.Node:
     return dumper.represent_sequence("!Find", parts, flow_style=True)
 
 
+def _represent_text(dumper: yaml.SafeDumper, value: str) -> yaml.Node:
+    """Line breaks are escaped: PyYAML would write some that it then reads as a blank."""
+    style = None if LINE_BREAKS.isdisjoint(value) else '"'
+    return cast(Any, dumper).represent_scalar("tag:yaml.org,2002:str", value, style)
+
+
+Dumper.add_representer(str, _represent_text)
 Dumper.add_representer(KeyOf, _represent_key_of)
 Dumper.add_representer(Find, _represent_find)
 
@@ -48,7 +56,7 @@ def document(
     return [
         _flow(flow),
         *_stages(stages, models),
-        *_policies(policies, models),
+        *_policies([row for row in policies if row.target in targets], models),
         *(_stage_binding(flow, row, models) for row in stages),
         *(_policy_binding(row, targets, models) for row in policies),
     ]
@@ -123,13 +131,14 @@ def _stage_binding(flow: FlowRow, row: StageBindingRow, models: Mapping[str, str
 def _policy_binding(
     row: PolicyBindingRow, targets: Mapping[str, str], models: Mapping[str, str]
 ) -> Line:
-    if row.target not in targets or (row.policy and row.policy not in models):
-        bound = row.policy_name or row.group_name or row.username
-        return f"left out: the binding of {_quoted(bound)} ({row.pk})"
+    bound = _bound(row)
+    if row.target not in targets or not bound or (row.policy and row.policy not in models):
+        name = row.policy_name or row.group_name or row.username
+        return f"left out: the binding of {_quoted(name)} ({row.pk})"
     return _entry(
         "authentik_policies.policybinding",
         row.pk,
-        {"target": KeyOf(targets[row.target]), **_bound(row), "order": row.order},
+        {"target": KeyOf(targets[row.target]), **bound, "order": row.order},
         {
             "enabled": row.enabled,
             "negate": row.negate,
@@ -140,11 +149,14 @@ def _policy_binding(
 
 
 def _bound(row: PolicyBindingRow) -> Mapping[str, Any]:
+    """The policy, group or user that is bound; empty where authentik's row has none."""
     if row.policy:
         return {"policy": KeyOf(row.policy)}
     if row.group_name is not None:
         return {"group": Find("authentik_core.group", [("name", row.group_name)])}
-    return {"user": Find("authentik_core.user", [("username", row.username)])}
+    if row.username is not None:
+        return {"user": Find("authentik_core.user", [("username", row.username)])}
+    return {}
 
 
 def _entry(model: str, pk: str, identifiers: Entry, attrs: Entry) -> Entry:

@@ -8,14 +8,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, and_, or_, select
+from sqlalchemy import ColumnElement, Connection, and_, or_, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from models.blueprint import document
-from models.blueprint.document import Entry, OtherTag
+from models.blueprint.document import Entry, Tag
 from models.blueprint.kinds import PARENT_FIELD, PHASES, REQUIRED, Field, Kind, kind_of
-from models.blueprint.references import MissingReaderError, References
+from models.blueprint.references import LeftOutError, References, foreign_models
 from models.blueprint.values import ValueProblemError, pk
 from models.columns import Table
 from models.database import Database
@@ -44,15 +44,14 @@ async def import_blueprints(database: Database, paths: Sequence[Path]) -> Report
 
 
 def _import(connection: Connection, entries: Sequence[Entry]) -> Report:
-    report = Report()
+    foreign = [entry for entry in entries if kind_of(entry.model) is None]
+    report = Report(skipped=Counter(entry.model for entry in foreign))
     with Session(connection) as session:
-        run = _Run(session, References(session), report)
+        run = _Run(session, References(session, foreign_models(foreign)), report)
         for phase in PHASES:
             for entry, kind in _stored(entries):
                 if kind.table in phase:
                     run.take(entry, kind)
-        session.flush()
-    report.skipped.update(entry.model for entry in entries if kind_of(entry.model) is None)
     return report
 
 
@@ -78,87 +77,76 @@ class _Run:
                 self.report.skipped[entry.model] += 1
         except ValueProblemError as problem:
             raise entry.error(str(problem)) from None
-        except MissingReaderError as missing:
-            self.report.left_out.append(str(entry.error(f"left out, since {missing}")))
+        except LeftOutError as reason:
+            self.report.left_out.append(str(entry.error(f"left out, since {reason}")))
         except IntegrityError:
             raise entry.error(
                 "another row has the same key, slug or name, or the same place"
             ) from None
 
     def _store(self, entry: Entry, kind: Kind) -> None:
-        given = self._values(entry, kind, {**entry.attrs, **entry.identifiers})
+        given = self._values(entry, kind)
         row = self._existing(entry, kind, given)
         if row is None:
             row = self._create(entry, kind, given)
             self.report.created += 1
-        elif self._update(entry, row, given):
+        elif self._update(entry, kind, row, given):
             self.report.updated += 1
         else:
             self.report.unchanged += 1
-        self._check_binding(row)
+        _check_binding(row)
         self.session.flush()
         self.references.remember(entry, row)
 
-    def _values(self, entry: Entry, kind: Kind, given: Values) -> Values:
+    def _values(self, entry: Entry, kind: Kind) -> Values:
         """The given fields that are stored, by column, checked and with references resolved."""
-        found: dict[str, Any] = {}
-        for name, known in _fields(kind).items():
-            if name in given:
-                found[known.column] = self._value(entry, name, known, given[name])
-        return found
+        given = {**entry.attrs, **entry.identifiers}
+        return {
+            known.column: self._value(entry, name, known, given[name])
+            for name, known in kind.all_fields.items()
+            if name in given
+        }
 
     def _value(self, entry: Entry, name: str, known: Field, value: Any) -> Any:
         try:
-            if known.target:
-                return self.references.resolve(entry, value, known.target)
-            return known.check(value)
+            return self._checked(entry, known, value)
         except ValueProblemError as problem:
             raise ValueProblemError(f"{name} {problem}") from None
 
+    def _checked(self, entry: Entry, known: Field, value: Any) -> Any:
+        if known.target is None:
+            return known.check(value)
+        if value is None and known.default is REQUIRED:
+            raise ValueProblemError("refers to nothing")
+        return self.references.resolve(entry, value, known.target)
+
     def _existing(self, entry: Entry, kind: Kind, given: Values) -> Table | None:
         """The row that the identifiers name: by primary key, or by all the others together."""
-        table = kind.table
-        named = [_fields(kind)[name].column for name in entry.identifiers if name in kind.fields]
-        ways = (
-            [and_(*(getattr(table, column) == given[column] for column in named))] if named else []
-        )
-        if "pk" in entry.identifiers:
-            ways.append(getattr(table, kind.pk) == pk(entry.identifiers["pk"]))
+        ways = list(_identified(entry, kind, given))
         if not ways:
             raise ValueProblemError("has no identifiers that tell which one it is")
-        rows = self.session.scalars(select(table).where(or_(*ways)).limit(2)).all()
+        rows = self.session.scalars(select(kind.table).where(or_(*ways)).limit(2)).all()
         if len(rows) > 1:
             raise ValueProblemError("has identifiers that name several rows")
         return rows[0] if rows else None
 
     def _create(self, entry: Entry, kind: Kind, given: Values) -> Table:
-        key = pk(entry.identifiers["pk"]) if "pk" in entry.identifiers else str(uuid.uuid4())
-        columns: dict[str, Any] = {kind.pk: key, **_complete(kind, given)}
+        columns = {**_complete(kind, given), **_unread(kind)}
+        columns[kind.pk] = _given_pk(entry) or str(uuid.uuid4())
         if kind.has_parent:
             parent = PolicyBindingModel(
                 pbm_uuid=str(uuid.uuid4()), policy_engine_mode=columns.pop(PARENT_FIELD.column)
             )
             self.session.add(parent)
-            self.session.flush()
             columns["policybindingmodel_ptr_id"] = parent.pbm_uuid
-        if kind.table is Policy:
-            columns["created"] = columns["last_updated"] = datetime.now(UTC)
-        if kind.table is PolicyBinding:
-            columns["expiring"] = False
-        table: type[Table] = kind.table
-        row = table(**columns)
+        row = kind.table(**columns)
         self.session.add(row)
-        self.session.flush()
-        if kind.type_table:
-            self.session.add(kind.type_table(ptr_id=key, model=entry.model))
+        self._keep_type(entry, kind, row)
         return row
 
-    def _update(self, entry: Entry, row: Table, given: Values) -> bool:
+    def _update(self, entry: Entry, kind: Kind, row: Table, given: Values) -> bool:
         """Change what differs; tells whether anything did."""
-        kind = kind_of(entry.model)
-        if kind and kind.type_table:
-            self._check_type(entry, kind, getattr(row, kind.pk))
-        changed = False
+        changed = self._keep_type(entry, kind, row)
         for column, value in given.items():
             holder: Any = self._parent(row) if column == PARENT_FIELD.column else row
             if getattr(holder, column) != value:
@@ -168,40 +156,73 @@ class _Run:
             row.last_updated = datetime.now(UTC)
         return changed
 
-    def _check_type(self, entry: Entry, kind: Kind, key: str) -> None:
-        stored = self.session.get(kind.type_table, key) if kind.type_table else None
+    def _keep_type(self, entry: Entry, kind: Kind, row: Table) -> bool:
+        """Store the type of a row that has none yet; tells whether it did."""
+        if kind.type_table is None:
+            return False
+        key = getattr(row, kind.pk)
+        stored = self.session.get(kind.type_table, key)
         if stored and stored.model != entry.model:
-            raise ValueProblemError(f"has the name of a {stored.model}")
+            raise ValueProblemError(f"is a {stored.model} already")
+        if stored is None:
+            self.session.add(kind.type_table(ptr_id=key, model=entry.model))
+        return stored is None
 
     def _parent(self, row: Table) -> PolicyBindingModel | None:
         if isinstance(row, Flow | FlowStageBinding):
             return self.session.get(PolicyBindingModel, row.policybindingmodel_ptr_id)
         return None
 
-    def _check_binding(self, row: Table) -> None:
-        if isinstance(row, PolicyBinding):
-            bound = [row.policy_id, row.group_id, row.user_id]
-            if sum(value is not None for value in bound) != 1:
-                raise ValueProblemError("binds not exactly one of policy, group and user")
-
 
 def _applies(entry: Entry) -> bool:
     """Whether an entry is to be stored, by its state and its conditions."""
     if entry.state != "present":
         raise ValueProblemError(f"has the state {entry.state!r}; only 'present' is supported")
-    if any(isinstance(condition, OtherTag) for condition in entry.conditions):
+    if any(isinstance(condition, Tag) for condition in entry.conditions):
         raise ValueProblemError("has conditions with tags, which are not supported")
     return all(entry.conditions)
 
 
-def _fields(kind: Kind) -> Mapping[str, Field]:
-    return {**kind.fields, PARENT_FIELD.column: PARENT_FIELD} if kind.has_parent else kind.fields
+def _identified(entry: Entry, kind: Kind, given: Values) -> Iterator[ColumnElement[bool]]:
+    """The conditions of which any makes a row the entry's own."""
+    columns = [kind.fields[name].column for name in entry.identifiers if name in kind.fields]
+    if columns:
+        yield and_(*(getattr(kind.table, column) == given[column] for column in columns))
+    key = _given_pk(entry)
+    if key is not None:
+        yield getattr(kind.table, kind.pk) == key
+
+
+def _given_pk(entry: Entry) -> str | None:
+    if "pk" not in entry.identifiers:
+        return None
+    try:
+        return pk(entry.identifiers["pk"])
+    except ValueProblemError as problem:
+        raise ValueProblemError(f"pk {problem}") from None
 
 
 def _complete(kind: Kind, given: Values) -> dict[str, Any]:
     """The columns of a new row, with defaults for what is not given."""
     columns = dict(given)
-    for name, known in _fields(kind).items():
+    for name, known in kind.all_fields.items():
         if columns.setdefault(known.column, known.default) is REQUIRED:
             raise ValueProblemError(f"has no {name}")
     return columns
+
+
+def _unread(kind: Kind) -> Values:
+    """The columns that authentik has and FlowQL never reads."""
+    now = datetime.now(UTC)
+    unread: Mapping[type[Table], Values] = {
+        Policy: {"created": now, "last_updated": now},
+        PolicyBinding: {"expiring": False},
+    }
+    return unread.get(kind.table, {})
+
+
+def _check_binding(row: Table) -> None:
+    if isinstance(row, PolicyBinding):
+        bound = [row.policy_id, row.group_id, row.user_id]
+        if sum(value is not None for value in bound) != 1:
+            raise ValueProblemError("binds not exactly one of policy, group and user")

@@ -38,6 +38,9 @@ class Field:
     target: type[Table] | None = None
 
 
+PARENT_FIELD = Field("policy_engine_mode", "any", values.choice(PolicyEngineMode))
+
+
 @dataclass(frozen=True, slots=True)
 class Kind:
     """A kind of entry: its table and its fields by their names in blueprints.
@@ -51,6 +54,12 @@ class Kind:
     fields: Mapping[str, Field]
     has_parent: bool = False
     type_table: type[StageType] | type[PolicyType] | None = None
+
+    @property
+    def all_fields(self) -> Mapping[str, Field]:
+        """The fields, with the parent row's where there is one."""
+        parents = {PARENT_FIELD.column: PARENT_FIELD} if self.has_parent else {}
+        return {**self.fields, **parents}
 
 
 FLOW = Kind(
@@ -113,7 +122,6 @@ POLICY_BINDING = Kind(
         "failure_result": Field("failure_result", default=False, check=values.boolean),
     },
 )
-PARENT_FIELD = Field("policy_engine_mode", "any", values.choice(PolicyEngineMode))
 # In the order of their references: bindings refer to flows, stages and policies, which refer to
 # nothing that is stored, and policies are bound to stage bindings.
 PHASES = (
@@ -128,7 +136,7 @@ def kind_of(model: str) -> Kind | None:
     application, _, name = model.partition(".")
     if application.startswith("authentik_policies_") and name.endswith("policy"):
         return POLICY
-    if application.startswith("authentik_") and name.endswith("stage"):
+    if application.startswith("authentik_") and name.endswith("stage") and name != "stage":
         return STAGE
     return {
         "authentik_flows.flow": FLOW,

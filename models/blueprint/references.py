@@ -1,6 +1,6 @@
 """What an entry's references mean: rows of this database."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -36,37 +36,52 @@ MODELS: Mapping[type[Table], str] = {
     Group: "authentik_core.group",
     User: "authentik_core.user",
 }
+READERS: Mapping[type[Table], str] = {Group: "group", User: "user"}
+# How a key is read that is no uuid.
+PK_CHECKS: Mapping[type[Table], values.Check] = {User: values.integer}
 PKS = {kind.table: kind.pk for kind in (FLOW, STAGE, POLICY, STAGE_BINDING, GROUP, USER, PARENT)}
 
 
-class MissingReaderError(Exception):
-    """A group or a user that is not here; FlowQL imports none."""
+class LeftOutError(Exception):
+    """A reference to something that FlowQL does not import, so that its entry is left out."""
 
 
 @dataclass(frozen=True, slots=True)
 class References:
-    """The rows that references can mean: those of earlier entries by id, and all by value."""
+    """The rows that references can mean: those of earlier entries, and all by value.
+
+    `foreign` are the models of entries that are not imported, by file and by id or key.
+    """
 
     session: Session
+    foreign: Mapping[tuple[Path, str], str]
     by_id: dict[tuple[Path, str], Table] = field(default_factory=dict)
+    by_given_pk: dict[tuple[type[Table], str], Table] = field(default_factory=dict)
 
     def remember(self, entry: Entry, row: Table) -> None:
-        """Let `!KeyOf` in the same file find the row."""
+        """Let references find the row by the entry's id, and by the key that the entry gives.
+
+        The row may have another key: it was found by its name, and keeps its own.
+        """
         if entry.id is not None:
-            self.by_id[entry.path, entry.id] = row
+            self.by_id.setdefault((entry.path, entry.id), row)
+        if "pk" in entry.identifiers:
+            self.by_given_pk[type(row), values.pk(entry.identifiers["pk"])] = row
 
     def resolve(self, entry: Entry, value: Any, target: type[Table]) -> Any:
         """The key of the row of `target` that a value refers to, None for none.
 
-        Raises ValueProblemError, or MissingReaderError for a group or a user.
+        Raises ValueProblemError, or LeftOutError where no such row is ever imported.
         """
         if value is None:
             return None
         row = self._row(entry, value, target)
         if target is PolicyBindingModel and isinstance(row, Flow | FlowStageBinding):
             return row.policybindingmodel_ptr_id
-        if row is None or not isinstance(row, target):
-            raise _missing(value, target)
+        if row is None:
+            raise self._missing(entry, value, target)
+        if not isinstance(row, target):
+            raise ValueProblemError(f"refers to a {type(row).__name__}, not a {target.__name__}")
         return getattr(row, PKS[target])
 
     def _row(self, entry: Entry, value: Any, target: type[Table]) -> Table | None:
@@ -79,20 +94,19 @@ class References:
         return self._by_pk(value, target)
 
     def _by_pk(self, value: Any, target: type[Table]) -> Table | None:
-        if target is User:
-            return self.session.get(User, values.integer(value))
-        key = values.pk(value)
-        if target is not PolicyBindingModel:
-            return self.session.get(target, key)
+        key = PK_CHECKS.get(target, values.pk)(value)
         # An export has the flow's or the binding's own key where authentik reads the parent's.
-        candidates = (PolicyBindingModel, Flow, FlowStageBinding)
-        found = (self.session.get(table, key) for table in candidates)
-        return next((row for row in found if row is not None), None)
+        is_parent = target is PolicyBindingModel
+        tables = (PolicyBindingModel, Flow, FlowStageBinding) if is_parent else (target,)
+        found = (
+            self.session.get(table, key) or self.by_given_pk.get((table, key)) for table in tables
+        )
+        return next((row for row in found if row), None)
 
     def _find(self, entry: Entry, wanted: Find) -> Table | None:
-        kind = kind_of(wanted.model) or ABSTRACT.get(wanted.model)
+        kind = _findable(wanted.model)
         if kind is None:
-            raise ValueProblemError(f"finds a {wanted.model}, which FlowQL does not store")
+            return None
         conditions = [
             self._condition(entry, kind, name, value) for name, value in wanted.conditions
         ]
@@ -105,26 +119,54 @@ class References:
 
     def _condition(self, entry: Entry, kind: Kind, name: str, value: Any) -> ColumnElement[bool]:
         if name == "pk":
-            return getattr(kind.table, kind.pk) == (values.pk(value) if kind.pk != "id" else value)
-        name, _, of_target = name.partition("__")
-        known = kind.fields.get(name)
-        if known is None:
-            raise ValueProblemError(f"finds by {name!r}, which FlowQL does not store")
+            return getattr(kind.table, kind.pk) == PK_CHECKS.get(kind.table, values.pk)(value)
+        own, _, of_target = name.partition("__")
+        known = kind.fields.get(own)
+        if known is None or (of_target and known.target not in MODELS):
+            raise ValueProblemError(f"finds by {name!r}, which FlowQL does not support")
         column = getattr(kind.table, known.column)
-        if known.target and of_target:
+        if known.target is None:
+            return column == known.check(value)
+        if of_target:
             value = Find(MODELS[known.target], [(of_target, value)])
-        if known.target:
-            return column == self.resolve(entry, value, known.target)
-        return column == known.check(value)
+        return column == self.resolve(entry, value, known.target)
+
+    def _missing(self, entry: Entry, value: Any, target: type[Table]) -> Exception:
+        if target in READERS:
+            return LeftOutError(f"its {READERS[target]} is not in this database")
+        foreign = self._foreign_model(entry, value)
+        if foreign is not None and target is PolicyBindingModel:
+            return LeftOutError(f"it is bound to {foreign}, which FlowQL does not store")
+        if foreign is not None:
+            return ValueProblemError(f"refers to {foreign}, which FlowQL does not store")
+        return ValueProblemError(_not_found(value))
+
+    def _foreign_model(self, entry: Entry, value: Any) -> str | None:
+        """The model that a reference means, if it is one that FlowQL does not store."""
+        if isinstance(value, Find):
+            return None if _findable(value.model) else value.model
+        return self.foreign.get((entry.path, value.id if isinstance(value, KeyOf) else str(value)))
 
 
-def _missing(value: Any, target: type[Table]) -> Exception:
-    kinds = {Group: "group", User: "user"}
-    if target in kinds:
-        return MissingReaderError(f"its {kinds[target]} is not in this database")
+def foreign_models(entries: Iterable[Entry]) -> Mapping[tuple[Path, str], str]:
+    """The models of these entries by file and by id or key, as far as references can name them."""
+    named = ((entry, (entry.id, entry.identifiers.get("pk"))) for entry in entries)
+    return {
+        (entry.path, name): entry.model
+        for entry, names in named
+        for name in names
+        if isinstance(name, str)
+    }
+
+
+def _findable(model: str) -> Kind | None:
+    return kind_of(model) or ABSTRACT.get(model)
+
+
+def _not_found(value: Any) -> str:
     if isinstance(value, KeyOf):
-        return ValueProblemError(f"refers to !KeyOf {value.id}, which is no such entry of the file")
+        return f"refers to !KeyOf {value.id}, which is no such entry of the file"
     if isinstance(value, Find):
         wanted = ", ".join(f"{name} = {found!r}" for name, found in value.conditions)
-        return ValueProblemError(f"finds no {value.model} with {wanted}")
-    return ValueProblemError(f"refers to {value!r}, which is not in this database")
+        return f"finds no {value.model} with {wanted}"
+    return f"refers to {value!r}, which is not in this database"
