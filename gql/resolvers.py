@@ -103,6 +103,8 @@ async def export_flow(database: Database, viewer: Viewer, query: FlowQuery) -> s
 
 async def _models(database: Database, pks: Sequence[str], key: str) -> Mapping[str, str]:
     """The blueprint models of stages or policies, as far as they are known."""
+    if not pks:
+        return {}
     children = None if database.is_ours else database.catalog.children(key)
     statement = relations.models(pks, key, children)
     if statement is None:

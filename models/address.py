@@ -115,7 +115,6 @@ def _sqlite(url: str) -> SQLiteFile:
 def _postgresql(url: str) -> PostgreSQLServer:
     try:
         parts = _split(url)
-        place = parts.netloc.rpartition("@")[2] + parts.path
         # A plus is no space to libpq.
         query = parts.query.replace("+", "%2B")
         pairs = parse_qsl(query, keep_blank_values=True, strict_parsing=bool(query))
@@ -127,7 +126,8 @@ def _postgresql(url: str) -> PostgreSQLServer:
     timeout = _connect_timeout(parameters.pop("connect_timeout", ""))
     passed_on = {name: value for name, value in parameters.items() if _is_passed_on(name, value)}
     dsn = parts._replace(query=urlencode(passed_on)).geturl()
-    return PostgreSQLServer(dsn, place.strip("/") or "the local socket", timeout)
+    hosts = parts.netloc.rpartition("@")[2] or parameters.get("host") or "the local socket"
+    return PostgreSQLServer(dsn, hosts + parts.path.rstrip("/"), timeout)
 
 
 def _split(url: str) -> SplitResult:
@@ -135,13 +135,14 @@ def _split(url: str) -> SplitResult:
 
     As to libpq, user and password end at the first '@' and may have a '?' or '#'; a '/' must be escaped.
     """
-    scheme, _, rest = url.partition("://")
+    scheme, slashes, rest = url.partition("://")
     user, at, place = rest.partition("@")
     if at and "/" not in user:
         rest = quote(user, safe=":%") + at + place
-    parts = urlsplit(f"{scheme}://{rest.replace('#', '%23')}")
+    parts = urlsplit(scheme + slashes + rest.replace("#", "%23"))
     hosts = parts.netloc.rpartition("@")[2].split(",")
-    if "@" in parts.path or not all(HOST.fullmatch(host) for host in hosts):
+    unescaped = parts.netloc.count("@") > 1 or "@" in parts.path
+    if not slashes or unescaped or not all(HOST.fullmatch(host) for host in hosts):
         raise ValueError
     return parts
 

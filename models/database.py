@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import asyncpg
-from sqlalchemy import Executable, event, text
+from sqlalchemy import URL, Executable, event, text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
@@ -111,7 +111,8 @@ def _engine(address: Address, schema: str, *, writable: bool) -> AsyncEngine:
 
 
 def _sqlite_engine(address: SQLiteFile, *, writable: bool) -> AsyncEngine:
-    engine = create_async_engine(f"sqlite+aiosqlite:///{address.path}", hide_parameters=True)
+    url = URL.create("sqlite+aiosqlite", database=str(address.path))
+    engine = create_async_engine(url, hide_parameters=True)
     pragmas = ["foreign_keys = ON", f"busy_timeout = {SQLITE_BUSY_TIMEOUT_MS}"]
     pragmas.append("journal_mode = WAL" if writable else "query_only = ON")
 

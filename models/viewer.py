@@ -14,6 +14,7 @@ from sqlalchemy import (
     cast,
     exists,
     false,
+    literal,
     not_,
     or_,
     select,
@@ -88,8 +89,11 @@ def by_key(key: str, now: datetime) -> Select[int, str, bool, bool, bool]:
     return select(
         reader.c.user_id,
         reader.c.type,
-        exists().where(
-            col(Group.group_uuid).in_(select(groups.c.group_id)), col(Group.is_superuser)
+        # Not exists() alone: its SELECT * asks for a right to every column.
+        exists(
+            select(col(Group.group_uuid)).where(
+                col(Group.group_uuid).in_(select(groups.c.group_id)), col(Group.is_superuser)
+            )
         ),
         exists(_granted_models(roles)),
         exists(
@@ -104,7 +108,7 @@ def visible_to(viewer: Viewer) -> ColumnElement[bool]:
     """The condition on `Flow` that the viewer may see it."""
     if viewer.sight is not Sight.GRANTED:
         return true() if viewer.sight is Sight.EVERYTHING else false()
-    user = select(col(User.id)).where(col(User.id) == viewer.user_id)
+    user = select(literal(viewer.user_id))
     return cast(col(Flow.flow_uuid), Text).in_(_granted_objects(_roles(user, _groups(user))))
 
 

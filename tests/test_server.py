@@ -1,0 +1,216 @@
+"""The server process: how it starts, what it says, and how it ends."""
+
+import json
+import re
+import signal
+import socket
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, closing
+from pathlib import Path
+from socket import create_connection, create_server
+from subprocess import Popen
+from threading import Thread
+from time import monotonic
+from typing import Any
+from urllib.parse import urlsplit
+
+import psycopg
+import pytest
+from filling import fill_ours
+from odd_data import KEYS
+from postgres import PostgresServer
+from processes import Served, free_port, running, wait_until_live
+from serving import LIMIT_SECONDS, ask, ended, eventually, serving
+
+SLUGS = sorted(
+    path.stem for path in (Path(__file__).parents[1] / "models/blueprint/samples").glob("*.yaml")
+)
+QUESTION = {"query": "{ flows { results { slug } } }"}
+WHOLE = b"GET /-/health/live/ HTTP/1.1\r\nHost: localhost\r\n\r\n"
+HEAD = (
+    b"POST /graphql HTTP/1.1\r\nHost: localhost\r\n"
+    b"Authorization: Bearer {key}\r\nContent-Type: application/json\r\n"
+)
+
+
+@pytest.fixture
+def taken() -> Iterator[int]:
+    """A port that somebody else listens on, the next one being free."""
+    for _ in range(100):
+        with ExitStack() as stack:
+            listening = stack.enter_context(create_server(("127.0.0.1", 0)))
+            port = listening.getsockname()[1]
+            try:
+                create_server(("127.0.0.1", port + 1)).close()
+            except OSError:
+                continue
+            yield port
+            return
+
+
+def printed_by(process: Popen[str]) -> list[str]:
+    """What the demo prints until its second command."""
+    assert process.stdout is not None
+    lines: list[str] = []
+    while sum(line.startswith("curl ") for line in lines) < 2:
+        line = process.stdout.readline()
+        assert line, process.communicate()
+        lines.append(line.rstrip("\n"))
+    return lines
+
+
+def run_in_a_shell(command: str) -> Any:
+    """What a person sees who pastes the line."""
+    done = subprocess.run(["/bin/sh", "-c", command], capture_output=True, check=True)
+    return json.loads(done.stdout)
+
+
+def slugs_in(answer: Any) -> list[str]:
+    """The slugs of all flows in an answer of GraphQL or of REST."""
+    found = answer["data"]["flows"] if "data" in answer else answer
+    return sorted(flow["slug"] for flow in found["results"])
+
+
+@pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGINT], ids=lambda end: end.name)
+def test_the_demo_works_as_printed_and_leaves_nothing(
+    end: signal.Signals, taken: int, tmp_path: Path
+) -> None:
+    """Both commands name all sample flows, on the next free port; then its folder is gone."""
+    variables = {"TMPDIR": str(tmp_path), "COLUMNS": "40"}
+    with running(["demo", "--port", str(taken)], cwd=tmp_path, env=variables) as process:
+        lines = printed_by(process)
+        commands = [line for line in lines if line.startswith("curl ")]
+        for command in commands:
+            assert f"http://127.0.0.1:{taken + 1}/" in command
+            assert "slug" in command
+            assert slugs_in(run_in_a_shell(command)) == SLUGS
+        assert "/graphql" in commands[0]
+        assert "/flows/instances/" in commands[1]
+        [address] = re.findall(r"^  GraphQL +(\S+)", "\n".join(lines), re.MULTILINE)
+        assert address == f"http://127.0.0.1:{taken + 1}/graphql"
+        assert [path.name[:12] for path in tmp_path.iterdir()] == ["flowql-demo-"]
+        process.send_signal(end)
+        _, told = process.communicate(timeout=LIMIT_SECONDS)
+    assert (process.returncode, told) == ({signal.SIGTERM: 0, signal.SIGINT: 130}[end], "")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_it_answers_within_5_seconds_from_any_folder(sample_url: str) -> None:
+    """From / as from anywhere; what it says is where it listens, on standard error."""
+    started = monotonic()
+    with serving(sample_url, cwd=Path("/")) as (url, process):
+        assert monotonic() - started < LIMIT_SECONDS
+        assert ask(url, "/-/health/live/").body == b"live"
+        assert ask(url, "/-/health/ready/").body == b"ready"
+        assert ended(process) == ("", f"flowql: FlowQL listens on {url}\n")
+
+
+def test_a_relative_path_is_one_from_the_folder_that_it_starts_in(sample_url: str) -> None:
+    """`sqlite:///flowql.db`, the default, is found in the folder."""
+    folder = Path(sample_url.removeprefix("sqlite:///")).parent
+    port = free_port()
+    with running(["serve", "--port", str(port)], cwd=folder) as process:
+        url = f"http://127.0.0.1:{port}"
+        wait_until_live(url, process)
+        assert ask(url, "/-/health/ready/").status == 200
+
+
+def test_every_option_can_be_set_in_the_environment(sample_url: str) -> None:
+    """Where it listens, what it serves, and whether it logs."""
+    port = free_port()
+    settings = {
+        "FLOWQL_PORT": str(port),
+        "FLOWQL_HOST": "localhost",
+        "FLOWQL_DATABASE_URL": sample_url,
+        "FLOWQL_SCHEMA": "any",
+        "FLOWQL_WORKERS": "1",
+        "FLOWQL_ACCESS_LOG": "true",
+    }
+    with running(["serve"], cwd=Path(tempfile.gettempdir()), env=settings) as process:
+        wait_until_live(f"http://localhost:{port}", process)
+        assert '"GET /-/health/live/ HTTP/1.1" 200' in ended(process)[1]
+
+
+def test_one_worker_serves_in_the_process_that_was_started(sample_url: str) -> None:
+    """It has no children."""
+    with serving(sample_url) as (_, process):
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+        if not children.exists():
+            pytest.skip("this system does not list the children of a process")
+        assert children.read_text() == ""
+
+
+def test_two_workers_serve_and_end_together(sample_url: str, served: Served) -> None:
+    """Both answer on the one port, and SIGTERM ends both."""
+    with serving(sample_url, "--workers", "2") as (url, process):
+        for _ in range(8):
+            answer = ask(url, "/graphql", served.token, QUESTION)
+            assert slugs_in(answer.json) == SLUGS
+        printed, told = ended(process)
+        assert (printed, told) == ("", f"flowql: FlowQL listens on {url}\n")
+        with pytest.raises(ConnectionRefusedError):
+            ask(url, "/-/health/live/")
+
+
+def test_there_is_no_access_log_unless_asked(sample_url: str, served: Served) -> None:
+    """Without --access-log nothing is written; with it, requests are, and no key."""
+    with serving(sample_url, "--access-log") as (url, process):
+        assert ask(url, "/flows/instances/?page=1", served.token).status == 200
+        printed, told = ended(process)
+    assert printed == ""
+    assert '"GET /flows/instances/?page=1 HTTP/1.1" 200' in told
+    assert served.token not in told
+
+
+@pytest.mark.skipif(not socket.has_ipv6, reason="there is no IPv6 here")
+def test_it_listens_on_ipv6(sample_url: str) -> None:
+    """`--host ::1` stands in brackets in the address."""
+    try:
+        with create_server(("::1", 0), family=socket.AF_INET6) as listening:
+            port = listening.getsockname()[1]
+    except OSError:
+        pytest.skip("there is no IPv6 here")
+    options = ["--host", "::1", "--port", str(port), "--database", sample_url]
+    with running(["serve", *options]) as process:
+        wait_until_live(f"http://[::1]:{port}", process)
+        assert ended(process)[1] == f"flowql: FlowQL listens on http://[::1]:{port}\n"
+
+
+def test_sigterm_ends_it_with_connections_open(sample_url: str, served: Served) -> None:
+    """Silent, kept alive, in the middle of a head or of a body: it ends within 5 seconds."""
+    half_a_body = HEAD.replace(b"{key}", served.token.encode()) + b"Content-Length: 100\r\n\r\n{"
+    with ExitStack() as stack, serving(sample_url) as (url, process):
+        place = ("127.0.0.1", urlsplit(url).port or 0)
+        for sent in (b"", HEAD[:-5], half_a_body, WHOLE):
+            connection = stack.enter_context(closing(create_connection(place)))
+            connection.sendall(sent)
+        # The last of them is answered, so all have been taken.
+        assert connection.recv(4096).startswith(b"HTTP/1.1 200")
+        _, told = ended(process)
+    assert "Traceback" not in told
+
+
+def test_sigterm_ends_it_with_a_query_in_flight(postgres: PostgresServer) -> None:
+    """A table that somebody locked keeps a request waiting, and not the server."""
+    database_url = fill_ours(postgres.create_database("locked"))
+    with serving(database_url) as (url, process), psycopg.connect(database_url) as locking:
+        locking.execute("LOCK TABLE authentik_flows_flow")
+        asking = Thread(target=ask_in_vain, args=(url,))
+        asking.start()
+        waiting = "SELECT 1 FROM pg_locks WHERE NOT granted AND pid <> pg_backend_pid()"
+        eventually(lambda: locking.execute(waiting).fetchone() is not None)
+        _, told = ended(process)
+        locking.rollback()
+        asking.join()
+    assert KEYS["superuser"] not in told
+    assert "Traceback" not in told
+
+
+def ask_in_vain(url: str) -> None:
+    """Ask for flows, and get no answer or one that says so."""
+    try:
+        assert ask(url, "/flows/instances/", KEYS["superuser"]).status == 503
+    except (ConnectionError, OSError):
+        return
