@@ -21,6 +21,7 @@ from models.errors import RefusedError
 
 USAGE_ERROR = 2
 DRIFTED = 1
+PIPE_WIDTH = 10_000
 FOREVER = timedelta(days=100 * 365)
 SDL_FILE = Path("schema.graphql")
 
@@ -160,7 +161,8 @@ def token_list(*, database: Database = None, schema: Schema = None) -> None:
         sees = "all, as superuser" if token.is_superuser else ", ".join(token.flow_slugs) or "all"
         expires = f"{token.expires:%Y-%m-%d %H:%M} UTC" if token.expires else "never"
         table.add_row(Text(token.name), sees, expires)
-    Console().print(table)
+    # A pipe has no width to wrap lines at.
+    Console(width=None if sys.stdout.isatty() else PIPE_WIDTH).print(table)
 
 
 @tokens.command(name="revoke")

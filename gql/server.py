@@ -18,7 +18,7 @@ from models.database import open_database
 from models.errors import RefusedError
 
 # uvicorn then cancels what is still being answered: SIGTERM ends a server within 5 seconds.
-GRACE_SECONDS = 3
+GRACE_SECONDS = 2
 BACKLOG = 2048
 
 Announce = Callable[[], None]

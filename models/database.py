@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import asyncpg
-from sqlalchemy import URL, Executable, event, text
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy import URL, Connection, Executable, event, text
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from models import catalog, migrations
@@ -60,8 +60,8 @@ class Database:
 
     @asynccontextmanager
     async def transaction(self) -> AsyncGenerator[AsyncConnection]:
-        """A connection whose statements all take effect, or none."""
-        async with self.engine.begin() as connection:
+        """A connection whose statements all take effect, or none; raises DatabaseError."""
+        async with _transaction(self.engine) as connection:
             yield connection
 
     async def close(self) -> None:
@@ -97,11 +97,24 @@ async def migrate(url: str, schema: str = "public") -> None:
         found = await _catalog(engine, address, schema)
         if found.is_authentiks:
             raise DatabaseError(f"schema {schema!r} is authentik's own, which is never migrated")
-        async with engine.begin() as connection:
+        async with _transaction(engine) as connection:
             await _check_folding(connection)
             await connection.run_sync(migrations.upgrade)
     finally:
         await engine.dispose()
+
+
+@asynccontextmanager
+async def _transaction(engine: AsyncEngine) -> AsyncGenerator[AsyncConnection]:
+    try:
+        async with engine.begin() as connection:
+            yield connection
+    except IntegrityError:
+        # What breaks a constraint is told by who knows what it was about.
+        raise
+    except CONNECTION_ERRORS as error:
+        reason = _first_line(error)
+        raise DatabaseError(f"nothing was written to the database: {reason}") from error
 
 
 def _engine(address: Address, schema: str, *, writable: bool) -> AsyncEngine:
@@ -118,13 +131,22 @@ def _sqlite_engine(address: SQLiteFile, *, writable: bool) -> AsyncEngine:
 
     @event.listens_for(engine.sync_engine, "connect")
     def prepare(connection: Any, _record: object) -> None:  # pyright: ignore[reportUnusedFunction]
+        # Else the driver would begin at the first INSERT, behind what creates tables.
+        connection.isolation_level = None
         connection.create_function("flowql_contains_terms", -1, contains_terms, deterministic=True)
         cursor = connection.cursor()
         for pragma in pragmas:
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
 
+    if writable:
+        event.listen(engine.sync_engine, "begin", _begin)
     return engine
+
+
+def _begin(connection: Connection) -> None:
+    # Waits for other writers now, where waiting is possible.
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
 def _postgresql_engine(address: PostgreSQLServer, schema: str, *, writable: bool) -> AsyncEngine:
