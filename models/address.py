@@ -12,7 +12,6 @@ WITHOUT_EFFECT = frozenset(
     {
         "fallback_application_name",
         "gssdelegation",
-        "gssencmode",
         "keepalives",
         "keepalives_count",
         "keepalives_idle",
@@ -52,6 +51,7 @@ UNDERSTOOD = frozenset(
 # libpq's parameters that must not be passed over in silence, with the values that ask for nothing.
 HARMLESS_VALUES = {
     "channel_binding": {"disable", "prefer"},
+    "gssencmode": {"disable", "prefer"},
     "client_encoding": {"auto", "utf8", "utf-8"},
     "load_balance_hosts": {"disable"},
     "requirepeer": {""},
