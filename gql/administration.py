@@ -10,12 +10,13 @@ from models import tokens
 from models.blueprint import importer
 from models.blueprint.importer import Report
 from models.database import Database, open_database
+from models.errors import DatabaseError
 from models.tokens import Rights, TokenSummary
 
 
 async def import_blueprints(settings: Settings, paths: Sequence[Path]) -> Report:
     """Import files and folders; raises DatabaseError or BlueprintError."""
-    async with _writable(settings) as database:
+    async with _opened(settings) as database:
         return await importer.import_blueprints(database, paths)
 
 
@@ -24,25 +25,27 @@ async def create_token(
 ) -> str:
     """Create a token and give its key; raises DatabaseError or TokenError."""
     expires = datetime.now(UTC) + lifetime if lifetime else None
-    async with _writable(settings) as database:
+    async with _opened(settings) as database:
         return await tokens.create_token(database, name, rights, expires)
 
 
 async def list_tokens(settings: Settings) -> Sequence[TokenSummary]:
     """All tokens by name; raises DatabaseError."""
-    async with _writable(settings) as database:
+    async with _opened(settings, writable=False) as database:
+        if not database.is_ours:
+            raise DatabaseError("the database is authentik's own, which lists its tokens itself")
         return await tokens.list_tokens(database)
 
 
 async def revoke_token(settings: Settings, name: str) -> None:
     """Delete a token; raises DatabaseError or TokenError."""
-    async with _writable(settings) as database:
+    async with _opened(settings) as database:
         await tokens.revoke_token(database, name)
 
 
 @asynccontextmanager
-async def _writable(settings: Settings) -> AsyncGenerator[Database]:
-    database = await open_database(settings.database_url, settings.schema_name, writable=True)
+async def _opened(settings: Settings, *, writable: bool = True) -> AsyncGenerator[Database]:
+    database = await open_database(settings.database_url, settings.schema_name, writable=writable)
     try:
         yield database
     finally:

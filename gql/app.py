@@ -1,8 +1,10 @@
 """The one place where everything meets: settings, the database, and the routes."""
 
-from collections.abc import AsyncGenerator, Mapping
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
-from typing import Any
+from http import HTTPStatus
+from typing import Any, cast
 
 import orjson
 from sqlalchemy import text
@@ -14,13 +16,20 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from gql import endpoint, rest, schema
-from gql.settings import Settings, read_settings
+from gql.settings import Settings
 from gql.unexpected import UnexpectedErrors
 from models.database import CONNECTION_ERRORS, Database, open_database
 
+# A GraphQL operation is all that anybody sends.
+MAX_BODY_BYTES = 100_000
+READY_SECONDS = 2
 
-def create_app(settings: Settings) -> Starlette:
-    """The ASGI application; it opens its database when it starts, and closes it when it ends."""
+
+def create_app(settings: Settings, closing: Callable[[], None] = lambda: None) -> Starlette:
+    """The ASGI application; it opens its database when it starts, and closes it when it ends.
+
+    `closing` is called when it begins to end.
+    """
     graph = schema.build()
 
     @asynccontextmanager
@@ -30,33 +39,33 @@ def create_app(settings: Settings) -> Starlette:
         try:
             yield
         finally:
+            closing()
             await database.close()
 
     app = Starlette(
         lifespan=lifespan,
         middleware=[Middleware(UnexpectedErrors, body=_internal_error)],
         exception_handlers={HTTPException: _refused},
+        max_body_size=MAX_BODY_BYTES,
     )
     # A path without its last slash is no address of authentik's, and a redirect loses a POST.
     app.router.redirect_slashes = False
     return app
 
 
-def from_environment() -> Starlette:
-    """The application with the environment's settings, for servers that start it by name."""
-    return create_app(read_settings())
-
-
 def _routes(graph: schema.Schema, database: Database) -> list[BaseRoute]:
+    text_of_schema = schema.printed(graph)
+
     async def sdl(_request: Request) -> Response:
-        return PlainTextResponse(schema.printed(graph))
+        return PlainTextResponse(text_of_schema)
 
     async def live(_request: Request) -> Response:
         return PlainTextResponse("live")
 
     async def ready(_request: Request) -> Response:
         try:
-            await database.read(text("SELECT 1"))
+            async with asyncio.timeout(READY_SECONDS):
+                await database.read(text("SELECT 1"))
         except CONNECTION_ERRORS:
             return PlainTextResponse("the database does not answer", 503)
         return PlainTextResponse("ready")
@@ -72,10 +81,10 @@ def _routes(graph: schema.Schema, database: Database) -> list[BaseRoute]:
 
 async def _refused(_request: Request, error: Exception) -> Response:
     """Starlette's own refusals, worded as Django REST framework words them."""
-    status = error.status_code if isinstance(error, HTTPException) else 500
-    detail = {404: "Not found."}.get(status, "Method not allowed.")
-    headers = error.headers if isinstance(error, HTTPException) else None
-    return Response(orjson.dumps({"detail": detail}), status, headers, "application/json")
+    refused = cast(HTTPException, error)
+    detail = "Not found." if refused.status_code == HTTPStatus.NOT_FOUND else f"{refused.detail}."
+    body = orjson.dumps({"detail": detail})
+    return Response(body, refused.status_code, refused.headers, "application/json")
 
 
 def _internal_error(request_id: str) -> Mapping[str, Any]:

@@ -11,7 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 
-from cyclopts import App, CycloptsError, Parameter
+from cyclopts import App, CycloptsError, Parameter, validators
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -36,14 +36,14 @@ app = App(
 tokens = App(name="token", help="Create, list and revoke the tokens of FlowQL's own database.")
 app.command(tokens)
 
-Database = Annotated[
+DatabaseOption = Annotated[
     str | None,
     Parameter(
         name="--database",
         help="`sqlite:///path` or `postgresql://user@host/name`; else `sqlite:///flowql.db`.",
     ),
 ]
-Schema = Annotated[
+SchemaOption = Annotated[
     str | None,
     Parameter(name="--schema", help="The PostgreSQL schema, a tenant of authentik; else `public`."),
 ]
@@ -54,8 +54,8 @@ def serve(
     *,
     host: Annotated[str | None, Parameter(help="Where to listen; else `127.0.0.1`.")] = None,
     port: Annotated[int | None, Parameter(help="Where to listen; else `8000`.")] = None,
-    database: Database = None,
-    schema: Schema = None,
+    database: DatabaseOption = None,
+    schema: SchemaOption = None,
     workers: Annotated[int | None, Parameter(help="How many processes; else one.")] = None,
     access_log: Annotated[bool | None, Parameter(help="Log every request.")] = None,
 ) -> None:
@@ -77,7 +77,14 @@ def serve(
 
 @app.command
 def demo(
-    *, port: Annotated[int, Parameter(help="Where to listen; the next free port if taken.")] = 8000
+    *,
+    port: Annotated[
+        int,
+        Parameter(
+            help="Where to listen; the next free port if taken.",
+            validator=validators.Number(gte=1, lte=65535),
+        ),
+    ] = 8000,
 ) -> None:
     """Serve authentik's sample flows from a fresh database, with a token to ask with."""
     from gql import demo as demonstration
@@ -86,7 +93,7 @@ def demo(
 
 
 @app.command
-def migrate(*, database: Database = None, schema: Schema = None) -> None:
+def migrate(*, database: DatabaseOption = None, schema: SchemaOption = None) -> None:
     """Create FlowQL's own database, or upgrade it. authentik's is never touched."""
     from models import database as databases
 
@@ -100,8 +107,8 @@ def import_(
     paths: Annotated[list[Path], Parameter(help="Blueprint files, and folders of them.")],
     /,
     *,
-    database: Database = None,
-    schema: Schema = None,
+    database: DatabaseOption = None,
+    schema: SchemaOption = None,
 ) -> None:
     """Import flows from authentik's blueprint files: all of them, or none if one is bad."""
     from gql import administration
@@ -131,8 +138,8 @@ def token_create(
     expires: Annotated[
         timedelta | None, Parameter(help="When it ends, as `30d` or `12h`; else never.")
     ] = None,
-    database: Database = None,
-    schema: Schema = None,
+    database: DatabaseOption = None,
+    schema: SchemaOption = None,
 ) -> None:
     """Create a token and print its key, which is shown only this once.
 
@@ -152,13 +159,14 @@ def token_create(
 
 
 @tokens.command(name="list")
-def token_list(*, database: Database = None, schema: Schema = None) -> None:
+def token_list(*, database: DatabaseOption = None, schema: SchemaOption = None) -> None:
     """List the tokens, what they see, and when they end."""
     from gql import administration
 
     table = Table("name", "sees", "expires", box=None, pad_edge=False)
     for token in asyncio.run(administration.list_tokens(_settings(database, schema))):
-        sees = "all, as superuser" if token.is_superuser else ", ".join(token.flow_slugs) or "all"
+        seen = "all" if token.sees_all else ", ".join(token.flow_slugs) or "none"
+        sees = "all, as superuser" if token.is_superuser else seen
         expires = f"{token.expires:%Y-%m-%d %H:%M} UTC" if token.expires else "never"
         table.add_row(Text(token.name), sees, expires)
     # A pipe has no width to wrap lines at.
@@ -170,8 +178,8 @@ def token_revoke(
     name: Annotated[str, Parameter(help="What it is called.")],
     /,
     *,
-    database: Database = None,
-    schema: Schema = None,
+    database: DatabaseOption = None,
+    schema: SchemaOption = None,
 ) -> None:
     """Make a token worthless."""
     from gql import administration

@@ -6,6 +6,7 @@ from typing import Any
 
 import orjson
 from graphql import GraphQLError
+from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
@@ -112,8 +113,15 @@ async def _operation(request: Request) -> Operation:
         media_type = request.headers.get("content-type", "").partition(";")[0]
         if media_type.strip().lower() != "application/json":
             raise RefusedRequestError(415, "The body of a POST is application/json.")
-        given = _object(_parsed(await request.body(), "The body is"), "The body is")
+        given = _object(_parsed(await _body_of(request), "The body is"), "The body is")
     return _checked(given)
+
+
+async def _body_of(request: Request) -> bytes:
+    try:
+        return await request.body()
+    except HTTPException as error:
+        raise RefusedRequestError(error.status_code, "The body is too large.") from None
 
 
 def _parsed(text: str | bytes, what: str) -> Any:

@@ -5,20 +5,24 @@ import os
 import signal
 import socket
 import sys
+import threading
 from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
 import uvicorn
+from starlette.applications import Starlette
 from uvicorn.supervisors import Multiprocess
 
 from gql.app import create_app
-from gql.settings import PREFIX, Settings
+from gql.settings import PREFIX, Settings, read_settings
 from models.database import open_database
 from models.errors import RefusedError
 
 # uvicorn then cancels what is still being answered: SIGTERM ends a server within 5 seconds.
 GRACE_SECONDS = 2
+# What even then does not end, a driver's thread or its lost answer, is left behind.
+LAST_SECONDS = 2
 BACKLOG = 2048
 
 Announce = Callable[[], None]
@@ -44,9 +48,9 @@ def listen(host: str, port: int) -> socket.socket:
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
         return socket.create_server((host, port), family=family, backlog=BACKLOG)
-    except OSError as error:
+    except (OSError, UnicodeError) as error:
         # Python appends the address once more.
-        reason = str(error.strerror).partition(" (while ")[0]
+        reason = str(getattr(error, "strerror", error)).partition(" (while ")[0]
         raise ServerError(f"cannot listen on {host} port {port}: {reason}") from error
 
 
@@ -82,10 +86,22 @@ async def _check(settings: Settings) -> None:
     await database.close()
 
 
+def worker() -> Starlette:
+    """What each of several processes serves, as its environment says."""
+    return create_app(read_settings(), _end_surely)
+
+
+def _end_surely() -> None:
+    """End the process soon, whatever still runs in it."""
+    timer = threading.Timer(LAST_SECONDS, os._exit, [0])
+    timer.daemon = True
+    timer.start()
+
+
 def _config(settings: Settings) -> uvicorn.Config:
     by_name = settings.workers > 1
     return uvicorn.Config(
-        "gql.app:from_environment" if by_name else create_app(settings),
+        "gql.server:worker" if by_name else create_app(settings, _end_surely),
         factory=by_name,
         workers=settings.workers,
         lifespan="on",
@@ -101,6 +117,10 @@ def _environment(settings: Settings) -> dict[str, str]:
     return {
         f"{PREFIX}DATABASE_URL": settings.database_url,
         f"{PREFIX}SCHEMA": settings.schema_name,
+        f"{PREFIX}HOST": settings.host,
+        f"{PREFIX}PORT": str(settings.port),
+        f"{PREFIX}WORKERS": str(settings.workers),
+        f"{PREFIX}ACCESS_LOG": str(settings.access_log),
     }
 
 

@@ -45,3 +45,5 @@ def read_settings(**given: Any) -> Settings:
         # A value in the environment is named in full, one that is given by its field.
         name = str(first["loc"][0]).removeprefix(PREFIX).removesuffix("_name").upper()
         raise SettingsError(f"{PREFIX}{name}: {first['msg']}") from None
+    except (OSError, UnicodeError) as error:
+        raise SettingsError(f".env cannot be read: {error}") from None

@@ -198,37 +198,30 @@ class Flow:
 
     @strawberry.field(description="The primary key.")
     def pk(self) -> UUID:
-        """The primary key."""
         return UUID(self.record.row.pk)
 
     @strawberry.field(description="The key that policies are bound to; differs from `pk`.")
     def policybindingmodel_ptr_id(self) -> UUID:
-        """The key that policies are bound to."""
         return UUID(self.record.row.policybindingmodel_ptr_id)
 
     @strawberry.field(description="The name that administrators see.")
     def name(self) -> str:
-        """The name that administrators see."""
         return self.record.row.name
 
     @strawberry.field(description="The name in URLs: letters, digits, `-` and `_`; unique.")
     def slug(self) -> str:
-        """The name in URLs."""
         return self.record.row.slug
 
     @strawberry.field(description="The heading that the person sees.")
     def title(self) -> str:
-        """The heading that the person sees."""
         return self.record.row.title
 
     @strawberry.field(description="What the flow is for; null with an error where unknown.")
     def designation(self) -> FlowDesignation | None:
-        """What the flow is for."""
         return _known(FlowDesignation, self.record.row.designation)
 
     @strawberry.field(description="The URL of the picture behind the flow.")
     def background(self, info: Info) -> str:
-        """The URL of the picture behind the flow."""
         schema = info.context.database.schema
         return presentation.background_url(self.record.row.background, schema)
 
@@ -236,53 +229,44 @@ class Flow:
         description="The stages' primary keys in the order they run; one bound twice is here twice."
     )
     def stages(self) -> list[UUID]:
-        """The stages' primary keys."""
         return [UUID(pk) for pk in self.record.stages]
 
     @strawberry.field(
         description="The primary keys of the policies bound to the flow, disabled ones too, in order."
     )
     def policies(self) -> list[UUID]:
-        """The policies' primary keys."""
         return [UUID(pk) for pk in self.record.policies]
 
     @strawberry.field(description="How many plans of the flow are cached.")
     def cache_count(self) -> int:
-        """How many plans of the flow are cached."""
         return self.record.cache_count
 
     @strawberry.field(
         description="Whether all or any policies must pass; null with an error where unknown."
     )
     def policy_engine_mode(self) -> PolicyEngineMode | None:
-        """Whether all or any policies must pass."""
         return _known(PolicyEngineMode, self.record.row.policy_engine_mode)
 
     @strawberry.field(description="Whether pages are rendered for old password managers.")
     def compatibility_mode(self) -> bool:
-        """Whether pages are rendered for old password managers."""
         return self.record.row.compatibility_mode
 
     @strawberry.field(description="The path that exports the flow as a blueprint.")
     def export_url(self) -> str:
-        """The path that exports the flow as a blueprint."""
         return presentation.export_url(self.record.row.slug)
 
     @strawberry.field(description="How pages are laid out; null with an error where unknown.")
     def layout(self) -> FlowLayout | None:
-        """How pages are laid out."""
         return _known(FlowLayout, self.record.row.layout)
 
     @strawberry.field(
         description="What happens when a policy denies access; null with an error where unknown."
     )
     def denied_action(self) -> FlowDeniedAction | None:
-        """What happens when a policy denies access."""
         return _known(FlowDeniedAction, self.record.row.denied_action)
 
     @strawberry.field(description="Who may start the flow; null with an error where unknown.")
     def authentication(self) -> FlowAuthentication | None:
-        """Who may start the flow."""
         return _known(FlowAuthentication, self.record.row.authentication)
 
 

@@ -148,6 +148,8 @@ def _split(url: str) -> SplitResult:
 
 
 def _is_passed_on(name: str, value: str) -> bool:
+    if name == "sslrootcert" and value == "system":
+        raise DatabaseError("sslrootcert=system is not supported: name the file of certificates")
     if name in UNDERSTOOD:
         return True
     if name in WITHOUT_EFFECT or value.lower() in HARMLESS_VALUES.get(name, ()):

@@ -20,7 +20,7 @@ OPTIONAL_COLUMNS = {(PolicyBinding.__tablename__, name) for name in ("expires", 
 ON_SQLITE = text(
     "SELECT master.name, info.name, 1 FROM sqlite_master AS master"
     " JOIN pragma_table_info(master.name) AS info"
-    " WHERE master.type = 'table' AND :schema IS NOT NULL"
+    " WHERE master.type = 'table'"
 )
 # Not information_schema, which is silent about columns that the role may not read.
 ON_POSTGRESQL = text(
@@ -95,9 +95,9 @@ class Catalog:
                 )
 
 
-def query(dialect: str) -> TextClause:
-    """The statement whose rows `from_rows` takes; has the parameter `schema`."""
-    return ON_SQLITE if dialect == "sqlite" else ON_POSTGRESQL
+def query(dialect: str, schema: str) -> TextClause:
+    """The statement whose rows `from_rows` takes."""
+    return ON_SQLITE if dialect == "sqlite" else ON_POSTGRESQL.bindparams(schema=schema)
 
 
 def from_rows(rows: Iterable[Any]) -> Catalog:

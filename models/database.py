@@ -3,7 +3,6 @@
 Every difference between SQLite and PostgreSQL that is not a matter of SQL stands here.
 """
 
-import asyncio
 import hashlib
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
@@ -12,7 +11,7 @@ from typing import Any
 
 import asyncpg
 from sqlalchemy import URL, Connection, Executable, event, text
-from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import IntegrityError, NotSupportedError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from models import catalog, migrations
@@ -30,6 +29,9 @@ CONNECTION_ERRORS = (
     SQLAlchemyError,
 )
 POOL_SIZE = 10
+POOL_TIMEOUT_SECONDS = 5
+# A read that takes longer, behind a lock of authentik's migrations for one, is given up.
+STATEMENT_TIMEOUT = "30s"
 SQLITE_BUSY_TIMEOUT_MS = 5000
 
 
@@ -55,6 +57,13 @@ class Database:
 
     async def read(self, statement: Executable) -> Sequence[Any]:
         """All rows of one SELECT."""
+        try:
+            return await self._read(statement)
+        except NotSupportedError:
+            # Somebody altered a table; by now the driver has forgotten what it had prepared for it.
+            return await self._read(statement)
+
+    async def _read(self, statement: Executable) -> Sequence[Any]:
         async with self.engine.connect() as connection:
             return (await connection.execute(statement)).all()
 
@@ -79,7 +88,7 @@ async def open_database(url: str, schema: str = "public", *, writable: bool = Fa
         raise DatabaseError(f"there is no database at {address}: create it with 'flowql migrate'")
     engine = _engine(address, schema, writable=writable)
     try:
-        found = await _catalog(engine, address, schema)
+        found = await _catalog(engine, address, schema, writable=writable)
         await _check(engine, found, writable=writable)
     except BaseException:
         await engine.dispose()
@@ -94,7 +103,7 @@ async def migrate(url: str, schema: str = "public") -> None:
         raise DatabaseError(f"there is no folder {address.path.parent} for the database")
     engine = _engine(address, schema, writable=True)
     try:
-        found = await _catalog(engine, address, schema)
+        found = await _catalog(engine, address, schema, writable=True)
         if found.is_authentiks:
             raise DatabaseError(f"schema {schema!r} is authentik's own, which is never migrated")
         async with _transaction(engine) as connection:
@@ -154,6 +163,8 @@ def _postgresql_engine(address: PostgreSQLServer, schema: str, *, writable: bool
         "search_path": '"' + schema.replace('"', '""') + '"',
         "default_transaction_read_only": "off" if writable else "on",
     }
+    if not writable and "statement_timeout" not in address.dsn:
+        settings["statement_timeout"] = STATEMENT_TIMEOUT
 
     async def connect() -> Any:
         return await asyncpg.connect(
@@ -168,25 +179,25 @@ def _postgresql_engine(address: PostgreSQLServer, schema: str, *, writable: bool
         isolation_level="READ COMMITTED" if writable else "AUTOCOMMIT",
         pool_size=POOL_SIZE,
         max_overflow=0,
+        pool_timeout=POOL_TIMEOUT_SECONDS,
         pool_pre_ping=True,
         pool_reset_on_return="rollback" if writable else None,
     )
 
 
-async def _catalog(engine: AsyncEngine, address: Address, schema: str) -> Catalog:
-    statement = catalog.query(engine.dialect.name).bindparams(schema=schema)
+async def _catalog(
+    engine: AsyncEngine, address: Address, schema: str, *, writable: bool
+) -> Catalog:
+    statement = catalog.query(engine.dialect.name, schema)
     try:
         async with engine.connect() as connection:
             if isinstance(address, PostgreSQLServer):
-                await _check_session(connection, schema)
+                await _check_session(connection, schema, writable=writable)
             return catalog.from_rows(await connection.execute(statement))
     # The driver says so of a parameter that it cannot read.
     except (*CONNECTION_ERRORS, ValueError, OverflowError) as error:
         reason = _first_line(error)
         raise DatabaseError(f"cannot open the database, {address}: {reason}") from error
-    except asyncio.CancelledError as error:
-        # asyncpg's own timeout of a connection attempt surfaces so under some event loops.
-        raise DatabaseError(f"cannot open the database, {address}: no answer") from error
 
 
 def _first_line(error: BaseException) -> str:
@@ -195,7 +206,7 @@ def _first_line(error: BaseException) -> str:
     return lines[0] if lines else "no answer in time"
 
 
-async def _check_session(connection: AsyncConnection, schema: str) -> None:
+async def _check_session(connection: AsyncConnection, schema: str, *, writable: bool) -> None:
     """Refuse a schema that is not there, and a proxy that drops the settings of a session."""
     rights = text("SELECT has_schema_privilege(oid, 'USAGE') FROM pg_namespace WHERE nspname = :n")
     may_use = (await connection.execute(rights.bindparams(n=schema))).scalar()
@@ -203,8 +214,10 @@ async def _check_session(connection: AsyncConnection, schema: str) -> None:
         raise DatabaseError(f"there is no schema {schema!r} in the database")
     if not may_use:
         raise DatabaseError(f"the role may not use schema {schema!r}: GRANT USAGE on it")
-    if (await connection.execute(text("SELECT current_schema()"))).scalar() != schema:
-        raise DatabaseError("the server ignores search_path: is a proxy in between?")
+    session = text("SELECT current_schema(), current_setting('transaction_read_only')")
+    current, read_only = (await connection.execute(session)).one()
+    if current != schema or not (writable or read_only == "on"):
+        raise DatabaseError("the server ignores the session's settings: is a proxy in between?")
 
 
 async def _check(engine: AsyncEngine, found: Catalog, *, writable: bool) -> None:
@@ -232,8 +245,8 @@ async def _check_version(engine: AsyncEngine) -> None:
 async def _check_folding(connection: AsyncConnection) -> None:
     if connection.dialect.name != "postgresql":
         return
-    if (await connection.execute(text("SELECT upper('ü')"))).scalar() != "Ü":
+    if (await connection.execute(text("SELECT upper('üßi')"))).scalar() != "ÜßI":
         raise DatabaseError(
-            "the database's locale folds no case beyond ASCII (upper('ü') is not 'Ü'):"
-            " create it with LOCALE 'C.UTF-8' or another UTF-8 locale"
+            "the database's locale does not fold case one character to one (upper('üßi') is not"
+            " 'ÜßI'): create it with LOCALE 'C.UTF-8', or another of UTF-8 from the C library"
         )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, cast
 
-from sqlalchemy import Connection, Text, delete, func, select
+from sqlalchemy import Connection, Text, delete, select
 from sqlalchemy import cast as sql_cast
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
@@ -51,6 +51,7 @@ class TokenSummary:
     name: str
     expires: datetime | None
     is_superuser: bool
+    sees_all: bool
     flow_slugs: tuple[str, ...]
 
 
@@ -189,25 +190,26 @@ def _list(connection: Connection) -> Sequence[TokenSummary]:
 
 def _summary(session: Session, token: Token, user: User) -> TokenSummary:
     superuser = (
-        select(func.count())
+        select(col(UserGroup.id))
         .join_from(UserGroup, Group, col(UserGroup.group_id) == col(Group.group_uuid))
         .where(col(UserGroup.user_id) == user.id, col(Group.is_superuser))
     )
+    roles = select(col(UserRole.role_id)).where(col(UserRole.user_id) == user.id)
+    every_flow = select(col(RoleModelPermission.id)).where(
+        col(RoleModelPermission.role_id).in_(roles)
+    )
+    key = sql_cast(col(Flow.flow_uuid), Text)
     slugs = (
         select(col(Flow.slug))
-        .join_from(
-            UserRole,
-            RoleObjectPermission,
-            col(UserRole.role_id) == col(RoleObjectPermission.role_id),
-        )
-        .join(Flow, col(RoleObjectPermission.object_pk) == sql_cast(col(Flow.flow_uuid), Text))
-        .where(col(UserRole.user_id) == user.id)
+        .join(RoleObjectPermission, col(RoleObjectPermission.object_pk) == key)
+        .where(col(RoleObjectPermission.role_id).in_(roles))
         .order_by(col(Flow.slug))
     )
     return TokenSummary(
         token.identifier,
         token.expires,
-        is_superuser=session.execute(superuser).scalar_one() > 0,
+        is_superuser=session.execute(superuser).first() is not None,
+        sees_all=session.execute(every_flow).first() is not None,
         flow_slugs=tuple(session.scalars(slugs)),
     )
 

@@ -51,24 +51,21 @@ class Sight(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Viewer:
-    """Who asks: a user's id, and how much they may see."""
+    """Who asks, and how much they may see; somebody who is refused may not even ask."""
 
     user_id: int
-    user_type: str
     sight: Sight
-
-    @property
-    def is_refused(self) -> bool:
-        """Whether they may not even ask."""
-        return self.sight is Sight.NOTHING and self.user_type != INTERNAL_SERVICE_ACCOUNT
+    is_refused: bool = False
 
 
 def viewer_of(row: Any) -> Viewer:
     """The viewer that a row of `by_key` tells of."""
     user_id, user_type, is_superuser, sees_all, sees_some = row
     if is_superuser or sees_all:
-        return Viewer(user_id, user_type, Sight.EVERYTHING)
-    return Viewer(user_id, user_type, Sight.GRANTED if sees_some else Sight.NOTHING)
+        return Viewer(user_id, Sight.EVERYTHING)
+    if sees_some:
+        return Viewer(user_id, Sight.GRANTED)
+    return Viewer(user_id, Sight.NOTHING, is_refused=user_type != INTERNAL_SERVICE_ACCOUNT)
 
 
 def by_key(key: str, now: datetime) -> Select[int, str, bool, bool, bool]:

@@ -17,7 +17,7 @@ class ValueProblemError(Exception):
 
 
 def text(value: Any) -> str:
-    """Text; numbers are taken as they are written, as authentik takes them."""
+    """Text; a number becomes the text that Python has for it, as in authentik."""
     if isinstance(value, OtherTag):
         raise ValueProblemError(f"has the tag {value.name}, which is not supported")
     if isinstance(value, bool) or not isinstance(value, str | int | float):
