@@ -9,7 +9,7 @@ from gql.settings import Settings
 from models import tokens
 from models.blueprint import importer
 from models.blueprint.importer import Report
-from models.database import Database, open_database
+from models.database import ONLY_READ, Database, open_database
 from models.errors import DatabaseError
 from models.tokens import Rights, TokenSummary
 
@@ -33,7 +33,7 @@ async def list_tokens(settings: Settings) -> Sequence[TokenSummary]:
     """All tokens by name; raises DatabaseError."""
     async with _opened(settings, writable=False) as database:
         if not database.is_ours:
-            raise DatabaseError("the database is authentik's own, which lists its tokens itself")
+            raise DatabaseError(ONLY_READ)
         return await tokens.list_tokens(database)
 
 

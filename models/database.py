@@ -11,7 +11,7 @@ from typing import Any
 
 import asyncpg
 from sqlalchemy import URL, Connection, Executable, event, text
-from sqlalchemy.exc import IntegrityError, NotSupportedError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, IntegrityError, NotSupportedError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from models import catalog, migrations
@@ -28,6 +28,7 @@ CONNECTION_ERRORS = (
     asyncpg.InterfaceError,
     SQLAlchemyError,
 )
+ONLY_READ = "the database is authentik's own, which FlowQL only reads"
 POOL_SIZE = 10
 POOL_TIMEOUT_SECONDS = 5
 # A read that takes longer, behind a lock of authentik's migrations for one, is given up.
@@ -59,9 +60,12 @@ class Database:
         """All rows of one SELECT."""
         try:
             return await self._read(statement)
-        except NotSupportedError:
-            # Somebody altered a table; by now the driver has forgotten what it had prepared for it.
-            return await self._read(statement)
+        except DBAPIError as error:
+            if not (error.connection_invalidated or isinstance(error, NotSupportedError)):
+                raise
+        # The connection was dead, or a table was altered under a prepared statement. The driver
+        # has forgotten either by now, and a SELECT can be asked again.
+        return await self._read(statement)
 
     async def _read(self, statement: Executable) -> Sequence[Any]:
         async with self.engine.connect() as connection:
@@ -180,7 +184,6 @@ def _postgresql_engine(address: PostgreSQLServer, schema: str, *, writable: bool
         pool_size=POOL_SIZE,
         max_overflow=0,
         pool_timeout=POOL_TIMEOUT_SECONDS,
-        pool_pre_ping=True,
         pool_reset_on_return="rollback" if writable else None,
     )
 
@@ -226,7 +229,7 @@ async def _check(engine: AsyncEngine, found: Catalog, *, writable: bool) -> None
     elif not found.is_authentiks:
         raise DatabaseError("the database is empty: create its tables with 'flowql migrate'")
     elif writable:
-        raise DatabaseError("the database is authentik's own, which FlowQL only reads")
+        raise DatabaseError(ONLY_READ)
     else:
         found.check_authentik()
 

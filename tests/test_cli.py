@@ -101,6 +101,8 @@ def test_a_wrong_command_ends_the_process_with_its_line_and_exit_code_2() -> Non
         ("postgresql://user:1/hidden@host/name", UNREADABLE),
         ("postgresql://user:hid@den:x@host/name", UNREADABLE),
         ("postgresql://host/name?sslmode", UNREADABLE),
+        ("postgresql://host/name?sslrootcert=system", "sslrootcert=system is not supported"),
+        ("postgresql://host/name?gssencmode=require", "asks for gssencmode=require"),
         ("postgresql://127.0.0.1:99999/name", "port must be 0-65535"),
         ("postgresql://127.0.0.1:1/name?sslmode=hidden", "`sslmode` parameter must be one of"),
         ("postgresql://host/name?bogus=hidden", "has an unknown parameter 'bogus'"),
@@ -185,6 +187,25 @@ def test_a_host_that_is_not_ours_is_named(sample_url: str) -> None:
     """`flowql serve` listens where this machine is."""
     line = refused("serve", "--host", "192.0.2.1", "--port", "0", "--database", sample_url)
     assert line.startswith("cannot listen on 192.0.2.1 port 0: ")
+
+
+def test_a_host_that_is_no_name_is_named(sample_url: str) -> None:
+    """What no resolver takes is told as any other host that is not ours."""
+    line = refused_here("serve", "--host", "..", "--port", "0", "--database", sample_url)
+    assert line.startswith("cannot listen on .. port 0: ")
+
+
+@pytest.mark.parametrize("port", ["-1", "0", "70000"])
+def test_the_demo_takes_a_port_that_there_is(port: str) -> None:
+    """A number that is no port is refused."""
+    assert "--port" in refused_here("demo", "--port", port)
+
+
+def test_a_file_of_settings_that_is_no_text_is_told(tmp_path: Path) -> None:
+    """`.env` is UTF-8."""
+    (tmp_path / ".env").write_bytes(b"FLOWQL_PORT=\xff\n")
+    with chdir(tmp_path):
+        assert refused_here("serve").startswith(".env cannot be read: ")
 
 
 def test_a_bad_setting_in_the_environment_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -28,6 +28,7 @@ from models.errors import DatabaseError
 from models.tables import METADATA
 
 KEY = KEYS["superuser"]
+FOLDING = "the database's locale does not fold case one character to one"
 EMPTY = "the database is empty: create its tables with 'flowql migrate'"
 OUTDATED = "the database's schema is outdated: upgrade it with 'flowql migrate'"
 NEWER = "the database's schema is of a newer FlowQL: upgrade FlowQL"
@@ -300,10 +301,17 @@ def test_an_outdated_or_a_newer_schema_is_refused(postgres: PostgresServer) -> N
 def test_a_locale_that_folds_only_ascii_is_refused(peculiar: PostgresServer) -> None:
     """`migrate` makes nothing where upper('ü') is not Ü."""
     url = peculiar.create_database("ascii")
-    assert refused_here("migrate", "--database", url) == (
-        "the database's locale folds no case beyond ASCII (upper('ü') is not 'Ü'):"
-        " create it with LOCALE 'C.UTF-8' or another UTF-8 locale"
-    )
+    assert refused_here("migrate", "--database", url).startswith(FOLDING)
+    assert refusal(url) == EMPTY
+
+
+def test_a_locale_that_folds_one_character_to_two_is_refused(postgres: PostgresServer) -> None:
+    """`migrate` makes nothing where upper('ß') is SS, as with ICU: SQLite would find other flows."""
+    with psycopg.connect(postgres.dsn(), autocommit=True) as connection:
+        provider = "LOCALE_PROVIDER builtin BUILTIN_LOCALE 'PG_UNICODE_FAST' TEMPLATE template0"
+        connection.execute(f"CREATE DATABASE folding {provider}".encode())
+    url = postgres.dsn("folding")
+    assert refused_here("migrate", "--database", url).startswith(FOLDING)
     assert refusal(url) == EMPTY
 
 

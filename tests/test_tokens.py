@@ -179,3 +179,17 @@ def test_the_list_has_no_keys(tmp_path: Path) -> None:
     ]
     assert rows[3][:2] == [names[2], "all"]
     assert not [key for key in keys if key in told.stdout]
+
+
+def test_a_token_whose_flow_is_gone_sees_none(tmp_path: Path) -> None:
+    """It is listed as what it is, and not as one that sees all."""
+    url = f"sqlite:///{tmp_path / 'flowql.db'}"
+    for arguments in (["migrate"], ["import", str(SAMPLES)]):
+        assert done_here(*arguments, "--database", url).returncode == 0
+    created(url, "orphan", "--flow", "default-source-pre-authentication")
+    with closing(sqlite3.connect(tmp_path / "flowql.db")) as connection:
+        gone = "DELETE FROM authentik_flows_flow WHERE slug = 'default-source-pre-authentication'"
+        connection.execute(gone)
+        connection.commit()
+    listed = done_here("token", "list", "--database", url).stdout
+    assert re.search(r"orphan +none +never", listed)

@@ -2,11 +2,14 @@
 
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
+from threading import Thread
 
 import psycopg
 import pytest
 from filling import fill_authentik, fill_ours
+from gateway import Gateway
 from odd_data import KEYS
 from postgres import PASSWORD, PostgresServer
 from serving import ask, ended, eventually, serving
@@ -116,3 +119,32 @@ def test_a_connection_that_is_cut_is_replaced(postgres: PostgresServer) -> None:
         assert ask(url, REST, KEY).body == expected.body
         _, told = ended(process)
     assert_logged_once(told, [])
+
+
+def test_a_table_that_is_altered_is_read_on(postgres: PostgresServer) -> None:
+    """An upgrade of authentik under a running server is not even noticed."""
+    url = fill_authentik(postgres.create_database("altered"))
+    with Gateway(url) as gateway:
+        before = gateway.get("/flows/instances/", KEYS["superuser"])
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute("ALTER TABLE authentik_flows_flow ALTER name TYPE varchar(9999)")
+        assert gateway.get("/flows/instances/", KEYS["superuser"]) == before
+    assert before.status == 200
+
+
+def test_a_server_that_hangs_is_not_ready(postgres: PostgresServer) -> None:
+    """All connections wait for a lock: readiness says so soon, and life goes on."""
+    url = fill_authentik(postgres.create_database("hanging"))
+    with serving(url) as (address, process), psycopg.connect(url) as locking:
+        locking.execute("LOCK TABLE authentik_flows_flow")
+        for _ in range(12):
+            Thread(target=ask_in_vain, args=(address,), daemon=True).start()
+        eventually(lambda: ask(address, "/-/health/ready/").status == 503)
+        assert ask(address, "/-/health/live/").status == 200
+        ended(process)
+
+
+def ask_in_vain(address: str) -> None:
+    """Ask for flows, and take whatever comes."""
+    with suppress(OSError):
+        ask(address, "/flows/instances/", KEYS["superuser"])
