@@ -55,7 +55,10 @@ class Gateway:
     def ask(
         self, method: str, target: str, headers: Mapping[str, str] | None = None, body: bytes = b""
     ) -> Answer:
-        """Send a request as it stands: nothing is escaped or tidied on the way."""
+        """Send a request as it stands: nothing is escaped or tidied on the way.
+
+        In the target's query, a lone surrogate stands for a byte that is no UTF-8.
+        """
         return self._portal.call(self._send, method, target, headers or {}, body)
 
     def get(self, target: str, key: str | None = None) -> Answer:
@@ -82,7 +85,7 @@ class Gateway:
             "scheme": "http",
             "path": unquote_to_bytes(path).decode(errors="replace"),
             "raw_path": path.encode(),
-            "query_string": query.encode(),
+            "query_string": query.encode(errors="surrogateescape"),
             "root_path": "",
             "headers": [
                 (name.lower().encode(), value.encode("latin-1")) for name, value in headers.items()

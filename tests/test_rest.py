@@ -514,6 +514,8 @@ def test_export(gateway: Gateway, mount: str, accept: str) -> None:
         *(("*/*", 200), ("application/*", 200), ("application/json", 200), ("text/html,*/*", 200)),
         *(("application/json;q=0", 200), ("APPLICATION/JSON; indent=4", 200)),
         *(("text/html", 406), ("", 406), ("application/xml", 406), ("application/vnd.x+json", 406)),
+        # Only so much of a header counts.
+        ("text/html," * 900 + "application/json", 406),
     ],
 )
 def test_accept(gateway: Gateway, accept: str, status: int) -> None:
@@ -598,6 +600,13 @@ def test_order_of_checks(  # noqa: PLR0913, PLR0917 - a row of the contract's ta
     assert (answer.status, answer.json) == (status, body)
 
 
+def test_a_query_that_is_not_utf_8(gateway: Gateway) -> None:
+    """Bytes that are no UTF-8 are read as Latin-1, as Django reads them."""
+    found = gateway.get(f"{DOCUMENTED}?search=%C3%BCber", SUPERUSER).json
+    assert gateway.get(f"{DOCUMENTED}?search=\udcfcber", SUPERUSER).json == found
+    assert found["pagination"]["count"] > 0
+
+
 # Readers ------------------------------------------------------------------------------------------
 
 
@@ -611,6 +620,7 @@ def test_order_of_checks(  # noqa: PLR0913, PLR0917 - a row of the contract's ta
             for name in ("unknown", "expired", "inactive", "intent_app_password")
         ),
         *((f"Bearer {SUPERUSER.upper()}", INVALID), ("Bearer \xff\xfe", INVALID)),
+        ("Bearer a\0b", INVALID),
         *((f"Bearer  {SUPERUSER}", INVALID), ("Bearer sha256$" + "0" * 64, INVALID)),
         *((f"Bearer {KEYS[name]}", REFUSED) for name in ("none", "no_groups", "dangling")),
         (f"Bearer {KEYS['wrong_permission']}", REFUSED),

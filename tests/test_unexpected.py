@@ -78,6 +78,21 @@ def test_a_table_that_is_dropped_is_a_500_with_an_id_in_the_log(postgres: Postgr
     assert 'relation "authentik_flows_flow" does not exist' in told
 
 
+def test_fields_that_fail_together_share_an_id(
+    postgres: PostgresServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Two fields of one request that fail are one record in the log, under one id."""
+    url = fill_authentik(postgres.create_database("together"))
+    with Gateway(url) as gateway:
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute("DROP TABLE authentik_policies_policybindingmodel CASCADE")
+        query = '{ a: flow(slug: "a") { slug } b: flow(slug: "b") { slug } }'
+        answer = gateway.graphql(query, KEYS["superuser"]).json
+    assert answer["data"] == {"a": None, "b": None}
+    [request_id] = {error["extensions"]["requestId"] for error in answer["errors"]}
+    assert [record.getMessage() for record in caplog.records] == [f"request {request_id} failed"]
+
+
 def test_a_table_that_is_dropped_from_sqlite_is_the_same(tmp_path: Path) -> None:
     """The client is told the id alone here too."""
     database_url = fill_ours(f"sqlite:///{tmp_path / 'flowql.db'}")
