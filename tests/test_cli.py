@@ -12,7 +12,7 @@ import pytest
 from postgres import PASSWORD, PostgresServer
 from processes import flowql, free_port
 from psycopg import sql
-from serving import refused, refused_here
+from serving import done_here, refused, refused_here
 
 from models.database import migrate
 
@@ -27,6 +27,18 @@ def silent() -> Iterator[int]:
     """A port that takes connections and never says a word."""
     with create_server(("127.0.0.1", 0)) as listening:
         yield listening.getsockname()[1]
+
+
+LEFT_OUT = """
+version: 1
+entries:
+- model: authentik_flows.flow
+  id: flow
+  identifiers: {slug: a-flow}
+  attrs: {name: A flow, title: A flow, designation: recovery}
+- model: authentik_policies.policybinding
+  identifiers: {target: !KeyOf flow, group: !Find [authentik_core.group, [name, nobody]], order: 0}
+"""
 
 
 def test_help_names_every_command() -> None:
@@ -254,6 +266,18 @@ def test_migrate_twice_changes_nothing(tmp_path: Path) -> None:
     before = file.read_bytes()
     asyncio.run(migrate(f"sqlite:///{file}"))
     assert file.read_bytes() == before
+
+
+def test_import_says_what_it_left_out(tmp_path: Path) -> None:
+    """A binding of a group that is not here is named by its line."""
+    (tmp_path / "flow.yaml").write_text(LEFT_OUT)
+    with chdir(tmp_path):
+        assert done_here("migrate").returncode == 0
+        told = done_here("import", "flow.yaml").stderr
+    assert told.splitlines() == [
+        "flowql: flow.yaml:8: left out, since its group is not in this database",
+        "flowql: 1 created, 0 updated, 0 unchanged, 0 skipped",
+    ]
 
 
 def test_a_password_may_have_any_character(postgres: PostgresServer) -> None:

@@ -3,8 +3,10 @@
 import asyncio
 import re
 import shutil
+import sqlite3
 import tempfile
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from urllib.parse import quote
 
@@ -313,6 +315,18 @@ def test_a_locale_that_folds_one_character_to_two_is_refused(postgres: PostgresS
     url = postgres.dsn("folding")
     assert refused_here("migrate", "--database", url).startswith(FOLDING)
     assert refusal(url) == EMPTY
+
+
+def test_a_migration_that_fails_changes_nothing(tmp_path: Path) -> None:
+    """A table in the way is named, and none of the others is made."""
+    path = tmp_path / "flowql.db"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("CREATE TABLE guardian_roleobjectpermission (id)")
+        line = refused_here("migrate", "--database", f"sqlite:///{path}")
+        tables = connection.execute("SELECT name FROM sqlite_master").fetchall()
+    in_the_way = "table guardian_roleobjectpermission already exists"
+    assert line == f"nothing was written to the database: {in_the_way}"
+    assert tables == [("guardian_roleobjectpermission",)]
 
 
 def test_a_local_socket_is_reached_by_its_folder(peculiar: PostgresServer) -> None:
