@@ -12,6 +12,7 @@ from typing import Any
 
 import uvicorn
 from starlette.applications import Starlette
+from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
 
 from gql.app import create_app
@@ -61,14 +62,21 @@ def url_of(listening: socket.socket) -> str:
 
 
 def serve(settings: Settings, listening: socket.socket, announce: Announce) -> None:
-    """Serve until SIGTERM or SIGINT; raises DatabaseError if the database cannot be served."""
+    """Serve until SIGTERM or SIGINT.
+
+    Raises DatabaseError if the database cannot be served, and ServerError if that befalls a worker
+    that takes another's place.
+    """
     signal.signal(signal.SIGTERM, _end)
     asyncio.run(_check(settings))
     config = _config(settings)
     if settings.workers > 1:
         os.environ.update(_environment(settings))
         announce()
-        Multiprocess(config, sockets=[listening]).run()
+        supervisor = Multiprocess(config, sockets=[listening])
+        supervisor.run()
+        if any(process.exitcode == STARTUP_FAILURE for process in supervisor.processes):
+            raise ServerError("a worker could not start, for the reason logged above")
     else:
         server = AnnouncingServer(config)
         server.announce = announce

@@ -22,7 +22,7 @@ import pytest
 from filling import fill_ours
 from odd_data import KEYS, ROWS
 from postgres import PostgresServer
-from processes import Served, free_port, running, wait_until_live
+from processes import PATIENCE_SECONDS, Served, free_port, running, wait_until_live
 from serving import LIMIT_SECONDS, ask, ended, eventually, refused, serving
 
 SLUGS = sorted(
@@ -137,14 +137,14 @@ def test_every_option_can_be_set_in_the_environment(sample_url: str) -> None:
 def test_one_worker_serves_in_the_process_that_was_started(sample_url: str) -> None:
     """It has no children."""
     with serving(sample_url) as (_, process):
-        assert process.pid not in set(parents())
+        assert process.pid not in {parent for _, parent in parents()}
 
 
-def parents() -> Iterator[int]:
-    """The parent of every process."""
+def parents() -> Iterator[tuple[int, int]]:
+    """Every process, with its parent."""
     for stat in Path("/proc").glob("[0-9]*/stat"):
         with suppress(OSError):  # it ended meanwhile
-            yield int(stat.read_text().rpartition(")")[2].split()[1])
+            yield int(stat.parent.name), int(stat.read_text().rpartition(")")[2].split()[1])
 
 
 def test_two_workers_serve_and_end_together(sample_url: str, served: Served) -> None:
@@ -157,6 +157,18 @@ def test_two_workers_serve_and_end_together(sample_url: str, served: Served) -> 
         assert (printed, told) == ("", f"flowql: FlowQL listens on {url}\n")
         with pytest.raises(ConnectionRefusedError):
             ask(url, "/-/health/live/")
+
+
+def test_a_worker_that_cannot_start_ends_the_server(tmp_path: Path) -> None:
+    """Where the database is gone, a killed worker is not started again and again."""
+    path = tmp_path / "flowql.db"
+    with serving(fill_ours(f"sqlite:///{path}"), "--workers", "2") as (_, process):
+        path.rename(tmp_path / "elsewhere.db")
+        workers = [pid for pid, parent in parents() if parent == process.pid]
+        os.kill(max(workers), signal.SIGKILL)
+        _, told = process.communicate(timeout=PATIENCE_SECONDS)
+    assert process.returncode == 2
+    assert told.endswith("flowql: a worker could not start, for the reason logged above\n")
 
 
 def test_there_is_no_access_log_unless_asked(sample_url: str, served: Served) -> None:
