@@ -1,7 +1,7 @@
 """The one place where everything meets: settings, the database, and the routes."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from http import HTTPStatus
 from typing import Any, cast
@@ -25,11 +25,8 @@ MAX_BODY_BYTES = 100_000
 READY_SECONDS = 2
 
 
-def create_app(settings: Settings, closing: Callable[[], None] = lambda: None) -> Starlette:
-    """The ASGI application; it opens its database when it starts, and closes it when it ends.
-
-    `closing` is called when it begins to end.
-    """
+def create_app(settings: Settings) -> Starlette:
+    """The ASGI application; it opens its database when it starts, and closes it when it ends."""
     graph = schema.build()
 
     @asynccontextmanager
@@ -39,7 +36,6 @@ def create_app(settings: Settings, closing: Callable[[], None] = lambda: None) -
         try:
             yield
         finally:
-            closing()
             await database.close()
 
     app = Starlette(

@@ -7,6 +7,7 @@ import socket
 import sys
 import threading
 from collections.abc import Callable
+from functools import partial
 from types import FrameType
 from typing import Any
 
@@ -23,7 +24,7 @@ from models.errors import RefusedError
 # uvicorn then cancels what is still being answered: SIGTERM ends a server within 5 seconds.
 GRACE_SECONDS = 2
 # What even then does not end, a driver's thread or its lost answer, is left behind.
-LAST_SECONDS = 2
+LAST_SECONDS = 1
 BACKLOG = 2048
 
 Announce = Callable[[], None]
@@ -96,21 +97,35 @@ async def _check(settings: Settings) -> None:
 
 def worker() -> Starlette:
     """What each of several processes serves, as its environment says."""
-    return create_app(read_settings(), _end_surely)
+    return _application(read_settings())
 
 
-def _end_surely() -> None:
-    """End the process soon, whatever still runs in it."""
-    timer = threading.Timer(LAST_SECONDS, os._exit, [0])
-    timer.daemon = True
-    timer.start()
+def _application(settings: Settings) -> Starlette:
+    """What a process serves; uvicorn asks for it when it has set its handlers of signals."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        _end_in_time(number)
+    return create_app(settings)
+
+
+def _end_in_time(number: int) -> None:
+    """Let the signal end the process for sure, besides what it does already."""
+    ends = signal.getsignal(number)
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        timer = threading.Timer(GRACE_SECONDS + LAST_SECONDS, os._exit, [0])
+        timer.daemon = True
+        timer.start()
+        if callable(ends):
+            ends(number, frame)
+
+    signal.signal(number, handle)
 
 
 def _config(settings: Settings) -> uvicorn.Config:
     by_name = settings.workers > 1
     return uvicorn.Config(
-        "gql.server:worker" if by_name else create_app(settings, _end_surely),
-        factory=by_name,
+        "gql.server:worker" if by_name else partial(_application, settings),
+        factory=True,
         workers=settings.workers,
         lifespan="on",
         log_config=_logging(access_log=settings.access_log),

@@ -81,7 +81,11 @@ def _fold_character(character: str) -> str:
 
 def fold(text: str) -> str:
     """`text` without case, one character for each, as PostgreSQL's upper() folds it."""
-    return text.upper() if text.isascii() else "".join(map(_fold_character, text))
+    folded = text.upper()
+    # No character becomes shorter, so none became longer either.
+    if len(folded) == len(text):
+        return folded
+    return "".join(map(_fold_character, text))
 
 
 @lru_cache(maxsize=64)
