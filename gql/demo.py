@@ -6,12 +6,12 @@ import tempfile
 from contextlib import suppress
 from pathlib import Path
 
+from gql import administration
 from gql.server import ServerError, listen, serve, url_of
-from gql.settings import read_settings
+from gql.settings import Settings, read_settings
 from models import blueprint
-from models.blueprint.importer import import_blueprints
-from models.database import migrate, open_database
-from models.tokens import Rights, create_token
+from models.database import migrate
+from models.tokens import Rights
 
 SAMPLES = Path(blueprint.__file__).parent / "samples"
 HOST = "127.0.0.1"
@@ -21,12 +21,14 @@ PORTS_TRIED = 100
 def run(port: int) -> None:
     """Serve the demo on the first free port from `port` on."""
     with tempfile.TemporaryDirectory(prefix="flowql-demo-") as folder:
-        database_url = f"sqlite:///{folder}/flowql.db"
         settings = read_settings(
-            database_url=database_url, schema_name="public", workers=1, access_log=False
+            database_url=f"sqlite:///{folder}/flowql.db",
+            schema_name="public",
+            workers=1,
+            access_log=False,
         )
         with _listen(port) as listening:
-            key = asyncio.run(_fill(database_url))
+            key = asyncio.run(_fill(settings))
             serve(settings, listening, lambda: _announce(url_of(listening), key))
 
 
@@ -38,15 +40,11 @@ def _listen(port: int) -> socket.socket:
     return listen(HOST, last)
 
 
-async def _fill(database_url: str) -> str:
+async def _fill(settings: Settings) -> str:
     """Fill a fresh database with the sample flows; gives the key of a token that sees all."""
-    await migrate(database_url)
-    database = await open_database(database_url, writable=True)
-    try:
-        await import_blueprints(database, [SAMPLES])
-        return await create_token(database, "demo", Rights(superuser=True), None)
-    finally:
-        await database.close()
+    await migrate(settings.database_url)
+    await administration.import_blueprints(settings, [SAMPLES])
+    return await administration.create_token(settings, "demo", Rights(superuser=True), None)
 
 
 def _announce(url: str, key: str) -> None:

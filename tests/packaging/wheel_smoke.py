@@ -36,7 +36,7 @@ def main() -> None:
 
 def say(line: str) -> None:
     """Tell the reader of the log how far it got."""
-    print(f"wheel: {line}", flush=True)  # noqa: T201
+    print(f"wheel: {line}", flush=True)  # noqa: T201  a script speaks by printing
 
 
 def build(into: Path) -> Path:
