@@ -7,7 +7,6 @@ from http import HTTPStatus
 from typing import Any, cast
 
 import orjson
-from sqlalchemy import text
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
@@ -16,23 +15,30 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from gql import endpoint, rest, schema
+from gql.auth import Viewers
+from gql.endpoint import Endpoint
+from gql.execution.executor import Executor
 from gql.settings import Settings
 from gql.unexpected import UnexpectedErrors
-from models.database import CONNECTION_ERRORS, Database, open_database
+from models.database import CONNECTION_ERRORS, open_database
+from models.statement import Plain
 
 # A GraphQL operation is all that anybody sends.
 MAX_BODY_BYTES = 100_000
 READY_SECONDS = 2
+ALIVE = Plain("SELECT 1")
 
 
 def create_app(settings: Settings) -> Starlette:
     """The ASGI application; it opens its database when it starts, and closes it when it ends."""
     graph = schema.build()
+    executor = Executor(graph)
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncGenerator[None]:
         database = await open_database(settings.database_url, settings.schema_name)
-        app.router.routes[:] = _routes(graph, database)
+        viewers = Viewers(database, settings.viewer_ttl)
+        app.router.routes[:] = _routes(graph, executor, viewers)
         try:
             yield
         finally:
@@ -49,7 +55,7 @@ def create_app(settings: Settings) -> Starlette:
     return app
 
 
-def _routes(graph: schema.Schema, database: Database) -> list[BaseRoute]:
+def _routes(graph: schema.Schema, executor: Executor, viewers: Viewers) -> list[BaseRoute]:
     text_of_schema = schema.printed(graph)
 
     async def sdl(_request: Request) -> Response:
@@ -61,14 +67,14 @@ def _routes(graph: schema.Schema, database: Database) -> list[BaseRoute]:
     async def ready(_request: Request) -> Response:
         try:
             async with asyncio.timeout(READY_SECONDS):
-                await database.read(text("SELECT 1"))
+                await viewers.database.read(ALIVE)
         except CONNECTION_ERRORS:
             return PlainTextResponse("the database does not answer", 503)
         return PlainTextResponse("ready")
 
     return [
-        *endpoint.routes(endpoint.Endpoint(graph, database)),
-        *rest.routes(database),
+        *endpoint.routes(Endpoint(executor, viewers)),
+        *rest.routes(viewers),
         Route("/schema.graphql", sdl),
         Route("/-/health/live/", live),
         Route("/-/health/ready/", ready),

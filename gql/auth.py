@@ -1,25 +1,50 @@
 """From the Authorization header to a Viewer."""
 
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from time import monotonic
 
 from starlette.datastructures import Headers
 
 from gql.errors import ForbiddenError, UnauthenticatedError
-from models import viewer
 from models.database import Database
-from models.viewer import Viewer
+from models.store import Store
+from models.viewer import ByKey, Viewer, viewer_of
 
 MISSING = "Authentication credentials were not provided."
 INVALID = "Token invalid/expired"
+# How many tokens are remembered.
+MAX_KNOWN = 1000
 
 
-async def authenticate(database: Database, headers: Headers) -> Viewer:
-    """Who asks; raises UnauthenticatedError where no valid token says so."""
-    key = _bearer_key(headers)
-    rows = await database.read(viewer.by_key(database.stored_key(key), datetime.now(UTC)))
-    if not rows:
-        raise UnauthenticatedError(INVALID)
-    return viewer.viewer_of(rows[0])
+@dataclass(frozen=True, slots=True)
+class Viewers:
+    """Who asks, told from tokens; what a token said is believed for `ttl` seconds."""
+
+    database: Database
+    ttl: float
+    known: Store[str, tuple[float, Viewer]] = field(
+        default_factory=lambda: Store[str, tuple[float, Viewer]](MAX_KNOWN)
+    )
+
+    async def authenticate(self, headers: Headers) -> Viewer:
+        """Who asks; raises UnauthenticatedError where no valid token says so."""
+        key = _bearer_key(headers)
+        # Before the question: the answer is of then.
+        now = monotonic()
+        known = self.known.get(key)
+        if known and now - known[0] < self.ttl:
+            return known[1]
+        viewer = await self._find(key)
+        self.known.put(key, (now, viewer))
+        return viewer
+
+    async def _find(self, key: str) -> Viewer:
+        values = {"key": self.database.stored_key(key), "now": datetime.now(UTC)}
+        rows = await self.database.read(ByKey(), values)
+        if not rows:
+            raise UnauthenticatedError(INVALID)
+        return viewer_of(rows[0])
 
 
 def permit(asking: Viewer) -> None:

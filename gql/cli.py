@@ -58,6 +58,9 @@ def serve(
     schema: SchemaOption = None,
     workers: Annotated[int | None, Parameter(help="How many processes; else one.")] = None,
     access_log: Annotated[bool | None, Parameter(help="Log every request.")] = None,
+    viewer_ttl: Annotated[
+        float | None, Parameter(help="For how many seconds a token is believed; else 5.")
+    ] = None,
 ) -> None:
     """Serve GraphQL and REST from a database, which is only read."""
     from gql import server
@@ -69,6 +72,7 @@ def serve(
         schema_name=schema,
         workers=workers,
         access_log=access_log,
+        viewer_ttl=viewer_ttl,
     )
     with server.listen(settings.host, settings.port) as listening:
         url = server.url_of(listening)

@@ -1,34 +1,37 @@
 """The one way to flow data, for GraphQL and for REST."""
 
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple, TypedDict
 
 from gql.errors import InvalidPageError
-from models import listing, relations
+from models import listing
+from models.batch import NO_ROWS, Batch
 from models.blueprint import export
+from models.cached_plan import plan_prefix
 from models.database import Database
-from models.listing import FlowQuery, FlowRow
-from models.relations import PolicyBindingRow, StageBindingRow
-from models.viewer import Viewer
+from models.listing import COLUMNS, FLOW_ROW, FlowQuery, FlowRow, Flows, Page
+from models.relations import (
+    Models,
+    PolicyBindingRow,
+    PolicyBindings,
+    StageBindingRow,
+    StageBindings,
+)
+from models.viewer import Sight, Viewer
 
 
-@dataclass(frozen=True, slots=True)
-class Selection:
-    """What of flows is asked for; what is not is not read."""
+class Selection(NamedTuple):
+    """What is asked of flows; what is not is not read. None of columns is none of flows."""
 
-    flows: bool = True
-    stages: bool = True
-    policies: bool = True
-    cache_count: bool = True
+    columns: tuple[str, ...] | None = COLUMNS
+    pagination: bool = True
 
 
 EVERYTHING = Selection()
 
 
-@dataclass(frozen=True, slots=True)
-class Pagination:
+class Pagination(TypedDict):
     """Where a page lies; pages and indexes count from 1, and 0 stands for none."""
 
     next: int
@@ -40,22 +43,11 @@ class Pagination:
     end_index: int
 
 
-@dataclass(frozen=True, slots=True)
-class FlowRecord:
-    """A flow and what belongs to it, as far as it was selected; uuids are 36 characters."""
+class FlowPage(NamedTuple):
+    """A page of flows, and where it lies among all, as far as they were selected."""
 
-    row: FlowRow
-    stages: Sequence[str] = ()
-    policies: Sequence[str] = ()
-    cache_count: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class FlowPage:
-    """A page of flows, and where it lies among all."""
-
-    pagination: Pagination
-    results: Sequence[FlowRecord]
+    pagination: Pagination | None
+    flows: Batch
 
 
 async def list_flows(
@@ -63,36 +55,46 @@ async def list_flows(
 ) -> FlowPage:
     """The page of flows that the query asks for; raises InvalidPageError.
 
-    Takes at most five statements, however many flows there are.
+    Takes one statement; two where no flow is found, or the last page is asked for.
     """
-    [(count,)] = await database.read(listing.count(query, viewer))
-    pagination = paginate(count, query)
-    if not (selection.flows and count):
-        return FlowPage(pagination, ())
-    offset = pagination.start_index - 1
-    rows = await database.read(listing.page(query, viewer, offset))
-    return FlowPage(pagination, await _records(database, rows, selection))
+    reading = _Reading(database, viewer, query)
+    offset = query.offset
+    if selection.columns is None or offset is None:
+        return await _count_first(reading, selection)
+    flows, count = await reading.page(selection.columns, offset, is_counted=selection.pagination)
+    if not flows.size and (selection.pagination or offset):
+        count = await reading.count()
+    return FlowPage(None if count is None else paginate(count, query), flows)
+
+
+async def _count_first(reading: "_Reading", selection: Selection) -> FlowPage:
+    query = reading.query
+    if query.offset == 0 and not selection.pagination:
+        return FlowPage(None, NO_ROWS)
+    pagination = paginate(await reading.count(), query)
+    if selection.columns is None or not pagination["count"]:
+        return FlowPage(pagination, NO_ROWS)
+    flows, _ = await reading.page(selection.columns, pagination["start_index"] - 1)
+    return FlowPage(pagination, flows)
 
 
 async def find_flow(
-    database: Database, viewer: Viewer, query: FlowQuery, selection: Selection = EVERYTHING
-) -> FlowRecord | None:
-    """The first flow that the query admits, None if the viewer may see none such."""
-    rows = await database.read(listing.flows(query, viewer).limit(1))
-    records = await _records(database, rows, selection)
-    return records[0] if records else None
+    database: Database, viewer: Viewer, query: FlowQuery, columns: tuple[str, ...] = COLUMNS
+) -> Batch:
+    """The flow that the query admits by its slug; no row if the viewer may see none such."""
+    return await _Reading(database, viewer, query).all(columns)
 
 
 async def export_flow(database: Database, viewer: Viewer, query: FlowQuery) -> str | None:
     """The flow that the query admits, as a blueprint; None if the viewer may see none such."""
-    rows = await database.read(listing.flows(query, viewer).limit(1))
-    if not rows:
+    found = list((await find_flow(database, viewer, query, FLOW_ROW)).rows())
+    if not found:
         return None
-    flow = FlowRow(*rows[0])
-    bound = await database.read(relations.stage_bindings([flow.pk]))
+    flow = FlowRow(**found[0])
+    bound = await database.read(StageBindings(), {"flow": flow.pk})
     stages = [StageBindingRow(*row) for row in bound]
     targets = [flow.policybindingmodel_ptr_id, *(row.policybindingmodel_ptr_id for row in stages)]
-    bound = await database.read(relations.policy_bindings(targets))
+    bound = await database.read(PolicyBindings(), {"targets": targets})
     policies = [PolicyBindingRow(*row) for row in bound]
     models = {
         **await _models(database, [row.stage for row in stages], "stage_ptr_id"),
@@ -103,13 +105,12 @@ async def export_flow(database: Database, viewer: Viewer, query: FlowQuery) -> s
 
 async def _models(database: Database, pks: Sequence[str], key: str) -> Mapping[str, str]:
     """The blueprint models of stages or policies, as far as they are known."""
-    if not pks:
-        return {}
     children = None if database.is_ours else database.catalog.children(key)
-    statement = relations.models(pks, key, children)
-    if statement is None:
+    # No table of types, as a role may see it, tells of no type.
+    if not pks or children == ():
         return {}
-    return {row[0]: row[1] for row in await database.read(statement)}
+    found = await database.read(Models(key, children), {"pks": pks})
+    return {pk: model for pk, model in found}  # noqa: C416 - rows of two are no pairs to pyright
 
 
 def paginate(count: int, query: FlowQuery) -> Pagination:
@@ -130,37 +131,54 @@ def paginate(count: int, query: FlowQuery) -> Pagination:
     )
 
 
-async def _records(
-    database: Database, rows: Iterable[Sequence[Any]], selection: Selection
-) -> Sequence[FlowRecord]:
-    flows = [FlowRow(*row) for row in rows]
-    if not flows:
-        return ()
-    pks = [flow.pk for flow in flows]
-    targets = [flow.policybindingmodel_ptr_id for flow in flows]
-    stages: Mapping[str, Sequence[str]] = {}
-    policies: Mapping[str, Sequence[str]] = {}
-    plans: Mapping[str, int] = {}
-    if selection.stages:
-        stages = _grouped(await database.read(relations.stages(pks)))
-    if selection.policies:
-        policies = _grouped(await database.read(relations.policies(targets)))
-    if selection.cache_count and database.catalog.has_cached_plans:
-        counts = await database.read(relations.plan_counts(pks, database.schema))
-        plans = {row[0]: row[1] for row in counts}
-    return [
-        FlowRecord(
-            flow,
-            stages.get(flow.pk, ()),
-            policies.get(flow.policybindingmodel_ptr_id, ()),
-            plans.get(flow.pk, 0),
-        )
-        for flow in flows
-    ]
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """What is read for one question of one viewer."""
+
+    database: Database
+    viewer: Viewer
+    query: FlowQuery
+
+    async def count(self) -> int:
+        """How many flows are admitted."""
+        if self._is_vain:
+            return 0
+        question = listing.admitted(self.query, self.viewer)
+        [(count,)] = await self.database.read(question, self._values())
+        return count
+
+    async def all(self, columns: tuple[str, ...]) -> Batch:
+        """All flows that are admitted, in no order."""
+        if self._is_vain:
+            return NO_ROWS
+        found = await self.database.columns(self._flows(columns), self._values())
+        return _batch(columns, found)
+
+    async def page(
+        self, columns: tuple[str, ...], offset: int, *, is_counted: bool = False
+    ) -> tuple[Batch, int | None]:
+        """The flows behind `offset`, and how many are admitted, if that is counted and any is found."""
+        if self._is_vain:
+            return NO_ROWS, None
+        question = Page(self._flows(columns), self.query.ordering, is_counted)
+        place = {"limit": self.query.page_size, "offset": offset}
+        found = await self.database.columns(question, self._values() | place)
+        return _batch(columns, found), found[-1][0] if found and is_counted else None
+
+    def _flows(self, columns: tuple[str, ...]) -> Flows:
+        admitted = listing.admitted(self.query, self.viewer)
+        return Flows(admitted, columns, self.database.catalog.plan_keys)
+
+    def _values(self) -> dict[str, Any]:
+        values = listing.values(self.query, self.viewer)
+        return {**values, "plans": plan_prefix(self.database.schema)}
+
+    @property
+    def _is_vain(self) -> bool:
+        """Whether there is nothing to be found, whatever is stored."""
+        return self.viewer.sight is Sight.NOTHING or "" in self.query.filters.values()
 
 
-def _grouped(pairs: Iterable[Sequence[str]]) -> Mapping[str, Sequence[str]]:
-    groups: defaultdict[str, list[str]] = defaultdict(list)
-    for key, value in pairs:
-        groups[key].append(value)
-    return groups
+def _batch(columns: tuple[str, ...], found: Sequence[Sequence[Any]]) -> Batch:
+    # Without a row there are no columns either, and a count is one more.
+    return Batch(dict(zip(columns, found, strict=False)), len(found[0])) if found else NO_ROWS

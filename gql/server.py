@@ -1,6 +1,7 @@
 """The server process: a socket, uvicorn on it, and a clean end."""
 
 import asyncio
+import gc
 import os
 import signal
 import socket
@@ -104,7 +105,11 @@ def _application(settings: Settings) -> Starlette:
     """What a process serves; uvicorn asks for it when it has set its handlers of signals."""
     for number in (signal.SIGTERM, signal.SIGINT):
         _end_in_time(number)
-    return create_app(settings)
+    application = create_app(settings)
+    # What is there by now stays: no collection need ever look at it, which takes a tenth of a second.
+    gc.collect()
+    gc.freeze()
+    return application
 
 
 def _end_in_time(number: int) -> None:
@@ -144,6 +149,7 @@ def _environment(settings: Settings) -> dict[str, str]:
         f"{PREFIX}PORT": str(settings.port),
         f"{PREFIX}WORKERS": str(settings.workers),
         f"{PREFIX}ACCESS_LOG": str(settings.access_log),
+        f"{PREFIX}VIEWER_TTL": str(settings.viewer_ttl),
     }
 
 

@@ -34,6 +34,8 @@ class Settings(BaseSettings):
     port: Annotated[int, Field(ge=0, le=65535)] = 8000
     workers: Annotated[int, Field(ge=1)] = 1
     access_log: bool = False
+    # Seconds; not infinite, so that a revoked token stops.
+    viewer_ttl: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 5
 
 
 def read_settings(**given: Any) -> Settings:

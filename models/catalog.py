@@ -1,14 +1,15 @@
 """What stands in a database: its tables and columns, held against the ones FlowQL reads."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Column, TextClause, text
+from sqlalchemy import Column
 
-from models.cached_plan import CacheEntry
+from models.cached_plan import CacheEntry, PlanKeys
 from models.errors import DatabaseError
 from models.policy import PolicyBinding
+from models.statement import Plain
 from models.tables import METADATA
 
 VERSION_TABLE = "alembic_version"
@@ -17,19 +18,36 @@ CACHE_TABLE: str = CacheEntry.__tablename__
 # Since 2026.8, and read nowhere.
 OPTIONAL_COLUMNS = {(PolicyBinding.__tablename__, name) for name in ("expires", "expiring")}
 
-ON_SQLITE = text(
+ON_SQLITE = Plain(
     "SELECT master.name, info.name, 1 FROM sqlite_master AS master"
     " JOIN pragma_table_info(master.name) AS info"
     " WHERE master.type = 'table'"
 )
 # Not information_schema, which is silent about columns that the role may not read.
-ON_POSTGRESQL = text(
+ON_POSTGRESQL = Plain(
     "SELECT relname::text, attname::text, has_column_privilege(class.oid, attnum, 'SELECT')"
     " FROM pg_catalog.pg_class AS class"
     " JOIN pg_catalog.pg_namespace AS namespace ON namespace.oid = relnamespace"
     " JOIN pg_catalog.pg_attribute ON attrelid = class.oid"
     " WHERE nspname = :schema AND relkind IN ('r', 'p', 'v', 'm', 'f')"
     " AND attnum > 0 AND NOT attisdropped"
+)
+
+# How the keys of the cache are sorted: whether the primary key's index compares bytes, and whether
+# there is one beside it that does. JSON tells of columns that older versions lack.
+KEY_INDEXES = Plain(
+    "SELECT CASE WHEN class.collname = 'default' THEN"
+    " to_jsonb(base) ->> 'datlocprovider' = 'b' OR base.datcollate IN ('C', 'POSIX')"
+    " AND coalesce(to_jsonb(base) ->> 'datlocprovider', 'c') = 'c'"
+    " ELSE collprovider = 'b' OR collprovider = 'c' AND collcollate IN ('C', 'POSIX') END,"
+    " EXISTS (SELECT FROM pg_catalog.pg_index AS index"
+    " JOIN pg_catalog.pg_opclass AS operators ON operators.oid = indclass[0]"
+    " WHERE indrelid = attrelid AND indkey[0] = attnum AND indisvalid AND indpred IS NULL"
+    " AND opcname IN ('text_pattern_ops', 'varchar_pattern_ops'))"
+    " FROM pg_catalog.pg_attribute"
+    " JOIN pg_catalog.pg_collation AS class ON class.oid = attcollation"
+    " JOIN pg_catalog.pg_database AS base ON base.datname = current_database()"
+    " WHERE attrelid = to_regclass(:cache) AND attname = 'cache_key'"
 )
 
 
@@ -48,9 +66,10 @@ class ChildTable:
 
 @dataclass(frozen=True, slots=True)
 class Catalog:
-    """Tables, their columns, and whether each may be read."""
+    """Tables, their columns and whether each may be read, and how the cache's keys are found."""
 
     tables: Mapping[str, Mapping[str, bool]]
+    plan_keys: PlanKeys
 
     @property
     def is_ours(self) -> bool:
@@ -95,14 +114,19 @@ class Catalog:
                 )
 
 
-def query(dialect: str, schema: str) -> TextClause:
-    """The statement whose rows `from_rows` takes."""
-    return ON_SQLITE if dialect == "sqlite" else ON_POSTGRESQL.bindparams(schema=schema)
-
-
-def from_rows(rows: Iterable[Any]) -> Catalog:
-    """The catalog in rows of (table, column, may be read)."""
+def from_rows(rows: Iterable[Any], indexes: Sequence[Any]) -> Catalog:
+    """The catalog in rows of (table, column, may be read) and in KEY_INDEXES' row, if there is one."""
     tables: dict[str, dict[str, bool]] = {}
     for table, column, readable in rows:
         tables.setdefault(table, {})[column] = bool(readable)
-    return Catalog(tables)
+    return Catalog(tables, _plan_keys(indexes) if CACHE_TABLE in tables else PlanKeys.ABSENT)
+
+
+def _plan_keys(indexes: Sequence[Any]) -> PlanKeys:
+    # SQLite, which has no such row, compares bytes.
+    for compares_bytes, has_pattern_index in indexes:
+        if has_pattern_index:
+            return PlanKeys.IN_PATTERN_INDEX
+        if not compares_bytes:
+            return PlanKeys.ANYWHERE
+    return PlanKeys.IN_KEY_INDEX

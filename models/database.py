@@ -1,24 +1,25 @@
-"""One database: opened, read, written in transactions, closed.
-
-Every difference between SQLite and PostgreSQL that is not a matter of SQL stands here.
-"""
+"""One database: opened, read, written in transactions, closed."""
 
 import hashlib
-from collections.abc import AsyncGenerator, Sequence
+import sqlite3
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, Protocol
 
 import asyncpg
-from sqlalchemy import URL, Connection, Executable, event, text
-from sqlalchemy.exc import DBAPIError, IntegrityError, NotSupportedError, SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy import Dialect, text
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from models import catalog, migrations
-from models.address import Address, PostgreSQLServer, SQLiteFile, parse
+from models import catalog, migrations, postgresql, sqlite
+from models.address import Address, SQLiteFile, parse
 from models.catalog import Catalog
 from models.errors import DatabaseError
-from models.search import contains_terms
+from models.postgresql import PostgreSQLReader
+from models.sqlite import SQLiteReader
+from models.statement import Plain, Question, Rows, Statement, compiled
+from models.store import Store
 
 # What a driver says when it cannot connect, or loses the connection.
 CONNECTION_ERRORS = (
@@ -26,23 +27,44 @@ CONNECTION_ERRORS = (
     TimeoutError,
     asyncpg.PostgresError,
     asyncpg.InterfaceError,
+    sqlite3.Error,
     SQLAlchemyError,
 )
 ONLY_READ = "the database is authentik's own, which FlowQL only reads"
-POOL_SIZE = 10
-POOL_TIMEOUT_SECONDS = 5
-# A read that takes longer, behind a lock of authentik's migrations for one, is given up.
-STATEMENT_TIMEOUT = "30s"
-SQLITE_BUSY_TIMEOUT_MS = 5000
+USAGE = Plain("SELECT has_schema_privilege(oid, 'USAGE') FROM pg_namespace WHERE nspname = :schema")
+SESSION = Plain("SELECT current_schema()::text, current_setting('transaction_read_only')")
+VERSION = Plain(f"SELECT version_num FROM {catalog.VERSION_TABLE}")  # noqa: S608 - a constant
+# How many kinds of SELECT are kept compiled.
+MAX_STATEMENTS = 500
+NO_VALUES: Mapping[str, Any] = {}
+
+
+class Reader(Protocol):
+    """Connections to one database, which only read."""
+
+    @property
+    def dialect(self) -> Dialect:
+        """How the database spells SQL."""
+        ...
+
+    async def fetch(self, statement: Statement, arguments: Sequence[Any]) -> Rows:
+        """The rows of one SELECT."""
+        ...
+
+    async def close(self) -> None:
+        """Close every connection."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
 class Database:
     """An open database: FlowQL's own, or authentik's, which is only ever read."""
 
+    reader: Reader
     engine: AsyncEngine
     schema: str
     catalog: Catalog
+    statements: Store[Question, Statement] = field(default_factory=lambda: Store(MAX_STATEMENTS))
 
     @property
     def is_ours(self) -> bool:
@@ -56,20 +78,25 @@ class Database:
         """
         return f"sha256${hashlib.sha256(key.encode()).hexdigest()}" if self.is_ours else key
 
-    async def read(self, statement: Executable) -> Sequence[Any]:
+    async def read(self, question: Question, values: Mapping[str, Any] = NO_VALUES) -> Rows:
         """All rows of one SELECT."""
-        try:
-            return await self._read(statement)
-        except DBAPIError as error:
-            if not (error.connection_invalidated or isinstance(error, NotSupportedError)):
-                raise
-        # The connection was dead, or a table was altered under a prepared statement. The driver
-        # has forgotten either by now, and a SELECT can be asked again.
-        return await self._read(statement)
+        statement = self._statement(question)
+        return statement.rows(await self._fetch(statement, values))
 
-    async def _read(self, statement: Executable) -> Sequence[Any]:
-        async with self.engine.connect() as connection:
-            return (await connection.execute(statement)).all()
+    async def columns(self, question: Question, values: Mapping[str, Any]) -> list[Sequence[Any]]:
+        """All rows of one SELECT, as its columns; none where there is no row."""
+        statement = self._statement(question)
+        return statement.columns(await self._fetch(statement, values))
+
+    async def _fetch(self, statement: Statement, values: Mapping[str, Any]) -> Rows:
+        return await self.reader.fetch(statement, statement.arguments(values))
+
+    def _statement(self, question: Question) -> Statement:
+        statement = self.statements.get(question)
+        if statement is None:
+            statement = compiled(question, self.reader.dialect)
+            self.statements.put(question, statement)
+        return statement
 
     @asynccontextmanager
     async def transaction(self) -> AsyncGenerator[AsyncConnection]:
@@ -79,6 +106,7 @@ class Database:
 
     async def close(self) -> None:
         """Close every connection."""
+        await self.reader.close()
         await self.engine.dispose()
 
 
@@ -90,14 +118,14 @@ async def open_database(url: str, schema: str = "public", *, writable: bool = Fa
     address = parse(url)
     if isinstance(address, SQLiteFile) and not address.path.is_file():
         raise DatabaseError(f"there is no database at {address}: create it with 'flowql migrate'")
-    engine = _engine(address, schema, writable=writable)
+    reader = _reader(address, schema)
     try:
-        found = await _catalog(engine, address, schema, writable=writable)
-        await _check(engine, found, writable=writable)
+        found = await _catalog(reader, address, schema)
+        await _check(reader, found, writable=writable)
     except BaseException:
-        await engine.dispose()
+        await reader.close()
         raise
-    return Database(engine, schema, found)
+    return Database(reader, _engine(address, schema, writable=writable), schema, found)
 
 
 async def migrate(url: str, schema: str = "public") -> None:
@@ -107,7 +135,7 @@ async def migrate(url: str, schema: str = "public") -> None:
         raise DatabaseError(f"there is no folder {address.path.parent} for the database")
     engine = _engine(address, schema, writable=True)
     try:
-        found = await _catalog(engine, address, schema, writable=True)
+        found = await _catalog_of(address, schema)
         if found.is_authentiks:
             raise DatabaseError(f"schema {schema!r} is authentik's own, which is never migrated")
         async with _transaction(engine) as connection:
@@ -130,77 +158,45 @@ async def _transaction(engine: AsyncEngine) -> AsyncGenerator[AsyncConnection]:
         raise DatabaseError(f"nothing was written to the database: {reason}") from error
 
 
+def _reader(address: Address, schema: str) -> Reader:
+    if isinstance(address, SQLiteFile):
+        return SQLiteReader(address.path)
+    return PostgreSQLReader(address, schema)
+
+
 def _engine(address: Address, schema: str, *, writable: bool) -> AsyncEngine:
     if isinstance(address, SQLiteFile):
-        return _sqlite_engine(address, writable=writable)
-    return _postgresql_engine(address, schema, writable=writable)
+        return sqlite.engine(address.path, writable=writable)
+    return postgresql.engine(address, schema, writable=writable)
 
 
-def _sqlite_engine(address: SQLiteFile, *, writable: bool) -> AsyncEngine:
-    url = URL.create("sqlite+aiosqlite", database=str(address.path))
-    engine = create_async_engine(url, hide_parameters=True)
-    pragmas = ["foreign_keys = ON", f"busy_timeout = {SQLITE_BUSY_TIMEOUT_MS}"]
-    pragmas.append("journal_mode = WAL" if writable else "query_only = ON")
-
-    @event.listens_for(engine.sync_engine, "connect")
-    def prepare(connection: Any, _record: object) -> None:  # pyright: ignore[reportUnusedFunction]
-        # Else the driver would begin at the first INSERT, behind what creates tables.
-        connection.isolation_level = None
-        connection.create_function("flowql_contains_terms", -1, contains_terms, deterministic=True)
-        cursor = connection.cursor()
-        for pragma in pragmas:
-            cursor.execute(f"PRAGMA {pragma}")
-        cursor.close()
-
-    if writable:
-        event.listen(engine.sync_engine, "begin", _begin)
-    return engine
-
-
-def _begin(connection: Connection) -> None:
-    # Waits for other writers now, where waiting is possible.
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
-
-
-def _postgresql_engine(address: PostgreSQLServer, schema: str, *, writable: bool) -> AsyncEngine:
-    settings = {
-        "search_path": '"' + schema.replace('"', '""') + '"',
-        "default_transaction_read_only": "off" if writable else "on",
-    }
-    if not writable and "statement_timeout" not in address.dsn:
-        settings["statement_timeout"] = STATEMENT_TIMEOUT
-
-    async def connect() -> Any:
-        return await asyncpg.connect(
-            address.dsn, timeout=address.connect_timeout, server_settings=settings
-        )
-
-    return create_async_engine(
-        "postgresql+asyncpg://",
-        async_creator=connect,
-        hide_parameters=True,
-        # A read is one statement: it needs no BEGIN and COMMIT around it.
-        isolation_level="READ COMMITTED" if writable else "AUTOCOMMIT",
-        pool_size=POOL_SIZE,
-        max_overflow=0,
-        pool_timeout=POOL_TIMEOUT_SECONDS,
-        pool_reset_on_return="rollback" if writable else None,
-    )
-
-
-async def _catalog(
-    engine: AsyncEngine, address: Address, schema: str, *, writable: bool
-) -> Catalog:
-    statement = catalog.query(engine.dialect.name, schema)
+async def _catalog_of(address: Address, schema: str) -> Catalog:
+    reader = _reader(address, schema)
     try:
-        async with engine.connect() as connection:
-            if isinstance(address, PostgreSQLServer):
-                await _check_session(connection, schema, writable=writable)
-            return catalog.from_rows(await connection.execute(statement))
+        return await _catalog(reader, address, schema)
+    finally:
+        await reader.close()
+
+
+async def _catalog(reader: Reader, address: Address, schema: str) -> Catalog:
+    try:
+        if isinstance(address, SQLiteFile):
+            return catalog.from_rows(await _read(reader, catalog.ON_SQLITE), ())
+        await _check_session(reader, schema)
+        rows = await _read(reader, catalog.ON_POSTGRESQL, schema=schema)
+        return catalog.from_rows(
+            rows, await _read(reader, catalog.KEY_INDEXES, cache=catalog.CACHE_TABLE)
+        )
     # The driver says so of a parameter that it cannot read.
     except (*CONNECTION_ERRORS, ValueError, OverflowError) as error:
         reason = _first_line(error)
         raise DatabaseError(f"cannot open the database, {address}: {reason}") from error
+
+
+async def _read(reader: Reader, question: Question, **values: Any) -> Rows:
+    """All rows of a SELECT that is asked once."""
+    statement = compiled(question, reader.dialect)
+    return statement.rows(await reader.fetch(statement, statement.arguments(values)))
 
 
 def _first_line(error: BaseException) -> str:
@@ -209,23 +205,21 @@ def _first_line(error: BaseException) -> str:
     return lines[0] if lines else "no answer in time"
 
 
-async def _check_session(connection: AsyncConnection, schema: str, *, writable: bool) -> None:
+async def _check_session(reader: Reader, schema: str) -> None:
     """Refuse a schema that is not there, and a proxy that drops the settings of a session."""
-    rights = text("SELECT has_schema_privilege(oid, 'USAGE') FROM pg_namespace WHERE nspname = :n")
-    may_use = (await connection.execute(rights.bindparams(n=schema))).scalar()
-    if may_use is None:
+    rights = await _read(reader, USAGE, schema=schema)
+    if not rights:
         raise DatabaseError(f"there is no schema {schema!r} in the database")
-    if not may_use:
+    if not rights[0][0]:
         raise DatabaseError(f"the role may not use schema {schema!r}: GRANT USAGE on it")
-    session = text("SELECT current_schema(), current_setting('transaction_read_only')")
-    current, read_only = (await connection.execute(session)).one()
-    if current != schema or not (writable or read_only == "on"):
+    [(current, read_only)] = await _read(reader, SESSION)
+    if current != schema or read_only != "on":
         raise DatabaseError("the server ignores the session's settings: is a proxy in between?")
 
 
-async def _check(engine: AsyncEngine, found: Catalog, *, writable: bool) -> None:
+async def _check(reader: Reader, found: Catalog, *, writable: bool) -> None:
     if found.is_ours:
-        await _check_version(engine)
+        await _check_version(reader)
     elif not found.is_authentiks:
         raise DatabaseError("the database is empty: create its tables with 'flowql migrate'")
     elif writable:
@@ -234,10 +228,8 @@ async def _check(engine: AsyncEngine, found: Catalog, *, writable: bool) -> None
         found.check_authentik()
 
 
-async def _check_version(engine: AsyncEngine) -> None:
-    async with engine.connect() as connection:
-        rows = await connection.execute(text(f"SELECT version_num FROM {catalog.VERSION_TABLE}"))  # noqa: S608 - a constant
-        current = set(rows.scalars())
+async def _check_version(reader: Reader) -> None:
+    current = {version for (version,) in await _read(reader, VERSION)}
     if current == {migrations.head()}:
         return
     if current <= migrations.known():

@@ -3,7 +3,7 @@
 import re
 from enum import Enum
 
-from sqlalchemy import String, UniqueConstraint
+from sqlalchemy import Index, String, UniqueConstraint
 from sqlmodel import Field
 
 from models.columns import TEXT, UUID, Table, reference
@@ -74,6 +74,7 @@ class PolicyBindingModel(Table, table=True):
     """The parent row of whatever policies can be bound to: a flow or a stage binding."""
 
     __tablename__ = "authentik_policies_policybindingmodel"
+    __table_args__ = (Index("flowql_mode_of_target", "pbm_uuid", "policy_engine_mode"),)
 
     pbm_uuid: str = Field(sa_type=UUID, primary_key=True)
     policy_engine_mode: str = Field(sa_type=TEXT)
@@ -83,6 +84,17 @@ class Flow(Table, table=True):
     """A row of stages that a person walks through."""
 
     __tablename__ = "authentik_flows_flow"
+    # Those of FlowQL's own database alone; slug, which breaks ties, is in each.
+    __table_args__ = (
+        Index("flowql_flow_by_name", "name", "slug"),
+        Index("flowql_flow_by_title", "title", "slug"),
+        Index("flowql_flow_by_designation", "designation", "slug"),
+        Index("flowql_flow_by_background", "background", "slug"),
+        Index("flowql_flow_by_compatibility_mode", "compatibility_mode", "slug"),
+        Index("flowql_flow_by_layout", "layout", "slug"),
+        Index("flowql_flow_by_denied_action", "denied_action", "slug"),
+        Index("flowql_flow_by_authentication", "authentication", "slug"),
+    )
 
     policybindingmodel_ptr_id: str = reference(
         "authentik_policies_policybindingmodel.pbm_uuid", unique=True
@@ -103,7 +115,10 @@ class FlowStageBinding(Table, table=True):
     """A stage's place in a flow."""
 
     __tablename__ = "authentik_flows_flowstagebinding"
-    __table_args__ = (UniqueConstraint("target_id", "stage_id", "order"),)
+    __table_args__ = (
+        UniqueConstraint("target_id", "stage_id", "order"),
+        Index("flowql_stages_of_flow", "target_id", "order", "fsb_uuid", "stage_id"),
+    )
 
     policybindingmodel_ptr_id: str = reference(
         "authentik_policies_policybindingmodel.pbm_uuid", unique=True

@@ -1,37 +1,85 @@
-"""Which flows, in which order: a FlowQuery becomes a SELECT; no connection is in sight."""
+"""Which flows, in which order, and what of them: a FlowQuery becomes a SELECT; no connection is in sight."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Self
+from typing import Any, Literal, NamedTuple, Self, TypeVarTuple
 
-from sqlalchemy import ColumnElement, Select, SQLColumnExpression, false, func, select
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Integer,
+    Select,
+    SQLColumnExpression,
+    Subquery,
+    Text,
+    bindparam,
+    cast,
+    func,
+    literal_column,
+    select,
+)
+from sqlalchemy.sql.base import ReadOnlyColumnCollection
 from sqlmodel import col
 
-from models.flow import Flow, PolicyBindingModel
-from models.search import containing
-from models.viewer import Viewer, visible_to
+from models import relations, search
+from models.cached_plan import PlanKeys
+from models.columns import TEXT, UUID
+from models.flow import Flow
+from models.lists import IsIn
+from models.viewer import Viewer, is_granted
+
+Ts = TypeVarTuple("Ts")
 
 MAX_PAGE_SIZE = 100
+# No database counts further.
+MAX_PAGE = 2**63 // MAX_PAGE_SIZE
+# Columns that are sorted at less than it takes to look them up afterwards.
+LIGHT = 3
 
-# What flows can be sorted by, under the REST API's names, in its order.
-ORDERINGS: Mapping[str, SQLColumnExpression[Any]] = {
+# What of a flow is in its own row, under the REST API's names.
+STORED: dict[str, SQLColumnExpression[Any]] = {
     "pk": col(Flow.flow_uuid),
     "policybindingmodel_ptr_id": col(Flow.policybindingmodel_ptr_id),
     "name": col(Flow.name),
     "slug": col(Flow.slug),
     "title": col(Flow.title),
     "designation": col(Flow.designation),
-    "policy_engine_mode": col(PolicyBindingModel.policy_engine_mode),
+    "background": col(Flow.background),
     "compatibility_mode": col(Flow.compatibility_mode),
     "layout": col(Flow.layout),
     "denied_action": col(Flow.denied_action),
     "authentication": col(Flow.authentication),
-    "background": col(Flow.background),
 }
+# What other tables tell of it.
+RELATED: dict[str, SQLColumnExpression[Any]] = {
+    "policy_engine_mode": relations.policy_engine_mode(col(Flow.policybindingmodel_ptr_id)),
+    "stages": relations.stages(col(Flow.flow_uuid)),
+    "policies": relations.policies(col(Flow.policybindingmodel_ptr_id)),
+}
+COLUMNS = (*STORED, *RELATED, "cache_count")
+UUIDS = frozenset({"pk", "policybindingmodel_ptr_id"})
+# What flows can be sorted by, in the REST API's order.
+ORDERINGS = (
+    "pk",
+    "policybindingmodel_ptr_id",
+    "name",
+    "slug",
+    "title",
+    "designation",
+    "policy_engine_mode",
+    "compatibility_mode",
+    "layout",
+    "denied_action",
+    "authentication",
+    "background",
+)
+SORTABLE: Mapping[str, SQLColumnExpression[Any]] = {
+    name: (STORED | RELATED)[name] for name in ORDERINGS
+}
+FILTERS = {"pk": UUID, "name": TEXT, "slug": TEXT, "designation": TEXT, "denied_action": TEXT}
 
 
-@dataclass(frozen=True, slots=True)
-class Ordering:
+class Ordering(NamedTuple):
     """One term of an order: a name out of ORDERINGS, and which way."""
 
     name: str
@@ -47,8 +95,7 @@ class Ordering:
 BY_SLUG = Ordering("slug")
 
 
-@dataclass(frozen=True, slots=True)
-class FlowQuery:
+class FlowQuery(NamedTuple):
     """What is asked of the flows; None is no filter, and all filters hold together.
 
     `search` are terms that must each be found; `page` counts from 1.
@@ -63,6 +110,19 @@ class FlowQuery:
     ordering: tuple[Ordering, ...] = (BY_SLUG,)
     page: int | Literal["last"] = 1
     page_size: int = 20
+
+    @property
+    def filters(self) -> Mapping[str, str]:
+        """The values that flows must have."""
+        values = ((name, getattr(self, name)) for name in FILTERS)
+        return {name: value for name, value in values if value is not None}
+
+    @property
+    def offset(self) -> int | None:
+        """How many flows are before the page; None where a count must tell, or refuse the page."""
+        if self.page == "last" or not 1 <= self.page <= MAX_PAGE:
+            return None
+        return (self.page - 1) * self.page_size
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,65 +143,156 @@ class FlowRow:
     authentication: str
 
 
-def flows(query: FlowQuery, viewer: Viewer) -> Select[*tuple[Any, ...]]:
-    """All flows that the query and the viewer admit, sorted, as the fields of a FlowRow."""
-    return (
-        _admitted(query, viewer, *(ORDERINGS[name] for name in FlowRow.__slots__))
-        .join(
-            PolicyBindingModel,
-            col(Flow.policybindingmodel_ptr_id) == col(PolicyBindingModel.pbm_uuid),
-        )
-        .order_by(*_sorting(query.ordering))
-    )
+FLOW_ROW = tuple(FlowRow.__slots__)
 
 
-def page(query: FlowQuery, viewer: Viewer, offset: int) -> Select[*tuple[Any, ...]]:
-    """One page of `flows`, behind `offset` rows."""
-    return flows(query, viewer).limit(query.page_size).offset(offset)
+class Admitted(NamedTuple):
+    """How many flows are admitted, but for the values: one row.
+
+    Its parameters have the names of `filters`, and those of a search and of `user_id`.
+    """
+
+    filters: tuple[str, ...]
+    is_searched: bool
+    is_restricted: bool
+
+    @property
+    def is_narrow(self) -> bool:
+        """Whether not all flows are admitted."""
+        return bool(self.filters) or self.is_searched or self.is_restricted
+
+    def select(self) -> Select[int]:
+        """Their number."""
+        return select(func.count()).select_from(Flow).where(*self.conditions())
+
+    def conditions(self) -> Iterator[ColumnElement[bool]]:
+        """What holds for each of them."""
+        if self.is_restricted:
+            yield is_granted(bindparam("user_id", type_=Integer))
+        for name in self.filters:
+            yield STORED[name] == bindparam(name, type_=FILTERS[name])
+        if self.is_searched:
+            yield search.containing(
+                col(Flow.name),
+                col(Flow.slug),
+                col(Flow.designation),
+                col(Flow.title),
+                col(Flow.denied_action),
+            )
 
 
-def count(query: FlowQuery, viewer: Viewer) -> Select[*tuple[Any, ...]]:
-    """How many flows the query and the viewer admit: one row."""
-    return _admitted(query, viewer, func.count())
+class Flows(NamedTuple):
+    """What is told of the admitted flows, out of COLUMNS, but for the values.
+
+    Besides the parameters of Admitted there is `plans`, what the cache's keys of plans start with.
+    """
+
+    admitted: Admitted
+    columns: tuple[str, ...]
+    plan_keys: PlanKeys
+
+    @property
+    def is_light(self) -> bool:
+        """Whether a sort may carry all of it along: a few columns of the flow's own row."""
+        return len(self.columns) <= LIGHT and STORED.keys() >= set(self.columns)
+
+    def select(self) -> Select[*tuple[Any, ...]]:
+        """All of them, in no order."""
+        return self.told().where(*self.admitted.conditions())
+
+    def told(self) -> Select[*tuple[Any, ...]]:
+        """What is told of every flow."""
+        told = [_told(name, self.plan_keys) for name in self.columns]
+        return select(*(told or [literal_column("1")])).select_from(Flow)
 
 
-def _admitted(
-    query: FlowQuery, viewer: Viewer, *columns: SQLColumnExpression[Any]
-) -> Select[*tuple[Any, ...]]:
-    conditions = (visible_to(viewer), *_filters(query), *_search(query.search))
-    return select(*columns).select_from(Flow).where(*conditions)
+class Page(NamedTuple):
+    """What is told of a page of flows, but for the values.
+
+    A row is that of `flows`, and behind it, if counted, how many are admitted. Besides the
+    parameters of Flows there are `limit` and `offset`.
+    """
+
+    flows: Flows
+    ordering: tuple[Ordering, ...]
+    is_counted: bool
+
+    def select(self) -> Select[*tuple[Any, ...]]:
+        """The page, in its order."""
+        ordering = _complete(self.ordering)
+        if self.flows.is_light and not self._shares_hits:
+            page, count = _cut(self.flows.select()), self.flows.admitted.select()
+        else:
+            page, count = self._slugs_first(ordering)
+        if self.is_counted:
+            page = page.add_columns(count.correlate(None).scalar_subquery())
+        return page.order_by(*_sorted(ordering, SORTABLE))
+
+    def _slugs_first(
+        self, ordering: Sequence[Ordering]
+    ) -> tuple[Select[*tuple[Any, ...]], Select[int]]:
+        """The page, by its slugs, and the count.
+
+        The slugs come out of an index where there is one, and only then is told what is told of their
+        flows: so what OFFSET passes over is never told, and what is sorted is small.
+        """
+        admitted = self.flows.admitted
+        hits, count = _hits(admitted, ordering), admitted.select()
+        if self._shares_hits:
+            hits = hits.element.cte("hits").prefix_with("MATERIALIZED", dialect="postgresql")
+            count = select(func.count()).select_from(hits)
+        slugs = _cut(select(hits.c.slug).order_by(*_sorted(ordering, hits.c)))
+        return self.flows.told().where(IsIn(col(Flow.slug), slugs)), count
+
+    @property
+    def _shares_hits(self) -> bool:
+        """Whether the page and the count are better found together."""
+        return self.is_counted and self.flows.admitted.is_narrow
 
 
-def _filters(query: FlowQuery) -> Iterator[ColumnElement[bool]]:
-    filters = {
-        col(Flow.flow_uuid): query.pk,
-        col(Flow.name): query.name,
-        col(Flow.slug): query.slug,
-        col(Flow.designation): query.designation,
-        col(Flow.denied_action): query.denied_action,
-    }
-    for column, value in filters.items():
-        if value is not None:
-            yield column == value if value else false()
+def _cut(rows: Select[*Ts]) -> Select[*Ts]:
+    """The rows of one page."""
+    limit, offset = bindparam("limit", type_=Integer), bindparam("offset", type_=BigInteger)
+    return rows.limit(limit).offset(offset)
 
 
-def _search(terms: tuple[str, ...]) -> Iterator[ColumnElement[bool]]:
-    if terms:
-        yield containing(
-            terms,
-            col(Flow.name),
-            col(Flow.slug),
-            col(Flow.designation),
-            col(Flow.title),
-            col(Flow.denied_action),
-        )
+def admitted(query: FlowQuery, viewer: Viewer) -> Admitted:
+    """Which flows the query and the viewer admit."""
+    return Admitted(tuple(query.filters), bool(query.search), viewer.is_restricted)
 
 
-def _sorting(ordering: Sequence[Ordering]) -> Iterator[ColumnElement[Any]]:
+def values(query: FlowQuery, viewer: Viewer) -> dict[str, Any]:
+    """The values of Admitted's parameters."""
+    searched = search.parameters(query.search) if query.search else {}
+    return {**query.filters, **searched, "user_id": viewer.user_id}
+
+
+def _complete(ordering: Sequence[Ordering]) -> Sequence[Ordering]:
     """The terms once each, with the slug as the last, so that pages never overlap."""
     terms: dict[str, Ordering] = {}
     for term in (*ordering, BY_SLUG):
         terms.setdefault(term.name, term)
-    for term in terms.values():
-        column = ORDERINGS[term.name]
+    return tuple(terms.values())
+
+
+def _hits(admitted: Admitted, ordering: Sequence[Ordering]) -> Subquery:
+    """The admitted flows, as far as it takes to sort them."""
+    columns: list[Any] = [SORTABLE[term.name].label(term.name) for term in ordering]
+    return select(*columns).select_from(Flow).where(*admitted.conditions()).subquery("hits")
+
+
+def _sorted(
+    ordering: Sequence[Ordering],
+    columns: Mapping[str, SQLColumnExpression[Any]] | ReadOnlyColumnCollection[str, Any],
+) -> Iterator[ColumnElement[Any]]:
+    for term in ordering:
+        column = columns[term.name]
         yield column.desc() if term.descending else column.asc()
+
+
+def _told(name: str, plan_keys: PlanKeys) -> SQLColumnExpression[Any]:
+    if name == "cache_count":
+        return relations.plan_count(col(Flow.flow_uuid), plan_keys)
+    column = RELATED[name] if name in RELATED else STORED[name]
+    # The drivers' own uuids are no texts.
+    return cast(column, Text) if name in UUIDS else column

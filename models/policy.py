@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import CheckConstraint, Integer, UniqueConstraint
+from sqlalchemy import CheckConstraint, Index, Integer, UniqueConstraint
 from sqlmodel import Field
 
 from models.columns import TEXT, TIMESTAMP, UNREAD, UUID, Table, reference
@@ -26,6 +26,9 @@ class PolicyBinding(Table, table=True):
     __tablename__ = "authentik_policies_policybinding"
     __table_args__ = (
         UniqueConstraint("policy_id", "target_id", "order"),
+        Index(
+            "flowql_policies_of_target", "target_id", "order", "policy_binding_uuid", "policy_id"
+        ),
         CheckConstraint("timeout >= 0", name="authentik_policies_policybinding_timeout_check"),
     )
 

@@ -4,18 +4,40 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Executable, Select, column, func, literal, select, table, union_all
+from sqlalchemy import (
+    ColumnElement,
+    Executable,
+    Integer,
+    Select,
+    SQLColumnExpression,
+    Text,
+    bindparam,
+    cast,
+    collate,
+    column,
+    func,
+    literal,
+    literal_column,
+    select,
+    table,
+    union_all,
+)
 from sqlmodel import col
 
 from models.access import Group, User
-from models.cached_plan import CacheEntry
+from models.cached_plan import CacheEntry, PlanKeys
 from models.catalog import ChildTable
-from models.columns import UUID
+from models.columns import TEXT, UUID
 from models.flow import FlowStageBinding, PolicyBindingModel
+from models.lists import VALUE, IsAny, Listed
 from models.policy import Policy, PolicyBinding, PolicyType
 from models.stage import Stage, StageType
 
 UUID_LENGTH = 36
+# What is compared stands in brackets, if it is more than a name: SQLAlchemy's precedence of `=`.
+COMPARISON = 5
+# No key has a character behind this one.
+LAST = "\U0010ffff"
 TYPE_TABLES = {"stage_ptr_id": StageType, "policy_ptr_id": PolicyType}
 
 
@@ -52,108 +74,140 @@ class PolicyBindingRow:
     username: str | None
 
 
-def stages(flow_pks: Sequence[str]) -> Select[str, str]:
-    """(flow, stage) for each stage binding of the flows, in the order that a flow runs them."""
-    return (
-        select(col(FlowStageBinding.target_id), col(FlowStageBinding.stage_id))
-        .where(col(FlowStageBinding.target_id).in_(flow_pks))
+def policy_engine_mode(target: SQLColumnExpression[str]) -> ColumnElement[str]:
+    """The mode of a policybindingmodel row."""
+    mode = select(col(PolicyBindingModel.policy_engine_mode))
+    return mode.where(col(PolicyBindingModel.pbm_uuid) == target).scalar_subquery()
+
+
+def stages(flow: SQLColumnExpression[str]) -> ColumnElement[Sequence[str]]:
+    """The stages of a flow's bindings, in the order that it runs them."""
+    return Listed(
+        select(cast(col(FlowStageBinding.stage_id), Text).label(VALUE))
+        .where(col(FlowStageBinding.target_id) == flow)
         .order_by(col(FlowStageBinding.order), col(FlowStageBinding.fsb_uuid))
     )
 
 
-def policies(target_pks: Sequence[str]) -> Select[str, str | None]:
-    """(target, policy) for each policy bound to the policybindingmodel rows, in order.
+def policies(target: SQLColumnExpression[str]) -> ColumnElement[Sequence[str]]:
+    """The policies bound to a policybindingmodel row, in order.
 
     Bindings of a group or a user are none of a policy; disabled ones are.
     """
-    return (
-        select(col(PolicyBinding.target_id), col(PolicyBinding.policy_id))
-        .where(col(PolicyBinding.target_id).in_(target_pks))
-        .where(col(PolicyBinding.policy_id).is_not(None))
+    return Listed(
+        select(cast(col(PolicyBinding.policy_id), Text).label(VALUE))
+        .where(col(PolicyBinding.target_id) == target, col(PolicyBinding.policy_id).is_not(None))
         .order_by(col(PolicyBinding.order), col(PolicyBinding.policy_binding_uuid))
     )
 
 
-def plan_counts(flow_pks: Sequence[str], schema: str) -> Select[*tuple[Any, ...]]:
-    """(flow, cached plans) for each of the flows that has any, expired ones too."""
-    prefix = f"{schema}::1:goauthentik.io/flows/planner/"
+def plan_count(flow: SQLColumnExpression[str], keys: PlanKeys) -> ColumnElement[int]:
+    """How many plans of a flow are cached, expired ones too."""
+    if keys is PlanKeys.ABSENT:
+        return literal_column("0", Integer())
+    if keys is PlanKeys.ANYWHERE:
+        return _plan_count_of_all(flow)
     key = col(CacheEntry.cache_key)
-    # A uuid has one length, so that all keys of a flow have the same start.
-    start = func.substr(key, 1, len(prefix) + UUID_LENGTH)
-    flow = func.substr(key, len(prefix) + 1, UUID_LENGTH).label("flow")
-    plans = (
-        select(flow)
-        # Alone for an index, where the database has one that serves it.
-        .where(key.startswith(prefix, autoescape=True))
-        .where(start.in_([prefix + pk for pk in flow_pks]))
-        .subquery()
+    prefix = bindparam("plans", type_=TEXT) + cast(flow, TEXT)
+    least, less = (">=", "<") if keys is PlanKeys.IN_KEY_INDEX else ("~>=~", "~<~")
+    # Below that of || in PostgreSQL.
+    at_least, below = (key.op(operator, precedence=COMPARISON) for operator in (least, less))
+    counted = select(func.count()).select_from(CacheEntry)
+    return counted.where(at_least(prefix), below(prefix + LAST)).scalar_subquery()
+
+
+def _plan_count_of_all(flow: SQLColumnExpression[str]) -> ColumnElement[int]:
+    prefix = bindparam("plans", type_=TEXT)
+    key = collate(col(CacheEntry.cache_key), "C")
+    start = func.length(prefix)
+    counts = (
+        select(func.substr(key, start + 1, UUID_LENGTH).label("flow"), func.count().label("plans"))
+        .where(func.starts_with(key, prefix))
+        .group_by("flow")
+        .cte("counts")
     )
-    return select(plans.c.flow, func.count()).group_by(plans.c.flow)
+    found = select(counts.c.plans).where(counts.c.flow == cast(flow, TEXT))
+    return func.coalesce(found.scalar_subquery(), 0)
 
 
-def stage_bindings(flow_pks: Sequence[str]) -> Select[*tuple[Any, ...]]:
-    """The stage bindings of the flows, as the fields of a StageBindingRow, in order."""
-    parent = col(FlowStageBinding.policybindingmodel_ptr_id) == col(PolicyBindingModel.pbm_uuid)
-    return (
-        select(
-            col(FlowStageBinding.fsb_uuid),
-            col(FlowStageBinding.policybindingmodel_ptr_id),
-            col(FlowStageBinding.order),
-            col(FlowStageBinding.evaluate_on_plan),
-            col(FlowStageBinding.re_evaluate_policies),
-            col(FlowStageBinding.invalid_response_action),
-            col(PolicyBindingModel.policy_engine_mode),
-            col(FlowStageBinding.stage_id),
-            col(Stage.name),
+@dataclass(frozen=True, slots=True)
+class StageBindings:
+    """The stage bindings of a `flow`, as the fields of a StageBindingRow, in order."""
+
+    def select(self) -> Select[*tuple[Any, ...]]:
+        """Each with its stage, and the mode of its own policies."""
+        parent = col(FlowStageBinding.policybindingmodel_ptr_id) == col(PolicyBindingModel.pbm_uuid)
+        return (
+            select(
+                col(FlowStageBinding.fsb_uuid),
+                col(FlowStageBinding.policybindingmodel_ptr_id),
+                col(FlowStageBinding.order),
+                col(FlowStageBinding.evaluate_on_plan),
+                col(FlowStageBinding.re_evaluate_policies),
+                col(FlowStageBinding.invalid_response_action),
+                col(PolicyBindingModel.policy_engine_mode),
+                col(FlowStageBinding.stage_id),
+                col(Stage.name),
+            )
+            .join_from(FlowStageBinding, PolicyBindingModel, parent)
+            .join(Stage, col(FlowStageBinding.stage_id) == col(Stage.stage_uuid))
+            .where(col(FlowStageBinding.target_id) == bindparam("flow", type_=UUID))
+            .order_by(col(FlowStageBinding.order), col(FlowStageBinding.fsb_uuid))
         )
-        .join_from(FlowStageBinding, PolicyBindingModel, parent)
-        .join(Stage, col(FlowStageBinding.stage_id) == col(Stage.stage_uuid))
-        .where(col(FlowStageBinding.target_id).in_(flow_pks))
-        .order_by(col(FlowStageBinding.order), col(FlowStageBinding.fsb_uuid))
-    )
 
 
-def policy_bindings(target_pks: Sequence[str]) -> Select[*tuple[Any, ...]]:
-    """All that is bound to the policybindingmodel rows, as the fields of a PolicyBindingRow."""
-    return (
-        select(
-            col(PolicyBinding.policy_binding_uuid),
-            col(PolicyBinding.target_id),
-            col(PolicyBinding.order),
-            col(PolicyBinding.enabled),
-            col(PolicyBinding.negate),
-            col(PolicyBinding.timeout),
-            col(PolicyBinding.failure_result),
-            col(PolicyBinding.policy_id),
-            col(Policy.name),
-            col(Policy.execution_logging),
-            col(Group.name),
-            col(User.username),
+@dataclass(frozen=True, slots=True)
+class PolicyBindings:
+    """All that is bound to the policybindingmodel rows `targets`, as the fields of a PolicyBindingRow."""
+
+    def select(self) -> Select[*tuple[Any, ...]]:
+        """Each with its policy, or its group's or its user's name, in order."""
+        return (
+            select(
+                col(PolicyBinding.policy_binding_uuid),
+                col(PolicyBinding.target_id),
+                col(PolicyBinding.order),
+                col(PolicyBinding.enabled),
+                col(PolicyBinding.negate),
+                col(PolicyBinding.timeout),
+                col(PolicyBinding.failure_result),
+                col(PolicyBinding.policy_id),
+                col(Policy.name),
+                col(Policy.execution_logging),
+                col(Group.name),
+                col(User.username),
+            )
+            .select_from(PolicyBinding)
+            .outerjoin(Policy, col(PolicyBinding.policy_id) == col(Policy.policy_uuid))
+            .outerjoin(Group, col(PolicyBinding.group_id) == col(Group.group_uuid))
+            .outerjoin(User, col(PolicyBinding.user_id) == col(User.id))
+            .where(IsAny(col(PolicyBinding.target_id), "targets"))
+            .order_by(col(PolicyBinding.order), col(PolicyBinding.policy_binding_uuid))
         )
-        .select_from(PolicyBinding)
-        .outerjoin(Policy, col(PolicyBinding.policy_id) == col(Policy.policy_uuid))
-        .outerjoin(Group, col(PolicyBinding.group_id) == col(Group.group_uuid))
-        .outerjoin(User, col(PolicyBinding.user_id) == col(User.id))
-        .where(col(PolicyBinding.target_id).in_(target_pks))
-        .order_by(col(PolicyBinding.order), col(PolicyBinding.policy_binding_uuid))
-    )
 
 
-def models(
-    pks: Sequence[str], key: str, children: Sequence[ChildTable] | None
-) -> Executable | None:
-    """(stage or policy, blueprint model) for those whose type is known.
+@dataclass(frozen=True, slots=True)
+class Models:
+    """(stage or policy, blueprint model) for those of `pks` whose type is known.
 
     `key` is authentik's name for the key of a type's table; `children` are those tables, None in
-    FlowQL's own database. None where there are no such tables.
+    FlowQL's own database.
     """
-    if children is None:
-        types = TYPE_TABLES[key]
-        return select(col(types.ptr_id), col(types.model)).where(col(types.ptr_id).in_(pks))
-    parts = [_child_rows(child, pks) for child in children]
-    return union_all(*parts) if parts else None
+
+    key: str
+    children: tuple[ChildTable, ...] | None
+
+    def select(self) -> Executable:
+        """A SELECT from each table of a type."""
+        if self.children is None:
+            types = TYPE_TABLES[self.key]
+            return select(col(types.ptr_id), col(types.model)).where(
+                IsAny(col(types.ptr_id), "pks")
+            )
+        return union_all(*map(_child_rows, self.children))
 
 
-def _child_rows(child: ChildTable, pks: Sequence[str]) -> Select[*tuple[Any, ...]]:
+def _child_rows(child: ChildTable) -> Select[*tuple[Any, ...]]:
     key = column(child.key, UUID)
-    return select(key, literal(child.model)).select_from(table(child.name)).where(key.in_(pks))
+    rows = select(cast(key, Text), literal(child.model, Text()))
+    return rows.select_from(table(child.name)).where(IsAny(key, "pks"))

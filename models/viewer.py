@@ -1,7 +1,6 @@
 """Who asks, and which flows they may see."""
 
 from dataclasses import dataclass
-from datetime import datetime
 from enum import Enum, auto
 from typing import Any
 
@@ -9,17 +8,16 @@ from sqlalchemy import (
     CTE,
     ColumnElement,
     Select,
-    Text,
     and_,
-    cast,
+    bindparam,
     exists,
-    false,
-    literal,
     not_,
     or_,
     select,
-    true,
 )
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
 from sqlmodel import col
 
 from models.access import (
@@ -35,10 +33,33 @@ from models.access import (
     UserGroup,
     UserRole,
 )
+from models.columns import TEXT, TIMESTAMP, UUID
 from models.flow import Flow
+from models.lists import IsIn
 
 # The one kind of user that may see nothing and is told so with an empty list.
 INTERNAL_SERVICE_ACCOUNT = "internal_service_account"
+
+
+class Key(FunctionElement[str]):
+    """A text that may be a flow's primary key, as one; NULL or any text else, and no error."""
+
+    type = UUID
+    inherit_cache = True
+
+
+@compiles(Key, "sqlite")
+def _text(element: Key, compiler: SQLCompiler, **options: Any) -> str:
+    return compiler.process(element.clauses, **options)
+
+
+@compiles(Key, "postgresql")
+def _uuid(element: Key, compiler: SQLCompiler, **options: Any) -> str:
+    # As a uuid it finds a flow by the index; only a canonical text was ever equal to one.
+    text = compiler.process(element.clauses, **options)
+    has_dashes = f"{text} LIKE '________-____-____-____-____________'"
+    is_else_hexadecimal = f"translate({text}, '0123456789abcdef', '') = '----'"
+    return f"CASE WHEN {has_dashes} AND {is_else_hexadecimal} THEN CAST({text} AS uuid) END"
 
 
 class Sight(Enum):
@@ -57,6 +78,11 @@ class Viewer:
     sight: Sight
     is_refused: bool = False
 
+    @property
+    def is_restricted(self) -> bool:
+        """Whether rights to single flows decide."""
+        return self.sight is Sight.GRANTED
+
 
 def viewer_of(row: Any) -> Viewer:
     """The viewer that a row of `by_key` tells of."""
@@ -68,45 +94,49 @@ def viewer_of(row: Any) -> Viewer:
     return Viewer(user_id, Sight.NOTHING, is_refused=user_type != INTERNAL_SERVICE_ACCOUNT)
 
 
-def by_key(key: str, now: datetime) -> Select[int, str, bool, bool, bool]:
-    """The user that a stored key stands for at this time: at most one row for `viewer_of`."""
-    reader = (
+@dataclass(frozen=True, slots=True)
+class ByKey:
+    """The user that a stored `key` stands for `now`: at most one row for `viewer_of`."""
+
+    def select(self) -> Select[int, str, bool, bool, bool]:
+        """User, type, whether superuser, and whether the user may see all flows, or some."""
+        reader = _reader().cte("reader")
+        groups = _groups(select(reader.c.user_id))
+        roles = _roles(select(reader.c.user_id), groups)
+        superusers = select(col(Group.group_uuid)).where(
+            col(Group.group_uuid).in_(select(groups.c.group_id)), col(Group.is_superuser)
+        )
+        some = select(col(Flow.flow_uuid)).where(IsIn(col(Flow.flow_uuid), _granted_objects(roles)))
+        # Not exists() alone: its SELECT * asks for a right to every column.
+        return select(
+            reader.c.user_id,
+            reader.c.type,
+            exists(superusers),
+            exists(_granted_models(roles)),
+            exists(some),
+        )
+
+
+def is_granted(user_id: ColumnElement[int]) -> ColumnElement[bool]:
+    """The condition on `Flow` that a user may see it, by a right to this one."""
+    user = select(user_id)
+    return IsIn(col(Flow.flow_uuid), _granted_objects(_roles(user, _groups(user))))
+
+
+def _reader() -> Select[int, str]:
+    lasts = or_(
+        not_(col(Token.expiring)),
+        col(Token.expires).is_(None),
+        col(Token.expires) >= bindparam("now", type_=TIMESTAMP),
+    )
+    return (
         select(col(Token.user_id), col(User.type))
         .join_from(Token, User, col(Token.user_id) == col(User.id))
-        .where(col(Token.key) == key, col(Token.intent) == "api", col(User.is_active))
-        .where(
-            or_(not_(col(Token.expiring)), col(Token.expires).is_(None), col(Token.expires) >= now)
-        )
+        .where(col(Token.key) == bindparam("key", type_=TEXT), lasts)
+        .where(col(Token.intent) == "api", col(User.is_active))
         .order_by(col(Token.token_uuid))
         .limit(1)
-        .cte("reader")
     )
-    groups = _groups(select(reader.c.user_id))
-    roles = _roles(select(reader.c.user_id), groups)
-    return select(
-        reader.c.user_id,
-        reader.c.type,
-        # Not exists() alone: its SELECT * asks for a right to every column.
-        exists(
-            select(col(Group.group_uuid)).where(
-                col(Group.group_uuid).in_(select(groups.c.group_id)), col(Group.is_superuser)
-            )
-        ),
-        exists(_granted_models(roles)),
-        exists(
-            select(col(Flow.flow_uuid)).where(
-                cast(col(Flow.flow_uuid), Text).in_(_granted_objects(roles))
-            )
-        ),
-    )
-
-
-def visible_to(viewer: Viewer) -> ColumnElement[bool]:
-    """The condition on `Flow` that the viewer may see it."""
-    if viewer.sight is not Sight.GRANTED:
-        return true() if viewer.sight is Sight.EVERYTHING else false()
-    user = select(literal(viewer.user_id))
-    return cast(col(Flow.flow_uuid), Text).in_(_granted_objects(_roles(user, _groups(user))))
 
 
 def _groups(user: Select[Any]) -> CTE:
@@ -142,7 +172,7 @@ def _granted_models(roles: Select[Any]) -> Select[Any]:
 
 def _granted_objects(roles: Select[Any]) -> Select[Any]:
     return (
-        select(col(RoleObjectPermission.object_pk))
+        select(Key(col(RoleObjectPermission.object_pk)))
         .join(Permission, col(RoleObjectPermission.permission_id) == col(Permission.id))
         .join(ContentType, col(Permission.content_type_id) == col(ContentType.id))
         .where(_lets_view_flows(RoleObjectPermission), col(RoleObjectPermission.role_id).in_(roles))

@@ -38,8 +38,9 @@ def bearer(key: str | None) -> dict[str, str]:
 class Gateway:
     """An application that runs in a thread of its own from `with` to its end."""
 
-    def __init__(self, database_url: str, schema: str = "public") -> None:
-        self.app = create_app(Settings(database_url=database_url, schema_name=schema))
+    def __init__(self, database_url: str, schema: str = "public", viewer_ttl: float = 5) -> None:
+        settings = Settings(database_url=database_url, schema_name=schema, viewer_ttl=viewer_ttl)
+        self.app = create_app(settings)
         self._stack = ExitStack()
         self._portal: BlockingPortal
 

@@ -53,7 +53,15 @@ def test_help_names_every_command() -> None:
 def test_help_of_serve_names_every_option_and_its_default() -> None:
     """`flowql serve --help` has all of its options."""
     told = flowql("serve", "--help").stdout
-    for option in ("--host", "--port", "--database", "--schema", "--workers", "--access-log"):
+    for option in (
+        "--host",
+        "--port",
+        "--database",
+        "--schema",
+        "--workers",
+        "--access-log",
+        "--viewer-ttl",
+    ):
         assert option in told
     for default in ("127.0.0.1", "8000", "sqlite:///flowql.db", "public", "one"):
         assert f"else {default}." in told

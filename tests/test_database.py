@@ -10,6 +10,7 @@ from contextlib import closing
 from pathlib import Path
 from urllib.parse import quote
 
+import asyncpg
 import psycopg
 import pytest
 from alembic import command
@@ -22,11 +23,11 @@ from odd_data import KEYS
 from postgres import HOST, PASSWORD, PostgresServer
 from psycopg import sql
 from serving import refused, refused_here
-from sqlalchemy import Connection, create_engine, inspect, text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy import Connection, create_engine, inspect
 
 from models.database import migrate, open_database
 from models.errors import DatabaseError
+from models.statement import Plain
 from models.tables import METADATA
 
 KEY = KEYS["superuser"]
@@ -112,7 +113,7 @@ def as_role(postgres: PostgresServer, role: str) -> str:
 async def _opened(url: str, schema: str, query: str) -> object:
     database = await open_database(url, schema)
     try:
-        [row] = await database.read(text(query))
+        [row] = await database.read(Plain(query))
         return row[0]
     finally:
         await database.close()
@@ -236,13 +237,14 @@ def test_a_schema_that_may_not_be_used_is_named(granted: str, postgres: Postgres
 def test_postgresql_itself_refuses_a_write(options: str, authentik_url: str) -> None:
     """Every transaction is read-only, whatever the URL says and the role may."""
     insert = "DELETE FROM authentik_flows_flow RETURNING 1"
-    with pytest.raises(DBAPIError, match="cannot execute DELETE in a read-only transaction"):
+    refused_write = "cannot execute DELETE in a read-only transaction"
+    with pytest.raises(asyncpg.ReadOnlySQLTransactionError, match=refused_write):
         opened(f"{authentik_url}{options}", query=insert)
 
 
 def test_sqlite_itself_refuses_a_write(sqlite_url: str) -> None:
     """A served file is only queried."""
-    with pytest.raises(DBAPIError, match="attempt to write a readonly database"):
+    with pytest.raises(sqlite3.OperationalError, match="attempt to write a readonly database"):
         opened(sqlite_url, query="DELETE FROM authentik_flows_flow RETURNING 1")
 
 

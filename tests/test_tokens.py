@@ -41,8 +41,8 @@ def url(
 
 @pytest.fixture(scope="module")
 def gateway(url: str) -> Iterator[Gateway]:
-    """FlowQL on that database."""
-    with Gateway(url) as running:
+    """FlowQL on that database, believing no token longer than a request."""
+    with Gateway(url, viewer_ttl=0) as running:
         yield running
 
 

@@ -86,7 +86,8 @@ def test_fields_that_fail_together_share_an_id(
     with Gateway(url) as gateway:
         with psycopg.connect(url, autocommit=True) as connection:
             connection.execute("DROP TABLE authentik_policies_policybindingmodel CASCADE")
-        query = '{ a: flow(slug: "a") { slug } b: flow(slug: "b") { slug } }'
+        selected = "{ policyEngineMode }"
+        query = f'{{ a: flow(slug: "a") {selected} b: flow(slug: "b") {selected} }}'
         answer = gateway.graphql(query, KEYS["superuser"]).json
     assert answer["data"] == {"a": None, "b": None}
     [request_id] = {error["extensions"]["requestId"] for error in answer["errors"]}
