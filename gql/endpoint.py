@@ -1,39 +1,27 @@
 """GraphQL over HTTP: a request becomes an operation, and its result a response."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
-from graphql import GraphQLError
+from graphql import ExecutionResult, GraphQLError
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
-from strawberry.exceptions import MissingQueryError
 from strawberry.http.ides import get_graphql_ide_html
-from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
-from strawberry.types import ExecutionResult
 
-from gql.auth import authenticate, permit
+from gql.auth import Viewers, permit
 from gql.errors import FlowQLError, ForbiddenError, UnauthenticatedError
-from gql.schema import Schema
+from gql.execution.documents import NoOperationError
+from gql.execution.executor import Asked, Executor
 from gql.types import Context
 from gql.unexpected import UnexpectedErrors, report
-from models.database import Database
 
 ALLOWED = "GET, POST"
-
-
-@dataclass(frozen=True, slots=True)
-class Operation:
-    """What a request asks to be executed."""
-
-    query: str
-    variables: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    operation_name: str | None = None
 
 
 class RefusedRequestError(Exception):
@@ -49,8 +37,8 @@ class RefusedRequestError(Exception):
 class Endpoint:
     """The ASGI application that answers GraphQL requests from one schema and one database."""
 
-    schema: Schema
-    database: Database
+    executor: Executor
+    viewers: Viewers
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request; whatever is wrong with it is told as GraphQL tells errors."""
@@ -71,22 +59,17 @@ class Endpoint:
             raise RefusedRequestError(405, refused, {"Allow": ALLOWED})
         if _wants_a_page(request):
             return HTMLResponse(get_graphql_ide_html())
-        viewer = await authenticate(self.database, request.headers)
+        viewer = await self.viewers.authenticate(request.headers)
         permit(viewer)
-        operation = await _operation(request)
-        result = await self._execute(operation, Context(self.database, viewer))
+        asked = await _asked(request)
+        result = await self._execute(asked, Context(self.viewers.database, viewer))
         return _json(200, _body(result))
 
-    async def _execute(self, operation: Operation, context: Context) -> ExecutionResult:
+    async def _execute(self, asked: Asked, context: Context) -> ExecutionResult:
         try:
-            return await self.schema.execute(
-                operation.query,
-                variable_values=dict(operation.variables),
-                context_value=context,
-                operation_name=operation.operation_name,
-            )
-        except (CannotGetOperationTypeError, InvalidOperationTypeError, MissingQueryError):
-            name = operation.operation_name
+            return await self.executor.execute(asked, context)
+        except NoOperationError:
+            name = asked.operation_name
             missing = f"named {name!r} " if name else ""
             raise RefusedRequestError(
                 400, f"The document has no operation {missing}to execute, or several."
@@ -105,7 +88,7 @@ def _wants_a_page(request: Request) -> bool:
     return looks and "text/html" in request.headers.get("accept", "")
 
 
-async def _operation(request: Request) -> Operation:
+async def _asked(request: Request) -> Asked:
     if request.method == "GET":
         given: dict[str, Any] = dict(request.query_params)
         given["variables"] = _parsed(given.get("variables") or "null", "The variables are")
@@ -137,7 +120,7 @@ def _object(value: Any, what: str) -> dict[str, Any]:
     return value  # pyright: ignore[reportUnknownVariableType] - JSON has string keys
 
 
-def _checked(given: Mapping[str, Any]) -> Operation:
+def _checked(given: Mapping[str, Any]) -> Asked:
     query, name = given.get("query"), given.get("operationName")
     if not isinstance(query, str) or not query:
         raise RefusedRequestError(400, "There is no query, which is a text.")
@@ -145,7 +128,7 @@ def _checked(given: Mapping[str, Any]) -> Operation:
         raise RefusedRequestError(400, "The operationName is not a text.")
     variables = given.get("variables")
     checked = {} if variables is None else _object(variables, "The variables are")
-    return Operation(query, checked, name or None)
+    return Asked(query, checked, name or None)
 
 
 def _body(result: ExecutionResult) -> Mapping[str, Any]:

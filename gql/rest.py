@@ -1,7 +1,7 @@
 """The REST shim: authentik's flow endpoints over the resolvers that GraphQL asks."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
@@ -12,16 +12,22 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from gql import presentation, resolvers
-from gql.auth import authenticate, permit
+from gql.auth import Viewers, permit
 from gql.errors import ForbiddenError, InvalidPageError, UnauthenticatedError
+from gql.execution.fields import Read
+from gql.execution.plan import Answer, Field, Run, Shape, Stored, Told
 from gql.negotiation import admits_json
 from gql.parameters import InvalidParametersError, Parameters
-from gql.resolvers import FlowRecord
-from models.database import Database
+from gql.types import Context, background_url, export_url
+from models.batch import Batch
 from models.flow import SLUG
 from models.listing import ORDERINGS, FlowQuery
 from models.viewer import Viewer
 
+# A flow's fields up to its background, those up to its export, and all behind that.
+BEFORE = ("pk", "policybindingmodel_ptr_id", "name", "slug", "title", "designation")
+BETWEEN = ("stages", "policies", "cache_count", "policy_engine_mode", "compatibility_mode")
+BEHIND = ("layout", "denied_action", "authentication")
 ALLOWED = {"Allow": "GET, HEAD, OPTIONS"}
 NO_FLOW = "No Flow matches the given query."
 
@@ -40,50 +46,58 @@ class Dialect:
 
     prefix: str
     orderings: frozenset[str]
-    backgrounds: Callable[[str, str], Mapping[str, Any]]
+    flow: Shape
     extra: Mapping[str, Any]
 
-    def flow(self, record: FlowRecord, schema: str) -> Mapping[str, Any]:
-        """A flow as this dialect has it, key by key."""
-        row = record.row
-        return {
-            "pk": row.pk,
-            "policybindingmodel_ptr_id": row.policybindingmodel_ptr_id,
-            "name": row.name,
-            "slug": row.slug,
-            "title": row.title,
-            "designation": row.designation,
-            **self.backgrounds(row.background, schema),
-            "stages": record.stages,
-            "policies": record.policies,
-            "cache_count": record.cache_count,
-            "policy_engine_mode": row.policy_engine_mode,
-            "compatibility_mode": row.compatibility_mode,
-            "export_url": presentation.export_url(row.slug),
-            "layout": row.layout,
-            "denied_action": row.denied_action,
-            "authentication": row.authentication,
-        }
+    def flows(self, batch: Batch, context: Context) -> list[dict[str, Any]]:
+        """Flows as this dialect has them, key by key."""
+        return self.flow.tell(batch, _nowhere, Run(context))
 
 
-def _documented_background(background: str, schema: str) -> Mapping[str, Any]:
-    return {"background": presentation.background_url(background, schema)}
+def _nowhere(_index: int) -> Sequence[str]:
+    return ()
 
 
-def _current_backgrounds(background: str, schema: str) -> Mapping[str, Any]:
-    return {
-        "background": background,
-        "background_url": presentation.background_url(background, schema),
-        "background_themed_urls": presentation.background_themed_urls(background, schema),
+def _stored(column: str) -> Stored:
+    return Stored(column, Answer(column, column, [], is_nullable=False))
+
+
+def _made(column: str, make: Read, *, is_nullable: bool = False) -> Told:
+    """A field that something is made for."""
+    return Told(column, Answer(column, column, [], is_nullable), make)
+
+
+def _flow(**backgrounds: Field) -> Shape:
+    """A flow's fields in their order, with those for its background."""
+    fields: dict[str, Field] = {
+        **{name: _stored(name) for name in BEFORE},
+        **backgrounds,
+        **{name: _stored(name) for name in BETWEEN},
+        "export_url": _made("slug", export_url),
+        **{name: _stored(name) for name in BEHIND},
     }
+    return Shape(tuple(fields), tuple(fields.values()), {})
+
+
+def _themed_urls(background: str, context: Context) -> Mapping[str, str] | None:
+    return presentation.background_themed_urls(background, context.database.schema)
 
 
 DIALECTS = (
-    Dialect("/flows/instances", frozenset(ORDERINGS) - {"background"}, _documented_background, {}),
+    Dialect(
+        "/flows/instances",
+        frozenset(ORDERINGS) - {"background"},
+        _flow(background=_made("background", background_url)),
+        {},
+    ),
     Dialect(
         "/api/v3/flows/instances",
         frozenset(ORDERINGS),
-        _current_backgrounds,
+        _flow(
+            background=_stored("background"),
+            background_url=_made("background", background_url),
+            background_themed_urls=_made("background", _themed_urls, is_nullable=True),
+        ),
         {"autocomplete": {}},
     ),
 )
@@ -102,7 +116,7 @@ class RefusalError(Exception):
 class Endpoint:
     """The ASGI application of one view in one dialect."""
 
-    database: Database
+    viewers: Viewers
     dialect: Dialect
     view: View
 
@@ -128,7 +142,7 @@ class Endpoint:
         self._route(request)
         parameters = Parameters.of(request.scope["query_string"])
         self._negotiate(request, parameters)
-        viewer = await authenticate(self.database, request.headers)
+        viewer = await self.viewers.authenticate(request.headers)
         if request.method == "OPTIONS":
             return _json(self._metadata())
         if request.method not in ("GET", "HEAD"):
@@ -163,23 +177,25 @@ class Endpoint:
         }
 
     async def _list(self, viewer: Viewer, query: FlowQuery) -> Response:
-        page = await resolvers.list_flows(self.database, viewer, query)
-        flows = [self.dialect.flow(record, self.database.schema) for record in page.results]
+        context = Context(self.viewers.database, viewer)
+        page = await resolvers.list_flows(context.database, viewer, query)
+        flows = self.dialect.flows(page.flows, context)
         return _json({"pagination": page.pagination, "results": flows, **self.dialect.extra})
 
     async def _one(self, viewer: Viewer, query: FlowQuery, slug: str) -> Response:
         if query.slug not in (None, slug):
             raise RefusalError(404, {"detail": NO_FLOW})
-        wanted = replace(query, slug=slug)
+        wanted = query._replace(slug=slug)
         if self.view is View.EXPORT:
             return await self._export(viewer, wanted)
-        record = await resolvers.find_flow(self.database, viewer, wanted)
-        if record is None:
-            raise RefusalError(404, {"detail": NO_FLOW})
-        return _json(self.dialect.flow(record, self.database.schema))
+        context = Context(self.viewers.database, viewer)
+        found = await resolvers.find_flow(context.database, viewer, wanted)
+        for flow in self.dialect.flows(found, context):
+            return _json(flow)
+        raise RefusalError(404, {"detail": NO_FLOW})
 
     async def _export(self, viewer: Viewer, query: FlowQuery) -> Response:
-        blueprint = await resolvers.export_flow(self.database, viewer, query)
+        blueprint = await resolvers.export_flow(self.viewers.database, viewer, query)
         if blueprint is None:
             raise RefusalError(404, {"detail": NO_FLOW})
         disposition = f'attachment; filename="{query.slug}.yaml"'
@@ -187,7 +203,7 @@ class Endpoint:
         return Response(blueprint, 200, headers, "application/yaml")
 
 
-def routes(database: Database) -> list[Route]:
+def routes(viewers: Viewers) -> list[Route]:
     """All views in all dialects."""
     suffixes = {
         View.LIST: "/",
@@ -195,7 +211,7 @@ def routes(database: Database) -> list[Route]:
         View.EXPORT: "/{slug}/export/",
     }
     return [
-        Route(dialect.prefix + suffix, Endpoint(database, dialect, view))
+        Route(dialect.prefix + suffix, Endpoint(viewers, dialect, view))
         for dialect in DIALECTS
         for view, suffix in suffixes.items()
     ]

@@ -1,19 +1,17 @@
 """The graph: its questions, and the schema whose text is schema.graphql."""
 
-from collections.abc import Iterator
 from typing import Annotated
 
 import strawberry
-from graphql import DocumentNode, GraphQLError, OperationDefinitionNode
-from strawberry.extensions import SchemaExtension
+from graphql import GraphQLError
 from strawberry.schema.config import StrawberryConfig
-from strawberry.schema.exceptions import CannotGetOperationTypeError
 from strawberry.types.execution import ExecutionContext
 
 from gql import resolvers
 from gql.errors import BadUserInputError
+from gql.execution.fields import Objects
+from gql.execution.walk import EveryRoot
 from gql.resolvers import Selection
-from gql.selection import selected
 from gql.types import (
     UUID,
     UUID_SCALAR,
@@ -87,11 +85,13 @@ class Query:
             page=page,
             page_size=page_size,
         )
-        wanted = _selection(selected(info, "results"))
+        wanted = Selection(
+            columns=info.selected("results"), pagination=info.selected("pagination") is not None
+        )
         context = info.context
         found = await resolvers.list_flows(context.database, context.viewer, query, wanted)
-        results = [Flow(record=record) for record in found.results]
-        return FlowPage(pagination=Pagination.of(found.pagination), results=results)
+        pagination = Pagination(row=found.pagination) if found.pagination else None
+        return FlowPage(row={"pagination": pagination, "results": Objects(Flow, found.flows)})
 
     @strawberry.field(
         description="The flow of this slug; null where there is none, or none that you may see."
@@ -103,24 +103,10 @@ class Query:
     ) -> Flow | None:
         """The flow of this slug."""
         query = FlowQuery(slug=_text("slug", slug))
-        wanted = _selection(selected(info))
+        columns = info.selected() or ()
         context = info.context
-        record = await resolvers.find_flow(context.database, context.viewer, query, wanted)
-        return Flow(record=record) if record else None
-
-
-class OneOperation(SchemaExtension):
-    """Refuses to choose among several operations, of which Strawberry would take the first."""
-
-    def on_parse(self) -> Iterator[None]:
-        """Raise CannotGetOperationTypeError for several operations and no name."""
-        yield
-        context = self.execution_context
-        document = context.graphql_document
-        # Strawberry's public name for it is the first operation's where none is given.
-        named = getattr(context, "_provided_operation_name", None) is not None
-        if document and not named and _count_operations(document) > 1:
-            raise CannotGetOperationTypeError(None)
+        found = await resolvers.find_flow(context.database, context.viewer, query, columns)
+        return next(iter(Objects(Flow, found)), None)
 
 
 class Schema(strawberry.Schema):
@@ -134,8 +120,8 @@ class Schema(strawberry.Schema):
 
 def build() -> Schema:
     """The schema of the graph."""
-    config = StrawberryConfig(scalar_map={UUID: UUID_SCALAR})
-    return Schema(query=Query, config=config, extensions=[OneOperation])
+    config = StrawberryConfig(scalar_map={UUID: UUID_SCALAR}, info_class=Info)
+    return Schema(query=Query, config=config, execution_context_class=EveryRoot)
 
 
 def printed(schema: Schema) -> str:
@@ -143,21 +129,8 @@ def printed(schema: Schema) -> str:
     return schema.as_str() + "\n"
 
 
-def _count_operations(document: DocumentNode) -> int:
-    return sum(isinstance(node, OperationDefinitionNode) for node in document.definitions)
-
-
 def _text(argument: str, value: str | None) -> str | None:
     if value and "\0" in value:
         raise BadUserInputError(f"{argument} has a NUL character, which no text in a database has.")
     # A Strawberry argument that is not given is UNSET, which is falsy and no str.
     return value if isinstance(value, str) else None
-
-
-def _selection(fields: frozenset[str]) -> Selection:
-    return Selection(
-        flows=bool(fields),
-        stages="stages" in fields,
-        policies="policies" in fields,
-        cache_count="cacheCount" in fields,
-    )

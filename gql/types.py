@@ -2,15 +2,16 @@
 
 import uuid
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from enum import Enum
 from typing import Any, NewType, TypeVar, cast
 
 import strawberry
 
-from gql import presentation, resolvers
-from gql.errors import BadUserInputError, UnknownEnumValueError
-from gql.resolvers import FlowRecord
+from gql import presentation
+from gql.errors import BadUserInputError
+from gql.execution.fields import Known, Object, column
+from gql.execution.selection import selected
 from models.database import Database
 from models.flow import (
     FlowAuthentication,
@@ -34,7 +35,12 @@ class Context:
     viewer: Viewer
 
 
-Info = strawberry.Info[Context, None]
+class Info(strawberry.Info[Context, None]):
+    """What resolvers know of a request, and of what is selected."""
+
+    def selected(self, *path: str) -> tuple[str, ...] | None:
+        """The columns that the fields selected below a path are told from; None if it is not."""
+        return selected(self, *path)
 
 
 def parse_uuid(value: object) -> str:
@@ -165,121 +171,89 @@ describe(
 
 
 @strawberry.type(description="Where a page lies among all; pages and indexes count from 1.")
-class Pagination:
+class Pagination(Object):
     """Where a page lies among all."""
 
-    next: int = strawberry.field(description="The next page's number, 0 where there is none.")
-    previous: int = strawberry.field(
-        description="The previous page's number, 0 where there is none."
+    next: int = column("next", "The next page's number, 0 where there is none.")
+    previous: int = column("previous", "The previous page's number, 0 where there is none.")
+    count: int = column("count", "How many flows there are on all pages.")
+    current: int = column("current", "This page's number.")
+    total_pages: int = column("total_pages", "How many pages there are, at least 1.")
+    start_index: int = column(
+        "start_index", "The place of this page's first flow among all, 0 where there is none."
     )
-    count: int = strawberry.field(description="How many flows there are on all pages.")
-    current: int = strawberry.field(description="This page's number.")
-    total_pages: int = strawberry.field(description="How many pages there are, at least 1.")
-    start_index: int = strawberry.field(
-        description="The place of this page's first flow among all, 0 where there is none."
-    )
-    end_index: int = strawberry.field(
-        description="The place of this page's last flow among all, 0 where there is none."
+    end_index: int = column(
+        "end_index", "The place of this page's last flow among all, 0 where there is none."
     )
 
-    @classmethod
-    def of(cls, pagination: resolvers.Pagination) -> "Pagination":
-        """The GraphQL object of a resolver's answer."""
-        return cls(**asdict(pagination))
+
+def background_url(background: str, context: Context) -> str:
+    """Where the picture behind a flow is."""
+    return presentation.background_url(background, context.database.schema)
+
+
+def export_url(slug: str, _context: Context) -> str:
+    """Where a flow can be had as a blueprint."""
+    return presentation.export_url(slug)
 
 
 @strawberry.type(
     description="A row of stages that a person walks through to log in, enroll or recover."
 )
-class Flow:
+class Flow(Object):
     """A flow, told from its stored row."""
 
-    record: strawberry.Private[FlowRecord]
-
-    @strawberry.field(description="The primary key.")
-    def pk(self) -> UUID:
-        return UUID(self.record.row.pk)
-
-    @strawberry.field(description="The key that policies are bound to; differs from `pk`.")
-    def policybindingmodel_ptr_id(self) -> UUID:
-        return UUID(self.record.row.policybindingmodel_ptr_id)
-
-    @strawberry.field(description="The name that administrators see.")
-    def name(self) -> str:
-        return self.record.row.name
-
-    @strawberry.field(description="The name in URLs: letters, digits, `-` and `_`; unique.")
-    def slug(self) -> str:
-        return self.record.row.slug
-
-    @strawberry.field(description="The heading that the person sees.")
-    def title(self) -> str:
-        return self.record.row.title
-
-    @strawberry.field(description="What the flow is for; null with an error where unknown.")
-    def designation(self) -> FlowDesignation | None:
-        return _known(FlowDesignation, self.record.row.designation)
-
-    @strawberry.field(description="The URL of the picture behind the flow.")
-    def background(self, info: Info) -> str:
-        schema = info.context.database.schema
-        return presentation.background_url(self.record.row.background, schema)
-
-    @strawberry.field(
-        description="The stages' primary keys in the order they run; one bound twice is here twice."
+    pk: UUID = column("pk", "The primary key.")
+    policybindingmodel_ptr_id: UUID = column(
+        "policybindingmodel_ptr_id", "The key that policies are bound to; differs from `pk`."
     )
-    def stages(self) -> list[UUID]:
-        return [UUID(pk) for pk in self.record.stages]
-
-    @strawberry.field(
-        description="The primary keys of the policies bound to the flow, disabled ones too, in order."
+    name: str = column("name", "The name that administrators see.")
+    slug: str = column("slug", "The name in URLs: letters, digits, `-` and `_`; unique.")
+    title: str = column("title", "The heading that the person sees.")
+    designation: FlowDesignation | None = column(
+        "designation",
+        "What the flow is for; null with an error where unknown.",
+        Known(FlowDesignation),
     )
-    def policies(self) -> list[UUID]:
-        return [UUID(pk) for pk in self.record.policies]
-
-    @strawberry.field(description="How many plans of the flow are cached.")
-    def cache_count(self) -> int:
-        return self.record.cache_count
-
-    @strawberry.field(
-        description="Whether all or any policies must pass; null with an error where unknown."
+    background: str = column(
+        "background", "The URL of the picture behind the flow.", background_url
     )
-    def policy_engine_mode(self) -> PolicyEngineMode | None:
-        return _known(PolicyEngineMode, self.record.row.policy_engine_mode)
-
-    @strawberry.field(description="Whether pages are rendered for old password managers.")
-    def compatibility_mode(self) -> bool:
-        return self.record.row.compatibility_mode
-
-    @strawberry.field(description="The path that exports the flow as a blueprint.")
-    def export_url(self) -> str:
-        return presentation.export_url(self.record.row.slug)
-
-    @strawberry.field(description="How pages are laid out; null with an error where unknown.")
-    def layout(self) -> FlowLayout | None:
-        return _known(FlowLayout, self.record.row.layout)
-
-    @strawberry.field(
-        description="What happens when a policy denies access; null with an error where unknown."
+    stages: list[UUID] = column(
+        "stages",
+        "The stages' primary keys in the order they run; one bound twice is here twice.",
     )
-    def denied_action(self) -> FlowDeniedAction | None:
-        return _known(FlowDeniedAction, self.record.row.denied_action)
-
-    @strawberry.field(description="Who may start the flow; null with an error where unknown.")
-    def authentication(self) -> FlowAuthentication | None:
-        return _known(FlowAuthentication, self.record.row.authentication)
+    policies: list[UUID] = column(
+        "policies",
+        "The primary keys of the policies bound to the flow, disabled ones too, in order.",
+    )
+    cache_count: int = column("cache_count", "How many plans of the flow are cached.")
+    policy_engine_mode: PolicyEngineMode | None = column(
+        "policy_engine_mode",
+        "Whether all or any policies must pass; null with an error where unknown.",
+        Known(PolicyEngineMode),
+    )
+    compatibility_mode: bool = column(
+        "compatibility_mode", "Whether pages are rendered for old password managers."
+    )
+    export_url: str = column("slug", "The path that exports the flow as a blueprint.", export_url)
+    layout: FlowLayout | None = column(
+        "layout", "How pages are laid out; null with an error where unknown.", Known(FlowLayout)
+    )
+    denied_action: FlowDeniedAction | None = column(
+        "denied_action",
+        "What happens when a policy denies access; null with an error where unknown.",
+        Known(FlowDeniedAction),
+    )
+    authentication: FlowAuthentication | None = column(
+        "authentication",
+        "Who may start the flow; null with an error where unknown.",
+        Known(FlowAuthentication),
+    )
 
 
 @strawberry.type(description="A page of flows.")
-class FlowPage:
+class FlowPage(Object):
     """A page of flows."""
 
-    pagination: Pagination = strawberry.field(description="Where this page lies among all.")
-    results: list[Flow] = strawberry.field(description="The flows of this page.")
-
-
-def _known(enum: type[E], value: str) -> E:
-    try:
-        return enum(value)
-    except ValueError:
-        raise UnknownEnumValueError(enum.__name__, value) from None
+    pagination: Pagination = column("pagination", "Where this page lies among all.")
+    results: list[Flow] = column("results", "The flows of this page.")
