@@ -94,6 +94,10 @@ npm: $(DEVELOPMENT) ## The tests that take packages from npm
 	@echo "== npm"
 	@$(BIN)/pytest -m npm $(ARGS)
 
+.PHONY: bench
+bench: $(DEVELOPMENT) ## Race FlowQL against its peers (needs wrk, npm and two quiet cores; ARGS="--rounds 1")
+	@$(BIN)/python tests/benchmarks/run.py $(ARGS)
+
 ##@ Change
 
 .PHONY: format

@@ -1,0 +1,139 @@
+"""What the figures must come to: ratios of one round each, and the bound that they have to keep."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import median
+
+from figures import Figure, Results
+
+POSTGRESQL, SQLITE, NOTHING = "PostgreSQL", "SQLite", "nothing"
+OURS, STATIC = "flowql", "static"
+KIB_A_MIB = 1024
+
+Key = tuple[str, str, str]
+Measure = Callable[[Figure], float]
+
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """A bound on a ratio or an amount; `values` has one for each round, or just one."""
+
+    told: str
+    bound: float
+    at_least: bool
+    values: Sequence[float]
+    unit: str = "x"
+
+    @property
+    def value(self) -> float:
+        """The median."""
+        return median(self.values)
+
+    @property
+    def is_met(self) -> bool:
+        """Whether the median keeps the bound."""
+        return self.value >= self.bound if self.at_least else self.value <= self.bound
+
+
+def goals(results: Results) -> Iterator[Goal]:
+    """All goals that were measured."""
+    for goal in (*_cpu(results), *_rates(results), *_alone(results), *_amounts(results)):
+        if goal.values:
+            yield goal
+
+
+def _cpu(results: Results) -> Iterator[Goal]:
+    """The server's CPU a request, as parts of what peers take."""
+    for rows in ("20", "100"):
+        ours = (OURS, POSTGRESQL, f"page_{rows}")
+        for peer, workload, bound in (
+            ("strawberry", f"page_{rows}", 1 / 30),
+            ("django", f"rest_{rows}", 1 / 30),
+            ("mercurius", f"page_{rows}", 1 / 2),
+        ):
+            values = _ratios(results, ours, (peer, POSTGRESQL, workload), _cpu_of)
+            yield Goal(
+                f"server's CPU, {rows} rows, to {peer}'s", bound, at_least=False, values=values
+            )
+    ours, theirs = (OURS, SQLITE, "page_20"), ("strawberry", SQLITE, "page_20")
+    values = _ratios(results, ours, theirs, _cpu_of)
+    yield Goal(
+        "server's CPU on SQLite, 20 rows, to strawberry's", 1 / 25, at_least=False, values=values
+    )
+
+
+def _rates(results: Results) -> Iterator[Goal]:
+    """Requests a second, as multiples of what peers answer."""
+    page = (OURS, POSTGRESQL, "page_20")
+    pairs: Sequence[tuple[str, float, Key, Key]] = (
+        ("20 rows, to strawberry's", 12, page, ("strawberry", POSTGRESQL, "page_20")),
+        ("20 rows, to django's", 12, page, ("django", POSTGRESQL, "rest_20")),
+        ("20 rows, to mercurius's", 1.1, page, ("mercurius", POSTGRESQL, "page_20")),
+        (
+            "two fields and a count, to mercurius's",
+            3,
+            (OURS, POSTGRESQL, "two_fields"),
+            ("mercurius", POSTGRESQL, "two_fields"),
+        ),
+        ("REST, 20 rows, to GraphQL's", 0.9, (OURS, POSTGRESQL, "rest_20"), page),
+        (
+            "20 rows on SQLite, to static bytes'",
+            0.15,
+            (OURS, SQLITE, "page_20"),
+            (STATIC, NOTHING, "page_20"),
+        ),
+    )
+    for told, bound, ours, theirs in pairs:
+        values = _ratios(results, ours, theirs, _rate_of)
+        yield Goal(f"requests/s, {told}", bound, at_least=True, values=values)
+
+
+def _alone(results: Results) -> Iterator[Goal]:
+    """PostgreSQL's CPU a request, to what it takes for the best statement alone."""
+    for rows in ("20", "100"):
+        workload = f"page_{rows}"
+        ours = _by_round(results, (OURS, POSTGRESQL, workload), _postgres_of)
+        alone = {s.round: s.postgres_us for s in results.statements if s.workload == workload}
+        values = [ours[number] / alone[number] for number in ours if number in alone]
+        told = f"PostgreSQL's CPU, {rows} rows, to pgbench's"
+        yield Goal(told, 1.1, at_least=False, values=values)
+
+
+def _amounts(results: Results) -> Iterator[Goal]:
+    values: Sequence[float] = ()
+    if results.cold:
+        cold = median(document.cold_ms for document in results.cold)
+        values = [cold - median(document.warm_ms for document in results.cold)]
+    yield Goal("a new document, over its warm time", 5, at_least=False, values=values, unit=" ms")
+    values = ()
+    if results.growth:
+        warm, *_, last = results.growth
+        values = [(last.pss_kib - warm.pss_kib) / KIB_A_MIB]
+    count = results.growth[-1].documents if results.growth else 0
+    told = f"memory after {count:,} distinct documents, over warm"
+    yield Goal(told, 20, at_least=False, values=values, unit=" MiB")
+
+
+def _ratios(results: Results, ours: Key, theirs: Key, measure: Measure) -> Sequence[float]:
+    mine, others = _by_round(results, ours, measure), _by_round(results, theirs, measure)
+    return [mine[number] / others[number] for number in mine if number in others]
+
+
+def _by_round(results: Results, key: Key, measure: Measure) -> Mapping[int, float]:
+    return {
+        figure.round: measure(figure)
+        for figure in results.figures
+        if (figure.server, figure.database, figure.workload) == key
+    }
+
+
+def _cpu_of(figure: Figure) -> float:
+    return figure.cpu_us
+
+
+def _rate_of(figure: Figure) -> float:
+    return figure.rate
+
+
+def _postgres_of(figure: Figure) -> float:
+    return figure.postgres_us

@@ -1,0 +1,42 @@
+-- One page of flows with all its fields, in one round trip: FlowQL's own statement, which Mercurius
+-- asks too, and which pgbench measures PostgreSQL by. {filter} and {ordering} are filled in as the
+-- request has them. The slugs of the page come first: what OFFSET passes over is never told.
+SELECT
+  flow.flow_uuid::text AS "pk",
+  flow.policybindingmodel_ptr_id::text AS "policybindingmodelPtrId",
+  flow.name AS "name",
+  flow.slug AS "slug",
+  flow.title AS "title",
+  flow.designation AS "designation",
+  flow.background AS "background",
+  array_to_string(ARRAY(
+    SELECT stage_id::text FROM authentik_flows_flowstagebinding
+    WHERE target_id = flow.flow_uuid ORDER BY "order", fsb_uuid
+  ), ',') AS "stages",
+  array_to_string(ARRAY(
+    SELECT policy_id::text FROM authentik_policies_policybinding
+    WHERE target_id = flow.policybindingmodel_ptr_id AND policy_id IS NOT NULL
+    ORDER BY "order", policy_binding_uuid
+  ), ',') AS "policies",
+  (
+    SELECT count(*)::int FROM django_postgres_cache_cacheentry
+    WHERE cache_key >= 'public::1:goauthentik.io/flows/planner/' || flow.flow_uuid::text
+    AND cache_key < 'public::1:goauthentik.io/flows/planner/' || flow.flow_uuid::text || chr(1114111)
+  ) AS "cacheCount",
+  (
+    SELECT policy_engine_mode FROM authentik_policies_policybindingmodel
+    WHERE pbm_uuid = flow.policybindingmodel_ptr_id
+  ) AS "policyEngineMode",
+  flow.compatibility_mode AS "compatibilityMode",
+  flow.layout AS "layout",
+  flow.denied_action AS "deniedAction",
+  flow.authentication AS "authentication",
+  (SELECT count(*)::int FROM authentik_flows_flow WHERE {filter}) AS "total"
+FROM authentik_flows_flow AS flow
+WHERE flow.slug = ANY (ARRAY(
+  SELECT slug FROM authentik_flows_flow
+  WHERE {filter}
+  ORDER BY {ordering}
+  LIMIT :size OFFSET :offset
+))
+ORDER BY {ordering}

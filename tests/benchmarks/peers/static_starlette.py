@@ -1,0 +1,27 @@
+"""The limit: Starlette on uvicorn, answering bytes that stand ready.
+
+python static_starlette.py <port> <file>
+"""
+
+import sys
+from pathlib import Path
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+from under_uvicorn import serve
+
+
+def create_app(body: bytes) -> Starlette:
+    """An application that reads what it is asked and always answers the same."""
+
+    async def answer(request: Request) -> Response:
+        await request.body()
+        return Response(body, media_type="application/json")
+
+    return Starlette(routes=[Route("/graphql", answer, methods=["POST"])])
+
+
+if __name__ == "__main__":
+    serve(create_app(Path(sys.argv[2]).read_bytes()), int(sys.argv[1]))
