@@ -160,7 +160,8 @@ class _Reading:
         """The flows behind `offset`, and how many are admitted, if that is counted and any is found."""
         if self._is_vain:
             return NO_ROWS, None
-        question = Page(self._flows(columns), self.query.ordering, is_counted)
+        ordering = listing.complete(self.query.ordering)
+        question = Page(self._flows(columns), ordering, is_counted)
         place = {"limit": self.query.page_size, "offset": offset}
         found = await self.database.columns(question, self._values() | place)
         return _batch(columns, found), found[-1][0] if found and is_counted else None

@@ -18,7 +18,7 @@ from gql.execution.fields import Read
 from gql.execution.plan import Answer, Field, Run, Shape, Stored, Told
 from gql.negotiation import admits_json
 from gql.parameters import InvalidParametersError, Parameters
-from gql.types import Context, background_url, export_url
+from gql.types import Context, background_url
 from models.batch import Batch
 from models.flow import SLUG
 from models.listing import ORDERINGS, FlowQuery
@@ -73,7 +73,7 @@ def _flow(**backgrounds: Field) -> Shape:
         **{name: _stored(name) for name in BEFORE},
         **backgrounds,
         **{name: _stored(name) for name in BETWEEN},
-        "export_url": _made("slug", export_url),
+        "export_url": _made("slug", presentation.export_url),
         **{name: _stored(name) for name in BEHIND},
     }
     return Shape(tuple(fields), tuple(fields.values()), {})

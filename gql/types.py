@@ -192,11 +192,6 @@ def background_url(background: str, context: Context) -> str:
     return presentation.background_url(background, context.database.schema)
 
 
-def export_url(slug: str, _context: Context) -> str:
-    """Where a flow can be had as a blueprint."""
-    return presentation.export_url(slug)
-
-
 @strawberry.type(
     description="A row of stages that a person walks through to log in, enroll or recover."
 )
@@ -235,7 +230,9 @@ class Flow(Object):
     compatibility_mode: bool = column(
         "compatibility_mode", "Whether pages are rendered for old password managers."
     )
-    export_url: str = column("slug", "The path that exports the flow as a blueprint.", export_url)
+    export_url: str = column(
+        "slug", "The path that exports the flow as a blueprint.", presentation.export_url
+    )
     layout: FlowLayout | None = column(
         "layout", "How pages are laid out; null with an error where unknown.", Known(FlowLayout)
     )

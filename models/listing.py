@@ -209,8 +209,8 @@ class Flows(NamedTuple):
 class Page(NamedTuple):
     """What is told of a page of flows, but for the values.
 
-    A row is that of `flows`, and behind it, if counted, how many are admitted. Besides the
-    parameters of Flows there are `limit` and `offset`.
+    A row is that of `flows`, and behind it, if counted, how many are admitted. The ordering is
+    `complete`. Besides the parameters of Flows there are `limit` and `offset`.
     """
 
     flows: Flows
@@ -219,29 +219,26 @@ class Page(NamedTuple):
 
     def select(self) -> Select[*tuple[Any, ...]]:
         """The page, in its order."""
-        ordering = _complete(self.ordering)
         if self.flows.is_light and not self._shares_hits:
             page, count = _cut(self.flows.select()), self.flows.admitted.select()
         else:
-            page, count = self._slugs_first(ordering)
+            page, count = self._slugs_first()
         if self.is_counted:
             page = page.add_columns(count.correlate(None).scalar_subquery())
-        return page.order_by(*_sorted(ordering, SORTABLE))
+        return page.order_by(*_sorted(self.ordering, SORTABLE))
 
-    def _slugs_first(
-        self, ordering: Sequence[Ordering]
-    ) -> tuple[Select[*tuple[Any, ...]], Select[int]]:
+    def _slugs_first(self) -> tuple[Select[*tuple[Any, ...]], Select[int]]:
         """The page, by its slugs, and the count.
 
         The slugs come out of an index where there is one, and only then is told what is told of their
         flows: so what OFFSET passes over is never told, and what is sorted is small.
         """
         admitted = self.flows.admitted
-        hits, count = _hits(admitted, ordering), admitted.select()
+        hits, count = _hits(admitted, self.ordering), admitted.select()
         if self._shares_hits:
             hits = hits.element.cte("hits").prefix_with("MATERIALIZED", dialect="postgresql")
             count = select(func.count()).select_from(hits)
-        slugs = _cut(select(hits.c.slug).order_by(*_sorted(ordering, hits.c)))
+        slugs = _cut(select(hits.c.slug).order_by(*_sorted(self.ordering, hits.c)))
         return self.flows.told().where(IsIn(col(Flow.slug), slugs)), count
 
     @property
@@ -267,7 +264,7 @@ def values(query: FlowQuery, viewer: Viewer) -> dict[str, Any]:
     return {**query.filters, **searched, "user_id": viewer.user_id}
 
 
-def _complete(ordering: Sequence[Ordering]) -> Sequence[Ordering]:
+def complete(ordering: Sequence[Ordering]) -> tuple[Ordering, ...]:
     """The terms once each, with the slug as the last, so that pages never overlap."""
     terms: dict[str, Ordering] = {}
     for term in (*ordering, BY_SLUG):

@@ -11,7 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from models.address import PostgreSQLServer
 from models.statement import Rows, Statement
 
-POOL_SIZE = 10
+# As many as keep PostgreSQL busy with reads of less than a millisecond; more make it switch.
+POOL_SIZE = 5
 POOL_TIMEOUT_SECONDS = 5
 # A read that takes longer, behind a lock of authentik's migrations for one, is given up.
 STATEMENT_TIMEOUT = "30s"

@@ -3,13 +3,19 @@
 import os
 import re
 import subprocess
+import sys
+from importlib import import_module
 from pathlib import Path
 
+import pytest
 from conftest import SAMPLES
 from gateway import Gateway
 from processes import FLOWQL, Served, environment, free_port, running, wait_until_live
 
 README = (Path(__file__).parents[1] / "README.md").read_text()
+
+
+BENCHMARKS = Path(__file__).with_name("benchmarks")
 
 
 def blocks(language: str, start: str) -> list[str]:
@@ -67,3 +73,10 @@ def test_a_database_of_ones_own_is_four_commands(tmp_path: Path) -> None:
         wait_until_live(url, process)
         curl = f"curl -s {url}/flows/instances/ -H 'Authorization: Bearer {key}'"
         assert '"count":17' in run(curl, tmp_path)
+
+
+def test_the_figures_are_those_that_were_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The README's table is made of the raw figures in the repository."""
+    monkeypatch.setattr(sys, "path", [str(BENCHMARKS), *sys.path])
+    figures, report = import_module("figures"), import_module("report")
+    assert report.summary(figures.load("latest")) in README

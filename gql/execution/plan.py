@@ -104,9 +104,9 @@ class Told:
 
     def tell(self, batch: Batch, place: Place, run: Run) -> Iterable[Any]:
         """What the function gives, or null where it fails."""
-        values = batch.columns[self.column]
+        values, read, context = batch.columns[self.column], self.read, run.context
         try:
-            told = [self.read(value, run.context) for value in values]
+            told = [read(value, context) for value in values]
         except Exception:  # noqa: BLE001 - whatever it is, it is told of its own row
             return [self._one(index, value, place, run) for index, value in enumerate(values)]
         return self.answer.checked(told, place, run)
