@@ -27,6 +27,7 @@ CONNECTION_ERRORS = (
     TimeoutError,
     asyncpg.PostgresError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
     sqlite3.Error,
     SQLAlchemyError,
 )

@@ -24,6 +24,8 @@ PLANNER = {"plan_cache_mode": "force_generic_plan", "jit": "off"}
 LOST = (
     OSError,
     asyncpg.InterfaceError,
+    # What the driver says where the server's farewell is there, and not read yet.
+    asyncpg.InternalClientError,
     asyncpg.PostgresConnectionError,
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,

@@ -12,6 +12,7 @@ from typing import Any, LiteralString
 import asyncpg
 import psycopg
 import pytest
+import uvloop
 from filling import fill_authentik
 from gateway import Gateway
 from odd_data import KEYS
@@ -225,6 +226,12 @@ class Watch:
         while sum(self.seen(what)) != count:  # noqa: ASYNC110 - PostgreSQL sends no event
             await asyncio.sleep(0.01)
 
+    def cut_at_once(self) -> None:
+        """End them all before the event loop comes round."""
+        self.seen("pg_terminate_backend(pid)")
+        while self.seen("1"):
+            pass
+
     async def cut(self) -> None:
         """End them all, as a restart does."""
         self.seen("pg_terminate_backend(pid)")
@@ -367,6 +374,21 @@ def test_connections_that_are_cut_are_replaced(watch: Watch, at_once: int) -> No
                 assert len(watch.seen("1")) <= POOL_SIZE
 
     run(main())
+
+
+def test_a_farewell_that_is_not_read_yet_is_one(watch: Watch) -> None:
+    """A connection that was cut while the event loop was at something else is replaced, too."""
+
+    async def main() -> None:
+        async with opened(watch.url) as database:
+            for _ in range(20):
+                await filled(database)
+                watch.cut_at_once()
+                # Once round is enough for half of what is to be read.
+                await asyncio.sleep(0)
+                assert [list(row) for row in await database.read(QUICK)] == [[1]]
+
+    uvloop.run(main())
 
 
 def test_a_read_that_is_cut_is_asked_again(watch: Watch) -> None:
