@@ -1,13 +1,15 @@
 """The graph: its questions, and the schema whose text is schema.graphql."""
 
-from typing import Annotated
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
+from typing import Annotated, TypeVar
 
 import strawberry
 from graphql import GraphQLError
 from strawberry.schema.config import StrawberryConfig
 from strawberry.types.execution import ExecutionContext
 
-from gql import resolvers
+from gql import identifiers, resolvers
 from gql.errors import BadUserInputError
 from gql.execution.fields import Objects
 from gql.execution.walk import EveryRoot
@@ -15,15 +17,27 @@ from gql.resolvers import Selection
 from gql.types import (
     UUID,
     UUID_SCALAR,
+    Context,
     Flow,
     FlowOrdering,
     FlowPage,
+    FlowStageBinding,
     Info,
+    Node,
     Pagination,
+    Policy,
+    PolicyBinding,
+    Stage,
 )
+from models.batch import Batch
+from models.bindings import Part
+from models.database import Database
 from models.flow import FlowDeniedAction, FlowDesignation
 from models.listing import BY_SLUG, MAX_PAGE_SIZE, FlowQuery, Ordering
 from models.search import terms
+from models.viewer import Viewer
+
+T = TypeVar("T", bound=Node)
 
 
 @strawberry.type(description="What can be asked.")
@@ -94,6 +108,44 @@ class Query:
         return FlowPage(row={"pagination": pagination, "results": Objects(Flow, found.flows)})
 
     @strawberry.field(
+        description="The stage of this primary key; null where there is none, or none that a flow"
+        " uses which you may see."
+    )
+    async def stage(
+        self,
+        info: Info,
+        pk: Annotated[UUID, strawberry.argument(description="The stage's primary key.")],
+    ) -> Stage | None:
+        """The stage of this primary key."""
+        return await _one(Stage, info.context, pk, info.selected())
+
+    @strawberry.field(
+        description="The policy of this primary key; null where there is none, or none that a flow"
+        " uses which you may see."
+    )
+    async def policy(
+        self,
+        info: Info,
+        pk: Annotated[UUID, strawberry.argument(description="The policy's primary key.")],
+    ) -> Policy | None:
+        """The policy of this primary key."""
+        return await _one(Policy, info.context, pk, info.selected())
+
+    @strawberry.field(
+        description="What has this id; null where there is none, or none that you may see."
+    )
+    async def node(
+        self,
+        info: Info,
+        id_: Annotated[
+            strawberry.ID, strawberry.argument(name="id", description="The id of a node.")
+        ],
+    ) -> Node | None:
+        """What has this id."""
+        name, pk = identifiers.read(id_, NODES)
+        return await _one(NODES[name], info.context, pk, info.selected(name))
+
+    @strawberry.field(
         description="The flow of this slug; null where there is none, or none that you may see."
     )
     async def flow(
@@ -109,6 +161,25 @@ class Query:
         return next(iter(Objects(Flow, found)), None)
 
 
+Find = Callable[[Database, Viewer, str, tuple[str, ...]], Awaitable[Batch]]
+FINDS: Mapping[type[Node], Find] = {
+    Flow: resolvers.find_flow_by_pk,
+    FlowStageBinding: resolvers.find_stage_binding,
+    Stage: partial(resolvers.find_part, Part.STAGE),
+    Policy: partial(resolvers.find_part, Part.POLICY),
+    PolicyBinding: resolvers.find_policy_binding,
+}
+NODES: Mapping[str, type[Node]] = {kind.__name__: kind for kind in FINDS}
+
+
+async def _one(
+    kind: type[T], context: Context, pk: str, columns: tuple[str, ...] | None
+) -> T | None:
+    """The object of a type and a primary key, None where the viewer may see none such."""
+    found = await FINDS[kind](context.database, context.viewer, pk, columns or ())
+    return next(iter(Objects(kind, found)), None)
+
+
 class Schema(strawberry.Schema):
     """Strawberry's schema, which leaves the logging of errors to who knows the request."""
 
@@ -121,7 +192,8 @@ class Schema(strawberry.Schema):
 def build() -> Schema:
     """The schema of the graph."""
     config = StrawberryConfig(scalar_map={UUID: UUID_SCALAR}, info_class=Info)
-    return Schema(query=Query, config=config, execution_context_class=EveryRoot)
+    types = [Flow, FlowStageBinding, Stage, Policy, PolicyBinding]
+    return Schema(query=Query, types=types, config=config, execution_context_class=EveryRoot)
 
 
 def printed(schema: Schema) -> str:

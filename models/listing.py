@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Literal, NamedTuple, Self, TypeVarTuple
 
 from sqlalchemy import (
@@ -202,8 +203,9 @@ class Flows(NamedTuple):
 
     def told(self) -> Select[*tuple[Any, ...]]:
         """What is told of every flow."""
-        told = [_told(name, self.plan_keys) for name in self.columns]
-        return select(*(told or [literal_column("1")])).select_from(Flow)
+        known = told(self.plan_keys)
+        columns = [known[name] for name in self.columns]
+        return select(*(columns or [literal_column("1")])).select_from(Flow)
 
 
 class Page(NamedTuple):
@@ -287,9 +289,12 @@ def _sorted(
         yield column.desc() if term.descending else column.asc()
 
 
-def _told(name: str, plan_keys: PlanKeys) -> SQLColumnExpression[Any]:
-    if name == "cache_count":
-        return relations.plan_count(col(Flow.flow_uuid), plan_keys)
-    column = RELATED[name] if name in RELATED else STORED[name]
+@cache
+def told(plan_keys: PlanKeys) -> Mapping[str, SQLColumnExpression[Any]]:
+    """What is selected of a flow, by the names of COLUMNS."""
     # The drivers' own uuids are no texts.
-    return cast(column, Text) if name in UUIDS else column
+    stored = {
+        name: cast(column, Text) if name in UUIDS else column for name, column in STORED.items()
+    }
+    plans = relations.plan_count(col(Flow.flow_uuid), plan_keys)
+    return {**stored, **RELATED, "cache_count": plans}

@@ -86,6 +86,7 @@ def stages(flow: SQLColumnExpression[str]) -> ColumnElement[Sequence[str]]:
         select(cast(col(FlowStageBinding.stage_id), Text).label(VALUE))
         .where(col(FlowStageBinding.target_id) == flow)
         .order_by(col(FlowStageBinding.order), col(FlowStageBinding.fsb_uuid))
+        .correlate_except(FlowStageBinding)
     )
 
 
@@ -98,6 +99,7 @@ def policies(target: SQLColumnExpression[str]) -> ColumnElement[Sequence[str]]:
         select(cast(col(PolicyBinding.policy_id), Text).label(VALUE))
         .where(col(PolicyBinding.target_id) == target, col(PolicyBinding.policy_id).is_not(None))
         .order_by(col(PolicyBinding.order), col(PolicyBinding.policy_binding_uuid))
+        .correlate_except(PolicyBinding)
     )
 
 

@@ -558,7 +558,8 @@ def test_a_plan_is_no_larger_than_its_document() -> None:
 
 def _shapes(plan: Plan) -> Collection[Shape]:
     """The shapes of a plan, each once."""
-    pending = [root.nested.shape for root in plan.roots.values() if isinstance(root, plans.Root)]
+    roots = [root for root in plan.roots.values() if isinstance(root, plans.Root)]
+    pending = [nested.shape for root in roots for nested in root.kinds.values()]
     found: dict[int, Shape] = {}
     while pending:
         shape = pending.pop()
