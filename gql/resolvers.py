@@ -2,21 +2,29 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import starmap
 from typing import Any, NamedTuple, TypedDict
 
 from gql.errors import InvalidPageError
-from models import listing, relations
+from models import listing
 from models.batch import NO_ROWS, NOTHING, Batch, Grouped
-from models.bindings import Ask, FlowsUsing, Part, Parts, PolicyBindings, StageBindings, Types
+from models.bindings import (
+    POLICY_BINDING_ROW,
+    STAGE_BINDING_ROW,
+    Ask,
+    FlowsUsing,
+    Part,
+    Parts,
+    PolicyBindingRow,
+    PolicyBindings,
+    StageBindingRow,
+    StageBindings,
+    Types,
+)
 from models.blueprint import export
 from models.cached_plan import plan_prefix
 from models.database import Database
 from models.listing import COLUMNS, FLOW_ROW, FlowQuery, FlowRow, Flows, Page
-from models.relations import (
-    Models,
-    PolicyBindingRow,
-    StageBindingRow,
-)
 from models.viewer import Sight, Viewer
 
 
@@ -191,26 +199,12 @@ async def export_flow(database: Database, viewer: Viewer, query: FlowQuery) -> s
     if not found:
         return None
     flow = FlowRow(**found[0])
-    bound = await database.read(relations.StageBindings(), {"flow": flow.pk})
-    stages = [StageBindingRow(*row) for row in bound]
+    bound = await stage_bindings(database, viewer, [flow.pk], STAGE_BINDING_ROW)
+    stages = list(starmap(StageBindingRow, bound.batch.tuples(STAGE_BINDING_ROW)))
     targets = [flow.policybindingmodel_ptr_id, *(row.policybindingmodel_ptr_id for row in stages)]
-    bound = await database.read(relations.PolicyBindings(), {"targets": targets})
-    policies = [PolicyBindingRow(*row) for row in bound]
-    models = {
-        **await _models(database, [row.stage for row in stages], "stage_ptr_id"),
-        **await _models(database, [row.policy for row in policies if row.policy], "policy_ptr_id"),
-    }
-    return export.written(export.document(flow, stages, policies, models))
-
-
-async def _models(database: Database, pks: Sequence[str], key: str) -> Mapping[str, str]:
-    """The blueprint models of stages or policies, as far as they are known."""
-    children = None if database.is_ours else database.catalog.children(key)
-    # No table of types, as a role may see it, tells of no type.
-    if not pks or children == ():
-        return {}
-    found = await database.read(Models(key, children), {"pks": pks})
-    return {pk: model for pk, model in found}  # noqa: C416 - rows of two are no pairs to pyright
+    bound = await policy_bindings(database, viewer, targets, POLICY_BINDING_ROW)
+    policies = list(starmap(PolicyBindingRow, bound.batch.tuples(POLICY_BINDING_ROW)))
+    return export.written(export.document(flow, stages, policies))
 
 
 def paginate(count: int, query: FlowQuery) -> Pagination:

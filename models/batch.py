@@ -1,6 +1,6 @@
 """Rows that are read together, kept column by column."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any, NamedTuple
 
@@ -29,6 +29,10 @@ class Batch(NamedTuple):
         """A batch of the rows at these indexes, in their order."""
         columns = {name: [values[i] for i in indexes] for name, values in self.columns.items()}
         return Batch(columns, len(indexes))
+
+    def tuples(self, names: Iterable[str]) -> Iterator[tuple[Any, ...]]:
+        """The values of these columns, row by row."""
+        return zip(*(self.columns[name] for name in names), strict=True) if self.size else iter(())
 
     def rows(self) -> Iterator[Mapping[str, Any]]:
         """The same, row by row."""

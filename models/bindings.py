@@ -5,6 +5,7 @@ one parent are next to each other.
 """
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from enum import Enum
 from typing import Any, NamedTuple
 from typing import cast as cast_type
@@ -66,12 +67,59 @@ STAGE_BINDING: Columns = {
 }
 POLICY_BINDING: Columns = {
     "pk": cast(col(PolicyBinding.policy_binding_uuid), Text),
+    "target": cast(col(PolicyBinding.target_id), Text),
     "order": col(PolicyBinding.order),
     "enabled": col(PolicyBinding.enabled),
     "negate": col(PolicyBinding.negate),
     "timeout": col(PolicyBinding.timeout),
     "failure_result": col(PolicyBinding.failure_result),
 }
+
+
+@dataclass(frozen=True, slots=True)
+class StageBindingRow:
+    """A stage's place in a flow, and the stage; its model is None where unknown."""
+
+    pk: str
+    policybindingmodel_ptr_id: str
+    order: int
+    evaluate_on_plan: bool
+    re_evaluate_policies: bool
+    invalid_response_action: str
+    policy_engine_mode: str
+    stage: str
+    stage_name: str
+    stage_model: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyBindingRow:
+    """What is bound to `target`: a policy, whose model is None where unknown, or a group or a user."""
+
+    pk: str
+    target: str
+    order: int
+    enabled: bool
+    negate: bool
+    timeout: int
+    failure_result: bool
+    policy: str | None
+    policy_name: str | None
+    execution_logging: bool | None
+    policy_model: str | None
+    group_name: str | None
+    username: str | None
+
+
+# The columns that rows are made of, in the order of their fields.
+STAGE_BINDING_ROW = (
+    *("pk", "policybindingmodel_ptr_id", "order", "evaluate_on_plan", "re_evaluate_policies"),
+    *("invalid_response_action", "policy_engine_mode", "stage.pk", "stage.name", "stage.type"),
+)
+POLICY_BINDING_ROW = (
+    *("pk", "target", "order", "enabled", "negate", "timeout", "failure_result", "policy.pk"),
+    *("policy.name", "policy.execution_logging", "policy.type", "group.name", "user.username"),
+)
 
 
 class Part(Enum):
@@ -114,7 +162,7 @@ class Part(Enum):
         )
 
 
-def _use(part: SQLColumnExpression[Any], flow: SQLColumnExpression[Any]) -> Any:
+def _use(part: Any, flow: Any) -> Any:
     return select(part.label("part"), flow.label("flow"))
 
 
