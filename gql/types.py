@@ -437,3 +437,39 @@ class FlowPage(Object):
 
     pagination: Pagination = column("pagination", "Where this page lies among all.")
     results: list[Flow] = column("results", "The flows of this page.")
+
+
+@strawberry.type(description="A flow's place in a connection.")
+class FlowEdge(Object):
+    """A flow's place in a connection."""
+
+    cursor: str = column("cursor", "What `after` and `before` take, opaque.")
+    node: Flow = embedded("node", lambda: Flow, "The flow.")
+
+
+@strawberry.type(description="Where a page of a connection lies.")
+class PageInfo(Object):
+    """Where a page lies."""
+
+    has_next_page: bool = column("has_next_page", "Whether there are flows behind this page.")
+    has_previous_page: bool = column(
+        "has_previous_page", "Whether there are flows before this page."
+    )
+    start_cursor: str | None = column(
+        "start_cursor", "The cursor of the page's first flow, null where there is none."
+    )
+    end_cursor: str | None = column(
+        "end_cursor", "The cursor of the page's last flow, null where there is none."
+    )
+
+
+@strawberry.type(description="A page of flows between cursors.")
+class FlowConnection(Object):
+    """A page of flows between cursors."""
+
+    edges: list[FlowEdge] = column("edges", "The flows of this page, with their cursors.")
+    nodes: list[Flow] = column("nodes", "The flows of this page.")
+    page_info: PageInfo = column("page_info", "Where this page lies.")
+    total_count: int = column(
+        "total_count", "How many flows there are that `where` admits; costs a count."
+    )
