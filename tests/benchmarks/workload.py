@@ -55,7 +55,7 @@ NESTED = """query Nested($page: Int!) {
       stageBindings {
         order evaluateOnPlan reEvaluatePolicies invalidResponseAction
         stage { name }
-        policyBindings { order enabled policy { name } }
+        policyBindings { order policy { name } }
       }
       policyBindings {
         order enabled negate timeout failureResult
