@@ -11,6 +11,7 @@ class FlowQLError(Exception):
     ├── ForbiddenError          somebody is, and may see no flow
     ├── BadUserInputError       an argument cannot be used
     │   └── InvalidPageError    there is no such page
+    ├── LimitExceededError      a request asks for more than is allowed
     └── UnknownEnumValueError   a stored value is none that this version knows
 
     `code` is what GraphQL's clients find in an error's `extensions`.
@@ -51,6 +52,12 @@ class InvalidPageError(BadUserInputError):
     def __init__(self, page: int, total_pages: int) -> None:
         last = "only page is 1" if total_pages == 1 else f"last page is {total_pages}"
         super().__init__(f"page {page} does not exist: the {last}.")
+
+
+class LimitExceededError(FlowQLError):
+    """A request asks for more than a limit allows, which the text names."""
+
+    code = "LIMIT_EXCEEDED"
 
 
 class UnknownEnumValueError(FlowQLError):
