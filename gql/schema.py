@@ -1,15 +1,15 @@
 """The graph: its questions, and the schema whose text is schema.graphql."""
 
-from typing import Annotated
+from typing import Annotated, Any, cast
 
 import strawberry
-from graphql import GraphQLError
+from graphql import GraphQLError, GraphQLInputObjectType, GraphQLObjectType
 from strawberry.schema.config import StrawberryConfig
 from strawberry.types.execution import ExecutionContext
 
 from gql import resolvers
 from gql.errors import BadUserInputError
-from gql.execution.fields import Objects
+from gql.execution.fields import Objects, graph_of
 from gql.execution.walk import EveryRoot
 from gql.resolvers import Selection
 from gql.types import (
@@ -121,12 +121,20 @@ class Schema(strawberry.Schema):
 def build() -> Schema:
     """The schema of the graph."""
     config = StrawberryConfig(scalar_map={UUID: UUID_SCALAR}, info_class=Info)
-    return Schema(query=Query, config=config, execution_context_class=EveryRoot)
+    built = Schema(query=Query, config=config, execution_context_class=EveryRoot)
+    described = cast(GraphQLObjectType, graph_of(built).type_map["__Type"])
+    # Strawberry's own fails on a list and on what is not null.
+    described.fields["isOneOf"].resolve = _is_one_of
+    return built
 
 
 def printed(schema: Schema) -> str:
     """The schema in GraphQL's own language: what schema.graphql says."""
     return schema.as_str() + "\n"
+
+
+def _is_one_of(kind: Any, _info: Any) -> bool | None:
+    return kind.is_one_of if isinstance(kind, GraphQLInputObjectType) else None
 
 
 def _text(argument: str, value: str | None) -> str | None:

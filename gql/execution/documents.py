@@ -10,10 +10,12 @@ from graphql import (
     FragmentDefinitionNode,
     GraphQLError,
     GraphQLSchema,
+    NoSchemaIntrospectionCustomRule,
     OperationDefinitionNode,
     VariableNode,
     Visitor,
     parse,
+    specified_rules,
     validate,
     visit,
 )
@@ -75,8 +77,19 @@ class InvalidDocument:
 class Documents:
     """The documents of one schema, by their texts."""
 
-    def __init__(self, schema: GraphQLSchema) -> None:
+    def __init__(
+        self,
+        schema: GraphQLSchema,
+        *,
+        hides_suggestions: bool = False,
+        forbids_introspection: bool = False,
+    ) -> None:
         self._schema = schema
+        self._hides_suggestions = hides_suggestions
+        self._rules = [
+            *specified_rules,
+            *([NoSchemaIntrospectionCustomRule] * forbids_introspection),
+        ]
         self._remembered = Store[str, Document | InvalidDocument](CAPACITY)
 
     def document(self, text: str) -> Document | InvalidDocument:
@@ -94,7 +107,8 @@ class Documents:
             return InvalidDocument((_without_nodes(error),))
         definitions = node.definitions
         operations = [one for one in definitions if isinstance(one, OperationDefinitionNode)]
-        errors = tuple(map(_without_nodes, validate(self._schema, node)))
+        found = validate(self._schema, node, self._rules, hide_suggestions=self._hides_suggestions)
+        errors = tuple(map(_without_nodes, found))
         if errors:
             return InvalidDocument(errors, tuple(map(_name, operations)))
         finder = ConditionFinder()
@@ -112,7 +126,7 @@ class Documents:
     def _operation(self, node: OperationDefinitionNode, conditions: set[str]) -> Operation:
         definitions = node.variable_definitions or ()
         names = (definition.variable.name.value for definition in definitions)
-        variables = Variables(self._schema, definitions)
+        variables = Variables(self._schema, definitions, hides_suggestions=self._hides_suggestions)
         return Operation(node, variables, tuple(name for name in names if name in conditions))
 
 

@@ -21,10 +21,12 @@ from gql.execution.documents import (
 from gql.execution.fields import graph_of
 from gql.execution.plan import Plan
 from gql.execution.walk import EveryRoot
+from gql.limits import Limits
 from models.store import Store
 
 # In characters of documents and bytes of answers; a whole introspection is some hundred thousand.
 INTROSPECTION_CAPACITY = 5_000_000
+DEFAULTS = Limits()
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +41,29 @@ class Asked:
 class Executor:
     """Executes operations over one schema."""
 
-    def __init__(self, schema: Schema) -> None:
+    def __init__(
+        self,
+        schema: Schema,
+        limits: Limits = DEFAULTS,
+        *,
+        hides_suggestions: bool = False,
+        forbids_introspection: bool = False,
+    ) -> None:
         self._schema = schema
+        self._limits = limits
+        self._hides_suggestions = hides_suggestions
         self._graph = graph_of(schema)
-        self._documents = Documents(self._graph)
+        self._documents = Documents(
+            self._graph,
+            hides_suggestions=hides_suggestions,
+            forbids_introspection=forbids_introspection,
+        )
         self._introspected = Store[tuple[str, str | None], orjson.Fragment](INTROSPECTION_CAPACITY)
+
+    def flaw(self, text: str) -> GraphQLError | None:
+        """The first thing that is wrong with a document, whatever is asked of it; None if nothing is."""
+        document = self._documents.document(text)
+        return document.errors[0] if isinstance(document, InvalidDocument) else None
 
     async def execute(self, asked: Asked, context: Any) -> ExecutionResult:
         """The answer for who stands in the context; raises NoOperationError."""
@@ -88,6 +108,7 @@ class Executor:
             variable_values=asked.variables,
             operation_name=asked.operation_name,
             executor_class=EveryRoot,
+            hide_suggestions=self._hides_suggestions,
         )
         result = await answer if isawaitable(answer) else answer
         if result.errors is None and _is_introspection(operation):
