@@ -14,7 +14,7 @@ class FlowQLError(Exception):
     │   └── UntrustedDocumentError   or asks what only trusted documents may ask
     ├── BadUserInputError            a request or an argument cannot be used
     │   └── InvalidPageError         there is no such page
-    ├── LimitExceededError           a request asks for more than a limit allows
+    ├── LimitExceededError           a request asks for more than is allowed
     ├── PersistedQueryNotFoundError  no document is known by an id
     └── UnknownEnumValueError        a stored value is none that this version knows
 
@@ -66,12 +66,9 @@ class InvalidPageError(BadUserInputError):
 
 
 class LimitExceededError(FlowQLError):
-    """A request asks for more than the limit of this name allows."""
+    """A request asks for more than a limit allows, which the text names."""
 
     code = "LIMIT_EXCEEDED"
-
-    def __init__(self, limit: str, most: float, unit: str) -> None:
-        super().__init__(f"The request is over the limit {limit} of {most:g} {unit}.")
 
 
 class PersistedQueryNotFoundError(FlowQLError):

@@ -16,3 +16,6 @@ class Limits:
     cost: int = 10_000
     seconds: float = 10
     conditions: int = 100
+
+
+DEFAULTS = Limits()

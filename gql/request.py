@@ -68,7 +68,9 @@ def check_reads(text: str, operation_name: str | None, max_tokens: int) -> None:
     if not any(kind in text for kind in KINDS_OF_WRITING):
         return
     with suppress(GraphQLError):
-        definitions = graphql.parse(text, max_tokens=max_tokens).definitions
+        definitions = graphql.parse(
+            text, max_lexical_tokens=max_tokens, max_comments=max_tokens
+        ).definitions
         operations = [one for one in definitions if isinstance(one, OperationDefinitionNode)]
         chosen = [one for one in operations if operation_name in (None, _name(one))]
         if len(chosen) == 1 and chosen[0].operation is not OperationType.QUERY:
@@ -115,7 +117,8 @@ async def _body(request: Request, max_size: int) -> bytes:
     async for chunk in request.stream():
         left -= len(chunk)
         if left < 0:
-            raise RefusedRequestError(413, LimitExceededError("body", max_size, "bytes"))
+            refused = f"The body is too large: the limit is {max_size} bytes."
+            raise RefusedRequestError(413, LimitExceededError(refused))
         chunks.append(chunk)
     return b"".join(chunks)
 

@@ -9,11 +9,10 @@ from typing import Annotated, Any, cast
 from pydantic import BeforeValidator, Field, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from gql.limits import Limits
+from gql.limits import DEFAULTS, Limits
 from models.errors import RefusedError
 
 PREFIX = "FLOWQL_"
-DEFAULTS = Limits()
 # As browsers send it: a scheme, a host, and a port if it is not the scheme's own.
 ORIGIN = re.compile(
     r"(?!https:.*:443$|http:.*:80$)[a-z][a-z0-9+.-]*://(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(:\d{1,5})?"
@@ -77,7 +76,7 @@ class Settings(BaseSettings):
     max_directives: Count = DEFAULTS.directives
     max_root_fields: Count = DEFAULTS.root_fields
     max_cost: Count = DEFAULTS.cost
-    max_seconds: Annotated[float, Field(gt=0, allow_inf_nan=False)] = DEFAULTS.seconds
+    max_seconds: Annotated[float, Field(ge=1, allow_inf_nan=False)] = DEFAULTS.seconds
     max_conditions: Count = DEFAULTS.conditions
 
     @field_validator("trusted_only")

@@ -21,12 +21,11 @@ from gql.execution.documents import (
 from gql.execution.fields import graph_of
 from gql.execution.plan import Plan
 from gql.execution.walk import EveryRoot
-from gql.limits import Limits
+from gql.limits import DEFAULTS, Limits
 from models.store import Store
 
 # In characters of documents and bytes of answers; a whole introspection is some hundred thousand.
 INTROSPECTION_CAPACITY = 5_000_000
-DEFAULTS = Limits()
 
 
 @dataclass(frozen=True, slots=True)
