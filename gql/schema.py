@@ -2,16 +2,16 @@
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, TypeVar, cast
 
 import strawberry
-from graphql import GraphQLError
+from graphql import GraphQLError, GraphQLInputObjectType, GraphQLObjectType
 from strawberry.schema.config import StrawberryConfig
 from strawberry.types.execution import ExecutionContext
 
 from gql import identifiers, resolvers
 from gql.errors import BadUserInputError
-from gql.execution.fields import Objects
+from gql.execution.fields import Objects, graph_of
 from gql.execution.walk import EveryRoot
 from gql.resolvers import ConnectionQuery, ConnectionSelection, Selection
 from gql.types import (
@@ -288,7 +288,11 @@ def build() -> Schema:
     """The schema of the graph."""
     config = StrawberryConfig(scalar_map={UUID: UUID_SCALAR}, info_class=Info)
     types = [Flow, FlowStageBinding, Stage, Policy, PolicyBinding]
-    return Schema(query=Query, types=types, config=config, execution_context_class=EveryRoot)
+    built = Schema(query=Query, types=types, config=config, execution_context_class=EveryRoot)
+    described = cast(GraphQLObjectType, graph_of(built).type_map["__Type"])
+    # Strawberry's own fails on a list and on what is not null.
+    described.fields["isOneOf"].resolve = _is_one_of
+    return built
 
 
 def printed(schema: Schema) -> str:
@@ -303,6 +307,10 @@ def given(value: T | None) -> T | None:
 
 def _ordering(terms: Sequence[FlowOrdering] | None) -> tuple[Ordering, ...]:
     return tuple(Ordering.of(term.value) for term in terms or ()) or (BY_SLUG,)
+
+
+def _is_one_of(kind: Any, _info: Any) -> bool | None:
+    return kind.is_one_of if isinstance(kind, GraphQLInputObjectType) else None
 
 
 def _text(argument: str, value: str | None) -> str | None:

@@ -10,6 +10,7 @@ from graphql import (
     FragmentDefinitionNode,
     GraphQLError,
     GraphQLSchema,
+    NoSchemaIntrospectionCustomRule,
     OperationDefinitionNode,
     OverlappingFieldsCanBeMergedRule,
     SelectionSetNode,
@@ -132,9 +133,18 @@ class InvalidDocument:
 class Documents:
     """The documents of one schema, by their texts."""
 
-    def __init__(self, schema: GraphQLSchema, limits: Limits = DEFAULTS) -> None:
+    def __init__(
+        self,
+        schema: GraphQLSchema,
+        limits: Limits = DEFAULTS,
+        *,
+        hides_suggestions: bool = False,
+        forbids_introspection: bool = False,
+    ) -> None:
         self._schema = schema
         self._limits = limits
+        self._hides_suggestions = hides_suggestions
+        self._rules = [*RULES, *([NoSchemaIntrospectionCustomRule] * forbids_introspection)]
         self._remembered = Store[str, Document | InvalidDocument](CAPACITY)
 
     def document(self, text: str) -> Document | InvalidDocument:
@@ -186,14 +196,16 @@ class Documents:
 
     def _validated(self, node: DocumentNode) -> Sequence[GraphQLError]:
         """What is not valid; if that took too long, just this."""
-        errors = validate(self._schema, node, RULES, MAX_ERRORS)
+        errors = validate(
+            self._schema, node, self._rules, MAX_ERRORS, hide_suggestions=self._hides_suggestions
+        )
         refused = [one for one in errors if isinstance(one.original_error, LimitExceededError)]
         return refused or errors
 
     def _operation(self, guard: Guard, conditions: set[str]) -> Operation:
         definitions = guard.node.variable_definitions or ()
         names = (definition.variable.name.value for definition in definitions)
-        variables = Variables(self._schema, definitions)
+        variables = Variables(self._schema, definitions, hides_suggestions=self._hides_suggestions)
         conditional = tuple(name for name in names if name in conditions)
         return Operation(guard.node, variables, conditional, guard)
 

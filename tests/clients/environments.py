@@ -1,4 +1,4 @@
-"""Environments for authentik's generated clients, each made when first asked for.
+"""Environments for clients of other makers, each made when first asked for.
 
 Every client has a folder of its own under .venv-clients/, made from its lock alone and kept until that lock,
 or the Python or Node.js below it, changes. Test runs side by side wait for each other's installation.
@@ -36,17 +36,17 @@ def fill(environment: Path, lock: Path) -> None:
     finish([str(environment / "bin" / "python"), "-m", "pip", *install, *pinned], environment)
 
 
-def client_modules() -> Path:
-    """Return a folder whose node_modules has just what tests/clients/package-lock.json pins."""
-    lock = (HERE / "package-lock.json").read_text()
-    return made_once("goauthentik-api", node() + lock, fill_modules)
+def client_modules(name: str) -> Path:
+    """Return a folder whose node_modules has just what tests/clients/<name>/package-lock.json pins."""
+    lock = (HERE / name / "package-lock.json").read_text()
+    return made_once(name, node() + lock, lambda folder: fill_modules(folder, HERE / name))
 
 
-def fill_modules(folder: Path) -> None:
+def fill_modules(folder: Path, described: Path) -> None:
     """Install by npm as the lock says, and run none of the packages' own scripts."""
     folder.mkdir()
     for name in ("package.json", "package-lock.json"):
-        shutil.copy(HERE / name, folder)
+        shutil.copy(described / name, folder)
     quiet = ("--ignore-scripts", "--no-audit", "--no-fund", "--no-update-notifier")
     finish([*npm(), "ci", *quiet], folder)
 
