@@ -1,7 +1,7 @@
 """Small projects that use FlowQL's schema by other people's tools.
 
-Such a project is a folder tests/clients/<name>. A test works on a copy of it, beside schema.graphql and the packages
-that its lock pins, as somebody who writes a client of FlowQL has them.
+Such a project is a folder tests/clients/<name>. A test works on a copy of it, beside schema.graphql and what its lock
+pins, as somebody has it who writes a client of FlowQL.
 """
 
 import shutil
@@ -48,8 +48,14 @@ class Project:
 
 
 def project(name: str, home: Path) -> Project:
-    """Lay out tests/clients/<name> in a new folder."""
-    shutil.copytree(HERE / name, home, ignore=shutil.ignore_patterns("node_modules"))
-    shutil.copy(SCHEMA, home)
+    """Lay out tests/clients/<name> in a new folder, with its packages from npm."""
+    copied(name, home)
     (home / "node_modules").symlink_to(client_modules(name) / "node_modules")
     return Project(home)
+
+
+def copied(name: str, home: Path) -> Path:
+    """Copy tests/clients/<name> into a new folder, and schema.graphql."""
+    shutil.copytree(HERE / name, home)
+    shutil.copy(SCHEMA, home)
+    return home
