@@ -39,16 +39,15 @@ def fill(environment: Path, lock: Path) -> None:
 
 def client_modules(name: str) -> Path:
     """Return a folder whose node_modules has just what tests/clients/<name>/package-lock.json pins."""
-    source = HERE / name
-    lock = (source / "package-lock.json").read_text()
-    return made_once(name, node() + lock, lambda folder: fill_modules(folder, source))
+    lock = (HERE / name / "package-lock.json").read_text()
+    return made_once(name, node() + lock, lambda folder: fill_modules(folder, HERE / name))
 
 
-def fill_modules(folder: Path, source: Path) -> None:
-    """Install by npm as the source's lock says, and run none of the packages' own scripts."""
+def fill_modules(folder: Path, described: Path) -> None:
+    """Install by npm as the lock says, and run none of the packages' own scripts."""
     folder.mkdir()
-    for file in ("package.json", "package-lock.json"):
-        shutil.copy(source / file, folder)
+    for name in ("package.json", "package-lock.json"):
+        shutil.copy(described / name, folder)
     quiet = ("--ignore-scripts", "--no-audit", "--no-fund", "--no-update-notifier")
     finish([*npm(), "ci", *quiet], folder)
 

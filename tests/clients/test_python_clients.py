@@ -1,4 +1,4 @@
-"""GraphQL clients of other people read FlowQL with no warning."""
+"""GraphQL clients for Python, by other people, read FlowQL with no warning."""
 
 import json
 from collections.abc import Callable
