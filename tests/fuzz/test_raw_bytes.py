@@ -49,7 +49,7 @@ def test_any_head_is_answered(server: Wire, sent: Sent, shares: Sequence[float])
     check(server, packets(sent.wire, shares))
 
 
-@given(sent=raw.WITH_ODD_LENGTH, shares=raw.SHARES)
+@given(sent=raw.WITH_ODD_LENGTH | raw.IN_CHUNKS, shares=raw.SHARES)
 def test_any_length_is_answered(server: Wire, sent: Sent, shares: Sequence[float]) -> None:
     """A body may be longer or shorter than it is said to be, its chunks may be broken."""
     check(server, packets(sent.wire, shares))
