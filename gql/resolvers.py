@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import starmap
 from typing import Any, NamedTuple, TypedDict
 
-from gql.errors import InvalidPageError
+from gql.errors import BadUserInputError, InvalidPageError
 from models import listing
 from models.batch import NO_ROWS, NOTHING, Batch, Grouped
 from models.bindings import (
@@ -24,7 +24,7 @@ from models.bindings import (
 from models.blueprint import export
 from models.cached_plan import plan_prefix
 from models.database import Database
-from models.listing import COLUMNS, FLOW_ROW, FlowQuery, FlowRow, Flows, Page
+from models.listing import COLUMNS, FLOW_ROW, MAX_PAGE_SIZE, FlowQuery, FlowRow, Flows, Page
 from models.viewer import Sight, Viewer
 
 
@@ -150,7 +150,12 @@ async def flows_using(  # noqa: PLR0913, PLR0917 - what is asked, of what, for w
     columns: tuple[str, ...],
     first: int,
 ) -> Grouped:
-    """The first flows, by slug, that use each of the stages or policies, and that the viewer may see."""
+    """The first flows, by slug, that use each of the stages or policies, and that the viewer may see.
+
+    Raises BadUserInputError, unless there are to be 0 to MAX_PAGE_SIZE.
+    """
+    if not 0 <= first <= MAX_PAGE_SIZE:
+        raise BadUserInputError(f"first is {first}, not from 0 to {MAX_PAGE_SIZE}.")
     question = FlowsUsing(part, columns, database.catalog.plan_keys, viewer.is_restricted)
     return await _related(database, viewer, question, {"parents": parts, "first": first})
 
