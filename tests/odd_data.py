@@ -382,8 +382,7 @@ def _policy_bindings(stage_bindings: list[Row]) -> list[Row]:
         policy = POLICIES[number % (len(POLICIES) - 1)]
         wanted.append((target, number % 3, {"policy_id": identifier("policy", policy)}))
     # Policies are bound to applications too, which FlowQL does not tell of.
-    for name in POLICIES:
-        wanted.append((APPLICATION, 0, {"policy_id": identifier("policy", name)}))
+    wanted.extend((APPLICATION, 0, {"policy_id": identifier("policy", one)}) for one in POLICIES)
     for number, binding in enumerate(stage_bindings[50::9]):
         target = str(binding["policybindingmodel_ptr_id"])
         whom: Row = {"user_id": 2 + number % 3} if number % 2 else {"group_id": READING_GROUP}

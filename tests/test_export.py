@@ -413,9 +413,8 @@ def test_any_text_is_written_as_it_is_read(
     """YAML's own characters, line ends of all kinds and all of Unicode survive."""
     key = identifier("any", "flow")
     flow = FlowRow(key, key, name, "any", name, "recovery", name, "any", False, "", "", "")  # noqa: FBT003 - positions are FlowRow's own
-    binding = PolicyBindingRow(
-        key, key, 0, True, False, 30, False, None, None, None, None, group, None
-    )  # noqa: FBT003 - likewise
+    bound_by = (None, None, None, None, group, None)
+    binding = PolicyBindingRow(key, key, 0, True, False, 30, False, *bound_by)  # noqa: FBT003 - likewise
     file = tmp_path_factory.getbasetemp() / "any.yaml"
     file.write_text(export.written(export.document(flow, [], [binding])), "utf-8", newline="")
     found, bound = document.read(file)
@@ -427,9 +426,8 @@ def test_binding_of_nothing_is_left_out() -> None:
     """A row of authentik's may bind neither policy, group nor user; an import refuses that."""
     key = identifier("any", "flow")
     flow = FlowRow(key, key, "x", "x", "x", "recovery", "", "any", False, "", "", "")  # noqa: FBT003 - positions are FlowRow's own
-    binding = PolicyBindingRow(
-        key, key, 0, True, False, 30, False, None, None, None, None, None, None
-    )  # noqa: FBT003 - likewise
+    bound_by = (None, None, None, None, None, None)
+    binding = PolicyBindingRow(key, key, 0, True, False, 30, False, *bound_by)  # noqa: FBT003 - likewise
     _, line = export.document(flow, [], [binding])
     assert line == f"left out: the binding of null ({key})"
 
