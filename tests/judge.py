@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import orjson
 from anyio.from_thread import BlockingPortal, start_blocking_portal
@@ -15,6 +15,8 @@ from strawberry.types import ExecutionResult
 
 from gql import schema
 from gql.auth import Viewers
+from gql.errors import FlowQLError
+from gql.execution.documents import Documents, InvalidDocument, NoOperationError
 from gql.types import Context
 from models.database import Database, open_database
 from models.viewer import Viewer
@@ -36,6 +38,7 @@ class Judge:
     def __init__(self, database_url: str) -> None:
         self._url = database_url
         self._schema = schema.build()
+        self._documents = Documents(self.schema)
         self._viewers: dict[str, Viewer] = {}
         self._stack = ExitStack()
         self._portal: BlockingPortal
@@ -73,6 +76,9 @@ class Judge:
 
     async def _executed(self, asked: Mapping[str, Any], viewer: Viewer) -> Verdict:
         name = asked["operationName"] or None
+        refused = self._refused(asked["query"], asked["variables"], name)
+        if refused:
+            return _verdict(200, **refused[0].formatted)
         try:
             _check_choice(asked["query"], name)
             result = await self._schema.execute(
@@ -86,6 +92,20 @@ class Judge:
             missing = f"The document has no operation {named}to execute, or several."
             return _verdict(400, message=missing)
         return Verdict(200, orjson.dumps(_told(result)))
+
+    def _refused(
+        self, query: str, variables: Mapping[str, Any], name: str | None
+    ) -> list[GraphQLError]:
+        """What FlowQL's own limits refuse, of which graphql-core knows nothing."""
+        found: object = []
+        document = self._documents.document(query)
+        if isinstance(document, InvalidDocument):
+            found = document.errors
+        else:
+            with suppress(NoOperationError):
+                found = document.operation(name).values(variables)
+        errors = cast(list[GraphQLError], found) if isinstance(found, list | tuple) else []
+        return [error for error in errors if isinstance(error.original_error, FlowQLError)]
 
     async def _viewer(self, key: str) -> Viewer:
         if key not in self._viewers:
