@@ -1,9 +1,9 @@
 """graphql-core as the judge: what it answers to a request, through Strawberry's public execute."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
-from typing import Any, Self, cast
+from typing import Any, Self
 
 import orjson
 from anyio.from_thread import BlockingPortal, start_blocking_portal
@@ -97,15 +97,13 @@ class Judge:
         self, query: str, variables: Mapping[str, Any], name: str | None
     ) -> list[GraphQLError]:
         """What FlowQL's own limits refuse, of which graphql-core knows nothing."""
-        found: object = []
         document = self._documents.document(query)
         if isinstance(document, InvalidDocument):
-            found = document.errors
-        else:
-            with suppress(NoOperationError):
-                found = document.operation(name).values(variables)
-        errors = cast(list[GraphQLError], found) if isinstance(found, list | tuple) else []
-        return [error for error in errors if isinstance(error.original_error, FlowQLError)]
+            return _ours(document.errors)
+        with suppress(NoOperationError):
+            values = document.operation(name).values(variables)
+            return _ours(values) if isinstance(values, list) else []
+        return []
 
     async def _viewer(self, key: str) -> Viewer:
         if key not in self._viewers:
@@ -117,6 +115,10 @@ class Judge:
 def core_schema(built: schema.Schema) -> GraphQLSchema:
     """A Strawberry schema as graphql-core has it."""
     return getattr(built, "_schema")  # noqa: B009 - Strawberry has no public name for it
+
+
+def _ours(errors: Sequence[GraphQLError]) -> list[GraphQLError]:
+    return [error for error in errors if isinstance(error.original_error, FlowQLError)]
 
 
 def _check_choice(query: str, name: str | None) -> None:

@@ -2,13 +2,17 @@
 
 import asyncio
 import json
-from collections.abc import Callable, Mapping, Sequence
+import sqlite3
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, closing
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, cast
 
+import psycopg
 import pytest
 import strawberry
-from gateway import Gateway
+from gateway import Gateway, bearer
 from graphql import (
     DocumentNode,
     ExecutionResult,
@@ -24,12 +28,17 @@ from graphql import (
 from hypothesis import given
 from hypothesis import strategies as st
 from odd_data import KEYS
+from starlette.datastructures import Headers
 
+from gql import schema
+from gql.auth import Viewers
 from gql.execution.documents import Documents, InvalidDocument
 from gql.execution.executor import Asked, Executor
 from gql.execution.fields import graph_of
 from gql.execution.measure import Measure, Meter
 from gql.limits import Limits
+from gql.types import Context
+from models.database import Database, open_database
 
 SUPERUSER = KEYS["superuser"]
 Values = Mapping[str, Any]
@@ -149,9 +158,14 @@ def asked(text: str, variables: Values | None = None, limits: Limits = WIDE) -> 
     return asyncio.run(executor.execute(Asked(text, dict(variables or {})), None))
 
 
+def errors_of(result: ExecutionResult) -> list[GraphQLError]:
+    """What is wrong with a request."""
+    return result.errors or []
+
+
 def message(result: ExecutionResult, code: str = "LIMIT_EXCEEDED") -> str:
     """The only error, of a request that was not executed."""
-    [error] = result.errors or ()
+    [error] = errors_of(result)
     assert (result.data, error.path, error.extensions) == (None, None, {"code": code})
     return error.message
 
@@ -304,7 +318,7 @@ def test_comments() -> None:
 def test_where_the_error_is() -> None:
     """A refusal tells where the operation stands."""
     result = asked("query A {find}\n  query B {a: find b: find}", limits=replace(WIDE, aliases=1))
-    [error] = result.errors or ()
+    [error] = errors_of(result)
     assert error.formatted["locations"] == [{"line": 2, "column": 3}]  # pyright: ignore[reportTypedDictNotRequiredAccess]
 
 
@@ -437,14 +451,14 @@ def test_where_the_odd_size_is() -> None:
         "query ($v: Int!) {find(name: $v) tree {\n some(first: 101) {name}}}",
         "query ($v: Int!) {tree {\n some(first: $v) {name}}}",
     ):
-        [error] = asked(text, {"v": 101}).errors or ()
+        [error] = errors_of(asked(text, {"v": 101}))
         assert [(place.line, place.column) for place in error.locations or ()] == [(2, 2)]
 
 
 def test_sizes_of_the_root() -> None:
     """A root field tells of its own size itself, where it stands."""
     result = asked("{trees(pageSize: 0) {total}}")
-    [error] = result.errors or ()
+    [error] = errors_of(result)
     assert (result.data, error.path) == (None, ["trees"])
 
 
@@ -465,11 +479,10 @@ def test_conditions_in_variables() -> None:
     """Input objects in variables and in the document count together."""
     text = "query ($w: Where!) {find(where: {both: [{}, $w]}) a: find(where: $w)}"
     limits = replace(WIDE, conditions=6)
-    given = {"w": {"name": "a", "both": [{}, {"neither": {}}]}}
-    assert is_answered(asked(text, given, limits))
-    given["w"]["both"].append({})
+    both: list[Values] = [{}, {"neither": {}}]
+    assert is_answered(asked(text, {"w": {"name": "a", "both": both}}, limits))
     said = "The request has 7 input objects: the limit of conditions is 6."
-    assert is_refused(text, limits, said, given)
+    assert is_refused(text, limits, said, {"w": {"name": "a", "both": [*both, {}]}})
 
 
 def test_conditions_of_other_variables() -> None:
@@ -478,9 +491,9 @@ def test_conditions_of_other_variables() -> None:
     assert is_refused("{find}", replace(WIDE, conditions=2), said, {"x": [{}, [[{}], {}]]})
 
 
-def _nested(levels: int, end: Any = None) -> Any:
+def _nested(levels: int) -> Values:
     """So many input objects in each other."""
-    value = end or {}
+    value: Values = {}
     for _ in range(levels - 1):
         value = {"both": [value]}
     return value
@@ -556,6 +569,171 @@ def test_introspection_is_as_deep_as_it_likes() -> None:
     assert is_answered(asked('{__type(name: "Tree") {fields {type {name}}}}', limits=limits))
 
 
+# Over HTTP ------------------------------------------------------------------------------------
+
+
+def _page(fields: int, beside: int) -> str:
+    """A page of 100 flows with so many fields, and so many fields of one flow."""
+    slugs, more = "slug " * fields, "slug " * beside
+    return f'{{flows(pageSize: 100) {{results {{{slugs}}}}} flow(slug: "a-flow") {{{more}}}}}'
+
+
+OVER_HTTP: Mapping[str, tuple[Write, int, str]] = {
+    "aliases": (
+        lambda n: f'{{flow(slug: "a-flow") {{{_repeated("a{}: slug", n)}}}}}',
+        30,
+        "The operation has 31 aliases: the limit is 30.",
+    ),
+    "root fields": (
+        lambda n: "{" + "__typename " * n + "}",
+        20,
+        "The operation has 21 root fields: the limit is 20.",
+    ),
+    "directives": (
+        lambda n: '{flow(slug: "a-flow") {' + "slug @skip(if: false) " * n + "}}",
+        50,
+        "The operation has 51 directives: the limit is 50.",
+    ),
+    "cost": (
+        lambda n: _page(99, n - 9903),
+        10_000,
+        "The operation has a cost of 10001: the limit is 10000.",
+    ),
+    "tokens": (
+        lambda n: f"{{flows(ordering: [{'NAME_ASC,' * (n - 15)}]) {{results {{slug}}}}}}",
+        2_000,
+        "The document has too many tokens: the limit is 2000.",
+    ),
+}
+
+
+@pytest.mark.parametrize(("write", "most", "said"), OVER_HTTP.values(), ids=OVER_HTTP)
+def test_limits_over_http(gateway: Gateway, write: Write, most: int, said: str) -> None:
+    """At each limit a request is answered; at one above it is a request error that says so."""
+    answer = gateway.graphql(write(most), SUPERUSER).json
+    assert list(answer) == ["data"]
+    refused = gateway.graphql(write(most + 1), SUPERUSER).json
+    assert len(refused["errors"][0].pop("locations")) == 1
+    assert refused == {"errors": [{"message": said, "extensions": {"code": "LIMIT_EXCEEDED"}}]}
+
+
+# Seconds --------------------------------------------------------------------------------------
+
+QUESTION = "{__typename flows {results {slug}}}"
+WALKED = "{__schema {queryType {name}} flows {results {slug}}}"
+SLOWLY = "The execution takes too long: the limit is 1 seconds."
+# What anything here may take.
+PATIENCE_SECONDS = 20
+
+
+def run(main: Coroutine[Any, Any, None]) -> None:
+    """Run the test itself, with an end."""
+    asyncio.run(asyncio.wait_for(main, PATIENCE_SECONDS))
+
+
+@asynccontextmanager
+async def asking(url: str) -> AsyncGenerator[Callable[[str], Coroutine[Any, Any, ExecutionResult]]]:
+    """What asks a database, as a superuser who waits for a second."""
+    database: Database = await open_database(url)
+    try:
+        viewer = await Viewers(database, ttl=0).authenticate(Headers(bearer(SUPERUSER)))
+        executor = Executor(schema.build(), Limits(seconds=1))
+        yield lambda text: executor.execute(Asked(text), Context(database, viewer))
+    finally:
+        await database.close()
+
+
+RUNNING = """
+SELECT count(*) FROM pg_stat_activity WHERE application_name = 'impatient' AND state = 'active'
+"""
+
+
+async def until(count: int, watching: psycopg.Connection[Any]) -> None:
+    """Return when so many statements of the impatient are running."""
+    while watching.execute(RUNNING).fetchone() != (count,):  # noqa: ASYNC110 - PostgreSQL sends no event
+        await asyncio.sleep(0.01)
+
+
+@pytest.mark.parametrize("text", [QUESTION, WALKED])
+def test_seconds_on_postgresql(authentik_url: str, text: str) -> None:
+    """What waits behind a lock is cancelled in PostgreSQL too; the next request is answered."""
+
+    async def main() -> None:
+        with (
+            psycopg.connect(authentik_url, autocommit=True) as watching,
+            psycopg.connect(authentik_url) as locking,
+        ):
+            async with asking(f"{authentik_url}?application_name=impatient") as ask:
+                assert is_answered(await ask(text))
+                locking.execute("LOCK TABLE authentik_flows_flow IN ACCESS EXCLUSIVE MODE")
+                request = asyncio.create_task(ask(text))
+                await until(1, watching)
+                assert message(await request) == SLOWLY
+                await until(0, watching)
+                locking.rollback()
+                assert is_answered(await ask(text))
+
+    run(main())
+
+
+SLOW_VIEW = """
+CREATE VIEW authentik_flows_flow AS SELECT stored.* FROM stored, (
+    WITH RECURSIVE counted (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM counted WHERE n < 1000000000)
+    SELECT max(n) FROM counted
+)
+"""
+
+
+@pytest.fixture
+def changing(sqlite_url: str, tmp_path: Path) -> Iterator[sqlite3.Connection]:
+    """A connection to a copy at `tmp_path / "copy.db"`, whose writers wait until nobody reads."""
+    path = tmp_path / "copy.db"
+    with closing(sqlite3.connect(sqlite_url.removeprefix("sqlite:///"))) as original:
+        original.execute("VACUUM INTO ?", (str(path),))
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        # Else what refers to the table would follow its name.
+        connection.execute("PRAGMA legacy_alter_table = ON")
+        yield connection
+
+
+@pytest.mark.parametrize("text", [QUESTION, WALKED])
+def test_seconds_on_sqlite(changing: sqlite3.Connection, tmp_path: Path, text: str) -> None:
+    """What counts for minutes ends in SQLite too: a writer gets its turn, and the next request."""
+
+    async def main() -> None:
+        async with asking(f"sqlite:///{tmp_path / 'copy.db'}") as ask:
+            assert is_answered(await ask(text))
+            changing.execute("ALTER TABLE authentik_flows_flow RENAME TO stored")
+            changing.execute(SLOW_VIEW)
+            assert message(await ask(text)) == SLOWLY
+            changing.execute("DROP VIEW authentik_flows_flow")
+            changing.execute("ALTER TABLE stored RENAME TO authentik_flows_flow")
+            assert is_answered(await ask(text))
+
+    run(main())
+
+
+@strawberry.type
+class Impatient:
+    """What gives up by itself."""
+
+    @strawberry.field
+    async def waits(self) -> str | None:
+        """Long, for what does not come."""
+        async with asyncio.timeout(0.01):
+            await asyncio.sleep(60)
+        return None
+
+
+def test_a_timeout_inside_is_none_of_the_limit() -> None:
+    """A resolver that gives up has failed, and is told so where it stands."""
+    executor = Executor(strawberry.Schema(Impatient))
+    result = asyncio.run(executor.execute(Asked("{waits}"), None))
+    [error] = errors_of(result)
+    assert (result.data, error.path) == ({"waits": None}, ["waits"])
+    assert isinstance(error.original_error, TimeoutError)
+
+
 # Attacks --------------------------------------------------------------------------------------
 
 
@@ -594,8 +772,8 @@ def test_doubling_fragments(text: str, said: str) -> None:
 
 def test_numbers_of_any_length() -> None:
     """However often fragments double, nothing is counted beyond what can be told."""
-    chain = " ".join(f"fragment F{n} on Query {{...F{n + 1} ...F{n + 1}}}" for n in range(20_000))
-    text = f"{{...F0}} {chain} fragment F20000 on Query {{find}}"
+    chain = " ".join(f"fragment F{n} on Query {{...F{n + 1} ...F{n + 1}}}" for n in range(3_000))
+    text = f"{{...F0}} {chain} fragment F3000 on Query {{find}}"
     said = "The operation has 1000000000 or more root fields: the limit is 20."
     assert is_refused(text, Limits(tokens=10**6), said)
 
@@ -605,7 +783,7 @@ def test_numbers_of_any_length() -> None:
     [
         "{tree" * 100_000,
         "{" + "...{" * 600 + "find" + "}" * 601,
-        "{...F0} " + " ".join(f"fragment F{n} on Query {{...F{n + 1}}}" for n in range(20_000)),
+        "{...F0} " + " ".join(f"fragment F{n} on Query {{...F{n + 1}}}" for n in range(3_000)),
         "{...F} fragment F on Query {...F ...G} fragment G on Query {...F}",
         "{find(where: " + "[" * 20_000,
     ],

@@ -1,5 +1,6 @@
 """Documents: parsed and validated once, and remembered within bounds."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -41,8 +42,8 @@ MAX_PLANS = 16
 CONDITIONS = frozenset({"skip", "include"})
 
 
-# How graphql-core begins what it says of either.
-TOO_MANY = "Syntax Error: Document contains more than"
+# What graphql-core says of either.
+TOO_MANY = re.compile(r"Syntax Error: Document contains more than \d+ (tokens|comments)\.")
 # Finding the names that somebody may have meant takes a millisecond or two for each error.
 MAX_ERRORS = 20
 # How much graphql-core may compare to find out whether fields of one name can be merged: two steps for
@@ -171,12 +172,7 @@ class Documents:
         try:
             return parse(text, max_lexical_tokens=most, max_comments=most)
         except GraphQLError as error:
-            for what in ("tokens", "comments"):
-                if error.message.startswith(f"{TOO_MANY} {most} {what}."):
-                    raise exceeded(
-                        f"The document has too many {what}: the limit is {most}."
-                    ) from None
-            raise
+            raise _counted(error, most) from None
 
     def _guarded(self, node: DocumentNode) -> Sequence[Guard]:
         guards = Guards(self._schema, node, self._limits)
@@ -207,6 +203,15 @@ def _chosen(names: Sequence[str | None], name: str | None) -> int:
     if not found or (name is None and len(found) > 1):
         raise NoOperationError
     return found[0]
+
+
+def _counted(error: GraphQLError, most: int) -> GraphQLError:
+    """What is wrong with a text; if there is too much of it, as a limit tells it."""
+    found = TOO_MANY.match(error.message)
+    if not found:
+        return error
+    message = f"The document has too many {found[1]}: the limit is {most}."
+    return exceeded(message, source=error.source, positions=error.positions)
 
 
 def _without_nodes(error: GraphQLError) -> GraphQLError:
