@@ -905,7 +905,7 @@ MOST_FRAGMENTS = 3
 def texts(draw: st.DrawFn) -> str:
     """A document, with each fragment on each type."""
     fragments = [
-        f"fragment F{number}{kind} on {kind} {draw(selections(kind, number + 1, 2))}"
+        f"fragment F{number}{kind} on {kind} {draw(selections(kind, number + 1, 1))}"
         for number in range(MOST_FRAGMENTS)
         for kind in KINDS
     ]

@@ -12,23 +12,18 @@ from graphql import (
     GraphQLError,
     GraphQLSchema,
     OperationDefinitionNode,
-    OverlappingFieldsCanBeMergedRule,
-    SelectionSetNode,
-    ValidationContext,
     VariableNode,
     Visitor,
     parse,
-    specified_rules,
-    validate,
     visit,
 )
 from graphql.execution.collect_fields import FragmentDetails
 from graphql.execution.values import VariableValues
-from graphql.validation.validate import ValidationAbortedError
 
-from gql.errors import FlowQLError, LimitExceededError
+from gql.errors import FlowQLError
 from gql.execution.guard import Guard, Guards
 from gql.execution.plan import Plan
+from gql.execution.validation import validated
 from gql.execution.variables import Variables
 from gql.limits import DEFAULTS, Limits, exceeded
 from models.store import Store
@@ -40,42 +35,8 @@ LEAST = 50
 # The plans of an operation, one for each way in which its @skip and @include fall out.
 MAX_PLANS = 16
 CONDITIONS = frozenset({"skip", "include"})
-
-
 # What graphql-core says of either.
 TOO_MANY = re.compile(r"Syntax Error: Document contains more than \d+ (tokens|comments)\.")
-# Finding the names that somebody may have meant takes a millisecond or two for each error.
-MAX_ERRORS = 20
-# How much graphql-core may compare to find out whether fields of one name can be merged: two steps for
-# two fields, each a microsecond or so. A hundred fields of one name are half of it.
-MAX_COMPARED = 20_000
-ENTANGLED = "The document has too many fields of one name to compare: the limit is {} steps."
-
-
-class Merging(OverlappingFieldsCanBeMergedRule):
-    """graphql-core's rule, with a smaller budget; else a hundred milliseconds are soon spent."""
-
-    def __init__(self, context: ValidationContext) -> None:
-        super().__init__(context)
-        self.rule_context.remaining_complexity_budget = MAX_COMPARED
-
-    def enter_selection_set(
-        self, selection_set: SelectionSetNode, _key: Any, parent: Any, *_args: Any
-    ) -> None:
-        """Compare the fields of one; raises what ends the validation."""
-        try:
-            super().enter_selection_set(selection_set, _key, parent)
-        except ValidationAbortedError:
-            if self.rule_context.remaining_complexity_budget >= 0:
-                # There are too many errors.
-                raise
-            error = LimitExceededError(ENTANGLED.format(MAX_COMPARED))
-            raise ValidationAbortedError(str(error), original_error=error) from None
-
-
-RULES = tuple(
-    Merging if rule is OverlappingFieldsCanBeMergedRule else rule for rule in specified_rules
-)
 
 
 class NoOperationError(Exception):
@@ -152,7 +113,7 @@ class Documents:
             guards = self._guarded(node)
         except GraphQLError as error:
             return InvalidDocument((_without_nodes(error),))
-        errors = tuple(map(_without_nodes, self._validated(node)))
+        errors = tuple(map(_without_nodes, validated(self._schema, node)))
         if errors:
             return InvalidDocument(errors, tuple(_name(guard.node) for guard in guards))
         finder = ConditionFinder()
@@ -179,12 +140,6 @@ class Documents:
         definitions = node.definitions
         operations = [one for one in definitions if isinstance(one, OperationDefinitionNode)]
         return [guards.guard(operation) for operation in operations]
-
-    def _validated(self, node: DocumentNode) -> Sequence[GraphQLError]:
-        """What is not valid; if that took too long, just this."""
-        errors = validate(self._schema, node, RULES, MAX_ERRORS)
-        refused = [one for one in errors if isinstance(one.original_error, LimitExceededError)]
-        return refused or errors
 
     def _operation(self, guard: Guard, conditions: set[str]) -> Operation:
         definitions = guard.node.variable_definitions or ()
