@@ -1,6 +1,6 @@
 """graphql-core as the judge: what it answers to a request, through Strawberry's public execute."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from typing import Any, Self
@@ -15,7 +15,6 @@ from strawberry.types import ExecutionResult
 
 from gql import schema
 from gql.auth import Viewers
-from gql.errors import FlowQLError
 from gql.execution.documents import Documents, InvalidDocument, NoOperationError
 from gql.types import Context
 from models.database import Database, open_database
@@ -78,7 +77,7 @@ class Judge:
         name = asked["operationName"] or None
         refused = self._refused(asked["query"], asked["variables"], name)
         if refused:
-            return _verdict(200, **refused[0].formatted)
+            return _verdict(200, **refused.formatted)
         try:
             _check_choice(asked["query"], name)
             result = await self._schema.execute(
@@ -95,15 +94,18 @@ class Judge:
 
     def _refused(
         self, query: str, variables: Mapping[str, Any], name: str | None
-    ) -> list[GraphQLError]:
+    ) -> GraphQLError | None:
         """What FlowQL's own limits refuse, of which graphql-core knows nothing."""
         document = self._documents.document(query)
         if isinstance(document, InvalidDocument):
-            return _ours(document.errors)
+            is_validated = document.names is not None
+            return None if is_validated or not document.errors[0].extensions else document.errors[0]
         with suppress(NoOperationError):
-            values = document.operation(name).values(variables)
-            return _ours(values) if isinstance(values, list) else []
-        return []
+            operation = document.operation(name)
+            values = operation.variables.coerced(variables)
+            later = None if isinstance(values, list) else operation.guard.coerced(values.coerced)
+            return operation.guard.given(variables) or later
+        return None
 
     async def _viewer(self, key: str) -> Viewer:
         if key not in self._viewers:
@@ -115,10 +117,6 @@ class Judge:
 def core_schema(built: schema.Schema) -> GraphQLSchema:
     """A Strawberry schema as graphql-core has it."""
     return getattr(built, "_schema")  # noqa: B009 - Strawberry has no public name for it
-
-
-def _ours(errors: Sequence[GraphQLError]) -> list[GraphQLError]:
-    return [error for error in errors if isinstance(error.original_error, FlowQLError)]
 
 
 def _check_choice(query: str, name: str | None) -> None:

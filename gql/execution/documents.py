@@ -20,7 +20,7 @@ from graphql import (
 from graphql.execution.collect_fields import FragmentDetails
 from graphql.execution.values import VariableValues
 
-from gql.errors import FlowQLError
+from gql.errors import LimitExceededError
 from gql.execution.guard import Guard, Guards
 from gql.execution.plan import Plan
 from gql.execution.validation import validated
@@ -176,7 +176,7 @@ def _without_nodes(error: GraphQLError) -> GraphQLError:
         error.message,
         source=error.source,
         positions=error.positions,
-        original_error=cause if isinstance(cause, FlowQLError) else None,
+        original_error=cause if isinstance(cause, LimitExceededError) else None,
         extensions=error.extensions,
     )
 
