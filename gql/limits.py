@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from dataclasses import dataclass, fields
 
-from graphql import GraphQLError, Node
+from graphql import GraphQLError, Node, Source
 
 from gql.errors import LimitExceededError
 
@@ -37,6 +37,13 @@ class Limits:
 DEFAULTS = Limits()
 
 
-def exceeded(message: str, nodes: Collection[Node] = ()) -> GraphQLError:
-    """The error of a request that is over a limit."""
-    return GraphQLError(message, list(nodes), original_error=LimitExceededError(message))
+def exceeded(
+    message: str,
+    node: Node | None = None,
+    *,
+    source: Source | None = None,
+    positions: Collection[int] | None = None,
+) -> GraphQLError:
+    """The error of a request that is over a limit; it stands at a node, or somewhere in a text."""
+    cause = LimitExceededError(message)
+    return GraphQLError(message, node, source, positions, original_error=cause)

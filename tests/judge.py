@@ -15,6 +15,7 @@ from strawberry.types import ExecutionResult
 
 from gql import schema
 from gql.auth import Viewers
+from gql.execution.documents import Documents, InvalidDocument, NoOperationError
 from gql.types import Context
 from models.database import Database, open_database
 from models.viewer import Viewer
@@ -37,6 +38,7 @@ class Judge:
     def __init__(self, database_url: str) -> None:
         self._url = database_url
         self._schema = schema.build()
+        self._documents = Documents(self.schema)
         self._viewers: dict[str, Viewer] = {}
         self._stack = ExitStack()
         self._portal: BlockingPortal
@@ -75,6 +77,9 @@ class Judge:
 
     async def _executed(self, asked: Mapping[str, Any], viewer: Viewer) -> Verdict:
         name = asked["operationName"] or None
+        refused = self._refused(asked["query"], asked["variables"], name)
+        if refused:
+            return _verdict(200, **refused.formatted)
         try:
             _check_choice(asked["query"], name)
             result = await self._schema.execute(
@@ -88,6 +93,21 @@ class Judge:
             missing = f"The document has no operation {named}to execute, or several."
             return _verdict(200, message=missing, extensions=BAD_INPUT)
         return Verdict(200, orjson.dumps(_told(result)))
+
+    def _refused(
+        self, query: str, variables: Mapping[str, Any], name: str | None
+    ) -> GraphQLError | None:
+        """What FlowQL's own limits refuse, of which graphql-core knows nothing."""
+        document = self._documents.document(query)
+        if isinstance(document, InvalidDocument):
+            is_validated = document.names is not None
+            return None if is_validated or not document.errors[0].extensions else document.errors[0]
+        with suppress(NoOperationError):
+            operation = document.operation(name)
+            values = operation.variables.coerced(variables)
+            later = None if isinstance(values, list) else operation.guard.coerced(values.coerced)
+            return operation.guard.given(variables) or later
+        return None
 
     async def _viewer(self, key: str) -> Viewer:
         if key not in self._viewers:

@@ -23,7 +23,7 @@ from strawberry.permission import BasePermission
 from strawberry.schema.config import StrawberryConfig
 
 from gql import schema
-from gql.execution import documents, selection
+from gql.execution import documents, selection, validation
 from gql.execution import plan as plans
 from gql.execution.compiler import Compilation, UnplannedError
 from gql.execution.documents import CAPACITY, MAX_PLANS, Document, Documents
@@ -717,7 +717,7 @@ class Counted:
 def calls(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     """How often plans and documents are made, and graphql-core asked."""
     found = Counter[str]()
-    for module, name in ((documents, "parse"), (documents, "validate"), (graphql, "execute")):
+    for module, name in ((documents, "parse"), (validation, "validate"), (graphql, "execute")):
         monkeypatch.setattr(module, name, Counted(getattr(module, name), found))
     compiled = Counted(Compilation.plan, found)
     monkeypatch.setattr(Compilation, "plan", property(lambda self: partial(compiled, self)))

@@ -2,6 +2,9 @@
 
 executor.py   what a client asks → data and errors
 documents.py  text → what is parsed and validated, once
+guard.py      what is asked → whether it is within the limits
+measure.py    operation → how deep, wide and dear it is
+validation.py document → what is wrong with it
 variables.py  what a client gives for variables → what it means
 compiler.py   operation → plan, once
 plan.py       plan, variables → what is told

@@ -1,5 +1,6 @@
 """Documents: parsed and validated once, and remembered within bounds."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,25 +11,19 @@ from graphql import (
     FragmentDefinitionNode,
     GraphQLError,
     GraphQLSchema,
-    NoSchemaIntrospectionCustomRule,
     OperationDefinitionNode,
-    OverlappingFieldsCanBeMergedRule,
-    SelectionSetNode,
-    ValidationContext,
     VariableNode,
     Visitor,
     parse,
-    specified_rules,
-    validate,
     visit,
 )
 from graphql.execution.collect_fields import FragmentDetails
 from graphql.execution.values import VariableValues
-from graphql.validation.validate import ValidationAbortedError
 
-from gql.errors import FlowQLError, LimitExceededError
+from gql.errors import LimitExceededError
 from gql.execution.guard import Guard, Guards
 from gql.execution.plan import Plan
+from gql.execution.validation import Validator
 from gql.execution.variables import Variables
 from gql.limits import DEFAULTS, Limits, exceeded
 from models.store import Store
@@ -40,42 +35,8 @@ LEAST = 50
 # The plans of an operation, one for each way in which its @skip and @include fall out.
 MAX_PLANS = 16
 CONDITIONS = frozenset({"skip", "include"})
-
-
-# How graphql-core begins what it says of either.
-TOO_MANY = "Syntax Error: Document contains more than"
-# Finding the names that somebody may have meant takes a millisecond or two for each error.
-MAX_ERRORS = 20
-# How much graphql-core may compare to find out whether fields of one name can be merged: two steps for
-# two fields, each a microsecond or so. A hundred fields of one name are half of it.
-MAX_COMPARED = 20_000
-ENTANGLED = "The document has too many fields of one name to compare: the limit is {} steps."
-
-
-class Merging(OverlappingFieldsCanBeMergedRule):
-    """graphql-core's rule, with a smaller budget; else a hundred milliseconds are soon spent."""
-
-    def __init__(self, context: ValidationContext) -> None:
-        super().__init__(context)
-        self.rule_context.remaining_complexity_budget = MAX_COMPARED
-
-    def enter_selection_set(
-        self, selection_set: SelectionSetNode, _key: Any, parent: Any, *_args: Any
-    ) -> None:
-        """Compare the fields of one; raises what ends the validation."""
-        try:
-            super().enter_selection_set(selection_set, _key, parent)
-        except ValidationAbortedError:
-            if self.rule_context.remaining_complexity_budget >= 0:
-                # There are too many errors.
-                raise
-            error = LimitExceededError(ENTANGLED.format(MAX_COMPARED))
-            raise ValidationAbortedError(str(error), original_error=error) from None
-
-
-RULES = tuple(
-    Merging if rule is OverlappingFieldsCanBeMergedRule else rule for rule in specified_rules
-)
+# What graphql-core says of either.
+TOO_MANY = re.compile(r"Syntax Error: Document contains more than \d+ (tokens|comments)\.")
 
 
 class NoOperationError(Exception):
@@ -144,7 +105,11 @@ class Documents:
         self._schema = schema
         self._limits = limits
         self._hides_suggestions = hides_suggestions
-        self._rules = [*RULES, *([NoSchemaIntrospectionCustomRule] * forbids_introspection)]
+        self._validator = Validator(
+            schema,
+            hides_suggestions=hides_suggestions,
+            forbids_introspection=forbids_introspection,
+        )
         self._remembered = Store[str, Document | InvalidDocument](CAPACITY)
 
     def document(self, text: str) -> Document | InvalidDocument:
@@ -161,7 +126,7 @@ class Documents:
             guards = self._guarded(node)
         except GraphQLError as error:
             return InvalidDocument((_without_nodes(error),))
-        errors = tuple(map(_without_nodes, self._validated(node)))
+        errors = tuple(map(_without_nodes, self._validator.errors(node)))
         if errors:
             return InvalidDocument(errors, tuple(_name(guard.node) for guard in guards))
         finder = ConditionFinder()
@@ -181,26 +146,13 @@ class Documents:
         try:
             return parse(text, max_lexical_tokens=most, max_comments=most)
         except GraphQLError as error:
-            for what in ("tokens", "comments"):
-                if error.message.startswith(f"{TOO_MANY} {most} {what}."):
-                    raise exceeded(
-                        f"The document has too many {what}: the limit is {most}."
-                    ) from None
-            raise
+            raise _counted(error, most) from None
 
     def _guarded(self, node: DocumentNode) -> Sequence[Guard]:
         guards = Guards(self._schema, node, self._limits)
         definitions = node.definitions
         operations = [one for one in definitions if isinstance(one, OperationDefinitionNode)]
         return [guards.guard(operation) for operation in operations]
-
-    def _validated(self, node: DocumentNode) -> Sequence[GraphQLError]:
-        """What is not valid; if that took too long, just this."""
-        errors = validate(
-            self._schema, node, self._rules, MAX_ERRORS, hide_suggestions=self._hides_suggestions
-        )
-        refused = [one for one in errors if isinstance(one.original_error, LimitExceededError)]
-        return refused or errors
 
     def _operation(self, guard: Guard, conditions: set[str]) -> Operation:
         definitions = guard.node.variable_definitions or ()
@@ -221,6 +173,15 @@ def _chosen(names: Sequence[str | None], name: str | None) -> int:
     return found[0]
 
 
+def _counted(error: GraphQLError, most: int) -> GraphQLError:
+    """What is wrong with a text; if there is too much of it, as a limit tells it."""
+    found = TOO_MANY.match(error.message)
+    if not found:
+        return error
+    message = f"The document has too many {found[1]}: the limit is {most}."
+    return exceeded(message, source=error.source, positions=error.positions)
+
+
 def _without_nodes(error: GraphQLError) -> GraphQLError:
     """The same to a client; what is remembered holds no syntax tree, and no frames."""
     cause = error.original_error
@@ -228,7 +189,7 @@ def _without_nodes(error: GraphQLError) -> GraphQLError:
         error.message,
         source=error.source,
         positions=error.positions,
-        original_error=cause if isinstance(cause, FlowQLError) else None,
+        original_error=cause if isinstance(cause, LimitExceededError) else None,
         extensions=error.extensions,
     )
 

@@ -68,9 +68,9 @@ class Guard:
                 nesting = max(nesting, around)
             pending += [(one, around) for one in inside if isinstance(one, dict | list)]
         if count > limits.conditions:
-            return exceeded(OBJECTS.format(count, limits.conditions), [self.node])
+            return exceeded(OBJECTS.format(count, limits.conditions), self.node)
         if nesting > limits.depth:
-            return exceeded(NESTING.format(nesting, limits.depth), [self.node])
+            return exceeded(NESTING.format(nesting, limits.depth), self.node)
         return None
 
 
@@ -95,7 +95,7 @@ class Guards:
             self, node, measure, tuple(name for name in declared if name in self.meter.variables)
         )
         for message in _excesses(measure, self.limits, is_priced=not guard.sizes):
-            raise exceeded(message, [node])
+            raise exceeded(message, node)
         if self.meter.odd:
             raise self.meter.odd
         return guard
@@ -105,7 +105,7 @@ class Guards:
         meter = Meter(self._schema, self._fragments, values)
         measure = meter.measure(node)
         for message in _excesses(measure, self.limits):
-            return exceeded(message, [node])
+            return exceeded(message, node)
         return meter.odd
 
 
