@@ -9,11 +9,12 @@ from graphql import GraphQLError, GraphQLInputObjectType, GraphQLObjectType
 from strawberry.schema.config import StrawberryConfig
 from strawberry.types.execution import ExecutionContext
 
-from gql import identifiers, resolvers
+from gql import bindings, connections, identifiers, resolvers
+from gql.connections import ConnectionQuery, ConnectionSelection
 from gql.errors import BadUserInputError
 from gql.execution.fields import Objects, graph_of
 from gql.execution.walk import EveryRoot
-from gql.resolvers import ConnectionQuery, ConnectionSelection, Selection
+from gql.resolvers import Selection
 from gql.types import (
     UUID,
     UUID_SCALAR,
@@ -35,10 +36,10 @@ from gql.types import (
 from gql.where import FlowWhere
 from gql.where import read as where_of
 from models.batch import Batch
-from models.bindings import Part
 from models.database import Database
 from models.flow import FlowDeniedAction, FlowDesignation
 from models.listing import BY_SLUG, MAX_PAGE_SIZE, FlowQuery, Ordering
+from models.parts import Part
 from models.search import terms
 from models.viewer import Viewer
 
@@ -158,7 +159,7 @@ class Query:
             before=given(before),
         )
         wanted = connection_selection(info)
-        found = await resolvers.connect_flows(context.database, context.viewer, query, wanted)
+        found = await connections.connect_flows(context.database, context.viewer, query, wanted)
         return flow_connection(found)
 
     @strawberry.field(
@@ -235,7 +236,7 @@ def connection_selection(info: Info) -> ConnectionSelection:
     )
 
 
-def flow_connection(found: resolvers.FlowConnection) -> FlowConnection:
+def flow_connection(found: connections.FlowConnection) -> FlowConnection:
     """The connection that was found."""
     flows, cursors = found.flows, found.cursors or [""] * found.flows.size
     edges = {f"{NODE}{name}": values for name, values in flows.columns.items()}
@@ -259,10 +260,10 @@ def flow_connection(found: resolvers.FlowConnection) -> FlowConnection:
 Find = Callable[[Database, Viewer, str, tuple[str, ...]], Awaitable[Batch]]
 FINDS: Mapping[type[Node], Find] = {
     Flow: resolvers.find_flow_by_pk,
-    FlowStageBinding: resolvers.find_stage_binding,
-    Stage: partial(resolvers.find_part, Part.STAGE),
-    Policy: partial(resolvers.find_part, Part.POLICY),
-    PolicyBinding: resolvers.find_policy_binding,
+    FlowStageBinding: bindings.find_stage_binding,
+    Stage: partial(bindings.find_part, Part.STAGE),
+    Policy: partial(bindings.find_part, Part.POLICY),
+    PolicyBinding: bindings.find_policy_binding,
 }
 NODES: Mapping[str, type[Node]] = {kind.__name__: kind for kind in FINDS}
 

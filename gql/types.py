@@ -8,7 +8,7 @@ from typing import Annotated, Any, NewType, TypeVar, cast
 
 import strawberry
 
-from gql import presentation, resolvers
+from gql import bindings, presentation
 from gql.errors import BadUserInputError
 from gql.execution.fields import (
     METADATA,
@@ -24,7 +24,6 @@ from gql.execution.fields import (
 from gql.execution.selection import selected
 from gql.identifiers import GlobalId
 from models.batch import Grouped
-from models.bindings import Part
 from models.database import Database
 from models.flow import (
     FlowAuthentication,
@@ -34,6 +33,7 @@ from models.flow import (
     InvalidResponseAction,
     PolicyEngineMode,
 )
+from models.parts import Part
 from models.viewer import Viewer
 
 E = TypeVar("E", bound=Enum)
@@ -237,18 +237,16 @@ def identified(type_: str) -> Any:
 
 def flows_using(part: Part, description: str) -> Any:
     """The field `flows` of a stage or a policy."""
-    relation = Relation("pk", lambda: Flow, of_viewer(resolvers.flows_using, part))
+    relation = Relation("pk", lambda: Flow, of_viewer(bindings.flows_using, part))
 
-    # Not awaited, so that graphql-core is told where it comes by, not when it is done with others.
-    def flows(
+    async def flows(
         root: Object,
         info: Info,
         first: Annotated[
             int, strawberry.argument(description="How many flows at most, from 0 to 100.")
         ] = 20,
     ) -> Any:
-        resolvers.check_first(first)
-        return loaded(relation, root, info, {"first": first})
+        return await loaded(relation, root, info, {"first": first})
 
     return strawberry.field(
         cast(Any, flows), description=description, metadata={METADATA: relation}
@@ -320,13 +318,13 @@ class Flow(Node):
     stage_bindings: list["FlowStageBinding"] = related(
         "pk",
         lambda: FlowStageBinding,
-        of_viewer(resolvers.stage_bindings),
+        of_viewer(bindings.stage_bindings),
         "How the flow is put together, in the order it runs.",
     )
     policy_bindings: list["PolicyBinding"] = related(
         "policybindingmodel_ptr_id",
         lambda: PolicyBinding,
-        of_viewer(resolvers.policy_bindings),
+        of_viewer(bindings.policy_bindings),
         "What decides who may walk through the flow, in order.",
     )
 
@@ -354,7 +352,7 @@ class FlowStageBinding(Node):
     policy_bindings: list["PolicyBinding"] = related(
         "policybindingmodel_ptr_id",
         lambda: PolicyBinding,
-        of_viewer(resolvers.policy_bindings),
+        of_viewer(bindings.policy_bindings),
         "What decides whether the stage is shown, in order.",
     )
 

@@ -17,7 +17,8 @@ from models.flow import (
     FlowLayout,
     PolicyEngineMode,
 )
-from models.where import EVERYTHING, And, Condition, Matches, Not, Operator, Or, Part, Uses, Where
+from models.parts import Part
+from models.where import EVERYTHING, And, Condition, Matches, Not, Operator, Or, Uses, Where
 
 T = TypeVar("T")
 

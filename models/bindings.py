@@ -1,17 +1,16 @@
-"""What flows are put together from: the bindings of many flows at once, and who uses what is bound.
+"""What is bound to many flows at once, and which flows use what is bound.
 
 Pure SELECTs. The first column of what belongs to `parents` is the key of the parent, and the rows of
 one parent are next to each other.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, NamedTuple
 from typing import cast as cast_type
 
 from sqlalchemy import (
-    CTE,
     ColumnElement,
     CompoundSelect,
     FromClause,
@@ -21,39 +20,24 @@ from sqlalchemy import (
     Text,
     bindparam,
     cast,
-    false,
     func,
-    literal,
     select,
-    table,
-    union,
     union_all,
 )
-from sqlalchemy import column as named
 from sqlmodel import col
 
 from models import listing
 from models.access import Group, User
 from models.cached_plan import PlanKeys
-from models.catalog import ChildTable
-from models.columns import TEXT, UUID, Table
+from models.columns import UUID, Table
 from models.flow import Flow, FlowStageBinding
-from models.lists import IsAny, IsIn
-from models.policy import Policy, PolicyBinding, PolicyType
+from models.lists import IsAny
+from models.parts import POLICY, POLICY_KEY, STAGE, STAGE_KEY, Columns, Part, Types
+from models.policy import Policy, PolicyBinding
 from models.relations import policy_engine_mode
-from models.stage import Stage, StageType
+from models.stage import Stage
 from models.viewer import is_granted
 
-Columns = Mapping[str, SQLColumnExpression[Any]]
-
-STAGE_KEY = col(Stage.stage_uuid)
-POLICY_KEY = col(Policy.policy_uuid)
-STAGE: Columns = {"pk": cast(STAGE_KEY, Text), "name": col(Stage.name)}
-POLICY: Columns = {
-    "pk": cast(POLICY_KEY, Text),
-    "name": col(Policy.name),
-    "execution_logging": col(Policy.execution_logging),
-}
 GROUP: Columns = {"pk": cast(col(Group.group_uuid), Text), "name": col(Group.name)}
 USER: Columns = {"pk": col(User.id), "name": col(User.name), "username": col(User.username)}
 STAGE_BINDING: Columns = {
@@ -120,88 +104,6 @@ POLICY_BINDING_ROW = (
     *("pk", "target", "order", "enabled", "negate", "timeout", "failure_result", "policy.pk"),
     *("policy.name", "policy.execution_logging", "policy.type", "group.name", "user.username"),
 )
-
-
-class Part(Enum):
-    """What flows are put together from; the value is authentik's name for the key of a type's table."""
-
-    STAGE = "stage_ptr_id"
-    POLICY = "policy_ptr_id"
-
-    @property
-    def columns(self) -> Columns:
-        """What is told of one, but for its type."""
-        return STAGE if self is Part.STAGE else POLICY
-
-    @property
-    def table(self) -> type[Table]:
-        """Where each has a row."""
-        return Stage if self is Part.STAGE else Policy
-
-    @property
-    def key(self) -> SQLColumnExpression[str]:
-        """Its primary key."""
-        return STAGE_KEY if self is Part.STAGE else POLICY_KEY
-
-    def uses(self, parameter: str | None = None) -> Any:
-        """(part, flow) for each use of one, or of those that a parameter lists.
-
-        A flow uses the stages of its bindings, and the policies bound to it or to one of these.
-        """
-        part = PART_OF_BINDING[self]
-        listed = IsAny(part, parameter) if parameter else part.is_not(None)
-        if self is Part.STAGE:
-            return _use(part, col(FlowStageBinding.target_id)).where(listed).distinct()
-        target = col(PolicyBinding.target_id)
-        by_flow = target == col(Flow.policybindingmodel_ptr_id)
-        by_binding = target == col(FlowStageBinding.policybindingmodel_ptr_id)
-        own, bound = _use(part, col(Flow.flow_uuid)), _use(part, col(FlowStageBinding.target_id))
-        return union(
-            own.join_from(PolicyBinding, Flow, by_flow).where(listed),
-            bound.join_from(PolicyBinding, FlowStageBinding, by_binding).where(listed),
-        )
-
-
-def _use(part: Any, flow: Any) -> Any:
-    return select(part.label("part"), flow.label("flow"))
-
-
-PART_OF_BINDING: Mapping[Part, SQLColumnExpression[Any]] = {
-    Part.STAGE: col(FlowStageBinding.stage_id),
-    Part.POLICY: col(PolicyBinding.policy_id),
-}
-
-
-class Types(NamedTuple):
-    """Where the types of stages or policies are found.
-
-    `children` are authentik's tables, one for each type; None in FlowQL's own database.
-    """
-
-    part: Part
-    children: tuple[ChildTable, ...] | None = None
-
-    def of(self, keys: Select[Any]) -> FromClause:
-        """(ptr_id, model) of those that the SELECT names, as far as they are known."""
-        if self.children is None:
-            types = StageType if self.part is Part.STAGE else PolicyType
-            return select(col(types.ptr_id), col(types.model)).subquery("types")
-        if not self.children:
-            nothing = select(
-                literal(None, UUID).label("ptr_id"), literal(None, TEXT).label("model")
-            )
-            return nothing.where(false()).subquery("types")
-        wanted = keys.cte("wanted")
-        found = union_all(*(_child_rows(child, wanted) for child in self.children)).subquery()
-        # A row in two tables would be two objects.
-        first = select(found.c.ptr_id, func.min(found.c.model).label("model"))
-        return first.group_by(found.c.ptr_id).subquery("types")
-
-
-def _child_rows(child: ChildTable, wanted: CTE) -> Select[str, str]:
-    key = named(child.key, UUID)
-    rows = select(key.label("ptr_id"), literal(child.model, Text()).label("model"))
-    return rows.select_from(table(child.name)).where(IsIn(key, select(*wanted.c)))
 
 
 class Ask(Enum):

@@ -18,13 +18,10 @@ from sqlalchemy import (
     SQLColumnExpression,
     and_,
     bindparam,
-    column,
     false,
-    literal,
     not_,
     or_,
     select,
-    table,
     true,
     union_all,
 )
@@ -36,11 +33,12 @@ from sqlalchemy.types import TypeEngine
 from sqlmodel import col
 
 from models.catalog import ChildTable
-from models.columns import TEXT, UUID, Table
+from models.columns import TEXT, UUID
 from models.flow import Flow, FlowStageBinding
 from models.lists import IsAny, IsAnyText, parts
-from models.policy import Policy, PolicyBinding, PolicyType
-from models.stage import Stage, StageType
+from models.parts import Part, models_of
+from models.policy import Policy, PolicyBinding
+from models.stage import Stage
 
 Columns: TypeAlias = (
     Mapping[str, SQLColumnExpression[Any]] | ReadOnlyColumnCollection[str, ColumnElement[Any]]
@@ -56,13 +54,6 @@ class Operator(Enum):
     # These two are exact, and nothing in what is given stands for anything else.
     CONTAINS = auto()
     STARTS_WITH = auto()
-
-
-class Part(Enum):
-    """What a flow uses, with authentik's name for the key of a type's table."""
-
-    STAGE = "stage_ptr_id"
-    POLICY = "policy_ptr_id"
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,10 +103,6 @@ class Uses:
 
 Condition: TypeAlias = And | Or | Not | Matches | Uses
 Leaf: TypeAlias = Callable[[Matches], ColumnElement[bool]]
-TYPES: Mapping[Part, FromClause] = {
-    Part.STAGE: Table.metadata.tables[StageType.__tablename__],
-    Part.POLICY: Table.metadata.tables[PolicyType.__tablename__],
-}
 
 
 class Where(NamedTuple):
@@ -221,14 +208,8 @@ def _of_part(uses: Uses, columns: Columns, leaf: Matches) -> ColumnElement[bool]
 def _types(part: Part, children: tuple[ChildTable, ...] | None) -> FromClause:
     """The blueprint models by `ptr_id`; the same object each time, so that a statement has it once."""
     if children is None:
-        return TYPES[part]
-    return union_all(*map(_child_rows, children)).cte(f"types_by_{part.value}")
-
-
-def _child_rows(child: ChildTable) -> Select[str, str]:
-    key: ColumnElement[str] = column(child.key, UUID)
-    rows = select(key.label("ptr_id"), literal(child.model, TEXT).label("model"))
-    return rows.select_from(table(child.name))
+        return part.types
+    return union_all(*map(models_of, children)).cte(f"types_by_{part.value}")
 
 
 class IsAmong(FunctionElement[bool]):

@@ -16,15 +16,14 @@ from postgres import PostgresServer
 from recording import statements
 
 from gql import cursors
-from gql.errors import BadUserInputError
-from gql.resolvers import (
+from gql.connections import (
     ConnectionQuery,
     ConnectionSelection,
     FlowConnection,
-    Selection,
     connect_flows,
-    list_flows,
 )
+from gql.errors import BadUserInputError
+from gql.resolvers import Selection, list_flows
 from models.flow import FlowDesignation
 from models.listing import BY_SLUG, COLUMNS, ORDERINGS, FlowQuery, Ordering, complete
 from models.tables import METADATA

@@ -32,8 +32,8 @@ from postgres import PostgresServer
 from recording import statements
 
 from gql import where as asked
+from gql.connections import ConnectionQuery, ConnectionSelection, connect_flows
 from gql.errors import BadUserInputError
-from gql.resolvers import ConnectionQuery, ConnectionSelection, connect_flows
 from gql.types import UUID
 from gql.where import BooleanMatch, FlowWhere, Match, PolicyWhere, StageWhere, TextMatch
 from models.flow import (
