@@ -11,7 +11,7 @@ UV := $(BIN)/uv
 RUNTIME := $(VENV)/.runtime-installed
 DEVELOPMENT := $(VENV)/.development-installed
 
-CLIENTS := tests/clients/authentik-2024.2 tests/clients/authentik-2026.8
+CLIENTS := $(addprefix tests/clients/,authentik-2024.2 authentik-2026.8 ariadne-codegen gql schemathesis)
 LOCKS := requirements.lock requirements-dev.lock $(CLIENTS:=.lock)
 SCRATCH := build/drift
 
@@ -112,6 +112,10 @@ lock: $(DEVELOPMENT) compile ## Bring the locks up to pyproject.toml
 upgrade: COMPILING := --upgrade
 upgrade: lock ## Bring the locks up to the newest releases
 
+.PHONY: released
+released: ## Keep schema.graphql as the released one, which later ones may not break
+	@cp schema.graphql tests/released/schema.graphql
+
 .PHONY: clean
 clean: ## Remove what was made, the environments too
 	@rm -rf $(VENV) .venv-clients build dist .coverage .coverage.* htmlcov \
@@ -121,11 +125,11 @@ clean: ## Remove what was made, the environments too
 COMPILE = $(UV) pip compile --quiet --universal --generate-hashes --custom-compile-command "make lock" $(COMPILING)
 
 .PHONY: compile
-compile:
+compile: # a client may be PyPI's gql, which pyproject.toml keeps out of our own environment: --no-config
 	@$(COMPILE) pyproject.toml --group build --output-file requirements.lock
 	@$(COMPILE) pyproject.toml --group dev --constraints requirements.lock --output-file requirements-dev.lock
 	@for client in $(CLIENTS); do \
-	  $(COMPILE) --python-version 3.11 $$client.in --output-file $$client.lock || exit 1; \
+	  $(COMPILE) --no-config --python-version 3.11 $$client.in --output-file $$client.lock || exit 1; \
 	done
 
 $(BIN)/python:

@@ -23,7 +23,7 @@ from graphql.execution.values import VariableValues
 from gql.errors import LimitExceededError
 from gql.execution.guard import Guard, Guards
 from gql.execution.plan import Plan
-from gql.execution.validation import validated
+from gql.execution.validation import Validation
 from gql.execution.variables import Variables
 from gql.limits import DEFAULTS, Limits, exceeded
 from models.store import Store
@@ -94,9 +94,22 @@ class InvalidDocument:
 class Documents:
     """The documents of one schema, by their texts."""
 
-    def __init__(self, schema: GraphQLSchema, limits: Limits = DEFAULTS) -> None:
+    def __init__(
+        self,
+        schema: GraphQLSchema,
+        limits: Limits = DEFAULTS,
+        *,
+        hides_suggestions: bool = False,
+        forbids_introspection: bool = False,
+    ) -> None:
         self._schema = schema
         self._limits = limits
+        self._hides_suggestions = hides_suggestions
+        self._validation = Validation(
+            schema,
+            hides_suggestions=hides_suggestions,
+            forbids_introspection=forbids_introspection,
+        )
         self._remembered = Store[str, Document | InvalidDocument](CAPACITY)
 
     def document(self, text: str) -> Document | InvalidDocument:
@@ -113,7 +126,7 @@ class Documents:
             guards = self._guarded(node)
         except GraphQLError as error:
             return InvalidDocument((_without_nodes(error),))
-        errors = tuple(map(_without_nodes, validated(self._schema, node)))
+        errors = tuple(map(_without_nodes, self._validation.errors(node)))
         if errors:
             return InvalidDocument(errors, tuple(_name(guard.node) for guard in guards))
         finder = ConditionFinder()
@@ -144,7 +157,7 @@ class Documents:
     def _operation(self, guard: Guard, conditions: set[str]) -> Operation:
         definitions = guard.node.variable_definitions or ()
         names = (definition.variable.name.value for definition in definitions)
-        variables = Variables(self._schema, definitions)
+        variables = Variables(self._schema, definitions, hides_suggestions=self._hides_suggestions)
         conditional = tuple(name for name in names if name in conditions)
         return Operation(guard.node, variables, conditional, guard)
 

@@ -42,12 +42,30 @@ class Asked:
 class Executor:
     """Executes operations over one schema."""
 
-    def __init__(self, schema: Schema, limits: Limits = DEFAULTS) -> None:
+    def __init__(
+        self,
+        schema: Schema,
+        limits: Limits = DEFAULTS,
+        *,
+        hides_suggestions: bool = False,
+        forbids_introspection: bool = False,
+    ) -> None:
         self._schema = schema
         self._limits = limits
+        self._hides_suggestions = hides_suggestions
         self._graph = graph_of(schema)
-        self._documents = Documents(self._graph, limits)
+        self._documents = Documents(
+            self._graph,
+            limits,
+            hides_suggestions=hides_suggestions,
+            forbids_introspection=forbids_introspection,
+        )
         self._introspected = Store[tuple[str, str | None], orjson.Fragment](INTROSPECTION_CAPACITY)
+
+    def flaw(self, text: str) -> GraphQLError | None:
+        """The first thing that is wrong with a document, whatever is asked of it; None if nothing is."""
+        document = self._documents.document(text)
+        return document.errors[0] if isinstance(document, InvalidDocument) else None
 
     async def execute(self, asked: Asked, context: Any) -> ExecutionResult:
         """The answer for who stands in the context; raises NoOperationError."""
@@ -99,6 +117,7 @@ class Executor:
             variable_values=asked.variables,
             operation_name=asked.operation_name,
             executor_class=EveryRoot,
+            hide_suggestions=self._hides_suggestions,
         )
         result = await answer if isawaitable(answer) else answer
         if result.errors is None and _is_introspection(operation):

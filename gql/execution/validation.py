@@ -7,6 +7,7 @@ from graphql import (
     DocumentNode,
     GraphQLError,
     GraphQLSchema,
+    NoSchemaIntrospectionCustomRule,
     OverlappingFieldsCanBeMergedRule,
     SelectionSetNode,
     ValidationContext,
@@ -51,8 +52,22 @@ RULES = tuple(
 )
 
 
-def validated(schema: GraphQLSchema, document: DocumentNode) -> Sequence[GraphQLError]:
-    """What is not valid in a document; if finding that out took too long, just this."""
-    errors = validate(schema, document, RULES, MAX_ERRORS)
-    refused = [one for one in errors if isinstance(one.original_error, LimitExceededError)]
-    return refused or errors
+class Validation:
+    """Says what is wrong with documents over one schema."""
+
+    def __init__(
+        self,
+        schema: GraphQLSchema,
+        *,
+        hides_suggestions: bool = False,
+        forbids_introspection: bool = False,
+    ) -> None:
+        self._schema = schema
+        self._hides_suggestions = hides_suggestions
+        self._rules = [*RULES, *([NoSchemaIntrospectionCustomRule] * forbids_introspection)]
+
+    def errors(self, document: DocumentNode) -> Sequence[GraphQLError]:
+        """What is not valid in a document; if finding that out took too long, just this."""
+        errors = validate(self._schema, document, self._rules, MAX_ERRORS, self._hides_suggestions)
+        refused = [one for one in errors if isinstance(one.original_error, LimitExceededError)]
+        return refused or errors

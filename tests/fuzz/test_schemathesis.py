@@ -1,0 +1,46 @@
+"""schemathesis, which makes requests of the schema, finds no failure of the server."""
+
+import json
+import shutil
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import hypothesis
+import pytest
+from clients.environments import client_python, ended
+from odd_data import KEYS
+from serving import serving
+
+ATTACK = Path(__file__).with_name("attack")
+# Of the examples that a property test has, 100 or 2,000, each root field gets so many.
+SHARE = 0.5
+
+
+def attack(url: str, home: Path, examples: int) -> tuple[Any, str]:
+    """Let schemathesis make so many requests a root field; gives its report, and what it printed."""
+    shutil.copytree(ATTACK, home)
+    command = [str(client_python("schemathesis")), "-I", "-m", "schemathesis.cli", "--no-color"]
+    chosen = ["--checks", "no_server_error", "--mode", "all", "--max-examples", str(examples)]
+    reports = ["--report", "json", "--report-json-path", "report.json"]
+    told = ended(
+        [*command, "run", f"{url}/graphql", *chosen, *reports],
+        home,
+        FLOWQL_TOKEN=KEYS["superuser"],
+    )
+    return json.loads((home / "report.json").read_text()), told.stdout + told.stderr
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+def test_schemathesis_finds_no_server_error(
+    kind: str, request: pytest.FixtureRequest, tmp_path: Path, fuzzed: Counter[str]
+) -> None:
+    """Operations of every shape, right and wrong, are never answered by an error of the server's own."""
+    examples = int(hypothesis.settings().max_examples * SHARE)
+    with serving(request.getfixturevalue(f"{kind}_url")) as (url, _):
+        report, told = attack(url, tmp_path / "attack", examples)
+    sent = report["test_cases"]["generated"]
+    fuzzed["by schemathesis"] += sent
+
+    assert report["exit_code"] == 0, told
+    assert sent >= examples * report["operations"]["total"], told
