@@ -3,6 +3,7 @@
 import asyncio
 import json
 import sqlite3
+import uuid
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, closing
 from dataclasses import replace
@@ -578,6 +579,12 @@ def _page(fields: int, beside: int) -> str:
     return f'{{flows(pageSize: 100) {{results {{{slugs}}}}} flow(slug: "a-flow") {{{more}}}}}'
 
 
+def _descent(levels: int) -> str:
+    """A field with so many levels, of which few are lists of ten."""
+    down = ("flowConnection(first: 1)", "nodes", *("stageBindings", "stage", "flows(first: 1)") * 4)
+    return " {".join((*down[: levels - 1], "__typename")) + "}" * (levels - 1)
+
+
 OVER_HTTP: Mapping[str, tuple[Write, int, str]] = {
     "aliases": (
         lambda n: f'{{flow(slug: "a-flow") {{{_repeated("a{}: slug", n)}}}}}',
@@ -599,6 +606,11 @@ OVER_HTTP: Mapping[str, tuple[Write, int, str]] = {
         10_000,
         "The operation has a cost of 10001: the limit is 10000.",
     ),
+    "depth": (
+        lambda n: "{" + _descent(n) + "}",
+        12,
+        "The operation has a depth of 13 fields: the limit is 12.",
+    ),
     "tokens": (
         lambda n: f"{{flows(ordering: [{'NAME_ASC,' * (n - 15)}]) {{results {{slug}}}}}}",
         2_000,
@@ -615,6 +627,20 @@ def test_limits_over_http(gateway: Gateway, write: Write, most: int, said: str) 
     refused = gateway.graphql(write(most + 1), SUPERUSER).json
     assert len(refused["errors"][0].pop("locations")) == 1
     assert refused == {"errors": [{"message": said, "extensions": {"code": "LIMIT_EXCEEDED"}}]}
+
+
+@pytest.mark.parametrize(("literal", "given"), [("101", {}), ("$v", {"v": 101}), ("-1", {})])
+def test_sizes_below_the_root_over_http(gateway: Gateway, literal: str, given: Values) -> None:
+    """The flows of a stage are asked for in a size that can be, whether there is a stage or not."""
+    head = "query ($v: Int!)" if given else ""
+    stage = f'stage(pk: "{uuid.UUID(int=0)}")'
+    text = f"{head} {{{stage} {{flows(first: {literal}) {{slug}}}}}}"
+    answer = gateway.graphql(text, SUPERUSER, given).json
+    [error] = answer["errors"]
+    said = ODD_SIZES.format("first", given.get("v", literal))
+    assert (error["message"], error["extensions"]) == (said, {"code": "BAD_USER_INPUT"})
+    assert error["locations"] == [{"line": 1, "column": text.index("flows") + 1}]
+    assert list(answer) == ["errors"]
 
 
 # Seconds --------------------------------------------------------------------------------------

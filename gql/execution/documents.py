@@ -23,7 +23,7 @@ from graphql.execution.values import VariableValues
 from gql.errors import LimitExceededError
 from gql.execution.guard import Guard, Guards
 from gql.execution.plan import Plan
-from gql.execution.validation import Validator
+from gql.execution.validation import Validation
 from gql.execution.variables import Variables
 from gql.limits import DEFAULTS, Limits, exceeded
 from models.store import Store
@@ -105,7 +105,7 @@ class Documents:
         self._schema = schema
         self._limits = limits
         self._hides_suggestions = hides_suggestions
-        self._validator = Validator(
+        self._validation = Validation(
             schema,
             hides_suggestions=hides_suggestions,
             forbids_introspection=forbids_introspection,
@@ -126,7 +126,7 @@ class Documents:
             guards = self._guarded(node)
         except GraphQLError as error:
             return InvalidDocument((_without_nodes(error),))
-        errors = tuple(map(_without_nodes, self._validator.errors(node)))
+        errors = tuple(map(_without_nodes, self._validation.errors(node)))
         if errors:
             return InvalidDocument(errors, tuple(_name(guard.node) for guard in guards))
         finder = ConditionFinder()

@@ -52,8 +52,8 @@ RULES = tuple(
 )
 
 
-class Validator:
-    """Validates the documents of one schema."""
+class Validation:
+    """Says what is wrong with documents over one schema."""
 
     def __init__(
         self,
@@ -64,11 +64,10 @@ class Validator:
     ) -> None:
         self._schema = schema
         self._hides_suggestions = hides_suggestions
-        self._rules = (*RULES, *([NoSchemaIntrospectionCustomRule] * forbids_introspection))
+        self._rules = [*RULES, *([NoSchemaIntrospectionCustomRule] * forbids_introspection)]
 
     def errors(self, document: DocumentNode) -> Sequence[GraphQLError]:
         """What is not valid in a document; if finding that out took too long, just this."""
-        hides = self._hides_suggestions
-        found = validate(self._schema, document, self._rules, MAX_ERRORS, hide_suggestions=hides)
-        refused = [one for one in found if isinstance(one.original_error, LimitExceededError)]
-        return refused or found
+        errors = validate(self._schema, document, self._rules, MAX_ERRORS, self._hides_suggestions)
+        refused = [one for one in errors if isinstance(one.original_error, LimitExceededError)]
+        return refused or errors
