@@ -1,9 +1,10 @@
-"""What schemathesis knows of FlowQL: how a UUID is written, and what no answer may be.
+"""What schemathesis knows of FlowQL: which UUIDs there are, and what no answer may be.
 
 It is loaded by schemathesis, in an environment that has nothing of FlowQL.
 """
 
 import importlib
+import os
 from typing import Any
 
 from hypothesis import strategies as st
@@ -18,7 +19,8 @@ CODES = {
     "PERSISTED_QUERY_NOT_FOUND",
 }
 
-UUIDS = st.uuids().map(str) | st.sampled_from(["", "x", "00000000-0000-0000-0000-000000000000"])
+KNOWN_UUIDS = os.environ["FLOWQL_UUIDS"].split()
+UUIDS = st.sampled_from(KNOWN_UUIDS) | st.uuids().map(str) | st.sampled_from(["", "x", "\0"])
 schemathesis.graphql.scalar("UUID", UUIDS.map(lambda text: graphql.StringValueNode(value=text)))
 
 
