@@ -1,7 +1,7 @@
 """The one place where everything meets: settings, the database, and the routes."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from http import HTTPStatus
 from typing import Any, cast
@@ -10,6 +10,7 @@ import orjson
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
@@ -18,27 +19,38 @@ from gql import endpoint, rest, schema
 from gql.auth import Viewers
 from gql.endpoint import Endpoint
 from gql.execution.executor import Executor
+from gql.persisted import PersistedDocuments, read_trusted
 from gql.settings import Settings
 from gql.unexpected import UnexpectedErrors
 from models.database import CONNECTION_ERRORS, open_database
 from models.statement import Plain
 
-# A GraphQL operation is all that anybody sends.
-MAX_BODY_BYTES = 100_000
 READY_SECONDS = 2
+# For how long a browser believes what it was told before it asks.
+PREFLIGHT_SECONDS = 3600
 ALIVE = Plain("SELECT 1")
 
 
 def create_app(settings: Settings) -> Starlette:
-    """The ASGI application; it opens its database when it starts, and closes it when it ends."""
+    """The ASGI application; it opens its database when it starts, and closes it when it ends.
+
+    It then reads the trusted documents too, and raises TrustedDocumentError.
+    """
     graph = schema.build()
-    executor = Executor(graph)
+    executor = Executor(
+        graph,
+        settings.limits,
+        hides_suggestions=not settings.suggestions,
+        forbids_introspection=not settings.introspection,
+    )
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncGenerator[None]:
+        documents = _documents(settings, executor)
         database = await open_database(settings.database_url, settings.schema_name)
         viewers = Viewers(database, settings.viewer_ttl)
-        app.router.routes[:] = _routes(graph, executor, viewers)
+        answering = Endpoint(executor, viewers, documents, settings.limits, settings.graphiql)
+        app.router.routes[:] = _routes(answering, graph if settings.introspection else None)
         try:
             yield
         finally:
@@ -46,20 +58,37 @@ def create_app(settings: Settings) -> Starlette:
 
     app = Starlette(
         lifespan=lifespan,
-        middleware=[Middleware(UnexpectedErrors, body=_internal_error)],
+        middleware=[*_cors(settings), Middleware(UnexpectedErrors, body=_internal_error)],
         exception_handlers={HTTPException: _refused},
-        max_body_size=MAX_BODY_BYTES,
     )
     # A path without its last slash is no address of authentik's, and a redirect loses a POST.
     app.router.redirect_slashes = False
     return app
 
 
-def _routes(graph: schema.Schema, executor: Executor, viewers: Viewers) -> list[BaseRoute]:
-    text_of_schema = schema.printed(graph)
+def _documents(settings: Settings, executor: Executor) -> PersistedDocuments:
+    if settings.trusted_documents is None:
+        return PersistedDocuments()
+    trusted = read_trusted(settings.trusted_documents, executor.flaw)
+    return PersistedDocuments(trusted, settings.trusted_only)
 
-    async def sdl(_request: Request) -> Response:
-        return PlainTextResponse(text_of_schema)
+
+def _cors(settings: Settings) -> Iterator[Middleware]:
+    """What lets browsers ask for other sites: outermost, so that they may read refusals too."""
+    if settings.cors_origins:
+        yield Middleware(
+            CORSMiddleware,
+            allow_origins=settings.cors_origins,
+            allow_methods=("GET", "POST"),
+            allow_headers=("*",),
+            expose_headers=("X-Request-ID",),
+            max_age=PREFLIGHT_SECONDS,
+        )
+
+
+def _routes(answering: Endpoint, described: schema.Schema | None) -> list[BaseRoute]:
+    """All routes; where nothing is to be described there is no text of the schema."""
+    viewers = answering.viewers
 
     async def live(_request: Request) -> Response:
         return PlainTextResponse("live")
@@ -73,12 +102,22 @@ def _routes(graph: schema.Schema, executor: Executor, viewers: Viewers) -> list[
         return PlainTextResponse("ready")
 
     return [
-        *endpoint.routes(Endpoint(executor, viewers)),
+        *endpoint.routes(answering),
         *rest.routes(viewers),
-        Route("/schema.graphql", sdl),
+        *_sdl(described),
         Route("/-/health/live/", live),
         Route("/-/health/ready/", ready),
     ]
+
+
+def _sdl(described: schema.Schema | None) -> Iterator[Route]:
+    if described:
+        text = schema.printed(described)
+
+        async def sdl(_request: Request) -> Response:
+            return PlainTextResponse(text)
+
+        yield Route("/schema.graphql", sdl)
 
 
 async def _refused(_request: Request, error: Exception) -> Response:

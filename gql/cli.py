@@ -5,13 +5,14 @@ What a command needs is imported where it runs, so that help is there at once.
 
 import asyncio
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
-from cyclopts import App, CycloptsError, Parameter, validators
+from cyclopts import App, CycloptsError, Group, Parameter, validators
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -49,6 +50,63 @@ SchemaOption = Annotated[
 ]
 
 
+GRAPHQL = Group("GraphQL")
+LIMITS = Group("Limits", help="What a request may have or take; it is refused beyond.")
+
+
+@Parameter(name="*", group=GRAPHQL)
+@dataclass(frozen=True, kw_only=True)
+class GraphQLOptions:
+    """How GraphQL is answered, besides what there is to tell."""
+
+    cors_origin: Annotated[
+        list[str] | None,
+        Parameter(
+            negative=(),
+            consume_multiple=False,
+            help="A site whose pages may ask, as `https://app.example`, or `*`; several have commas"
+            " between them; else none.",
+        ),
+    ] = None
+    trusted_documents: Annotated[
+        Path | None, Parameter(help="The folder of the documents that are known by their hashes.")
+    ] = None
+    trusted_only: Annotated[
+        bool | None, Parameter(help="Refuse all documents but the trusted ones.")
+    ] = None
+    introspection: Annotated[
+        bool | None, Parameter(help="Answer what the schema is; else yes.")
+    ] = None
+    suggestions: Annotated[
+        bool | None, Parameter(help="Suggest names where one is wrong; else yes.")
+    ] = None
+    graphiql: Annotated[bool | None, Parameter(help="Show GraphiQL to browsers; else yes.")] = None
+
+    def settings(self) -> Mapping[str, Any]:
+        """What is given, by the names of the settings."""
+        given = vars(self).copy()
+        origins = given.pop("cors_origin")
+        return {**given, "cors_origins": None if origins is None else ",".join(origins)}
+
+
+@Parameter(name="*", group=LIMITS)
+@dataclass(frozen=True, kw_only=True)
+class LimitOptions:
+    """What a request may cost, by the names of the settings."""
+
+    max_body: Annotated[int | None, Parameter(help="Bytes; else 100000.")] = None
+    max_tokens: Annotated[int | None, Parameter(help="Of a document; else 2000.")] = None
+    max_depth: Annotated[int | None, Parameter(help="Of fields in fields; else 12.")] = None
+    max_aliases: Annotated[int | None, Parameter(help="Else 30.")] = None
+    max_directives: Annotated[int | None, Parameter(help="Else 50.")] = None
+    max_root_fields: Annotated[int | None, Parameter(help="Else 20.")] = None
+    max_cost: Annotated[
+        int | None, Parameter(help="Fields, each as often as it may be told; else 10000.")
+    ] = None
+    max_seconds: Annotated[float | None, Parameter(help="Of execution; else 10.")] = None
+    max_conditions: Annotated[int | None, Parameter(help="Of a filter; else 100.")] = None
+
+
 @app.command
 def serve(
     *,
@@ -61,6 +119,8 @@ def serve(
     viewer_ttl: Annotated[
         float | None, Parameter(help="For how many seconds a token is believed; else 5.")
     ] = None,
+    graphql: GraphQLOptions | None = None,
+    limits: LimitOptions | None = None,
 ) -> None:
     """Serve GraphQL and REST from a database, which is only read."""
     from gql import server
@@ -73,6 +133,8 @@ def serve(
         workers=workers,
         access_log=access_log,
         viewer_ttl=viewer_ttl,
+        **(graphql.settings() if graphql else {}),
+        **(vars(limits) if limits else {}),
     )
     with server.listen(settings.host, settings.port) as listening:
         url = server.url_of(listening)

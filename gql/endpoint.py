@@ -6,7 +6,6 @@ from typing import Any
 
 import orjson
 from graphql import ExecutionResult, GraphQLError
-from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
@@ -14,56 +13,80 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 from strawberry.http.ides import get_graphql_ide_html
 
+from gql import negotiation
 from gql.auth import Viewers, permit
-from gql.errors import FlowQLError, ForbiddenError, UnauthenticatedError
+from gql.errors import BadUserInputError, FlowQLError, ForbiddenError, UnauthenticatedError
 from gql.execution.documents import NoOperationError
 from gql.execution.executor import Asked, Executor
+from gql.limits import Limits
+from gql.negotiation import Wanted, wanted
+from gql.persisted import PersistedDocuments
+from gql.request import RefusedRequestError, check_reads, read
 from gql.types import Context
 from gql.unexpected import UnexpectedErrors, report
 
-ALLOWED = "GET, POST"
-
-
-class RefusedRequestError(Exception):
-    """A request that holds no operation; `status` is HTTP's."""
-
-    def __init__(self, status: int, message: str, headers: Mapping[str, str] | None = None) -> None:
-        super().__init__(message)
-        self.status = status
-        self.headers = headers
+ALLOW = {"Allow": "GET, POST"}
+# A browser that brings one of these did not come to look.
+QUESTIONS = ("query", "documentId", "extensions")
+# An answer is for who has the token, and as long as it lasts; so it need not vary by Accept either.
+UNSHARED = {"Cache-Control": "no-store"}
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """The ASGI application that answers GraphQL requests from one schema and one database."""
+    """The ASGI application that answers GraphQL requests from one schema and one database.
+
+    With `has_page` a browser that comes to look gets GraphiQL.
+    """
 
     executor: Executor
     viewers: Viewers
+    documents: PersistedDocuments
+    limits: Limits
+    has_page: bool = True
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request; whatever is wrong with it is told as GraphQL tells errors."""
         request = Request(scope, receive)
+        accepted = wanted(request.headers)
+        media_type = accepted.media_type or negotiation.JSON
         try:
-            response = await self._answer(request)
-        except RefusedRequestError as error:
-            response = _refusal(error.status, {"message": str(error)}, error.headers)
+            response = await self._answer(request, accepted)
+        except RefusedRequestError as refused:
+            response = _refusal(refused.status, refused.error, media_type, refused.headers)
         except UnauthenticatedError as error:
-            response = _refusal(401, _told(error), {"WWW-Authenticate": "Bearer"})
+            response = _refusal(401, error, media_type, {"WWW-Authenticate": "Bearer"})
         except ForbiddenError as error:
-            response = _refusal(403, _told(error))
+            response = _refusal(403, error, media_type)
+        except FlowQLError as error:
+            response = _refusal(_status(media_type), error, media_type)
         await response(scope, receive, send)
 
-    async def _answer(self, request: Request) -> Response:
+    async def _answer(self, request: Request, accepted: Wanted) -> Response:
+        """The answer, or the error of the first check that fails."""
+        if request.method == "OPTIONS":
+            return Response(None, 204, ALLOW)
         if request.method not in ("GET", "POST"):
             refused = f"{request.method} is not allowed: GraphQL is asked by GET or POST."
-            raise RefusedRequestError(405, refused, {"Allow": ALLOWED})
-        if _wants_a_page(request):
+            raise RefusedRequestError(405, refused, ALLOW)
+        if self.has_page and accepted.is_page and _looks(request):
             return HTMLResponse(get_graphql_ide_html())
+        if accepted.media_type is None:
+            refused = f"Answers are {negotiation.GRAPHQL} or {negotiation.JSON}."
+            raise RefusedRequestError(406, refused)
         viewer = await self.viewers.authenticate(request.headers)
         permit(viewer)
-        asked = await _asked(request)
-        result = await self._execute(asked, Context(self.viewers.database, viewer))
-        return _json(200, _body(result))
+        asked = await self._asked(request)
+        body = _body(await self._execute(asked, Context(self.viewers.database, viewer)))
+        status = 200 if "data" in body else _status(accepted.media_type)
+        return _json(status, body, accepted.media_type)
+
+    async def _asked(self, request: Request) -> Asked:
+        given = await read(request, self.limits.body)
+        text = self.documents.text(given)
+        if request.method == "GET":
+            check_reads(text, given.operation_name, self.limits.tokens)
+        return Asked(text, given.variables, given.operation_name)
 
     async def _execute(self, asked: Asked, context: Context) -> ExecutionResult:
         try:
@@ -71,64 +94,29 @@ class Endpoint:
         except NoOperationError:
             name = asked.operation_name
             missing = f"named {name!r} " if name else ""
-            raise RefusedRequestError(
-                400, f"The document has no operation {missing}to execute, or several."
+            raise BadUserInputError(
+                f"The document has no operation {missing}to execute, or several."
             ) from None
 
 
 def routes(endpoint: Endpoint) -> list[Route]:
     """Where GraphQL is asked: with and without a last slash, since a redirect loses a POST."""
-    guard = Middleware(UnexpectedErrors, body=lambda request_id: {"errors": [masked(request_id)]})
+    guard = Middleware(
+        UnexpectedErrors,
+        body=lambda request_id: {"errors": [masked(request_id)]},
+        media_type=_in_utf8(negotiation.JSON),
+    )
     return [Route(path, endpoint, middleware=[guard]) for path in ("/graphql", "/graphql/")]
 
 
-def _wants_a_page(request: Request) -> bool:
-    """Whether a browser came to look, rather than a program that takes anything."""
-    looks = request.method == "GET" and "query" not in request.query_params
-    return looks and "text/html" in request.headers.get("accept", "")
+def _looks(request: Request) -> bool:
+    """Whether a request comes to look, rather than with a question."""
+    return request.method == "GET" and not any(name in request.query_params for name in QUESTIONS)
 
 
-async def _asked(request: Request) -> Asked:
-    if request.method == "GET":
-        given: dict[str, Any] = dict(request.query_params)
-        given["variables"] = _parsed(given.get("variables") or "null", "The variables are")
-    else:
-        media_type = request.headers.get("content-type", "").partition(";")[0]
-        if media_type.strip().lower() != "application/json":
-            raise RefusedRequestError(415, "The body of a POST is application/json.")
-        given = _object(_parsed(await _body_of(request), "The body is"), "The body is")
-    return _checked(given)
-
-
-async def _body_of(request: Request) -> bytes:
-    try:
-        return await request.body()
-    except HTTPException as error:
-        raise RefusedRequestError(error.status_code, "The body is too large.") from None
-
-
-def _parsed(text: str | bytes, what: str) -> Any:
-    try:
-        return orjson.loads(text)
-    except orjson.JSONDecodeError:
-        raise RefusedRequestError(400, f"{what} not JSON.") from None
-
-
-def _object(value: Any, what: str) -> dict[str, Any]:
-    if not isinstance(value, dict):
-        raise RefusedRequestError(400, f"{what} not a JSON object.")
-    return value  # pyright: ignore[reportUnknownVariableType] - JSON has string keys
-
-
-def _checked(given: Mapping[str, Any]) -> Asked:
-    query, name = given.get("query"), given.get("operationName")
-    if not isinstance(query, str) or not query:
-        raise RefusedRequestError(400, "There is no query, which is a text.")
-    if not isinstance(name, str | None):
-        raise RefusedRequestError(400, "The operationName is not a text.")
-    variables = given.get("variables")
-    checked = {} if variables is None else _object(variables, "The variables are")
-    return Asked(query, checked, name or None)
+def _status(media_type: str) -> int:
+    """The status of a request of which nothing was executed, though it was one."""
+    return 400 if media_type == negotiation.GRAPHQL else 200
 
 
 def _body(result: ExecutionResult) -> Mapping[str, Any]:
@@ -153,9 +141,15 @@ def _formatted(errors: list[GraphQLError]) -> Iterator[Mapping[str, Any]]:
         if _unforeseen(error):
             yield {**error.formatted, **masked(request_id)}
         elif isinstance(error.original_error, RecursionError):
-            yield {"message": "The document is nested too deeply."}
+            yield _told(BadUserInputError("The document is nested too deeply."))
         else:
-            yield error.formatted
+            yield _coded(error.formatted)
+
+
+def _coded(error: Mapping[str, Any]) -> Mapping[str, Any]:
+    """An error with a code; what graphql-core itself finds wrong has none yet."""
+    extensions = {"code": BadUserInputError.code, **error.get("extensions", {})}
+    return {**error, "extensions": extensions}
 
 
 def _unforeseen(error: GraphQLError) -> Exception | None:
@@ -174,12 +168,20 @@ def _told(error: FlowQLError) -> Mapping[str, Any]:
 
 
 def _refusal(
-    status: int, error: Mapping[str, Any], headers: Mapping[str, str] | None = None
+    status: int, error: FlowQLError, media_type: str, headers: Mapping[str, str] | None = None
 ) -> Response:
-    return _json(status, {"errors": [error]}, headers)
+    return _json(status, {"errors": [_told(error)]}, media_type, headers)
 
 
 def _json(
-    status: int, body: Mapping[str, Any], headers: Mapping[str, str] | None = None
+    status: int,
+    body: Mapping[str, Any],
+    media_type: str,
+    headers: Mapping[str, str] | None = None,
 ) -> Response:
-    return Response(orjson.dumps(body), status, headers, "application/json")
+    told = UNSHARED if headers is None else {**UNSHARED, **headers}
+    return Response(orjson.dumps(body), status, told, _in_utf8(media_type))
+
+
+def _in_utf8(media_type: str) -> str:
+    return f"{media_type}; charset=utf-8"

@@ -2,16 +2,21 @@
 
 from typing import ClassVar
 
+FORBIDDEN = "You do not have permission to perform this action."
+
 
 class FlowQLError(Exception):
     """A question that cannot be answered, for a reason that the client may know.
 
     FlowQLError
-    ├── UnauthenticatedError    nobody is logged in, or the token is no token
-    ├── ForbiddenError          somebody is, and may see no flow
-    ├── BadUserInputError       an argument cannot be used
-    │   └── InvalidPageError    there is no such page
-    └── UnknownEnumValueError   a stored value is none that this version knows
+    ├── UnauthenticatedError         nobody is logged in, or the token is no token
+    ├── ForbiddenError               somebody is, and may see no flow
+    │   └── UntrustedDocumentError   or asks what only trusted documents may ask
+    ├── BadUserInputError            a request or an argument cannot be used
+    │   └── InvalidPageError         there is no such page
+    ├── LimitExceededError           a request asks for more than is allowed
+    ├── PersistedQueryNotFoundError  no document is known by an id
+    └── UnknownEnumValueError        a stored value is none that this version knows
 
     `code` is what GraphQL's clients find in an error's `extensions`.
     """
@@ -35,12 +40,19 @@ class ForbiddenError(FlowQLError):
 
     code = "FORBIDDEN"
 
+    def __init__(self, message: str = FORBIDDEN) -> None:
+        super().__init__(message)
+
+
+class UntrustedDocumentError(ForbiddenError):
+    """A document is none of those that may be asked alone."""
+
     def __init__(self) -> None:
-        super().__init__("You do not have permission to perform this action.")
+        super().__init__("Only trusted documents are executed here, and this is none of them.")
 
 
 class BadUserInputError(FlowQLError):
-    """An argument cannot be used, for the reason in the text."""
+    """A request or an argument cannot be used, for the reason in the text."""
 
     code = "BAD_USER_INPUT"
 
@@ -51,6 +63,21 @@ class InvalidPageError(BadUserInputError):
     def __init__(self, page: int, total_pages: int) -> None:
         last = "only page is 1" if total_pages == 1 else f"last page is {total_pages}"
         super().__init__(f"page {page} does not exist: the {last}.")
+
+
+class LimitExceededError(FlowQLError):
+    """A request asks for more than a limit allows, which the text names."""
+
+    code = "LIMIT_EXCEEDED"
+
+
+class PersistedQueryNotFoundError(FlowQLError):
+    """No document is known by the id that was given; Apollo's clients go by the text."""
+
+    code = "PERSISTED_QUERY_NOT_FOUND"
+
+    def __init__(self) -> None:
+        super().__init__("PersistedQueryNotFound")
 
 
 class UnknownEnumValueError(FlowQLError):

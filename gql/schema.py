@@ -1,29 +1,49 @@
 """The graph: its questions, and the schema whose text is schema.graphql."""
 
-from typing import Annotated
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
+from typing import Annotated, Any, TypeVar, cast
 
 import strawberry
-from graphql import GraphQLError
+from graphql import GraphQLError, GraphQLInputObjectType, GraphQLObjectType
 from strawberry.schema.config import StrawberryConfig
 from strawberry.types.execution import ExecutionContext
 
-from gql import resolvers
+from gql import identifiers, resolvers
 from gql.errors import BadUserInputError
-from gql.execution.fields import Objects
+from gql.execution.fields import Objects, graph_of
 from gql.execution.walk import EveryRoot
-from gql.resolvers import Selection
+from gql.resolvers import ConnectionQuery, ConnectionSelection, Selection
 from gql.types import (
     UUID,
     UUID_SCALAR,
+    Context,
     Flow,
+    FlowConnection,
+    FlowEdge,
     FlowOrdering,
     FlowPage,
+    FlowStageBinding,
     Info,
+    Node,
+    PageInfo,
     Pagination,
+    Policy,
+    PolicyBinding,
+    Stage,
 )
+from gql.where import FlowWhere
+from gql.where import read as where_of
+from models.batch import Batch
+from models.bindings import Part
+from models.database import Database
 from models.flow import FlowDeniedAction, FlowDesignation
 from models.listing import BY_SLUG, MAX_PAGE_SIZE, FlowQuery, Ordering
 from models.search import terms
+from models.viewer import Viewer
+
+T = TypeVar("T")
+N = TypeVar("N", bound=Node)
 
 
 @strawberry.type(description="What can be asked.")
@@ -81,7 +101,7 @@ class Query:
             designation=designation.value if designation else None,
             denied_action=denied_action.value if denied_action else None,
             search=terms(_text("search", search) or ""),
-            ordering=tuple(Ordering.of(term.value) for term in ordering or ()) or (BY_SLUG,),
+            ordering=_ordering(ordering),
             page=page,
             page_size=page_size,
         )
@@ -92,6 +112,92 @@ class Query:
         found = await resolvers.list_flows(context.database, context.viewer, query, wanted)
         pagination = Pagination(row=found.pagination) if found.pagination else None
         return FlowPage(row={"pagination": pagination, "results": Objects(Flow, found.flows)})
+
+    @strawberry.field(
+        description="Flows between cursors: a page costs the same however deep it lies, and flows that"
+        " come or go meanwhile are neither repeated nor left out. The first 20, if nothing is said."
+    )
+    async def flow_connection(  # noqa: PLR0913, PLR0917 - the arguments are the API
+        self,
+        info: Info,
+        first: Annotated[
+            int | None,
+            strawberry.argument(description="How many flows from the start, from 0 to 100."),
+        ] = strawberry.UNSET,
+        after: Annotated[
+            str | None, strawberry.argument(description="Only flows behind this cursor.")
+        ] = strawberry.UNSET,
+        last: Annotated[
+            int | None,
+            strawberry.argument(
+                description="How many flows from the end, from 0 to 100; in place of `first`."
+            ),
+        ] = strawberry.UNSET,
+        before: Annotated[
+            str | None,
+            strawberry.argument(
+                description="Only flows before this cursor; wants `last` or `first`."
+            ),
+        ] = strawberry.UNSET,
+        where: Annotated[
+            FlowWhere | None, strawberry.argument(description="What must hold for the flows.")
+        ] = strawberry.UNSET,
+        order_by: Annotated[
+            list[FlowOrdering] | None,
+            strawberry.argument(description="What to sort by, first things first; else the slug."),
+        ] = strawberry.UNSET,
+    ) -> FlowConnection:
+        """Flows between cursors."""
+        context = info.context
+        query = ConnectionQuery(
+            where=where_of("where", where or None, context.database),
+            ordering=_ordering(order_by),
+            first=given(first),
+            after=given(after),
+            last=given(last),
+            before=given(before),
+        )
+        wanted = connection_selection(info)
+        found = await resolvers.connect_flows(context.database, context.viewer, query, wanted)
+        return flow_connection(found)
+
+    @strawberry.field(
+        description="The stage of this primary key; null where there is none, or none that a flow"
+        " uses which you may see."
+    )
+    async def stage(
+        self,
+        info: Info,
+        pk: Annotated[UUID, strawberry.argument(description="The stage's primary key.")],
+    ) -> Stage | None:
+        """The stage of this primary key."""
+        return await _one(Stage, info.context, pk, info.selected())
+
+    @strawberry.field(
+        description="The policy of this primary key; null where there is none, or none that a flow"
+        " uses which you may see."
+    )
+    async def policy(
+        self,
+        info: Info,
+        pk: Annotated[UUID, strawberry.argument(description="The policy's primary key.")],
+    ) -> Policy | None:
+        """The policy of this primary key."""
+        return await _one(Policy, info.context, pk, info.selected())
+
+    @strawberry.field(
+        description="What has this id; null where there is none, or none that you may see."
+    )
+    async def node(
+        self,
+        info: Info,
+        id_: Annotated[
+            strawberry.ID, strawberry.argument(name="id", description="The id of a node.")
+        ],
+    ) -> Node | None:
+        """What has this id."""
+        name, pk = identifiers.read(id_, NODES)
+        return await _one(NODES[name], info.context, pk, info.selected(name))
 
     @strawberry.field(
         description="The flow of this slug; null where there is none, or none that you may see."
@@ -109,6 +215,66 @@ class Query:
         return next(iter(Objects(Flow, found)), None)
 
 
+# What the columns of an edge's flow begin with.
+NODE = "node."
+# The cursors that a page's place is told with.
+ENDS = {"start_cursor", "end_cursor"}
+
+
+def connection_selection(info: Info) -> ConnectionSelection:
+    """What is selected of a connection."""
+    selected, place = info.selected() or (), info.selected("page_info") or ()
+    nodes, edges = info.selected("nodes"), info.selected("edges")
+    of_edges = [name.removeprefix(NODE) for name in edges or () if name.startswith(NODE)]
+    return ConnectionSelection(
+        columns=None if nodes is edges is None else (*(nodes or ()), *of_edges),
+        cursors="cursor" in (edges or ()) or not ENDS.isdisjoint(place),
+        has_next="has_next_page" in place,
+        has_previous="has_previous_page" in place,
+        total_count="total_count" in selected,
+    )
+
+
+def flow_connection(found: resolvers.FlowConnection) -> FlowConnection:
+    """The connection that was found."""
+    flows, cursors = found.flows, found.cursors or [""] * found.flows.size
+    edges = {f"{NODE}{name}": values for name, values in flows.columns.items()}
+    place = PageInfo(
+        row={
+            "has_next_page": found.has_next,
+            "has_previous_page": found.has_previous,
+            "start_cursor": cursors[0] if cursors else None,
+            "end_cursor": cursors[-1] if cursors else None,
+        }
+    )
+    row = {
+        "edges": Objects(FlowEdge, Batch({**edges, "cursor": cursors}, flows.size)),
+        "nodes": Objects(Flow, flows),
+        "page_info": place,
+        "total_count": found.total_count,
+    }
+    return FlowConnection(row=row)
+
+
+Find = Callable[[Database, Viewer, str, tuple[str, ...]], Awaitable[Batch]]
+FINDS: Mapping[type[Node], Find] = {
+    Flow: resolvers.find_flow_by_pk,
+    FlowStageBinding: resolvers.find_stage_binding,
+    Stage: partial(resolvers.find_part, Part.STAGE),
+    Policy: partial(resolvers.find_part, Part.POLICY),
+    PolicyBinding: resolvers.find_policy_binding,
+}
+NODES: Mapping[str, type[Node]] = {kind.__name__: kind for kind in FINDS}
+
+
+async def _one(
+    kind: type[N], context: Context, pk: str, columns: tuple[str, ...] | None
+) -> N | None:
+    """The object of a type and a primary key, None where the viewer may see none such."""
+    found = await FINDS[kind](context.database, context.viewer, pk, columns or ())
+    return next(iter(Objects(kind, found)), None)
+
+
 class Schema(strawberry.Schema):
     """Strawberry's schema, which leaves the logging of errors to who knows the request."""
 
@@ -121,12 +287,30 @@ class Schema(strawberry.Schema):
 def build() -> Schema:
     """The schema of the graph."""
     config = StrawberryConfig(scalar_map={UUID: UUID_SCALAR}, info_class=Info)
-    return Schema(query=Query, config=config, execution_context_class=EveryRoot)
+    types = [Flow, FlowStageBinding, Stage, Policy, PolicyBinding]
+    built = Schema(query=Query, types=types, config=config, execution_context_class=EveryRoot)
+    described = cast(GraphQLObjectType, graph_of(built).type_map["__Type"])
+    # Strawberry's own fails on a list and on what is not null.
+    described.fields["isOneOf"].resolve = _is_one_of
+    return built
 
 
 def printed(schema: Schema) -> str:
     """The schema in GraphQL's own language: what schema.graphql says."""
     return schema.as_str() + "\n"
+
+
+def given(value: T | None) -> T | None:
+    """An argument's value; what is not given is None too."""
+    return None if value is strawberry.UNSET else value
+
+
+def _ordering(terms: Sequence[FlowOrdering] | None) -> tuple[Ordering, ...]:
+    return tuple(Ordering.of(term.value) for term in terms or ()) or (BY_SLUG,)
+
+
+def _is_one_of(kind: Any, _info: Any) -> bool | None:
+    return kind.is_one_of if isinstance(kind, GraphQLInputObjectType) else None
 
 
 def _text(argument: str, value: str | None) -> str | None:

@@ -18,8 +18,7 @@ from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
 
 from gql.app import create_app
-from gql.settings import PREFIX, Settings, read_settings
-from models.database import open_database
+from gql.settings import Settings, read_settings
 from models.errors import RefusedError
 
 # uvicorn then cancels what is still being answered: SIGTERM ends a server within 5 seconds.
@@ -66,14 +65,14 @@ def url_of(listening: socket.socket) -> str:
 def serve(settings: Settings, listening: socket.socket, announce: Announce) -> None:
     """Serve until SIGTERM or SIGINT.
 
-    Raises DatabaseError if the database cannot be served, and ServerError if that befalls a worker
-    that takes another's place.
+    Raises DatabaseError if the database cannot be served, TrustedDocumentError if the trusted
+    documents cannot, and ServerError if that befalls a worker that takes another's place.
     """
     signal.signal(signal.SIGTERM, _end)
     asyncio.run(_check(settings))
     config = _config(settings)
     if settings.workers > 1:
-        os.environ.update(_environment(settings))
+        os.environ.update(settings.environment)
         announce()
         supervisor = Multiprocess(config, sockets=[listening])
         supervisor.run()
@@ -91,9 +90,10 @@ def _end(_signal: int, _frame: FrameType | None) -> None:
 
 
 async def _check(settings: Settings) -> None:
-    """Find out now, and not in a worker, that the database cannot be served."""
-    database = await open_database(settings.database_url, settings.schema_name)
-    await database.close()
+    """Find out now, and not in a worker, that the settings cannot be served."""
+    application = create_app(settings)
+    async with application.router.lifespan_context(application):
+        pass
 
 
 def worker() -> Starlette:
@@ -138,19 +138,6 @@ def _config(settings: Settings) -> uvicorn.Config:
         server_header=False,
         timeout_graceful_shutdown=GRACE_SECONDS,
     )
-
-
-def _environment(settings: Settings) -> dict[str, str]:
-    """What workers read their settings from."""
-    return {
-        f"{PREFIX}DATABASE_URL": settings.database_url,
-        f"{PREFIX}SCHEMA": settings.schema_name,
-        f"{PREFIX}HOST": settings.host,
-        f"{PREFIX}PORT": str(settings.port),
-        f"{PREFIX}WORKERS": str(settings.workers),
-        f"{PREFIX}ACCESS_LOG": str(settings.access_log),
-        f"{PREFIX}VIEWER_TTL": str(settings.viewer_ttl),
-    }
 
 
 def _logging(*, access_log: bool) -> dict[str, Any]:

@@ -1,23 +1,37 @@
 """The types of the graph; nothing is generated from the tables, so no column appears by itself."""
 
 import uuid
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any, NewType, TypeVar, cast
+from typing import Annotated, Any, NewType, TypeVar, cast
 
 import strawberry
 
-from gql import presentation
+from gql import presentation, resolvers
 from gql.errors import BadUserInputError
-from gql.execution.fields import Known, Object, column
+from gql.execution.fields import (
+    METADATA,
+    Known,
+    Load,
+    Object,
+    Relation,
+    column,
+    embedded,
+    loaded,
+    related,
+)
 from gql.execution.selection import selected
+from gql.identifiers import GlobalId
+from models.batch import Grouped
+from models.bindings import Part
 from models.database import Database
 from models.flow import (
     FlowAuthentication,
     FlowDeniedAction,
     FlowDesignation,
     FlowLayout,
+    InvalidResponseAction,
     PolicyEngineMode,
 )
 from models.viewer import Viewer
@@ -33,6 +47,8 @@ class Context:
 
     database: Database
     viewer: Viewer
+    # What loads for graphql-core; a plan needs none.
+    loaders: dict[Any, Any] = field(default_factory=dict[Any, Any])
 
 
 class Info(strawberry.Info[Context, None]):
@@ -129,6 +145,17 @@ describe(
 )
 
 
+describe(
+    InvalidResponseAction,
+    "What a flow does when a stage is answered wrongly.",
+    {
+        InvalidResponseAction.RETRY: "Asks the stage again.",
+        InvalidResponseAction.RESTART: "Begins anew.",
+        InvalidResponseAction.RESTART_WITH_CONTEXT: "Begins anew, and keeps what was answered.",
+    },
+)
+
+
 class FlowOrdering(Enum):
     """What flows are sorted by: a name of REST's, with a dash in front for the descending order."""
 
@@ -192,12 +219,54 @@ def background_url(background: str, context: Context) -> str:
     return presentation.background_url(background, context.database.schema)
 
 
+def of_viewer(load: Callable[..., Any], *given: Any) -> Load:
+    """A resolver, asked for many parents as who asks."""
+
+    async def found(
+        context: Context, keys: Sequence[Any], columns: tuple[str, ...], **arguments: Any
+    ) -> Grouped:
+        return await load(*given, context.database, context.viewer, keys, columns, **arguments)
+
+    return found
+
+
+def identified(type_: str) -> Any:
+    """The field `id` of a type of nodes."""
+    return column("pk", "The id that `node` takes, opaque.", GlobalId(type_))
+
+
+def flows_using(part: Part, description: str) -> Any:
+    """The field `flows` of a stage or a policy."""
+    relation = Relation("pk", lambda: Flow, of_viewer(resolvers.flows_using, part))
+
+    async def flows(
+        root: Object,
+        info: Info,
+        first: Annotated[
+            int, strawberry.argument(description="How many flows at most, from 0 to 100.")
+        ] = 20,
+    ) -> Any:
+        return await loaded(relation, root, info, {"first": first})
+
+    return strawberry.field(
+        cast(Any, flows), description=description, metadata={METADATA: relation}
+    )
+
+
+@strawberry.interface(description="What has an id, by which it can be asked for again.")
+class Node(Object):
+    """What has an id."""
+
+    id: strawberry.ID = column("pk", "The id that `node` takes, opaque.")
+
+
 @strawberry.type(
     description="A row of stages that a person walks through to log in, enroll or recover."
 )
-class Flow(Object):
+class Flow(Node):
     """A flow, told from its stored row."""
 
+    id: strawberry.ID = identified("Flow")
     pk: UUID = column("pk", "The primary key.")
     policybindingmodel_ptr_id: UUID = column(
         "policybindingmodel_ptr_id", "The key that policies are bound to; differs from `pk`."
@@ -246,6 +315,120 @@ class Flow(Object):
         "Who may start the flow; null with an error where unknown.",
         Known(FlowAuthentication),
     )
+    stage_bindings: list["FlowStageBinding"] = related(
+        "pk",
+        lambda: FlowStageBinding,
+        of_viewer(resolvers.stage_bindings),
+        "How the flow is put together, in the order it runs.",
+    )
+    policy_bindings: list["PolicyBinding"] = related(
+        "policybindingmodel_ptr_id",
+        lambda: PolicyBinding,
+        of_viewer(resolvers.policy_bindings),
+        "What decides who may walk through the flow, in order.",
+    )
+
+
+@strawberry.type(description="A stage's place in a flow.")
+class FlowStageBinding(Node):
+    """A stage's place in a flow."""
+
+    id: strawberry.ID = identified("FlowStageBinding")
+    pk: UUID = column("pk", "The primary key.")
+    order: int = column("order", "What the bindings of a flow are sorted by, lowest first.")
+    evaluate_on_plan: bool = column(
+        "evaluate_on_plan", "Whether its policies are asked when the flow is planned."
+    )
+    re_evaluate_policies: bool = column(
+        "re_evaluate_policies", "Whether its policies are asked when the stage is about to run."
+    )
+    invalid_response_action: InvalidResponseAction | None = column(
+        "invalid_response_action",
+        "What the flow does when the stage is answered wrongly; null with an error where unknown.",
+        Known(InvalidResponseAction),
+    )
+    stage: "Stage" = embedded("stage", lambda: Stage, "The stage.")
+    flow: Flow = embedded("flow", lambda: Flow, "The flow.")
+    policy_bindings: list["PolicyBinding"] = related(
+        "policybindingmodel_ptr_id",
+        lambda: PolicyBinding,
+        of_viewer(resolvers.policy_bindings),
+        "What decides whether the stage is shown, in order.",
+    )
+
+
+@strawberry.type(description="One step, which any number of flows can use.")
+class Stage(Node):
+    """One step."""
+
+    id: strawberry.ID = identified("Stage")
+    pk: UUID = column("pk", "The primary key.")
+    name: str = column("name", "The name that administrators see; unique.")
+    type: str | None = column(
+        "type",
+        "The blueprint model, such as `authentik_stages_password.passwordstage`; null where unknown.",
+    )
+    flows: list[Flow] = flows_using(
+        Part.STAGE, "The flows that use the stage, by slug, each once; those that you may see."
+    )
+
+
+@strawberry.type(description="A rule that lets somebody pass, or not.")
+class Policy(Node):
+    """A rule."""
+
+    id: strawberry.ID = identified("Policy")
+    pk: UUID = column("pk", "The primary key.")
+    name: str = column("name", "The name that administrators see; unique.")
+    type: str | None = column(
+        "type",
+        "The blueprint model, such as `authentik_policies_expression.expressionpolicy`; null where"
+        " unknown.",
+    )
+    execution_logging: bool = column(
+        "execution_logging", "Whether each of its decisions is logged."
+    )
+    flows: list[Flow] = flows_using(
+        Part.POLICY,
+        "The flows that use the policy, bound to themselves or to one of their stage bindings, by"
+        " slug, each once; those that you may see.",
+    )
+
+
+@strawberry.type(description="Users with the same rights.")
+class Group(Object):
+    """Users with the same rights."""
+
+    pk: UUID = column("pk", "The primary key.")
+    name: str = column("name", "The name; unique.")
+
+
+@strawberry.type(description="Somebody, or some program, that has an account.")
+class User(Object):
+    """Who has an account."""
+
+    pk: int = column("pk", "The primary key.")
+    name: str = column("name", "The name that is displayed.")
+
+
+@strawberry.type(
+    description="What decides on a flow, or on a stage in it: a policy, a group or a user."
+)
+class PolicyBinding(Node):
+    """What decides."""
+
+    id: strawberry.ID = identified("PolicyBinding")
+    pk: UUID = column("pk", "The primary key.")
+    order: int = column("order", "What the bindings of a target are sorted by, lowest first.")
+    enabled: bool = column("enabled", "Whether it is asked at all.")
+    negate: bool = column("negate", "Whether its result is turned round.")
+    timeout: int = column("timeout", "Seconds after which a policy is given up.")
+    failure_result: bool = column("failure_result", "The result where a policy fails.")
+    policy: Policy | None = embedded("policy", lambda: Policy, "The policy, if it is one.")
+    group: Group | None = embedded(
+        "group", lambda: Group, "The group whose members pass, if it is one."
+    )
+    user: User | None = embedded("user", lambda: User, "The user who passes, if it is one.")
 
 
 @strawberry.type(description="A page of flows.")
@@ -254,3 +437,39 @@ class FlowPage(Object):
 
     pagination: Pagination = column("pagination", "Where this page lies among all.")
     results: list[Flow] = column("results", "The flows of this page.")
+
+
+@strawberry.type(description="A flow's place in a connection.")
+class FlowEdge(Object):
+    """A flow's place in a connection."""
+
+    cursor: str = column("cursor", "What `after` and `before` take, opaque.")
+    node: Flow = embedded("node", lambda: Flow, "The flow.")
+
+
+@strawberry.type(description="Where a page of a connection lies.")
+class PageInfo(Object):
+    """Where a page lies."""
+
+    has_next_page: bool = column("has_next_page", "Whether there are flows behind this page.")
+    has_previous_page: bool = column(
+        "has_previous_page", "Whether there are flows before this page."
+    )
+    start_cursor: str | None = column(
+        "start_cursor", "The cursor of the page's first flow, null where there is none."
+    )
+    end_cursor: str | None = column(
+        "end_cursor", "The cursor of the page's last flow, null where there is none."
+    )
+
+
+@strawberry.type(description="A page of flows between cursors.")
+class FlowConnection(Object):
+    """A page of flows between cursors."""
+
+    edges: list[FlowEdge] = column("edges", "The flows of this page, with their cursors.")
+    nodes: list[Flow] = column("nodes", "The flows of this page.")
+    page_info: PageInfo = column("page_info", "Where this page lies.")
+    total_count: int = column(
+        "total_count", "How many flows there are that `where` admits; costs a count."
+    )

@@ -32,6 +32,7 @@ class UnexpectedErrors:
 
     app: ASGIApp
     body: Callable[[str], Mapping[str, Any]]
+    media_type: str = "application/json"
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let the application answer, or answer for it."""
@@ -46,4 +47,4 @@ class UnexpectedErrors:
             request_id = report(error)
             body = orjson.dumps(self.body(request_id))
             headers = {"X-Request-ID": request_id}
-            await Response(body, 500, headers, "application/json")(scope, receive, send)
+            await Response(body, 500, headers, self.media_type)(scope, receive, send)

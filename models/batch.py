@@ -1,6 +1,7 @@
 """Rows that are read together, kept column by column."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import groupby
 from typing import Any, NamedTuple
 
 
@@ -15,6 +16,24 @@ class Batch(NamedTuple):
         """A batch of this one row."""
         return cls({name: (value,) for name, value in row.items()}, 1)
 
+    def row(self, index: int) -> "Batch":
+        """A batch of just the row at that index."""
+        return self.part(index, index + 1)
+
+    def part(self, start: int, stop: int) -> "Batch":
+        """A batch of the rows from `start` up to, and without, `stop`."""
+        columns = {name: values[start:stop] for name, values in self.columns.items()}
+        return Batch(columns, stop - start)
+
+    def chosen(self, indexes: Sequence[int]) -> "Batch":
+        """A batch of the rows at these indexes, in their order."""
+        columns = {name: [values[i] for i in indexes] for name, values in self.columns.items()}
+        return Batch(columns, len(indexes))
+
+    def tuples(self, names: Iterable[str]) -> Iterator[tuple[Any, ...]]:
+        """The values of these columns, row by row."""
+        return zip(*(self.columns[name] for name in names), strict=True) if self.size else iter(())
+
     def rows(self) -> Iterator[Mapping[str, Any]]:
         """The same, row by row."""
         for index in range(self.size):
@@ -22,3 +41,32 @@ class Batch(NamedTuple):
 
 
 NO_ROWS = Batch({}, 0)
+NOWHERE = (0, 0)
+
+
+class Grouped(NamedTuple):
+    """Rows that belong to others: those of a key are where its span says, from and up to."""
+
+    batch: Batch
+    spans: Mapping[str, tuple[int, int]]
+
+    @classmethod
+    def by(cls, keys: Sequence[str], batch: Batch) -> "Grouped":
+        """Rows that are sorted by the key of whom they belong to."""
+        spans: dict[str, tuple[int, int]] = {}
+        stop = 0
+        for key, same in groupby(keys):
+            start, stop = stop, stop + sum(1 for _ in same)
+            spans[key] = start, stop
+        return cls(batch, spans)
+
+    def span(self, key: str) -> tuple[int, int]:
+        """Where the rows of a key are."""
+        return self.spans.get(key, NOWHERE)
+
+    def of(self, key: str) -> Batch:
+        """The rows of a key."""
+        return self.batch.part(*self.span(key))
+
+
+NOTHING = Grouped(NO_ROWS, {})

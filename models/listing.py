@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Literal, NamedTuple, Self, TypeVarTuple
 
 from sqlalchemy import (
@@ -18,7 +19,6 @@ from sqlalchemy import (
     literal_column,
     select,
 )
-from sqlalchemy.sql.base import ReadOnlyColumnCollection
 from sqlmodel import col
 
 from models import relations, search
@@ -27,6 +27,7 @@ from models.columns import TEXT, UUID
 from models.flow import Flow
 from models.lists import IsIn
 from models.viewer import Viewer, is_granted
+from models.where import Columns, Condition, holds
 
 Ts = TypeVarTuple("Ts")
 
@@ -76,6 +77,8 @@ ORDERINGS = (
 SORTABLE: Mapping[str, SQLColumnExpression[Any]] = {
     name: (STORED | RELATED)[name] for name in ORDERINGS
 }
+# What no two flows have alike.
+UNIQUE = frozenset({"slug", *UUIDS})
 FILTERS = {"pk": UUID, "name": TEXT, "slug": TEXT, "designation": TEXT, "denied_action": TEXT}
 
 
@@ -149,17 +152,19 @@ FLOW_ROW = tuple(FlowRow.__slots__)
 class Admitted(NamedTuple):
     """How many flows are admitted, but for the values: one row.
 
-    Its parameters have the names of `filters`, and those of a search and of `user_id`.
+    Its parameters have the names of `filters`, and those of a search, of `where` and of `user_id`.
     """
 
     filters: tuple[str, ...]
     is_searched: bool
     is_restricted: bool
+    where: Condition | None = None
 
     @property
     def is_narrow(self) -> bool:
         """Whether not all flows are admitted."""
-        return bool(self.filters) or self.is_searched or self.is_restricted
+        is_asked_for = bool(self.filters) or self.is_searched or self.where is not None
+        return is_asked_for or self.is_restricted
 
     def select(self) -> Select[int]:
         """Their number."""
@@ -179,6 +184,8 @@ class Admitted(NamedTuple):
                 col(Flow.title),
                 col(Flow.denied_action),
             )
+        if self.where is not None:
+            yield holds(self.where, SORTABLE)
 
 
 class Flows(NamedTuple):
@@ -202,8 +209,9 @@ class Flows(NamedTuple):
 
     def told(self) -> Select[*tuple[Any, ...]]:
         """What is told of every flow."""
-        told = [_told(name, self.plan_keys) for name in self.columns]
-        return select(*(told or [literal_column("1")])).select_from(Flow)
+        known = told(self.plan_keys)
+        columns = [known[name] for name in self.columns]
+        return select(*(columns or [literal_column("1")])).select_from(Flow)
 
 
 class Page(NamedTuple):
@@ -225,7 +233,7 @@ class Page(NamedTuple):
             page, count = self._slugs_first()
         if self.is_counted:
             page = page.add_columns(count.correlate(None).scalar_subquery())
-        return page.order_by(*_sorted(self.ordering, SORTABLE))
+        return page.order_by(*in_order(self.ordering, SORTABLE))
 
     def _slugs_first(self) -> tuple[Select[*tuple[Any, ...]], Select[int]]:
         """The page, by its slugs, and the count.
@@ -234,11 +242,11 @@ class Page(NamedTuple):
         flows: so what OFFSET passes over is never told, and what is sorted is small.
         """
         admitted = self.flows.admitted
-        hits, count = _hits(admitted, self.ordering), admitted.select()
+        found, count = hits(admitted, self.ordering), admitted.select()
         if self._shares_hits:
-            hits = hits.element.cte("hits").prefix_with("MATERIALIZED", dialect="postgresql")
-            count = select(func.count()).select_from(hits)
-        slugs = _cut(select(hits.c.slug).order_by(*_sorted(self.ordering, hits.c)))
+            found = found.element.cte("hits").prefix_with("MATERIALIZED", dialect="postgresql")
+            count = select(func.count()).select_from(found)
+        slugs = _cut(select(found.c.slug).order_by(*in_order(self.ordering, found.c)))
         return self.flows.told().where(IsIn(col(Flow.slug), slugs)), count
 
     @property
@@ -265,31 +273,38 @@ def values(query: FlowQuery, viewer: Viewer) -> dict[str, Any]:
 
 
 def complete(ordering: Sequence[Ordering]) -> tuple[Ordering, ...]:
-    """The terms once each, with the slug as the last, so that pages never overlap."""
+    """The terms once each, up to the first that breaks all ties, at last the slug."""
     terms: dict[str, Ordering] = {}
     for term in (*ordering, BY_SLUG):
         terms.setdefault(term.name, term)
+        if term.name in UNIQUE:
+            break
     return tuple(terms.values())
 
 
-def _hits(admitted: Admitted, ordering: Sequence[Ordering]) -> Subquery:
-    """The admitted flows, as far as it takes to sort them."""
-    columns: list[Any] = [SORTABLE[term.name].label(term.name) for term in ordering]
+def hits(admitted: Admitted, ordering: Sequence[Ordering]) -> Subquery:
+    """The slugs of the admitted flows, and what it takes to sort them."""
+    names = dict.fromkeys((*(term.name for term in ordering), BY_SLUG.name))
+    columns: list[Any] = [SORTABLE[name].label(name) for name in names]
     return select(*columns).select_from(Flow).where(*admitted.conditions()).subquery("hits")
 
 
-def _sorted(
+def in_order(
     ordering: Sequence[Ordering],
-    columns: Mapping[str, SQLColumnExpression[Any]] | ReadOnlyColumnCollection[str, Any],
+    columns: Columns,
 ) -> Iterator[ColumnElement[Any]]:
+    """What sorts by the terms, which stand for these columns."""
     for term in ordering:
         column = columns[term.name]
         yield column.desc() if term.descending else column.asc()
 
 
-def _told(name: str, plan_keys: PlanKeys) -> SQLColumnExpression[Any]:
-    if name == "cache_count":
-        return relations.plan_count(col(Flow.flow_uuid), plan_keys)
-    column = RELATED[name] if name in RELATED else STORED[name]
+@cache
+def told(plan_keys: PlanKeys) -> Mapping[str, SQLColumnExpression[Any]]:
+    """What is selected of a flow, by the names of COLUMNS."""
     # The drivers' own uuids are no texts.
-    return cast(column, Text) if name in UUIDS else column
+    stored = {
+        name: cast(column, Text) if name in UUIDS else column for name, column in STORED.items()
+    }
+    plans = relations.plan_count(col(Flow.flow_uuid), plan_keys)
+    return {**stored, **RELATED, "cache_count": plans}

@@ -64,6 +64,12 @@ class IsAny(FunctionElement[bool]):
         super().__init__(column, bindparam(parameter, type_=TextList()))
 
 
+class IsAnyText(IsAny):
+    """The same of a text."""
+
+    inherit_cache = True
+
+
 class IsIn(FunctionElement[bool]):
     """The condition that a value is one of those that a SELECT finds, which is run first."""
 
@@ -93,6 +99,12 @@ def _joined(element: Listed, compiler: SQLCompiler, **options: Any) -> str:
 def _any(element: IsAny, compiler: SQLCompiler, **options: Any) -> str:
     column, values = parts(element, compiler, options)
     return f"{column} = ANY(CAST({values} AS uuid[]))"
+
+
+@compiles(IsAnyText, "postgresql")
+def _any_text(element: IsAnyText, compiler: SQLCompiler, **options: Any) -> str:
+    column, values = parts(element, compiler, options)
+    return f"{column} = ANY({values})"
 
 
 @compiles(IsAny, "sqlite")

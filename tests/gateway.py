@@ -38,9 +38,8 @@ def bearer(key: str | None) -> dict[str, str]:
 class Gateway:
     """An application that runs in a thread of its own from `with` to its end."""
 
-    def __init__(self, database_url: str, schema: str = "public", viewer_ttl: float = 5) -> None:
-        settings = Settings(database_url=database_url, schema_name=schema, viewer_ttl=viewer_ttl)
-        self.app = create_app(settings)
+    def __init__(self, database_url: str, schema: str = "public", **others: Any) -> None:
+        self.app = create_app(Settings(database_url=database_url, schema_name=schema, **others))
         self._stack = ExitStack()
         self._portal: BlockingPortal
 
@@ -104,4 +103,4 @@ class Gateway:
         await self.app(scope, receive, send)
         start, *rest = sent
         told = {name.decode().lower(): value.decode("latin-1") for name, value in start["headers"]}
-        return Answer(start["status"], told, b"".join(part["body"] for part in rest))
+        return Answer(start["status"], told, b"".join(part.get("body", b"") for part in rest))

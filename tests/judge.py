@@ -19,6 +19,7 @@ from gql.types import Context
 from models.database import Database, open_database
 from models.viewer import Viewer
 
+BAD_INPUT = {"code": "BAD_USER_INPUT"}
 FORBIDDEN = "You do not have permission to perform this action."
 
 
@@ -66,9 +67,10 @@ class Judge:
         try:
             asked = orjson.loads(body)
         except orjson.JSONDecodeError:
-            return _verdict(400, message="The body is not JSON.")
+            return _verdict(400, message="The body is not JSON.", extensions=BAD_INPUT)
         if not asked["query"]:
-            return _verdict(400, message="There is no query, which is a text.")
+            missing = "There is no query, which is a text."
+            return _verdict(400, message=missing, extensions=BAD_INPUT)
         return await self._executed(asked, viewer)
 
     async def _executed(self, asked: Mapping[str, Any], viewer: Viewer) -> Verdict:
@@ -84,7 +86,7 @@ class Judge:
         except (CannotGetOperationTypeError, InvalidOperationTypeError):
             named = f"named {name!r} " if name else ""
             missing = f"The document has no operation {named}to execute, or several."
-            return _verdict(400, message=missing)
+            return _verdict(200, message=missing, extensions=BAD_INPUT)
         return Verdict(200, orjson.dumps(_told(result)))
 
     async def _viewer(self, key: str) -> Viewer:
@@ -110,10 +112,15 @@ def _check_choice(query: str, name: str | None) -> None:
 def _told(result: ExecutionResult) -> Mapping[str, Any]:
     if not result.errors:
         return {"data": result.data}
-    errors = [error.formatted for error in sorted(result.errors, key=_path)]
+    errors = [_coded(error.formatted) for error in sorted(result.errors, key=_path)]
     # What fails before it is executed fails at no path.
     executed = result.data is not None or any(error.path for error in result.errors)
     return {"data": result.data, "errors": errors} if executed else {"errors": errors}
+
+
+def _coded(error: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The error with a code, which graphql-core's own have not."""
+    return {**error, "extensions": {**BAD_INPUT, **error.get("extensions", {})}}
 
 
 def _path(error: GraphQLError) -> list[Any]:

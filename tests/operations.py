@@ -539,9 +539,6 @@ def fields_of(schema: GraphQLSchema, kind: GraphQLNamedType) -> Mapping[str, Gra
     known: dict[str, GraphQLField] = {}
     if isinstance(kind, GraphQLObjectType | GraphQLInterfaceType):
         known = dict(sorted(kind.fields.items(), key=lambda item: not is_leaf(item[1])))
-    if kind.name == "__Type":
-        # Strawberry's resolver of it fails on a list and on what is not null.
-        known.pop("isOneOf", None)
     known["__typename"] = TypeNameMetaFieldDef
     if kind is schema.query_type:
         known |= {"__schema": SchemaMetaFieldDef, "__type": TypeMetaFieldDef}

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice, repeat
 from random import Random
 from typing import Any
 from urllib.parse import quote
@@ -22,6 +23,9 @@ READERS = (
     "internal_service_account_none",
 )
 NOTHING = "no-flow-has-this"
+
+MOST_ALIASES = 30
+MOST_DIRECTIVES = 50
 
 Path = list[str | int]
 
@@ -134,8 +138,20 @@ class _Evaluation:
 def random_queries(seed: int, count: int) -> Iterator[Query]:
     """Yield `count` queries, the same for the same seed."""
     chance = Random(seed)
-    for _ in range(count):
-        yield _Maker(chance).query()
+    made = (_Maker(chance).query() for _ in repeat(None))
+    yield from islice(filter(_is_allowed, made), count)
+
+
+def _is_allowed(query: Query) -> bool:
+    """Whether a query has no more aliases and directives, fragments opened, than anybody may ask."""
+    aliases = directives = 0
+    pending = [root.node for root in query.roots]
+    while pending:
+        node = pending.pop()
+        aliases += node.key != node.name
+        directives += bool(node.directive)
+        pending += query.fragments.get(node.fragment, node.children)
+    return aliases <= MOST_ALIASES and directives <= MOST_DIRECTIVES
 
 
 class _Maker:

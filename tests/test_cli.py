@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterator
 from contextlib import chdir
+from dataclasses import fields
 from pathlib import Path
 from socket import create_server
 from urllib.parse import quote
@@ -14,9 +15,12 @@ from processes import flowql, free_port
 from psycopg import sql
 from serving import done_here, refused, refused_here
 
+from gql.limits import Limits
+from gql.settings import Settings, read_settings
 from models.database import migrate
 
 SDL = Path(__file__).parents[1] / "schema.graphql"
+README = SDL.with_name("README.md")
 
 NO_SUCH_DATABASE = "there is no database at nowhere.db: create it with 'flowql migrate'"
 UNREADABLE = "the database URL cannot be read: is a character not escaped?"
@@ -53,18 +57,62 @@ def test_help_names_every_command() -> None:
 def test_help_of_serve_names_every_option_and_its_default() -> None:
     """`flowql serve --help` has all of its options."""
     told = flowql("serve", "--help").stdout
-    for option in (
-        "--host",
-        "--port",
-        "--database",
-        "--schema",
-        "--workers",
-        "--access-log",
-        "--viewer-ttl",
-    ):
-        assert option in told
+    for option in options():
+        assert f" {option} " in told
     for default in ("127.0.0.1", "8000", "sqlite:///flowql.db", "public", "one"):
         assert f"else {default}." in told
+    for limit in fields(Limits):
+        assert f"lse {limit.default}." in " ".join(told.split())
+
+
+def options() -> Iterator[str]:
+    """What the settings are called on the command line."""
+    for name in Settings.model_fields:
+        short = {"database_url": "database", "schema_name": "schema", "cors_origins": "cors_origin"}
+        yield f"--{short.get(name, name).replace('_', '-')}"
+
+
+def test_the_readme_has_every_setting() -> None:
+    """Its table names each option and each variable."""
+    told = README.read_text()
+    for option in options():
+        assert f"`{option}`" in told or f"`{option}/" in told, option
+    for variable in CHANGED.environment:
+        assert f"`{variable}`" in told, variable
+
+
+CHANGED = Settings(
+    database_url="sqlite:///a b,c.db",
+    schema_name="t_example",
+    host="::1",
+    port=1,
+    workers=2,
+    access_log=True,
+    viewer_ttl=0.5,
+    cors_origins=("https://app.example", "http://localhost:3000"),
+    trusted_documents=Path("/some/where, else"),
+    trusted_only=True,
+    introspection=False,
+    suggestions=False,
+    graphiql=False,
+    **{f"max_{limit.name}": number for number, limit in enumerate(fields(Limits), 1)},
+)
+
+
+def test_a_worker_reads_the_settings_of_who_started_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All of them are in its environment, also those that differ from what they else are."""
+    unchanged = Settings()
+    assert [name for name in Settings.model_fields if is_same(name, unchanged)] == []
+    for settings in (CHANGED, unchanged):
+        with monkeypatch.context() as environment:
+            for name, value in settings.environment.items():
+                environment.setenv(name, value)
+            assert read_settings() == settings
+
+
+def is_same(name: str, unchanged: Settings) -> bool:
+    """Whether a setting is what it is where nobody sets it."""
+    return getattr(CHANGED, name) == getattr(unchanged, name)
 
 
 def test_version() -> None:
@@ -84,6 +132,11 @@ def test_version() -> None:
         (["serve", "--port", "99999"], "FLOWQL_PORT: "),
         (["serve", "--workers", "0"], "FLOWQL_WORKERS: "),
         (["serve", "--schema", ""], "FLOWQL_SCHEMA: "),
+        (["serve", "--max-body", "0"], "FLOWQL_MAX_BODY: "),
+        (["serve", "--max-root-fields", "-1"], "FLOWQL_MAX_ROOT_FIELDS: "),
+        (["serve", "--max-seconds", "0.9"], "FLOWQL_MAX_SECONDS: "),
+        (["serve", "--max-seconds", "inf"], "FLOWQL_MAX_SECONDS: "),
+        (["serve", "--max-cost", "much"], "Invalid value for --max-cost"),
         (["import"], "PATHS requires an argument."),
         (["token", "create"], "NAME requires an argument."),
         (["token", "revoke"], "NAME requires an argument."),

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import psycopg
@@ -28,11 +28,11 @@ from odd_data import (
 from postgres import PostgresServer
 from psycopg import sql
 
+from models.bindings import PolicyBindingRow
 from models.blueprint import document, export
 from models.blueprint.document import Entry, Find, KeyOf
 from models.errors import BlueprintError
 from models.listing import FlowRow
-from models.relations import PolicyBindingRow
 from models.tables import METADATA
 
 SUPERUSER = KEYS["superuser"]
@@ -401,6 +401,25 @@ def named(number: int, name: str) -> list[dict[str, object]]:
     ]
 
 
+def unbound(key: str) -> PolicyBindingRow:
+    """A binding that binds nothing."""
+    return PolicyBindingRow(
+        pk=key,
+        target=key,
+        order=0,
+        enabled=True,
+        negate=False,
+        timeout=30,
+        failure_result=False,
+        policy=None,
+        policy_name=None,
+        execution_logging=None,
+        policy_model=None,
+        group_name=None,
+        username=None,
+    )
+
+
 @given(
     name=st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1),
     group=st.text(st.characters(exclude_categories=["Cs"]) | st.sampled_from("#:!&*'\"\n\r\u2028")),
@@ -411,9 +430,9 @@ def test_any_text_is_written_as_it_is_read(
     """YAML's own characters, line ends of all kinds and all of Unicode survive."""
     key = identifier("any", "flow")
     flow = FlowRow(key, key, name, "any", name, "recovery", name, "any", False, "", "", "")  # noqa: FBT003 - positions are FlowRow's own
-    binding = PolicyBindingRow(key, key, 0, True, False, 30, False, None, None, None, group, None)  # noqa: FBT003 - likewise
+    binding = replace(unbound(key), group_name=group)
     file = tmp_path_factory.getbasetemp() / "any.yaml"
-    file.write_text(export.written(export.document(flow, [], [binding], {})), "utf-8", newline="")
+    file.write_text(export.written(export.document(flow, [], [binding])), "utf-8", newline="")
     found, bound = document.read(file)
     assert {found.attrs[field] for field in ("name", "title", "background")} == {name}
     assert bound.identifiers["group"] == Find("authentik_core.group", [("name", group)])
@@ -423,8 +442,8 @@ def test_binding_of_nothing_is_left_out() -> None:
     """A row of authentik's may bind neither policy, group nor user; an import refuses that."""
     key = identifier("any", "flow")
     flow = FlowRow(key, key, "x", "x", "x", "recovery", "", "any", False, "", "", "")  # noqa: FBT003 - positions are FlowRow's own
-    binding = PolicyBindingRow(key, key, 0, True, False, 30, False, None, None, None, None, None)  # noqa: FBT003 - likewise
-    _, line = export.document(flow, [], [binding], {})
+    binding = unbound(key)
+    _, line = export.document(flow, [], [binding])
     assert line == f"left out: the binding of null ({key})"
 
 

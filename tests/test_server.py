@@ -17,6 +17,7 @@ from time import monotonic
 from typing import Any
 from urllib.parse import urlsplit
 
+import httpx2
 import psycopg
 import pytest
 from filling import fill_ours
@@ -157,6 +158,30 @@ def test_two_workers_serve_and_end_together(sample_url: str, served: Served) -> 
         assert (printed, told) == ("", f"flowql: FlowQL listens on {url}\n")
         with pytest.raises(ConnectionRefusedError):
             ask(url, "/-/health/live/")
+
+
+def test_workers_serve_as_they_are_told(sample_url: str, served: Served, tmp_path: Path) -> None:
+    """Options reach both of them: limits, sites, trusted documents, and what is turned off."""
+    (tmp_path / "hello.graphql").write_text("{ __typename }")
+    switches = ["--trusted-only", "--no-introspection", "--no-graphiql", "--no-suggestions"]
+    given = ["--max-body", "99", "--cors-origin", "https://a.example,https://b.example"]
+    folder = ["--trusted-documents", str(tmp_path)]
+    with serving(sample_url, "--workers", "2", *switches, *given, *folder) as (url, _):
+        for _ in range(8):
+            assert ask(url, "/schema.graphql").status == 404
+            hello = ask(url, "/graphql", served.token, {"query": "{ __typename }"})
+            assert hello.json == {"data": {"__typename": "Query"}}
+            assert ask(url, "/graphql", served.token, {"query": "{ a: __typename }"}).status == 403
+            assert ask(url, "/graphql", served.token, {"query": "#" * 99}).status == 413
+            assert shared_with(url) == ["https://a.example", "https://b.example"]
+
+
+def shared_with(url: str) -> list[str]:
+    """Which of three sites may read the server's answers."""
+    sites = [f"https://{name}.example" for name in "abc"]
+    asked = [httpx2.get(f"{url}/-/health/live/", headers={"Origin": site}) for site in sites]
+    told = [answer.headers.get("Access-Control-Allow-Origin") for answer in asked]
+    return [site for site in told if site]
 
 
 def test_a_worker_that_cannot_start_ends_the_server(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ for each field, how its type declares it.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, cast
@@ -19,6 +19,7 @@ from graphql import (
     GraphQLSchema,
     OperationDefinitionNode,
     OperationType,
+    is_abstract_type,
     is_leaf_type,
 )
 from graphql.execution.collect_fields import (
@@ -36,8 +37,10 @@ from strawberry.types.field import StrawberryField
 
 from gql.execution.fields import (
     Column,
+    Embedding,
     Known,
     Read,
+    Relation,
     declared,
     definition_of,
     graph_of,
@@ -50,10 +53,14 @@ from gql.execution.fields import (
 from gql.execution.plan import (
     Answer,
     Argument,
+    Call,
+    Embedded,
     Field,
     Named,
     Nested,
+    Paths,
     Plan,
+    Related,
     Root,
     Shape,
     Stored,
@@ -64,7 +71,7 @@ from gql.execution.plan import (
 TYPENAME = "__typename"
 # What a column of the right type is told as, without a look at it.
 PLAIN = frozenset({"Boolean", "Int", "String"})
-Columns = Mapping[tuple[str, ...], tuple[str, ...]]
+LOADING = (Nested, Embedded, Related)
 
 
 class UnplannedError(Exception):
@@ -102,11 +109,28 @@ class Compilation:
         asked = query.fields.get(_name(group))
         definition = definition_of(asked) if asked else None
         resolve = resolver_of(definition) if definition else None
-        if asked is None or definition is None or resolve is None:
+        if asked is None or resolve is None or has_nullable_items(asked):
             raise UnplannedError
-        nested = self._nested(Column(""), asked, self._answer(query, asked, key, group), group)
-        arguments = tuple(self._arguments(asked, definition))
-        return Root(nested, asked, resolve, arguments, nested.shape.columns)
+        answer = self._answer(query, asked, key, group)
+        kinds = {
+            kind.name: Nested("", answer, self._shape(kind, group)) for kind in self._kinds(asked)
+        }
+        is_told = is_abstract_type(type_of(asked))
+        return Root(answer, kinds, resolve, self._call(asked), _paths(kinds, is_told=is_told))
+
+    def _kinds(self, field: GraphQLField) -> Sequence[GraphQLObjectType]:
+        """The types of which a field's objects may be."""
+        kind = type_of(field)
+        if isinstance(kind, GraphQLObjectType):
+            return (kind,)
+        if is_abstract_type(kind) and not is_list(field):
+            return self.graph.get_possible_types(kind)
+        raise UnplannedError
+
+    def _call(self, field: GraphQLField) -> Call:
+        """How the resolver of one of Strawberry's fields is called."""
+        definition = cast(StrawberryField, definition_of(field))
+        return Call(field, tuple(self._arguments(field, definition)))
 
     def _arguments(self, field: GraphQLField, definition: StrawberryField) -> Iterator[Argument]:
         """How Strawberry makes Python values of what graphql-core has coerced."""
@@ -121,12 +145,6 @@ class Compilation:
             is_leaf = is_leaf_type(type_of(asked)) and not is_list(asked)
             yield Argument(name, argument.python_name, None if is_leaf else convert)
 
-    def _nested(self, column: Column, field: GraphQLField, answer: Answer, group: Group) -> Nested:
-        type_ = type_of(field)
-        if not isinstance(type_, GraphQLObjectType) or has_nullable_items(field):
-            raise UnplannedError
-        return Nested(column.name, answer, self._shape(type_, group))
-
     def _shape(self, type_: GraphQLObjectType, group: Group) -> Shape:
         found = collect_subfields(
             self.graph, self.fragments, self.variables, self.operation, type_, group
@@ -136,20 +154,30 @@ class Compilation:
         known = (type_.name, *nodes)
         if known not in self.shapes:
             fields = tuple(self._field(type_, key, same) for key, same in groups.items())
-            self.shapes[known] = Shape(tuple(groups), fields, _columns(fields))
+            loading = tuple(one for one in fields if isinstance(one, LOADING) and one.slots)
+            self.shapes[known] = Shape(tuple(groups), fields, _columns(fields), loading)
         return self.shapes[known]
 
     def _field(self, type_: GraphQLObjectType, key: str, group: Group) -> Field:
         if _name(group) == TYPENAME:
             return Typename(type_.name)
         field = type_.fields[_name(group)]
-        column = declared(field)
-        if column is None:
-            raise UnplannedError
+        known = declared(field)
         answer = self._answer(type_, field, key, group)
-        if is_leaf_type(type_of(field)):
-            return _leaf(column, field, answer)
-        return self._nested(column, field, answer, group)
+        if isinstance(known, Column) and is_leaf_type(type_of(field)):
+            return _leaf(known, field, answer)
+        kind = type_of(field)
+        if known is None or not isinstance(kind, GraphQLObjectType) or has_nullable_items(field):
+            raise UnplannedError
+        shape = self._shape(kind, group)
+        match known:
+            case Column(name):
+                return Nested(name, answer, shape)
+            case Embedding():
+                columns = {name: known.inside(name) for name in shape.columns[()]}
+                return Embedded(known.key, answer, shape, columns)
+            case Relation(column, _, load):
+                return Related(column, answer, shape, load, self._call(field))
 
     def _answer(
         self, type_: GraphQLObjectType, field: GraphQLField, key: str, group: Group
@@ -184,12 +212,20 @@ def _name(group: Group) -> str:
     return group[0].node.name.value
 
 
-def _columns(fields: Iterable[Field]) -> Columns:
+def _paths(kinds: Mapping[str, Nested], *, is_told: bool) -> Paths:
+    """The columns by path, which begins with the name of the type if that is to be told."""
+    return {
+        (name, *path) if is_told else path: columns
+        for name, nested in kinds.items()
+        for path, columns in nested.shape.columns.items()
+    }
+
+
+def _columns(fields: Iterable[Field]) -> Paths:
     """The columns that the fields of a shape are told from, and by its path those below each."""
     found: defaultdict[tuple[str, ...], set[str]] = defaultdict(set, {(): set()})
     for one in fields:
-        if one.column:
-            found[()].add(one.column)
+        found[()].update(one.reads)
         if isinstance(one, Nested):
             for path, columns in one.shape.columns.items():
                 found[one.column, *path].update(columns)

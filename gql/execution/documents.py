@@ -1,6 +1,6 @@
 """Documents: parsed and validated once, and remembered within bounds."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,17 +10,27 @@ from graphql import (
     FragmentDefinitionNode,
     GraphQLError,
     GraphQLSchema,
+    NoSchemaIntrospectionCustomRule,
     OperationDefinitionNode,
+    OverlappingFieldsCanBeMergedRule,
+    SelectionSetNode,
+    ValidationContext,
     VariableNode,
     Visitor,
     parse,
+    specified_rules,
     validate,
     visit,
 )
 from graphql.execution.collect_fields import FragmentDetails
+from graphql.execution.values import VariableValues
+from graphql.validation.validate import ValidationAbortedError
 
+from gql.errors import FlowQLError, LimitExceededError
+from gql.execution.guard import Guard, Guards
 from gql.execution.plan import Plan
 from gql.execution.variables import Variables
+from gql.limits import DEFAULTS, Limits, exceeded
 from models.store import Store
 
 # In characters: a character of text makes some ninety bytes of a tree.
@@ -30,6 +40,42 @@ LEAST = 50
 # The plans of an operation, one for each way in which its @skip and @include fall out.
 MAX_PLANS = 16
 CONDITIONS = frozenset({"skip", "include"})
+
+
+# How graphql-core begins what it says of either.
+TOO_MANY = "Syntax Error: Document contains more than"
+# Finding the names that somebody may have meant takes a millisecond or two for each error.
+MAX_ERRORS = 20
+# How much graphql-core may compare to find out whether fields of one name can be merged: two steps for
+# two fields, each a microsecond or so. A hundred fields of one name are half of it.
+MAX_COMPARED = 20_000
+ENTANGLED = "The document has too many fields of one name to compare: the limit is {} steps."
+
+
+class Merging(OverlappingFieldsCanBeMergedRule):
+    """graphql-core's rule, with a smaller budget; else a hundred milliseconds are soon spent."""
+
+    def __init__(self, context: ValidationContext) -> None:
+        super().__init__(context)
+        self.rule_context.remaining_complexity_budget = MAX_COMPARED
+
+    def enter_selection_set(
+        self, selection_set: SelectionSetNode, _key: Any, parent: Any, *_args: Any
+    ) -> None:
+        """Compare the fields of one; raises what ends the validation."""
+        try:
+            super().enter_selection_set(selection_set, _key, parent)
+        except ValidationAbortedError:
+            if self.rule_context.remaining_complexity_budget >= 0:
+                # There are too many errors.
+                raise
+            error = LimitExceededError(ENTANGLED.format(MAX_COMPARED))
+            raise ValidationAbortedError(str(error), original_error=error) from None
+
+
+RULES = tuple(
+    Merging if rule is OverlappingFieldsCanBeMergedRule else rule for rule in specified_rules
+)
 
 
 class NoOperationError(Exception):
@@ -43,7 +89,19 @@ class Operation:
     node: OperationDefinitionNode
     variables: Variables
     conditions: tuple[str, ...]
+    guard: Guard
     plans: dict[tuple[Any, ...], Plan | None] = field(default_factory=dict)
+
+    def values(self, given: Mapping[str, Any]) -> VariableValues | list[GraphQLError]:
+        """The values of its variables, or what is wrong with those that a client has given."""
+        refused = self.guard.given(given)
+        if refused:
+            return [refused]
+        values = self.variables.coerced(given)
+        if isinstance(values, list):
+            return values
+        refused = self.guard.coerced(values.coerced)
+        return [refused] if refused else values
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,12 +133,22 @@ class InvalidDocument:
 class Documents:
     """The documents of one schema, by their texts."""
 
-    def __init__(self, schema: GraphQLSchema) -> None:
+    def __init__(
+        self,
+        schema: GraphQLSchema,
+        limits: Limits = DEFAULTS,
+        *,
+        hides_suggestions: bool = False,
+        forbids_introspection: bool = False,
+    ) -> None:
         self._schema = schema
+        self._limits = limits
+        self._hides_suggestions = hides_suggestions
+        self._rules = [*RULES, *([NoSchemaIntrospectionCustomRule] * forbids_introspection)]
         self._remembered = Store[str, Document | InvalidDocument](CAPACITY)
 
     def document(self, text: str) -> Document | InvalidDocument:
-        """The document that a text is, parsed and validated."""
+        """The document that a text is: parsed, within the limits, and validated."""
         known = self._remembered.get(text)
         if known is None:
             known = self._read(text)
@@ -89,31 +157,57 @@ class Documents:
 
     def _read(self, text: str) -> Document | InvalidDocument:
         try:
-            node = parse(text)
+            node = self._parsed(text)
+            guards = self._guarded(node)
         except GraphQLError as error:
             return InvalidDocument((_without_nodes(error),))
-        definitions = node.definitions
-        operations = [one for one in definitions if isinstance(one, OperationDefinitionNode)]
-        errors = tuple(map(_without_nodes, validate(self._schema, node)))
+        errors = tuple(map(_without_nodes, self._validated(node)))
         if errors:
-            return InvalidDocument(errors, tuple(map(_name, operations)))
+            return InvalidDocument(errors, tuple(_name(guard.node) for guard in guards))
         finder = ConditionFinder()
         visit(node, finder)
         return Document(
             node,
-            tuple(self._operation(operation, finder.found) for operation in operations),
+            tuple(self._operation(guard, finder.found) for guard in guards),
             {
                 one.name.value: FragmentDetails(one)
-                for one in definitions
+                for one in node.definitions
                 if isinstance(one, FragmentDefinitionNode)
             },
         )
 
-    def _operation(self, node: OperationDefinitionNode, conditions: set[str]) -> Operation:
-        definitions = node.variable_definitions or ()
+    def _parsed(self, text: str) -> DocumentNode:
+        most = self._limits.tokens
+        try:
+            return parse(text, max_lexical_tokens=most, max_comments=most)
+        except GraphQLError as error:
+            for what in ("tokens", "comments"):
+                if error.message.startswith(f"{TOO_MANY} {most} {what}."):
+                    raise exceeded(
+                        f"The document has too many {what}: the limit is {most}."
+                    ) from None
+            raise
+
+    def _guarded(self, node: DocumentNode) -> Sequence[Guard]:
+        guards = Guards(self._schema, node, self._limits)
+        definitions = node.definitions
+        operations = [one for one in definitions if isinstance(one, OperationDefinitionNode)]
+        return [guards.guard(operation) for operation in operations]
+
+    def _validated(self, node: DocumentNode) -> Sequence[GraphQLError]:
+        """What is not valid; if that took too long, just this."""
+        errors = validate(
+            self._schema, node, self._rules, MAX_ERRORS, hide_suggestions=self._hides_suggestions
+        )
+        refused = [one for one in errors if isinstance(one.original_error, LimitExceededError)]
+        return refused or errors
+
+    def _operation(self, guard: Guard, conditions: set[str]) -> Operation:
+        definitions = guard.node.variable_definitions or ()
         names = (definition.variable.name.value for definition in definitions)
-        variables = Variables(self._schema, definitions)
-        return Operation(node, variables, tuple(name for name in names if name in conditions))
+        variables = Variables(self._schema, definitions, hides_suggestions=self._hides_suggestions)
+        conditional = tuple(name for name in names if name in conditions)
+        return Operation(guard.node, variables, conditional, guard)
 
 
 def _name(node: OperationDefinitionNode) -> str | None:
@@ -129,10 +223,12 @@ def _chosen(names: Sequence[str | None], name: str | None) -> int:
 
 def _without_nodes(error: GraphQLError) -> GraphQLError:
     """The same to a client; what is remembered holds no syntax tree, and no frames."""
+    cause = error.original_error
     return GraphQLError(
         error.message,
         source=error.source,
         positions=error.positions,
+        original_error=cause if isinstance(cause, FlowQLError) else None,
         extensions=error.extensions,
     )
 

@@ -1,5 +1,6 @@
 """What a request asks, executed: by a plan, or by graphql-core."""
 
+import asyncio
 from dataclasses import dataclass, field
 from inspect import isawaitable
 from typing import Any, cast
@@ -21,10 +22,12 @@ from gql.execution.documents import (
 from gql.execution.fields import graph_of
 from gql.execution.plan import Plan
 from gql.execution.walk import EveryRoot
+from gql.limits import DEFAULTS, Limits, exceeded
 from models.store import Store
 
 # In characters of documents and bytes of answers; a whole introspection is some hundred thousand.
 INTROSPECTION_CAPACITY = 5_000_000
+SLOW = "The execution takes too long: the limit is {:g} seconds."
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +42,30 @@ class Asked:
 class Executor:
     """Executes operations over one schema."""
 
-    def __init__(self, schema: Schema) -> None:
+    def __init__(
+        self,
+        schema: Schema,
+        limits: Limits = DEFAULTS,
+        *,
+        hides_suggestions: bool = False,
+        forbids_introspection: bool = False,
+    ) -> None:
         self._schema = schema
+        self._limits = limits
+        self._hides_suggestions = hides_suggestions
         self._graph = graph_of(schema)
-        self._documents = Documents(self._graph)
+        self._documents = Documents(
+            self._graph,
+            limits,
+            hides_suggestions=hides_suggestions,
+            forbids_introspection=forbids_introspection,
+        )
         self._introspected = Store[tuple[str, str | None], orjson.Fragment](INTROSPECTION_CAPACITY)
+
+    def flaw(self, text: str) -> GraphQLError | None:
+        """The first thing that is wrong with a document, whatever is asked of it; None if nothing is."""
+        document = self._documents.document(text)
+        return document.errors[0] if isinstance(document, InvalidDocument) else None
 
     async def execute(self, asked: Asked, context: Any) -> ExecutionResult:
         """The answer for who stands in the context; raises NoOperationError."""
@@ -52,13 +74,20 @@ class Executor:
             document.check(asked.operation_name)
             return ExecutionResult(None, list(document.errors))
         operation = document.operation(asked.operation_name)
-        variables = operation.variables.coerced(asked.variables)
+        variables = operation.values(asked.variables)
         if isinstance(variables, list):
             return ExecutionResult(None, variables)
-        plan = self._plan(document, operation, variables)
-        if plan:
-            return await plan.execute(variables, context)
-        return await self._walk(document, operation, asked, context)
+        deadline = asyncio.timeout(self._limits.seconds)
+        try:
+            async with deadline:
+                plan = self._plan(document, operation, variables)
+                if plan:
+                    return await plan.execute(variables, context)
+                return await self._walk(document, operation, asked, context)
+        except TimeoutError:
+            if not deadline.expired():
+                raise
+            return ExecutionResult(None, [exceeded(SLOW.format(self._limits.seconds))])
 
     def _plan(
         self, document: Document, operation: Operation, variables: VariableValues
@@ -88,6 +117,7 @@ class Executor:
             variable_values=asked.variables,
             operation_name=asked.operation_name,
             executor_class=EveryRoot,
+            hide_suggestions=self._hides_suggestions,
         )
         result = await answer if isawaitable(answer) else answer
         if result.errors is None and _is_introspection(operation):

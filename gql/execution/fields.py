@@ -1,10 +1,10 @@
-"""How types declare their fields: each is told from a column of what was read.
+"""How types declare their fields: from a column of what was read, or from rows that belong to it.
 
 One declaration serves both ways of execution. Strawberry makes a resolver of it, which graphql-core
 asks for every object; the compiler makes a part of a plan of it, which tells of all objects at once.
 """
 
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Generic, TypeVar, cast
@@ -19,14 +19,19 @@ from graphql import (
     GraphQLSchema,
     get_named_type,
 )
+from strawberry.dataloader import DataLoader
 from strawberry.types.field import StrawberryField
 
 from gql.errors import UnknownEnumValueError
-from models.batch import Batch
+from models.batch import Batch, Grouped
 
 T = TypeVar("T")
 # A stored value, and the request's context, as what GraphQL is told; raises what the client is told.
 Read = Callable[[Any, Any], Any]
+# A request's context, the keys of all parents, the columns wanted and the field's arguments.
+Load = Callable[..., Awaitable[Grouped]]
+# The type of what is made; called late, since types refer to each other.
+Make = Callable[[], Callable[..., Any]]
 
 METADATA = "flowql"
 # What Strawberry calls itself in the extensions of graphql-core's schema.
@@ -60,6 +65,56 @@ class Column:
 
 
 @dataclass(frozen=True, slots=True)
+class Embedding:
+    """The object that stands in the same row, its columns behind `name` and a dot.
+
+    There is none where its `pk` is null.
+    """
+
+    name: str
+    make: Make
+
+    @property
+    def key(self) -> str:
+        """The column that tells whether there is one."""
+        return self.inside("pk")
+
+    def inside(self, column: str) -> str:
+        """What a column of the object is called in the row."""
+        return f"{self.name}.{column}"
+
+    def taken(self, row: Mapping[str, Any]) -> Any:
+        """The object of a row, None if there is none."""
+        if row.get(self.key, self) is None:
+            return None
+        prefix = self.inside("")
+        inner = {name.removeprefix(prefix): row[name] for name in row if name.startswith(prefix)}
+        return self.make()(row=inner)
+
+
+@dataclass(frozen=True, slots=True)
+class Relation:
+    """The objects that belong to a parent by its column `key`, loaded for many parents at once."""
+
+    key: str
+    make: Make
+    load: Load
+
+    def loader(self, context: Any, columns: tuple[str, ...], arguments: Mapping[str, Any]) -> Any:
+        """What loads at once for all parents that graphql-core comes by in one turn."""
+        known = context.loaders
+        same = (self, columns, *arguments.items())
+        if same not in known:
+
+            async def load(keys: list[Any]) -> Sequence[Objects[Any]]:
+                found = await self.load(context, keys, columns, **arguments)
+                return [Objects(self.make(), found.of(key)) for key in keys]
+
+            known[same] = DataLoader(load)
+        return known[same]
+
+
+@dataclass(frozen=True, slots=True)
 class Known:
     """Reads the stored value of one of authentik's enums."""
 
@@ -84,8 +139,40 @@ def column(name: str, description: str, read: Read | None = None) -> Any:
     return strawberry.field(cast(Any, resolve), description=description, metadata=metadata)
 
 
-def declared(field: GraphQLField) -> Column | None:
-    """The column that a field of the schema is told from; None if it has a resolver of its own."""
+def embedded(name: str, make: Make, description: str) -> Any:
+    """A field that is the object in the columns behind `name` and a dot."""
+    embedding = Embedding(name, make)
+
+    def resolve(root: Object) -> Any:
+        return embedding.taken(root.row)
+
+    return strawberry.field(
+        cast(Any, resolve), description=description, metadata={METADATA: embedding}
+    )
+
+
+def related(key: str, make: Make, load: Load, description: str) -> Any:
+    """A field that is the list of the objects which belong to its own by the column `key`."""
+    relation = Relation(key, make, load)
+
+    async def resolve(root: Object, info: strawberry.Info[Any, Any]) -> Any:
+        return await loaded(relation, root, info, {})
+
+    return strawberry.field(
+        cast(Any, resolve), description=description, metadata={METADATA: relation}
+    )
+
+
+async def loaded(
+    relation: Relation, root: Object, info: Any, arguments: Mapping[str, Any]
+) -> Objects[Any]:
+    """What graphql-core is told of one parent."""
+    loader = relation.loader(info.context, info.selected() or (), arguments)
+    return await loader.load(root.row[relation.key])
+
+
+def declared(field: GraphQLField) -> Column | Embedding | Relation | None:
+    """What a field of the schema is told from; None if it has a resolver of its own."""
     definition = definition_of(field)
     return definition.metadata.get(METADATA) if definition else None
 

@@ -32,9 +32,14 @@ class Variables:
     """The variables that a valid operation declares."""
 
     def __init__(
-        self, schema: GraphQLSchema, definitions: Sequence[VariableDefinitionNode]
+        self,
+        schema: GraphQLSchema,
+        definitions: Sequence[VariableDefinitionNode],
+        *,
+        hides_suggestions: bool = False,
     ) -> None:
         self._schema = schema
+        self._hides_suggestions = hides_suggestions
         self._definitions = definitions
         found = (get_variable_signature(schema, definition) for definition in definitions)
         self._signatures = [item for item in found if isinstance(item, GraphQLVariableSignature)]
@@ -79,7 +84,11 @@ class Variables:
     def _judged(self, given: Mapping[str, Any]) -> VariableValues | list[GraphQLError]:
         """What graphql-core says, which words errors best."""
         return get_variable_values(
-            self._schema, self._definitions, dict(given), max_errors=MAX_ERRORS
+            self._schema,
+            self._definitions,
+            dict(given),
+            max_errors=MAX_ERRORS,
+            hide_suggestions=self._hides_suggestions,
         )
 
 

@@ -6,9 +6,9 @@ from typing import Any, cast
 
 import yaml
 
+from models.bindings import PolicyBindingRow, StageBindingRow
 from models.blueprint.document import VERSION, Find, KeyOf
 from models.listing import FlowRow
-from models.relations import PolicyBindingRow, StageBindingRow
 
 Entry = Mapping[str, Any]
 LINE_BREAKS = frozenset("\n\x85\u2028\u2029")
@@ -41,24 +41,21 @@ Dumper.add_representer(Find, _represent_find)
 
 
 def document(
-    flow: FlowRow,
-    stages: Sequence[StageBindingRow],
-    policies: Sequence[PolicyBindingRow],
-    models: Mapping[str, str],
+    flow: FlowRow, stages: Sequence[StageBindingRow], policies: Sequence[PolicyBindingRow]
 ) -> Sequence[Line]:
     """The entries of a flow with all that is bound to it, what is referred to first.
 
-    `models` are the blueprint models of stages and policies by primary key. What has none is left
-    out, together with what refers to it; a comment names each.
+    What has no known model is left out, together with what refers to it; a comment names each.
     """
     targets = {flow.policybindingmodel_ptr_id: flow.pk}
-    targets |= {row.policybindingmodel_ptr_id: row.pk for row in stages if row.stage in models}
+    targets |= {row.policybindingmodel_ptr_id: row.pk for row in stages if row.stage_model}
+    policies = sorted(policies, key=lambda row: (row.order, row.pk))
     return [
         _flow(flow),
-        *_stages(stages, models),
-        *_policies([row for row in policies if row.target in targets], models),
-        *(_stage_binding(flow, row, models) for row in stages),
-        *(_policy_binding(row, targets, models) for row in policies),
+        *_stages(stages),
+        *_policies([row for row in policies if row.target in targets]),
+        *(_stage_binding(flow, row) for row in stages),
+        *(_policy_binding(row, targets) for row in policies),
     ]
 
 
@@ -93,27 +90,27 @@ def _flow(row: FlowRow) -> Entry:
     )
 
 
-def _stages(rows: Sequence[StageBindingRow], models: Mapping[str, str]) -> Iterator[Line]:
+def _stages(rows: Sequence[StageBindingRow]) -> Iterator[Line]:
     """Each stage once, however often it is bound."""
-    for pk, name in {row.stage: row.stage_name for row in rows}.items():
-        if pk in models:
-            yield _entry(models[pk], pk, {"name": name}, {})
+    for pk, row in {row.stage: row for row in rows}.items():
+        if row.stage_model:
+            yield _entry(row.stage_model, pk, {"name": row.stage_name}, {})
         else:
-            yield f"left out: the stage {_quoted(name)} ({pk}), whose model is unknown"
+            yield f"left out: the stage {_quoted(row.stage_name)} ({pk}), whose model is unknown"
 
 
-def _policies(rows: Sequence[PolicyBindingRow], models: Mapping[str, str]) -> Iterator[Line]:
+def _policies(rows: Sequence[PolicyBindingRow]) -> Iterator[Line]:
     """Each policy once, however often it is bound."""
     for pk, row in {row.policy: row for row in rows if row.policy}.items():
-        if pk in models:
+        if row.policy_model:
             attrs = {"execution_logging": row.execution_logging}
-            yield _entry(models[pk], pk, {"name": row.policy_name}, attrs)
+            yield _entry(row.policy_model, pk, {"name": row.policy_name}, attrs)
         else:
             yield f"left out: the policy {_quoted(row.policy_name)} ({pk}), whose model is unknown"
 
 
-def _stage_binding(flow: FlowRow, row: StageBindingRow, models: Mapping[str, str]) -> Line:
-    if row.stage not in models:
+def _stage_binding(flow: FlowRow, row: StageBindingRow) -> Line:
+    if not row.stage_model:
         return f"left out: the binding of the stage {_quoted(row.stage_name)} ({row.pk})"
     return _entry(
         "authentik_flows.flowstagebinding",
@@ -128,11 +125,9 @@ def _stage_binding(flow: FlowRow, row: StageBindingRow, models: Mapping[str, str
     )
 
 
-def _policy_binding(
-    row: PolicyBindingRow, targets: Mapping[str, str], models: Mapping[str, str]
-) -> Line:
+def _policy_binding(row: PolicyBindingRow, targets: Mapping[str, str]) -> Line:
     bound = _bound(row)
-    if row.target not in targets or not bound or (row.policy and row.policy not in models):
+    if row.target not in targets or not bound or (row.policy and not row.policy_model):
         name = row.policy_name or row.group_name or row.username
         return f"left out: the binding of {_quoted(name)} ({row.pk})"
     return _entry(

@@ -42,6 +42,7 @@ SUBJECTS = (
     "source",
 )
 MANNERS = ("default", "guest", "staff", "partner", "legacy", "mobile", "kiosk", "übliche")
+RESPONSE_ACTIONS = ("retry", "restart", "retry", "restart_with_context")
 BACKGROUNDS = (
     "",
     "flow-backgrounds/mountains.jpg",
@@ -142,9 +143,9 @@ def _stage_bindings(
             yield {
                 "policybindingmodel_ptr_id": _uuid(chance),
                 "fsb_uuid": _uuid(chance),
-                "evaluate_on_plan": False,
-                "re_evaluate_policies": True,
-                "invalid_response_action": "retry",
+                "evaluate_on_plan": place % 3 == 0,
+                "re_evaluate_policies": place % 4 != 3,
+                "invalid_response_action": RESPONSE_ACTIONS[place % len(RESPONSE_ACTIONS)],
                 "order": place * 10,
                 "stage_id": stage["stage_uuid"],
                 "target_id": flow["flow_uuid"],
@@ -160,9 +161,9 @@ def _policy_bindings(
             yield {
                 "policy_binding_uuid": _uuid(chance),
                 "enabled": chance.random() < 0.9,
-                "negate": False,
-                "timeout": 30,
-                "failure_result": False,
+                "negate": place == 2,
+                "timeout": (30, 5, 120)[place],
+                "failure_result": place == 1,
                 "order": place,
                 "expires": None,
                 "expiring": False,

@@ -55,6 +55,10 @@ def _cpu(results: Results) -> Iterator[Goal]:
             yield Goal(
                 f"server's CPU, {rows} rows, to {peer}'s", bound, at_least=False, values=values
             )
+    nested = _ratios(
+        results, (OURS, POSTGRESQL, "nested"), ("dataloaders", POSTGRESQL, "nested"), _cpu_of
+    )
+    yield Goal("server's CPU, nested, to dataloaders'", 1 / 20, at_least=False, values=nested)
     ours, theirs = (OURS, SQLITE, "page_20"), ("strawberry", SQLITE, "page_20")
     values = _ratios(results, ours, theirs, _cpu_of)
     yield Goal(

@@ -26,7 +26,7 @@ from machine import Cores, MachineError, described, divide, parent
 from postgres import PostgresServer
 from rounds import Course
 from servers import Kind, Server
-from workload import Workload, plain_pages, workloads
+from workload import Form, Workload, plain_pages, workloads
 
 POSTGRESQL, SQLITE = "PostgreSQL", "SQLite"
 FAILURES = (
@@ -152,6 +152,7 @@ def _kinds(places: Places, body: Path) -> Sequence[Kind]:
         servers.ours(places.postgresql, POSTGRESQL, remembering=False),
         servers.mercurius(places.postgresql, POSTGRESQL),
         servers.strawberry(places.postgresql, POSTGRESQL),
+        servers.dataloaders(places.postgresql, POSTGRESQL),
         servers.django(places.postgresql, POSTGRESQL),
         servers.ours(places.sqlite, SQLITE),
         servers.strawberry(places.sqlite, SQLITE),
@@ -190,7 +191,7 @@ def _check(started: Sequence[Server]) -> Mapping[str, str]:
             _say(f"comparing answers: {workload.told}")
             digests[workload.name] = equality.check(workload, able)
     for server in started:
-        if server.kind.rest and server.kind.graphql:
+        if server.kind.forms >= {Form.FLAT, Form.LISTED}:
             for size in ("20", "100"):
                 equality.check_rest(by_name[f"page_{size}"], by_name[f"rest_{size}"], server)
     return digests
@@ -236,7 +237,7 @@ def _growth(count: int, places: Places, cores: Cores) -> Sequence[Growth]:
     """A worker of its own bears the documents, so that nothing else moves its memory."""
     if not count:
         return ()
-    graphql: Sequence[Workload] = [w for w in workloads() if not w.is_rest]
+    graphql: Sequence[Workload] = [w for w in workloads() if w.form is not Form.LISTED]
     found: list[Growth] = []
     with servers.running(servers.ours(places.postgresql, "growth"), cores.server) as server:
         for growth in documents.grow(server, graphql, count):

@@ -29,6 +29,14 @@ SUMMARY_HEADS = (
     "100 rows: requests/s",
     "CPU µs a request",
 )
+NESTED_HEADS = (
+    "20 rows with what they are made of",
+    "database",
+    "requests/s",
+    "p50 ms",
+    "p99 ms",
+    "CPU µs a request",
+)
 COLUMNS: Sequence[Callable[[Figure], float]] = (
     lambda figure: figure.rate,
     lambda figure: figure.p50_us / 1000,
@@ -55,8 +63,9 @@ def markdown(results: Results) -> str:
 
 
 def summary(results: Results) -> str:
-    """The README's table: medians alone, of all fields of 20 and of 100 rows, and of two fields."""
-    return _table(SUMMARY_HEADS, _summed(results))
+    """The README's tables: medians alone, of all fields of 20 and of 100 rows, and of nested ones."""
+    parts = (_table(SUMMARY_HEADS, _summed(results)), _table(NESTED_HEADS, _nested(results)))
+    return "\n\n".join(part for part in parts if part)
 
 
 def _summed(results: Results) -> Iterator[Sequence[str]]:
@@ -72,6 +81,14 @@ def _summed(results: Results) -> Iterator[Sequence[str]]:
                 for column in (COLUMNS[0], COLUMNS[3])
             ]
             yield (server, found[0].database, *small, *large)
+
+
+def _nested(results: Results) -> Iterator[Sequence[str]]:
+    for label, server in results.servers.items():
+        found = [figure for figure in results.figures if _is_of(figure, "nested", label)]
+        if found:
+            numbers = [_number(median(map(column, found))) for column in COLUMNS[:4]]
+            yield (server, found[0].database, *numbers)
 
 
 def _of_pages(found: Sequence[Figure], size: str) -> Sequence[Figure]:

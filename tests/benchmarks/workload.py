@@ -1,9 +1,10 @@
-"""What is asked: five documents and two lists over REST, each with 200 sets of variables."""
+"""What is asked: five documents over GraphQL, and two lists over REST."""
 
 import json
 import random
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from enum import Enum
 from functools import cache
 from typing import Any
 from urllib.parse import urlencode
@@ -46,8 +47,34 @@ PAGE = f"""query Page({ARGUMENTS}) {{
 }}"""
 ONE_FLOW = f"query OneFlow($slug: String!) {{ flow(slug: $slug) {{ {EVERY_FIELD} }} }}"
 
+# All flows by slug, 20 at a time, with what they are made of.
+NESTED = """query Nested($page: Int!) {
+  flows(page: $page, pageSize: 20) {
+    results {
+      slug name designation
+      stageBindings {
+        order evaluateOnPlan reEvaluatePolicies invalidResponseAction
+        stage { name }
+        policyBindings { order policy { name } }
+      }
+      policyBindings {
+        order enabled negate timeout failureResult
+        policy { name executionLogging }
+      }
+    }
+  }
+}"""
+
 GRAPHQL = "/graphql"
 REST = "/flows/instances/"
+
+
+class Form(Enum):
+    """How flows are asked for; not every server can be asked in every form."""
+
+    FLAT = "over GraphQL, without what belongs to them"
+    NESTED = "over GraphQL, with what they are made of"
+    LISTED = "over REST"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,16 +88,12 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """The questions of one kind, and the kind of server that can be asked them."""
+    """The questions of one kind, which servers are asked that know their form."""
 
     name: str
     told: str
     questions: Sequence[Question]
-
-    @property
-    def is_rest(self) -> bool:
-        """Whether it is for REST servers."""
-        return self.questions[0].method == "GET"
+    form: Form = Form.FLAT
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,8 +140,9 @@ def workloads() -> Sequence[Workload]:
         Workload("page_100", "16 fields of 100 rows", _asked(PAGE, large)),
         Workload("searched", "16 fields of 20 rows, filtered and searched", _asked(PAGE, searched)),
         Workload("one_flow", "16 fields of one flow", tuple(_single_flows())),
-        Workload("rest_20", "REST, 20 rows", _listed(pages)),
-        Workload("rest_100", "REST, 100 rows", _listed(large)),
+        Workload("nested", "20 rows with what they are made of", _made_of(), Form.NESTED),
+        Workload("rest_20", "REST, 20 rows", _listed(pages), Form.LISTED),
+        Workload("rest_100", "REST, 100 rows", _listed(large), Form.LISTED),
     )
 
 
@@ -142,6 +166,13 @@ def _asked(document: str, pages: Sequence[PageAsked]) -> Sequence[Question]:
 
 def _listed(pages: Sequence[PageAsked]) -> Sequence[Question]:
     return tuple(Question("GET", f"{REST}?{page.query_string}") for page in pages)
+
+
+def _made_of() -> Sequence[Question]:
+    """All pages, in no order."""
+    numbers = range(1, _page_count(_flows(), 20) + 1)
+    shuffled = random.Random("nested pages").sample(numbers, len(numbers))
+    return tuple(_posted(NESTED, {"page": number}) for number in shuffled)
 
 
 def _posted(document: str, variables: Mapping[str, Any]) -> Question:

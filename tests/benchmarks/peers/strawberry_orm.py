@@ -13,8 +13,8 @@ from typing import Any, ClassVar
 
 import orjson
 import strawberry
+from sessions import Sessions, open_sessions
 from sqlalchemy import ColumnElement, ForeignKey, Text, cast, func, literal, or_
-from sqlalchemy.ext.asyncio import AsyncEngine, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import joinedload, load_only, selectinload
 from sqlalchemy.sql.base import ExecutableOption
 from sqlmodel import Field, Relationship, SQLModel, col, select
@@ -36,7 +36,6 @@ from models.flow import (
     PolicyEngineMode,
 )
 
-Sessions = async_sessionmaker[AsyncSession]
 PLANNER = "public::1:goauthentik.io/flows/planner/"
 LAST_CHARACTER = chr(0x10FFFF)
 
@@ -389,25 +388,11 @@ class App(GraphQL[Context, None]):
         return orjson.dumps(data)
 
 
-def create_app(engine: AsyncEngine) -> App:
+def create_app(sessions: Sessions) -> App:
     """The application over a database."""
     schema = strawberry.Schema(query=Query, extensions=[ParserCache, ValidationCache])
-    return App(schema, async_sessionmaker(engine, class_=AsyncSession, expire_on_commit=False))
-
-
-def create_engine(url: str) -> AsyncEngine:
-    """An engine with a connection for each client, none of which is ever closed for want of use.
-
-    Reads need no BEGIN and COMMIT around them, nor a ROLLBACK when a connection is given back.
-    """
-    return create_async_engine(
-        url,
-        isolation_level="AUTOCOMMIT",
-        pool_size=16,
-        max_overflow=0,
-        pool_reset_on_return=None,
-    )
+    return App(schema, sessions)
 
 
 if __name__ == "__main__":
-    serve(create_app(create_engine(sys.argv[2])), int(sys.argv[1]))
+    serve(create_app(open_sessions(sys.argv[2])), int(sys.argv[1]))
