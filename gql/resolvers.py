@@ -168,9 +168,19 @@ async def flows_using(  # noqa: PLR0913, PLR0917 - what is asked, of what, for w
     columns: tuple[str, ...],
     first: int,
 ) -> Grouped:
-    """The first flows, by slug, that use each of the stages or policies, and that the viewer may see."""
+    """The first flows, by slug, that use each of the stages or policies, and that the viewer may see.
+
+    Raises BadUserInputError.
+    """
+    check_first(first)
     question = FlowsUsing(part, columns, database.catalog.plan_keys, viewer.is_restricted)
     return await _related(database, viewer, question, {"parents": parts, "first": first})
+
+
+def check_first(first: int) -> None:
+    """Raise BadUserInputError unless that is how many flows there may be."""
+    if not 0 <= first <= MAX_PAGE_SIZE:
+        raise BadUserInputError(f"first is {first}, not from 0 to {MAX_PAGE_SIZE}.")
 
 
 def _stage_bindings(

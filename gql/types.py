@@ -239,14 +239,16 @@ def flows_using(part: Part, description: str) -> Any:
     """The field `flows` of a stage or a policy."""
     relation = Relation("pk", lambda: Flow, of_viewer(resolvers.flows_using, part))
 
-    async def flows(
+    # Not awaited, so that graphql-core is told where it comes by, not when it is done with others.
+    def flows(
         root: Object,
         info: Info,
         first: Annotated[
             int, strawberry.argument(description="How many flows at most, from 0 to 100.")
         ] = 20,
     ) -> Any:
-        return await loaded(relation, root, info, {"first": first})
+        resolvers.check_first(first)
+        return loaded(relation, root, info, {"first": first})
 
     return strawberry.field(
         cast(Any, flows), description=description, metadata={METADATA: relation}

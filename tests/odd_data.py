@@ -44,6 +44,7 @@ AUTHENTICATIONS = (
     "require_outpost",
     "require_token",
 )
+ACTIONS = ("retry", "restart", "restart_with_context")
 
 # Neighbours differ in just the thing that a careless comparison or sort would lose.
 NAMES = (
@@ -218,7 +219,7 @@ STAGES = (
     "",
     "never bound",
 )
-POLICIES = ("if-sso", "if-username", "Größe", "50%_\\", "it's", "", "🛂", "never bound")
+POLICIES = ("if-sso", "if-username", "Größe", "50%_\\", "it's", "", "🛂", "bound to no flow")
 
 # A number of each kind of row stands for it wherever one is needed by name.
 UNKNOWN_ENUMS = {
@@ -230,6 +231,7 @@ UNKNOWN_ENUMS = {
     53: {"denied_action": "MESSAGE"},
 }
 UNKNOWN_ENGINE_MODES = {11: "most", 29: "", 60: "none"}
+UNKNOWN_ACTIONS = {2: "", 60: "Retry", 61: "skip", 150: "restart_later"}
 MODEL_PERMISSION, CHANGE_PERMISSION, BINDING_PERMISSION, FOREIGN_PERMISSION = 21, 22, 23, 24
 FLOW_TYPE, BINDING_TYPE, FOREIGN_TYPE = 7, 8, 9
 PERMISSION_TYPES = {
@@ -244,6 +246,11 @@ PLANNER = "public::1:goauthentik.io/flows/planner/"
 def identifier(kind: str, name: object) -> str:
     """Return the uuid that this kind of row has under that name or number, in 36 characters."""
     return str(uuid5(NAMESPACE_URL, f"https://flowql.invalid/{kind}/{name}"))
+
+
+# What the policies of an application are bound to.
+APPLICATION = identifier("application target", 0)
+READING_GROUP = identifier("group", "readers")
 
 
 def flow_uuid(number: int) -> str:
@@ -303,7 +310,7 @@ def _stage_binding(number: int, flow: int, stage: str, order: int) -> Row:
         "fsb_uuid": identifier("stage binding", number),
         "evaluate_on_plan": number % 3 == 0,
         "re_evaluate_policies": number % 5 != 0,
-        "invalid_response_action": ("retry", "restart", "restart_with_context")[number % 3],
+        "invalid_response_action": UNKNOWN_ACTIONS.get(number, ACTIONS[number % 3]),
         "order": order,
         "stage_id": identifier("stage", stage),
         "target_id": flow_uuid(flow),
@@ -338,7 +345,7 @@ def _policy_binding(number: int, target: str, order: int, **whom: object) -> Row
         "policy_binding_uuid": identifier("policy binding", number),
         "enabled": number % 4 != 0,
         "negate": number % 7 == 0,
-        "timeout": 30,
+        "timeout": 30 + number % 4,
         "failure_result": number % 3 == 0,
         "order": order,
         "expires": PAST if number % 5 == 0 else None,
@@ -374,6 +381,12 @@ def _policy_bindings(stage_bindings: list[Row]) -> list[Row]:
         target = str(binding["policybindingmodel_ptr_id"])
         policy = POLICIES[number % (len(POLICIES) - 1)]
         wanted.append((target, number % 3, {"policy_id": identifier("policy", policy)}))
+    # Policies are bound to applications too, which FlowQL does not tell of.
+    wanted.extend((APPLICATION, 0, {"policy_id": identifier("policy", one)}) for one in POLICIES)
+    for number, binding in enumerate(stage_bindings[50::9]):
+        target = str(binding["policybindingmodel_ptr_id"])
+        whom: Row = {"user_id": 2 + number % 3} if number % 2 else {"group_id": READING_GROUP}
+        wanted.append((target, 1, whom))
     return [
         _policy_binding(number, target, order, **whom)
         for number, (target, order, whom) in enumerate(wanted)
@@ -389,7 +402,8 @@ def _targets(stage_bindings: list[Row]) -> list[Row]:
         {"pbm_uuid": row["policybindingmodel_ptr_id"], "policy_engine_mode": _engine_mode(number)}
         for number, row in enumerate(stage_bindings)
     ]
-    return of_flows + of_bindings
+    of_application: Row = {"pbm_uuid": APPLICATION, "policy_engine_mode": "any"}
+    return [*of_flows, *of_bindings, of_application]
 
 
 # Who reads: a kind of user, the groups it is in and the roles it has itself.
@@ -505,7 +519,7 @@ def _user(number: int, username: str, kind: str) -> Row:
         "is_active": username != "inactive",
         "date_joined": PAST,
         "uuid": identifier("user", username),
-        "name": username,
+        "name": f"{username}, by name",
         "path": "users",
         "type": kind,
         "attributes": {},

@@ -15,6 +15,7 @@ from gateway import Gateway
 from hypothesis import given
 from hypothesis import strategies as st
 from odd_data import (
+    ACTIONS,
     AUTHENTICATIONS,
     DENIED_ACTIONS,
     DESIGNATIONS,
@@ -46,6 +47,7 @@ KNOWN_VALUES = {
     "denied_action": DENIED_ACTIONS,
     "authentication": AUTHENTICATIONS,
     "policy_engine_mode": ("any", "all"),
+    "invalid_response_action": ACTIONS,
 }
 FLOWS = {str(row["slug"]): row for row in ROWS["authentik_flows_flow"]}
 # A stage of a type whose table is missing, and likewise a policy.

@@ -3,16 +3,19 @@
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
+from http.client import HTTPConnection
 from pathlib import Path
 from time import perf_counter
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, urlencode, urlsplit
 
 import pytest
 from gateway import JSON, Answer, Gateway, bearer
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from odd_data import KEYS
+from processes import Served
 from serving import refused_here
 
 from gql import schema
@@ -476,6 +479,25 @@ def test_a_body_over_the_limit_is_413(
     [error] = answer.json["errors"]
     assert error["message"] == "The body is too large: the limit is 100000 bytes."
     assert post(on_sqlite, HELLO_BODY.ljust(100_000), accept).status == 200
+
+
+@pytest.mark.parametrize("is_told", [True, False])
+def test_a_body_over_the_limit_is_413_over_a_connection_that_stays(
+    served: Served,
+    is_told: bool,  # noqa: FBT001 - a case
+) -> None:
+    """Whether its length is told or it comes in chunks, the next request is answered as ever."""
+    headers = bearer(served.token) | JSON
+    with closing(HTTPConnection(urlsplit(served.url).netloc, timeout=20)) as connection:
+        for body, status in ((HELLO_BODY.ljust(300_000), 413), (HELLO_BODY, 200)):
+            sent = body if is_told else iter([body[:1000], body[1000:]])
+            connection.request("POST", "/graphql", sent, headers)
+            response = connection.getresponse()
+            told = json.loads(response.read())
+            assert (response.status, list(told)) == (
+                status,
+                ["data" if status == 200 else "errors"],
+            )
 
 
 @pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE", "HEAD", "TRACE", "QUERY", "BREW"])

@@ -1,12 +1,13 @@
 """How many SQL statements an answer takes, and what they read: no more than is selected."""
 
 import re
+from base64 import urlsafe_b64encode
 from collections.abc import Callable
 
 import pytest
 from gateway import Answer, Gateway
 from graph import EVERY_FIELD, EVERY_PLACE, FIELDS
-from odd_data import KEYS, READING_KEYS
+from odd_data import KEYS, READING_KEYS, flow_uuid, identifier
 from recording import is_of_viewer, statements
 
 from models.statement import Statement
@@ -20,6 +21,11 @@ RELATED = {
     "cacheCount": "django_postgres_cache_cacheentry",
     "policyEngineMode": "authentik_policies_policybindingmodel",
 }
+# What `object_role` sees: of flow 0, whose stages are all that are bound, and of flow 6.
+STAGE_BINDING = identifier("stage binding", 0)
+POLICY_BINDING = identifier("policy binding", 17)
+STAGE = identifier("stage", "a")
+POLICY = identifier("policy", "if-sso")
 # The columns of a flow's row that a field is told from, where its own name does not say so.
 COLUMNS = {
     "pk": {"flow_uuid"},
@@ -171,6 +177,179 @@ def test_nothing_is_counted_that_is_not_selected(gateway: Gateway) -> None:
     counts = [statement.text.lower().count("count(") for statement in (page, both, count)]
     assert counts == [0, 1, 1]
     assert "title" not in count.text
+
+
+# What is selected of flows, and how many statements that takes: one for the page, one for each list.
+NESTED = [
+    ("stageBindings { __typename }", 2),
+    ("stageBindings { pk order stage { name type } flow { slug title stages } }", 2),
+    ("policyBindings { pk policy { name type } group { name } user { name } }", 2),
+    ("stageBindings { pk } again: stageBindings { order }", 3),
+    ("stageBindings { pk } policyBindings { pk }", 3),
+    ("stageBindings { policyBindings { policy { name } } }", 3),
+    ("stageBindings { stage { flows { slug } } }", 3),
+    ("stageBindings { flow { stageBindings { pk } } }", 3),
+    ("policyBindings { policy { flows { slug } one: flows(first: 1) { slug } } }", 4),
+    (
+        "stageBindings { stage { flows { slug } } flow { stageBindings { pk } } policyBindings { pk } }",
+        5,
+    ),
+    (
+        "stageBindings { stage { flows(first: 2) { stageBindings { stage { flows { slug } } } } } }",
+        5,
+    ),
+    (
+        "stageBindings { policyBindings { policy { flows(first: 3) { policyBindings { pk } } } } }",
+        5,
+    ),
+]
+FROM_ONE_TO_A_HUNDRED = ('slug: "a-flow"', "pageSize: 9", "pageSize: 100")
+# No plan has introspection, so that graphql-core walks through what stands beside it.
+INTROSPECTION = "__schema { queryType { name } }"
+
+
+@pytest.mark.parametrize("key", [SUPERUSER, KEYS["object_role_by_group"]])
+@pytest.mark.parametrize(("selected", "expected"), NESTED)
+def test_a_list_takes_one_statement(
+    gateway: Gateway, selected: str, expected: int, key: str
+) -> None:
+    """Each list takes one for all its parents, whatever their number, and what is one each takes none."""
+    for page in FROM_ONE_TO_A_HUNDRED:
+        query = f"flows({page}) {{ results {{ {selected} }} }}"
+        assert len(asked_for(gateway, f"{{ {query} }}", key)) == expected
+        # What it has from another level it does not load again, and what is below that it loads sooner.
+        walked = len(asked_for(gateway, f"{{ {query} {INTROSPECTION} }}", key))
+        assert walked in range(expected - 1, expected + 2)
+
+
+@pytest.mark.parametrize(("slug", "expected"), [("a-flow", 3), ("Aflow", 2), ("nope", 1)])
+def test_where_there_is_no_parent_nothing_is_asked(
+    gateway: Gateway, slug: str, expected: int
+) -> None:
+    """Below a list that is empty for all there is no statement."""
+    selected = "stageBindings { policyBindings { pk } }"
+    for beside in ("", INTROSPECTION):
+        query = f'{{ flow(slug: "{slug}") {{ {selected} }} {beside} }}'
+        assert len(asked_for(gateway, query)) == expected
+
+
+@pytest.mark.parametrize(
+    ("type_", "pk", "selected", "expected"),
+    [
+        ("Flow", flow_uuid(6), "... on Flow { slug stages }", 1),
+        ("Flow", flow_uuid(6), "... on Flow { stageBindings { pk } }", 2),
+        ("FlowStageBinding", STAGE_BINDING, "... on FlowStageBinding { stage { name type } }", 1),
+        ("FlowStageBinding", STAGE_BINDING, "... on FlowStageBinding { flow { title } }", 1),
+        ("PolicyBinding", POLICY_BINDING, "... on PolicyBinding { policy { name } }", 1),
+        ("PolicyBinding", POLICY_BINDING, "... on PolicyBinding { policy { flows { pk } } }", 2),
+        ("Stage", STAGE, "... on Stage { name type }", 1),
+        ("Stage", STAGE, "... on Stage { flows { slug } }", 2),
+        ("Stage", STAGE, "... on Policy { flows { slug } }", 1),
+        ("Policy", POLICY, "... on Policy { flows { stageBindings { pk } } }", 3),
+        ("Policy", STAGE, "... on Policy { flows { stageBindings { pk } } }", 1),
+        ("Nope", STAGE, "id", 0),
+    ],
+)
+@pytest.mark.parametrize("key", [SUPERUSER, KEYS["object_role"]])
+def test_nodes(  # noqa: PLR0913, PLR0917 - a row of the table
+    gateway: Gateway, type_: str, pk: str, selected: str, expected: int, key: str
+) -> None:
+    """A node takes one statement, its rights and what it is one of included, and a list one more."""
+    id_ = urlsafe_b64encode(f"{type_}:{pk}".encode()).decode()
+    for beside in ("", INTROSPECTION):
+        query = f'{{ node(id: "{id_}") {{ {selected} }} {beside} }}'
+        assert len(asked_for(gateway, query, key)) == expected
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        (f'stage(pk: "{STAGE}") {{ name type }}', 1),
+        (f'stage(pk: "{STAGE}") {{ __typename }}', 1),
+        (f'policy(pk: "{POLICY}") {{ name type executionLogging }}', 1),
+        (f'policy(pk: "{POLICY}") {{ flows {{ slug }} }}', 2),
+        (f'stage(pk: "{POLICY}") {{ flows {{ slug }} }}', 1),
+        (f'stage(pk: "{STAGE}") {{ flows(first: 101) {{ slug }} }}', 1),
+    ],
+)
+def test_stages_and_policies(gateway: Gateway, query: str, expected: int) -> None:
+    """One takes one statement, its type included, and the flows that use it one more."""
+    assert len(asked_for(gateway, f"{{ {query} }}")) == expected
+    key = KEYS["internal_service_account_none"]
+    assert asked_for(gateway, f"{{ {query} }}", key) == []
+
+
+STAGES, STAGE_BINDINGS = "authentik_flows_stage", "authentik_flows_flowstagebinding"
+POLICIES, POLICY_BINDINGS = "authentik_policies_policy", "authentik_policies_policybinding"
+GROUPS, USERS = "authentik_core_group", "authentik_core_user"
+# What is selected below a flow, and what the statement for it reads of which tables.
+READ: list[tuple[str, dict[str, set[str]]]] = [
+    ("stageBindings { __typename }", {STAGE_BINDINGS: set()}),
+    ("stageBindings { id }", {STAGE_BINDINGS: set()}),
+    ("stageBindings { evaluateOnPlan }", {STAGE_BINDINGS: {"evaluate_on_plan"}}),
+    ("stageBindings { reEvaluatePolicies }", {STAGE_BINDINGS: {"re_evaluate_policies"}}),
+    ("stageBindings { invalidResponseAction }", {STAGE_BINDINGS: {"invalid_response_action"}}),
+    ("stageBindings { stage { __typename } }", {STAGE_BINDINGS: set()}),
+    (
+        "stageBindings { stage { name } }",
+        {STAGE_BINDINGS: {"stage_id"}, STAGES: {"name", "stage_uuid"}},
+    ),
+    (
+        "stageBindings { flow { title } }",
+        {STAGE_BINDINGS: {"target_id"}, FLOW: {"title", "flow_uuid"}},
+    ),
+    ("policyBindings { __typename }", {POLICY_BINDINGS: set()}),
+    ("policyBindings { enabled }", {POLICY_BINDINGS: {"enabled"}}),
+    ("policyBindings { negate }", {POLICY_BINDINGS: {"negate"}}),
+    ("policyBindings { timeout }", {POLICY_BINDINGS: {"timeout"}}),
+    ("policyBindings { failureResult }", {POLICY_BINDINGS: {"failure_result"}}),
+    (
+        "policyBindings { policy { executionLogging } }",
+        {POLICY_BINDINGS: {"policy_id"}, POLICIES: {"execution_logging", "policy_uuid"}},
+    ),
+    (
+        "policyBindings { group { name } }",
+        {POLICY_BINDINGS: {"group_id"}, GROUPS: {"name", "group_uuid"}},
+    ),
+    ("policyBindings { user { name } }", {POLICY_BINDINGS: {"user_id"}, USERS: {"name", "id"}}),
+]
+# What belongs to a parent, and in which order.
+SORTED_BY = {
+    STAGE_BINDINGS: {"target_id", "order", "fsb_uuid"},
+    POLICY_BINDINGS: {"target_id", "order", "policy_binding_uuid"},
+}
+
+
+@pytest.mark.parametrize(("selected", "expected"), READ)
+def test_only_what_is_selected_below_flows_is_read(
+    gateway: Gateway, selected: str, expected: dict[str, set[str]]
+) -> None:
+    """No other column of a binding, and nothing of the stage or the policy that is not selected."""
+    for beside in ("", INTROSPECTION):
+        query = f"{{ flows {{ results {{ {selected} }} }} {beside} }}"
+        _, statement = asked_for(gateway, query)
+        tables = set(re.findall(r"\b(?:authentik|django|flowql)_[a-z_]+", statement.text))
+        assert tables == set(expected)
+        for table, columns in expected.items():
+            found = set(re.findall(rf'\b{table}\."?([a-z_]+)', statement.text))
+            assert found == columns | SORTED_BY.get(table, set())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "others"),
+    [("first: 1", "first: 2"), ("first: 0", "first: 100")],
+)
+def test_a_list_is_compiled_once(gateway: Gateway, arguments: str, others: str) -> None:
+    """Whatever the parents and the arguments, a list is asked for by the same statement."""
+    first, second = (
+        asked_for(
+            gateway,
+            f"{{ flows(pageSize: {size}) {{ results {{"
+            f" stageBindings {{ stage {{ flows({given}) {{ slug }} }} }} }} }} }}",
+        )
+        for size, given in ((7, arguments), (30, others))
+    )
+    assert all(one is other for one, other in zip(first, second, strict=True))
 
 
 @pytest.mark.parametrize("key", [SUPERUSER, KEYS["object_role"]])
