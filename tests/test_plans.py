@@ -226,15 +226,15 @@ class Member(Titled):
 
     @strawberry.field(metadata={METADATA: SOME})
     async def some(
-        self, info: Info, first: int = 2, genre: Genre | None = None, word: str | None = None
+        self, info: Info, most: int = 2, genre: Genre | None = None, word: str | None = None
     ) -> list["Member"]:
         """The first friends, as they are asked for."""
-        return cast(Any, await _some(self, info, first=first, genre=genre, word=word))
+        return cast(Any, await _some(self, info, most=most, genre=genre, word=word))
 
     @strawberry.field(metadata={METADATA: SOME})
-    async def few(self, info: Info, first: int | None = None) -> list["Member"] | None:
+    async def few(self, info: Info, most: int | None = None) -> list["Member"] | None:
         """The same, which may be null."""
-        return cast(Any, await _some(self, info, first=first))
+        return cast(Any, await _some(self, info, most=most))
 
 
 @strawberry.type
@@ -363,12 +363,12 @@ BELONGING: Mapping[str, Mapping[Any, Sequence[str]]] = {
 def belonging(
     kind: str, keys: Sequence[Any], columns: tuple[str, ...], arguments: Values
 ) -> Grouped:
-    """Who belongs to the keys, of each the first; raises ValueError."""
-    first = arguments.get("first")
-    if kind == "lost" or (first is not None and first < 0):
-        raise ValueError(f"{kind} are lost with {first}.")
+    """Who belongs to the keys, of each at most so many; raises ValueError."""
+    most = arguments.get("most")
+    if kind == "lost" or (most is not None and most < 0):
+        raise ValueError(f"{kind} are lost with {most}.")
     known = BELONGING[kind]
-    pairs = [(key, name) for key in dict.fromkeys(keys) for name in known.get(key, ())[:first]]
+    pairs = [(key, name) for key in dict.fromkeys(keys) for name in known.get(key, ())[:most]]
     return Grouped.by([key for key, _ in pairs], rows_of([name for _, name in pairs], columns))
 
 
@@ -604,24 +604,24 @@ RELATED: Mapping[str, Case] = {
     "no key at all": '{members(names: ["Dora"]) {heirs {title}}}',
     "siblings": "{members(names: WELL) {friends {title} rivals {note} heirs {club {genre}}}}",
     "aliases": """{members(names: WELL) {
-        a: some(first: 1) {title} b: some(first: 3) {title} c: some {note} d: few {title}
-        e: few(first: 0) {title} f: some(first: 1) {title}}}""",
+        a: some(most: 1) {title} b: some(most: 3) {title} c: some {note} d: few {title}
+        e: few(most: 0) {title} f: some(most: 1) {title}}}""",
     "arguments": """{members(names: WELL) {a: some(genre: POEM, word: "x") {title}
-        b: some(word: null, first: 1) {title}}}""",
+        b: some(word: null, most: 1) {title}}}""",
     "arguments by variables": (
         """query Q($n: Int! = 1, $g: Genre, $w: String) {members(names: ["Ann"]) {
-            some(first: $n, genre: $g, word: $w) {title some(first: $n) {title}}}}""",
+            some(most: $n, genre: $g, word: $w) {title some(most: $n) {title}}}}""",
         {"g": "NOVEL"},
     ),
     "an argument that is null": (
         """query Q($n: Int = 3) {perhapsMembers(names: ["Ann", "Bob"]) {
-            few(first: $n) {some(first: $n) {title}}} gathering(names: []) {host {note}}}""",
+            few(most: $n) {some(most: $n) {title}}} gathering(names: []) {host {note}}}""",
         {"n": None},
     ),
-    "an argument that fails": """{members(names: SOMEWHAT) {title few(first: -1) {title}
-        friends {few(first: -2) {title} again: few(first: 1) {title}}}}""",
+    "an argument that fails": """{members(names: SOMEWHAT) {title few(most: -1) {title}
+        friends {few(most: -2) {title} again: few(most: 1) {title}}}}""",
     "an argument that fails where null may not be": """{titled(title: "Ann") {
-        ... on Member {some(first: -1) {title}}} shelf {name}}""",
+        ... on Member {some(most: -1) {title}}} shelf {name}}""",
     "loads that fail": "{members(names: SOMEWHAT) {title missed {title} friends {missed {note}}}}",
     "loads that fail below objects in rows": """{members(names: SOMEWHAT) {
         club {members {missed {title}} seat {members {title}}}}}""",
@@ -648,7 +648,7 @@ RELATED: Mapping[str, Case] = {
     "no object in a column": "{gathering(names: []) {host {friends {title}} results {friends {title}}}}",
     "fragments": """{members(names: SOMEWHAT) {...M friends {...M friends {...M}} club {...C}}
         titled(title: "Ann") {...M ...C} gathering(names: WELL) {host {...M} results {...M}}}
-        fragment M on Member {title note club {...C} home {...C} some(first: 2) {note}}
+        fragment M on Member {title note club {...C} home {...C} some(most: 2) {note}}
         fragment C on Club {genre seat {genre} members {note}}""",
     "repeated fields": """{members(names: WELL) {friends {title} friends {note friends {title}}
         friends {friends {note}} club {title} club {genre}}}""",
@@ -689,7 +689,7 @@ UNPLANNED: Mapping[str, Case] = {
     "an interface below the root": '{members(names: ["Ann", "Bob"]) {mentor {title}}}',
     "beside lists": '{members(names: ["Ann", "Cid", "Eve"]) {grid {title} friends {title club {motto}}}}',
     "introspection beside lists": """{__schema {queryType {name}}
-        members(names: ["Ann", "Cid"]) {friends {note club {members {note}}} some(first: 1) {title}}}""",
+        members(names: ["Ann", "Cid"]) {friends {note club {members {note}}} some(most: 1) {title}}}""",
     "a list of what may be null": '{shelf(name: "ill") {books {loose {note title}}}}',
     "a leaf at the root": "{count}",
     "a leaf beside objects": "{count shelf {books {title}}}",
@@ -773,7 +773,7 @@ def test_plans_tell_what_graphql_core_tells(
     calls: Counter[str], text: str, variables: Values
 ) -> None:
     """A plan's data, its keys in order, and its errors are those of graphql-core."""
-    executor = Executor(LIBRARY)
+    executor = Executor(LIBRARY, WIDE)
     expected = judged(text, variables)
     assert expected == told(executor, text, variables)
     assert expected == told(executor, text, variables)
@@ -829,7 +829,7 @@ def test_the_same_is_loaded_on_both_ways(text: str, variables: Values) -> None:
     judge, context = Context(), Context()
     given = dict(variables)
     asyncio.run(cast(Any, LIBRARY.execute(text, variable_values=given, context_value=judge)))
-    asyncio.run(Executor(LIBRARY).execute(Asked(text, given), context))
+    asyncio.run(Executor(LIBRARY, WIDE).execute(Asked(text, given), context))
     for kind, columns, arguments in context.loads:
         assert any(
             (kind, arguments) == (other, same) and set(columns) <= set(more)
