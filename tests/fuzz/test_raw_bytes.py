@@ -23,10 +23,12 @@ def server(request: pytest.FixtureRequest, fuzzed: dict[str, int]) -> Iterator[W
     assert "Traceback" not in complaints, complaints[complaints.index("Traceback") :]
 
 
-def check(server: Wire, packets: Sequence[bytes], requests: int = 1) -> list[int]:
+def check(
+    server: Wire, packets: Sequence[bytes], requests: int = 1, *, whole: bool = False
+) -> list[int]:
     """Send what may be wrong, and then what is right; gives the statuses of the first answers."""
-    statuses = server.say(packets, requests)
-    assert server.say([Sent().wire], requests=0) == [200]
+    statuses = server.say(packets, requests, whole=whole)
+    assert server.say([Sent().wire], requests=0, whole=True) == [200]
     return statuses
 
 
@@ -34,7 +36,7 @@ def check(server: Wire, packets: Sequence[bytes], requests: int = 1) -> list[int
 @given(sent=raw.WITH_TOKEN, shares=raw.SHARES)
 def test_any_body_is_answered(server: Wire, sent: Sent, shares: Sequence[float]) -> None:
     """Whatever is posted, in one packet or in several, brings one answer."""
-    assert len(check(server, packets(sent.wire, shares))) == 1
+    assert len(check(server, packets(sent.wire, shares), whole=True)) == 1
 
 
 @given(sent=raw.WITH_ODD_TOKEN)
@@ -68,7 +70,7 @@ def test_requests_in_a_row_are_all_answered(
     """Requests that do not wait for the answer before are each answered, wherever they are split."""
     sent = packets(raw.pipelined(bodies), shares)
 
-    assert len(check(server, sent, len(bodies))) == len(bodies)
+    assert len(check(server, sent, len(bodies), whole=True)) == len(bodies)
 
 
 @given(noise=st.binary(max_size=2_000))

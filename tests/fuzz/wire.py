@@ -27,32 +27,33 @@ class Wire:
     sent: int = 0
     complaints: list[str] = field(default_factory=list[str])
 
-    def say(self, packets: Sequence[bytes], requests: int = 1) -> list[int]:
+    def say(self, packets: Sequence[bytes], requests: int = 1, *, whole: bool = False) -> list[int]:
         """Send packets over a connection of their own; gives the statuses of the answers.
 
+        Whole requests, the last of which ends the connection, are waited for however long they take.
         No answer may tell of an error of the server's own.
         """
         self.sent += requests
-        heard = self._exchange(packets)
+        heard = self._exchange(packets, PATIENCE_SECONDS if whole else LULL_SECONDS)
         statuses = list(statuses_in(heard))
         assert all(status < 500 for status in statuses), heard
         assert b"INTERNAL_SERVER_ERROR" not in heard, heard
         return statuses
 
-    def _exchange(self, packets: Sequence[bytes]) -> bytes:
+    def _exchange(self, packets: Sequence[bytes], lull: float) -> bytes:
         address = urlsplit(self.url)
         with socket.create_connection((address.hostname, address.port)) as connection:
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             with suppress(ConnectionError):  # refused before all was said
                 for packet in packets:
                     connection.sendall(packet)
-            return b"".join(_heard(connection))
+            return b"".join(_heard(connection, lull))
 
 
-def _heard(connection: socket.socket) -> Iterator[bytes]:
+def _heard(connection: socket.socket, lull: float) -> Iterator[bytes]:
     """Everything until the server closes, which it must once it knows that no more comes."""
     with suppress(ConnectionError):
-        connection.settimeout(LULL_SECONDS)
+        connection.settimeout(lull)
         with suppress(TimeoutError):
             yield from iter(lambda: connection.recv(MOST_BYTES), b"")
             return
