@@ -459,7 +459,10 @@ class _Maker:
 
     def _object(self, place: _Place, kind: GraphQLInputObjectType, *, as_json: bool) -> Any:
         # What ends comes first, since that is what the last choices take.
-        known = sorted(kind.fields.items(), key=lambda item: not _is_flat(item[1]))
+        def leads_on(item: tuple[str, GraphQLInputField]) -> tuple[bool, bool]:
+            return named(item[1]) is kind, not _is_flat(item[1])
+
+        known = sorted(kind.fields.items(), key=leads_on)
         wanted = {self.chance.choice(known)[0] for _ in range(self.chance.choice((1, 1, 2)))}
         return {
             name: self.value(place.of(type_of(known_field), name), as_json=as_json)
