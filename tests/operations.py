@@ -2,6 +2,7 @@
 
 import json
 import re
+from base64 import urlsafe_b64encode
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -30,11 +31,11 @@ from graphql import (
     is_required_argument,
     is_required_input_field,
 )
-from odd_data import ROWS, UNKNOWN_ENGINE_MODES, UNKNOWN_ENUMS, Row
+from odd_data import ROWS, UNKNOWN_ACTIONS, UNKNOWN_ENGINE_MODES, UNKNOWN_ENUMS, Row
 
 T = TypeVar("T")
 
-SIZE = 400
+SIZE = 700
 """How many bytes make a request; a longer one ends in the simplest choices."""
 
 DEEPEST = 7
@@ -82,13 +83,21 @@ class Request:
 
 
 def drawn(
-    schema: GraphQLSchema, data: bytes, flaw: str | None = None, *, others: int = 0
+    schema: GraphQLSchema,
+    data: bytes,
+    flaw: str | None = None,
+    *,
+    others: int = 0,
+    toward: str = "",
 ) -> Request:
-    """The request that the bytes stand for; a fifth have a flaw, unless it is given ("": none)."""
+    """The request that the bytes stand for; a fifth have a flaw, unless it is given ("": none).
+
+    Most of its fields lead to the type `toward`, if one is given.
+    """
     chance = _Chance(data)
     if flaw is None:
         flaw = chance.choice(FLAWS) if chance.happens(0.2) else ""
-    return _Maker(schema, chance, flaw).request(others)
+    return _Maker(schema, chance, flaw, toward).request(others)
 
 
 class _Chance:
@@ -120,12 +129,51 @@ def _rows(owner: str) -> Sequence[Row]:
     rows = [row for name, rows in ROWS.items() if name.endswith(table) for row in rows]
     if table == "_flow":
         rows += [rows[number] for number in ODD] * 14
+        bindings = ROWS["authentik_flows_flowstagebinding"]
+        odd = {bindings[number]["target_id"] for number in UNKNOWN_ACTIONS}
+        rows += [row for row in rows if row["flow_uuid"] in odd] * 40
     return rows or [row for rows in ROWS.values() for row in rows]
 
 
 @cache
 def _texts(owner: str, name: str) -> Sequence[str]:
     return [str(row[name]) for row in _rows(owner) if name in row] or WORDS
+
+
+FAR = 100
+
+
+@cache
+def _steps(schema: GraphQLSchema, toward: str) -> Mapping[str, int]:
+    """How many fields it takes to come from a type to that one, for the types from which one can."""
+    found = {toward: 0}
+    for far in range(1, FAR):
+        for kind in schema.type_map.values():
+            leads = (found.get(named(called).name) for called in fields_of(schema, kind).values())
+            if kind.name not in found and far - 1 in leads:
+                found[kind.name] = far
+    return found
+
+
+@cache
+def _ids() -> Sequence[str]:
+    """The ids of stored nodes; those of what is bound more often, since little else leads there."""
+    flows, stages, policies = (_uuids(owner) for owner in ("flow", "stage", "policy"))
+    bindings = ROWS["authentik_flows_flowstagebinding"]
+    odd = [bindings[number]["fsb_uuid"] for number in UNKNOWN_ACTIONS]
+    bound = [row["policy_binding_uuid"] for row in ROWS["authentik_policies_policybinding"]]
+    return [
+        *(_id("Flow", pk) for pk in flows[::5]),
+        *(_id("Stage", pk) for pk in stages[:20]),
+        *(_id("Policy", pk) for pk in policies[:20]),
+        *(_id("FlowStageBinding", row["fsb_uuid"]) for row in bindings[:40]),
+        *(_id("FlowStageBinding", pk) for pk in odd * 20),
+        *(_id("PolicyBinding", pk) for pk in bound * (1 + 120 // len(bound))),
+    ]
+
+
+def _id(kind: str, pk: object) -> str:
+    return urlsafe_b64encode(f"{kind}:{pk}".encode()).decode()
 
 
 @cache
@@ -180,10 +228,11 @@ class _Operation:
 class _Maker:
     """Makes one request; what its selections need is gathered on the way."""
 
-    def __init__(self, schema: GraphQLSchema, chance: _Chance, flaw: str) -> None:
+    def __init__(self, schema: GraphQLSchema, chance: _Chance, flaw: str, toward: str = "") -> None:
         self.schema = schema
         self.chance = chance
         self.flaw = flaw
+        self.steps = _steps(schema, toward) if toward else dict[str, int]()
         self.planted = False
         self.heads: dict[tuple[str, str], str] = {}
         self.fragments: dict[str, str] = {}
@@ -204,7 +253,7 @@ class _Maker:
         self.is_careless = self.chance.happens(0.3)
         self.separator = self.chance.choice(SEPARATORS)
         # Of what is refused as a whole, most is wasted.
-        self.left = self.chance.choice((2, 3, 5) if self.flaw else (3, 5, 8, 11, 14, 20))
+        self.left = self.chance.choice((2, 3, 5) if self.flaw else (3, 5, 8, 12, 18, 26, 36))
         operations = self._operations()
         definitions = [self._headed(operation) for operation in operations]
         definitions += self.fragments.values()
@@ -293,6 +342,9 @@ class _Maker:
     def _part(self, kind: GraphQLNamedType, depth: int) -> str:
         way = self.chance.below(20)
         self.left -= 1
+        if depth <= DEEPEST and isinstance(kind, GraphQLInterfaceType) and way < 12:
+            # Little can be asked of what may be of any type.
+            return self._inline(kind, depth)
         if way < 15 or depth > DEEPEST:
             return self._field(kind, depth)
         if way < 17:
@@ -316,8 +368,16 @@ class _Maker:
     def _field_name(self, kind: GraphQLNamedType, depth: int) -> str:
         known = fields_of(self.schema, kind)
         data = [name for name in known if not name.startswith("__")]
-        if self.chance.happens(0.08 if depth else 0.12):
+        # What may be unknown is asked for more often.
+        data += [name for name in data if isinstance(named(known[name]), GraphQLEnumType)] * 2
+        if self.chance.happens(0.12):
             return self.chance.choice([name for name in known if name.startswith("__")])
+        if self.steps.get(kind.name) and self.chance.happens(0.8):
+            steps = {name: self.steps.get(named(known[name]).name, FAR) for name in data}
+            return self.chance.choice([n for n, far in steps.items() if far == min(steps.values())])
+        if depth < DEEPEST and self.chance.happens(0.4):
+            composite = [name for name in data if not is_leaf(known[name])]
+            return self.chance.choice(composite or data)
         if depth < DEEPEST:
             return self.chance.choice(data)
         return self.chance.choice([name for name in data if is_leaf(known[name])] or ["__typename"])
@@ -373,6 +433,8 @@ class _Maker:
         texts: list[str] = []
         for name, argument in known.items():
             share = 0.85 if _is_non_null(type_of(argument)) else 0.18
+            # What leads somewhere had better find something.
+            share *= 0.3 if self.steps else 1
             if is_required_argument(argument) or self.chance.happens(share):
                 place = _Place(type_of(argument), owner, name)
                 text = self._argument(place, has_default=not is_required_argument(argument))
@@ -493,6 +555,12 @@ class _Maker:
         is_bad = self.is_careless and self.chance.happens(0.2)
         return self.chance.choice(bad if is_bad else spellings)
 
+    def id(self, place: _Place) -> str:
+        """The id of a node, mostly of a stored one."""
+        if self.is_careless and self.chance.happens(0.4):
+            return self.chance.choice(("", "nope", _id("Group", 1), self.uuid(place)))
+        return self.chance.choice(_ids())
+
     def written(self, kind: Any, value: Any, place: _Place | None = None) -> str:
         """A value in GraphQL's language; at a place, with variables for some of its parts."""
         kind = _inner(kind) if _is_non_null(kind) else kind
@@ -529,7 +597,7 @@ SCALARS: Mapping[str, Callable[[_Maker, _Place], Any]] = {
     "Int": _Maker.integer,
     "Float": _Maker.integer,
     "UUID": _Maker.uuid,
-    "ID": _Maker.uuid,
+    "ID": _Maker.id,
     "Boolean": lambda maker, _place: maker.chance.happens(0.5),
 }
 

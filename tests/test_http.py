@@ -876,7 +876,7 @@ def test_where_only_trusted_documents_are_executed_others_are_403(
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (b"query {\n nope }", "2: Cannot query field 'nope' on type 'Query'."),
+        (b"query {\n nonesuch }", "2: Cannot query field 'nonesuch' on type 'Query'."),
         (b"query {", "1: Syntax Error: Expected Name, found <EOF>."),
         (b"", "1: Syntax Error: Unexpected <EOF>."),
         (b"\xff", " it is not UTF-8"),
