@@ -370,7 +370,7 @@ class _Maker:
         data = [name for name in known if not name.startswith("__")]
         # What may be unknown is asked for more often.
         data += [name for name in data if isinstance(named(known[name]), GraphQLEnumType)] * 2
-        if self.chance.happens(0.12):
+        if self.chance.happens(0.25 if self.steps.get(kind.name) == 0 else 0.12):
             return self.chance.choice([name for name in known if name.startswith("__")])
         if self.steps.get(kind.name) and self.chance.happens(0.8):
             steps = {name: self.steps.get(named(known[name]).name, FAR) for name in data}
