@@ -150,7 +150,7 @@ def test_pages_may_have_one_flow(on: Opened, way: Ordering) -> None:
     size=st.sampled_from((5, 7, 50)),
     viewer=st.sampled_from((EVERYBODY, SOMEBODY)),
     wanted=st.builds(
-        ConnectionSelection,
+        SLUGS._replace,
         columns=st.sampled_from((("slug",), ("slug", "title"), tuple(COLUMNS))),
         total_count=st.booleans(),
     ),
