@@ -173,7 +173,7 @@ class Admitted(NamedTuple):
     def conditions(self) -> Iterator[ColumnElement[bool]]:
         """What holds for each of them."""
         if self.is_restricted:
-            yield is_granted(bindparam("user_id", type_=Integer))
+            yield _is_granted()
         for name in self.filters:
             yield STORED[name] == bindparam(name, type_=FILTERS[name])
         if self.is_searched:
@@ -297,6 +297,12 @@ def in_order(
     for term in ordering:
         column = columns[term.name]
         yield column.desc() if term.descending else column.asc()
+
+
+@cache
+def _is_granted() -> ColumnElement[bool]:
+    # The same object each time, since a statement may have it twice, but what it names only once.
+    return is_granted(bindparam("user_id", type_=Integer))
 
 
 @cache

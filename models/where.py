@@ -162,21 +162,15 @@ def _type(column: SQLColumnExpression[Any]) -> TypeEngine[Any]:
 
 
 def _uses_stage(uses: Uses) -> ColumnElement[bool]:
-    columns = {"pk": col(Stage.stage_uuid), "name": col(Stage.name)}
-    bound = (
-        select(col(FlowStageBinding.target_id))
-        .join(Stage, col(FlowStageBinding.stage_id) == columns["pk"])
-        .where(_holds(uses.condition, partial(_of_part, uses, columns)))
+    bound = select(col(FlowStageBinding.target_id)).where(
+        _is_such(uses, col(FlowStageBinding.stage_id), col(Stage.stage_uuid), col(Stage.name))
     )
     return IsAmong(col(Flow.flow_uuid), bound)
 
 
 def _uses_policy(uses: Uses) -> ColumnElement[bool]:
-    columns = {"pk": col(Policy.policy_uuid), "name": col(Policy.name)}
-    bound = (
-        select(col(PolicyBinding.target_id))
-        .join(Policy, col(PolicyBinding.policy_id) == columns["pk"])
-        .where(_holds(uses.condition, partial(_of_part, uses, columns)))
+    bound = select(col(PolicyBinding.target_id)).where(
+        _is_such(uses, col(PolicyBinding.policy_id), col(Policy.policy_uuid), col(Policy.name))
     )
     to_stages = select(col(FlowStageBinding.target_id)).where(
         IsAmong(col(FlowStageBinding.policybindingmodel_ptr_id), bound)
@@ -191,6 +185,20 @@ USES: Mapping[Part, Callable[[Uses], ColumnElement[bool]]] = {
     Part.STAGE: _uses_stage,
     Part.POLICY: _uses_policy,
 }
+
+
+def _is_such(
+    uses: Uses,
+    bound: SQLColumnExpression[Any],
+    pk: SQLColumnExpression[Any],
+    name: SQLColumnExpression[Any],
+) -> ColumnElement[bool]:
+    """The condition that what is bound, by its key, is as it must be."""
+    if uses.condition == And(()):
+        return bound.is_not(None)
+    leaf = partial(_of_part, uses, {"pk": pk, "name": name})
+    # Found first: there are far fewer of them than bindings.
+    return IsAmong(bound, select(pk).where(_holds(uses.condition, leaf)))
 
 
 def _of_part(uses: Uses, columns: Columns, leaf: Matches) -> ColumnElement[bool]:
@@ -218,7 +226,9 @@ class IsAmong(FunctionElement[bool]):
     inherit_cache = True
 
     def __init__(self, column: SQLColumnExpression[Any], rows: Select[Any]) -> None:
-        super().__init__(column, rows.scalar_subquery())
+        # By a name, as SQLite's parser cannot open many brackets; planned as if in its place.
+        named = rows.cte().prefix_with("NOT MATERIALIZED", dialect="postgresql")
+        super().__init__(column, select(named).scalar_subquery())
 
 
 class Contains(FunctionElement[bool]):

@@ -148,28 +148,33 @@ def test_pages_may_have_one_flow(on: Opened, way: Ordering) -> None:
     ordering=st.lists(st.sampled_from(WAYS), min_size=2, max_size=5).map(tuple),
     size=st.sampled_from((5, 7, 50)),
     viewer=st.sampled_from((EVERYBODY, SOMEBODY)),
-    columns=st.sampled_from((("slug",), ("slug", "title"), ("slug", *COLUMNS))),
+    wanted=st.builds(
+        SLUGS._replace,
+        columns=st.sampled_from((("slug",), ("slug", "title"), tuple(COLUMNS))),
+        total_count=st.booleans(),
+    ),
 )
 def test_pages_of_random_orders_have_all_flows(
     databases: Mapping[str, Opened],
     ordering: tuple[Ordering, ...],
     size: int,
     viewer: Viewer,
-    columns: tuple[str, ...],
+    wanted: ConnectionSelection,
 ) -> None:
     """However many terms there are, in whatever directions."""
-    wanted = ConnectionSelection(tuple(dict.fromkeys(columns)))
     for on in databases.values():
         expected = in_order(on, ordering, viewer)
         after = before = None
         for start in range(0, len(expected), size):
             page = asked(on, viewer, wanted, ordering=ordering, first=size, after=after)
             assert slugs_of(page) == expected[start : start + size]
-            assert page.total_count == len(expected)
+            assert page.total_count == (len(expected) if wanted.total_count else None)
+            assert (page.has_previous, page.has_next) == (start > 0, start + size < len(expected))
             after = cursors_of(page)[-1]
         for end in range(len(expected), 0, -size):
             page = asked(on, viewer, wanted, ordering=ordering, last=size, before=before)
             assert slugs_of(page) == expected[max(end - size, 0) : end]
+            assert (page.has_previous, page.has_next) == (end > size, end < len(expected))
             before = cursors_of(page)[0]
 
 
