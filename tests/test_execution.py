@@ -157,7 +157,7 @@ def test_requests_reach_everything(
     reached = Counter[str]()
     kinds = [kind.name for kind in _object_types(on_file.schema)]
     wanted = [*[("", "")] * 1000, *((flaw, "") for flaw in FLAWS * (ENOUGH + 1))]
-    for flaw, toward in [*wanted, *(("", kind) for kind in (kinds + RARE) * 40)]:
+    for flaw, toward in [*wanted, *(("", kind) for kind in (kinds + RARE) * 46)]:
         request = drawn(on_file.schema, chance.randbytes(SIZE), flaw, toward=toward)
         verdict = on_file.agreed(request)
         reached.update(_reached(on_file.schema, request, json.loads(verdict.body)))
