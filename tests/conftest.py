@@ -1,5 +1,6 @@
 """What the tests stand on: real databases, filled once, and FlowQL on each of them."""
 
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from models import blueprint
 
 SAMPLES = Path(blueprint.__file__).parent / "samples"
 KINDS = ("sqlite", "postgresql", "authentik")
+FUZZED = pytest.StashKey[Counter[str]]()
 
 hypothesis.settings.register_profile("default", max_examples=100, deadline=None)
 hypothesis.settings.register_profile("full", max_examples=2000, deadline=None)
@@ -99,3 +101,20 @@ def served(sample_url: str) -> Iterator[Served]:
         url = f"http://127.0.0.1:{port}"
         wait_until_live(url, process)
         yield Served(url, token.stdout.strip(), process)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Begin to count."""
+    config.stash[FUZZED] = Counter()
+
+
+@pytest.fixture(scope="session")
+def fuzzed(pytestconfig: pytest.Config) -> Counter[str]:
+    """The number of requests by how they were sent; tests add theirs."""
+    return pytestconfig.stash[FUZZED]
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print the numbers."""
+    for how, count in terminalreporter.config.stash[FUZZED].items():
+        terminalreporter.write_line(f"fuzzed: {count:,} requests {how}")

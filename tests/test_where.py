@@ -162,7 +162,8 @@ def _of_flows() -> tuple[dict[Any, set[str]], dict[Any, set[str]]]:
         stages[binding["target_id"]].add(stage_names[str(binding["stage_id"])])
         targets[binding["policybindingmodel_ptr_id"]] = binding["target_id"]
     for binding in ROWS["authentik_policies_policybinding"]:
-        if binding["policy_id"]:
+        # One of an application decides on no flow.
+        if binding["policy_id"] and binding["target_id"] in targets:
             policies[targets[binding["target_id"]]].add(policy_names[str(binding["policy_id"])])
     return stages, policies
 
