@@ -40,6 +40,10 @@ class ServerFailedError(RuntimeError):
     """A server did not start; the message ends with what it wrote."""
 
 
+# The largest documents that are asked but once have as many.
+ALIASED = {"FLOWQL_MAX_ALIASES": "500"}
+
+
 @dataclass(frozen=True, slots=True)
 class Kind:
     """A server to be started: its name, its database, its command line, and what it can be asked.
@@ -108,7 +112,7 @@ def ours(url: str, database: str, *, remembering: bool = True) -> Kind:
         database,
         "FlowQL" if remembering else "FlowQL, FLOWQL_VIEWER_TTL=0",
         (str(FLOWQL), "serve", "--port", "{port}", "--database", url),
-        env={} if remembering else {"FLOWQL_VIEWER_TTL": "0"},
+        env=ALIASED | ({} if remembering else {"FLOWQL_VIEWER_TTL": "0"}),
         headers=JSON | BEARER,
         forms=frozenset(Form),
     )
