@@ -44,14 +44,17 @@ def run(command: str, cwd: Path, **variables: str) -> str:
     return done.stdout
 
 
-def test_the_graphql_example_is_answered(sample_url: str, served: Served) -> None:
-    """The README's operation gives data and no error."""
-    [example] = blocks("graphql", "query")
+def test_the_graphql_examples_are_answered(sample_url: str, served: Served) -> None:
+    """The README's operations give data and no error."""
     with Gateway(sample_url) as gateway:
-        answer = gateway.graphql(example, served.token).json
-    assert answer["data"]["flow"]["name"] == "Change Password"
-    assert answer["data"]["flows"]["pagination"] == {"count": 2, "totalPages": 1, "next": 0}
-    assert "errors" not in answer
+        pages, connection = (
+            gateway.graphql(example, served.token).json for example in blocks("graphql", "query")
+        )
+    assert pages["data"]["flow"]["name"] == "Change Password"
+    assert pages["data"]["flows"]["pagination"] == {"count": 2, "totalPages": 1, "next": 0}
+    found = connection["data"]["flowConnection"]
+    assert [flow["slug"] for flow in found["nodes"]] == ["default-authentication-flow"]
+    assert not {"errors"} & (pages.keys() | connection.keys())
 
 
 def test_the_curl_examples_are_answered(served: Served, tmp_path: Path) -> None:
