@@ -1,9 +1,11 @@
 """Whatever is asked, the answer is graphql-core's, to the byte."""
 
 import json
+from base64 import b64decode
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cache
 from random import Random
@@ -189,12 +191,23 @@ def _noted(request: Request) -> Request:
 
 
 def _texts(value: Any) -> Iterator[str]:
+    """All texts in an answer, and what stands in ids, cursors and URLs."""
     if isinstance(value, str):
         yield value
+        yield from value.split("/")
+        yield from _opened(value)
     elif isinstance(value, list | dict):
         inside = cast(Any, value.values() if isinstance(value, dict) else value)
         for each in inside:
             yield from _texts(each)
+
+
+def _opened(text: str) -> Iterator[str]:
+    """What is behind an id or a cursor; nothing, if it is neither."""
+    with suppress(ValueError):
+        inside = b64decode(text, b"-_", validate=True).decode()
+        yield from inside.split(":")
+        yield from map(str, json.loads(inside) if inside.startswith("[") else ())
 
 
 @cache
