@@ -153,14 +153,14 @@ class Query:
         query = ConnectionQuery(
             where=where_of("where", where or None, context.database),
             ordering=_ordering(order_by),
-            first=given(first),
-            after=given(after),
-            last=given(last),
-            before=given(before),
+            first=_given(first),
+            after=_given(after),
+            last=_given(last),
+            before=_given(before),
         )
-        wanted = connection_selection(info)
+        wanted = _connection_selection(info)
         found = await connections.connect_flows(context.database, context.viewer, query, wanted)
-        return flow_connection(found)
+        return _flow_connection(found)
 
     @strawberry.field(
         description="The stage of this primary key; null where there is none, or none that a flow"
@@ -222,7 +222,7 @@ NODE = "node."
 ENDS = {"start_cursor", "end_cursor"}
 
 
-def connection_selection(info: Info) -> ConnectionSelection:
+def _connection_selection(info: Info) -> ConnectionSelection:
     """What is selected of a connection."""
     selected, place = info.selected() or (), info.selected("page_info") or ()
     nodes, edges = info.selected("nodes"), info.selected("edges")
@@ -236,7 +236,7 @@ def connection_selection(info: Info) -> ConnectionSelection:
     )
 
 
-def flow_connection(found: connections.FlowConnection) -> FlowConnection:
+def _flow_connection(found: connections.FlowConnection) -> FlowConnection:
     """The connection that was found."""
     flows, cursors = found.flows, found.cursors or [""] * found.flows.size
     edges = {f"{NODE}{name}": values for name, values in flows.columns.items()}
@@ -301,7 +301,7 @@ def printed(schema: Schema) -> str:
     return schema.as_str() + "\n"
 
 
-def given(value: T | None) -> T | None:
+def _given(value: T | None) -> T | None:
     """An argument's value; what is not given is None too."""
     return None if value is strawberry.UNSET else value
 

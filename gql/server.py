@@ -26,8 +26,6 @@ GRACE_SECONDS = 2
 # What even then does not end, a driver's thread or its lost answer, is left behind.
 LAST_SECONDS = 1
 BACKLOG = 2048
-# How many new objects the collector waits for: several large answers, which leave no cycles behind.
-YOUNG = 20_000
 
 Announce = Callable[[], None]
 
@@ -111,7 +109,6 @@ def _application(settings: Settings) -> Starlette:
     # What is there by now stays: no collection need ever look at it, which takes a tenth of a second.
     gc.collect()
     gc.freeze()
-    gc.set_threshold(YOUNG)
     return application
 
 
