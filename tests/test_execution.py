@@ -29,6 +29,7 @@ from graphql import (
     VariableNode,
     Visitor,
     get_operation_ast,
+    introspection_from_schema,
     is_abstract_type,
     is_enum_type,
     parse,
@@ -50,6 +51,7 @@ RESTRICTED: Mapping[str, tuple[str, ...]] = {
     "none": (),
 }
 COUNTS = {"sqlite": 500, "postgresql": 200, "authentik": 200}
+EXPORT = "/api/v3/flows/instances/"
 ENOUGH = 10
 # Of which there is more to be reached, or less stored.
 RARE = [
@@ -116,11 +118,13 @@ def test_answers_are_those_of_graphql_core(sides: Sides) -> None:
 
 def test_answers_are_those_of_graphql_core_to_who_may_not_see_all(sides: Sides) -> None:
     """A restricted reader gets graphql-core's answers, and no slug or uuid of a hidden flow."""
+    words = set(_texts(dict(introspection_from_schema(sides.schema))))
 
     def check(data: bytes, reader: str) -> None:
         verdict = sides.agreed(_noted(drawn(sides.schema, data)), reader)
         told = set(_texts(json.loads(verdict.body).get("data")))
-        assert not told & _hidden(reader), reader
+        # Introspection tells words that are somebody's slug.
+        assert not told & _hidden(reader) - words, reader
 
     _for_examples(sides.count // 2, check, BYTES, st.sampled_from(sorted(RESTRICTED)))
 
@@ -194,7 +198,7 @@ def _texts(value: Any) -> Iterator[str]:
     """All texts in an answer, and what stands in ids, cursors and URLs."""
     if isinstance(value, str):
         yield value
-        yield from value.split("/")
+        yield value.removeprefix(EXPORT).removesuffix("/export/")
         yield from _opened(value)
     elif isinstance(value, list | dict):
         inside = cast(Any, value.values() if isinstance(value, dict) else value)
@@ -206,8 +210,9 @@ def _opened(text: str) -> Iterator[str]:
     """What is behind an id or a cursor; nothing, if it is neither."""
     with suppress(ValueError):
         inside = b64decode(text, b"-_", validate=True).decode()
-        yield from inside.split(":")
-        yield from map(str, json.loads(inside) if inside.startswith("[") else ())
+        yield inside.partition(":")[2]
+        # Behind the version and the order.
+        yield from map(str, json.loads(inside)[2:] if inside.startswith("[") else ())
 
 
 @cache
