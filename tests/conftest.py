@@ -1,5 +1,6 @@
 """What the tests stand on: real databases, filled once, and FlowQL on each of them."""
 
+import signal
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -104,8 +105,10 @@ def served(sample_url: str) -> Iterator[Served]:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Begin to count."""
+    """Begin to count, and let Ctrl-C end what tests start."""
     config.stash[FUZZED] = Counter()
+    # A shell's background job ignores it, and hands that on.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
