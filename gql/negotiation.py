@@ -16,6 +16,7 @@ MAX_TYPE_LENGTH = 256
 GRAPHQL = "application/graphql-response+json"
 JSON = "application/json"
 HTML = "text/html"
+SVG = "image/svg+xml"
 UTF8 = ("utf-8", "utf8")
 WEIGHT = re.compile(r"0?\.\d+|[01]\.?0*", re.ASCII)
 # How many Accept headers are remembered with what they ask for.
@@ -46,8 +47,21 @@ def admits_json(headers: Headers) -> bool:
 
     Weights do not count.
     """
-    accept = ",".join(headers.getlist("accept")) if "accept" in headers else "*/*"
-    return any(_is_json(_name(one)) for one in _ranges(accept))
+    return any(_is_json(_name(one)) for one in _ranges(_accept(headers)))
+
+
+def chosen(headers: Headers, offered: Sequence[str]) -> str | None:
+    """The media type that the Accept header wants most by its weights; None where it admits none.
+
+    Of equal weights one that is named wins, and then the first.
+    """
+    ranges = [(_name(one), _weight(one)) for one in _ranges(_accept(headers))]
+    best = max(offered, key=lambda media_type: _quality(ranges, media_type))
+    return best if _quality(ranges, best).weight else None
+
+
+def _accept(headers: Headers) -> str:
+    return ",".join(headers.getlist("accept")) if "accept" in headers else "*/*"
 
 
 def wanted(headers: Headers) -> Wanted:
