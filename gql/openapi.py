@@ -8,6 +8,8 @@ from typing import Any, get_type_hints
 
 import orjson
 import yaml
+from starlette.middleware import Middleware
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -456,4 +458,5 @@ def routes(root_path: str) -> Iterator[Route]:
     """Where the documents are: beside what they tell of."""
     for dialect in DIALECTS:
         formats = _formats(document(dialect, root_path))
-        yield Route(f"{dialect.prefix.removesuffix(RESOURCE)}/schema/", Endpoint(formats))
+        path = f"{dialect.prefix.removesuffix(RESOURCE)}/schema/"
+        yield Route(path, Endpoint(formats), middleware=[Middleware(GZipMiddleware)])
