@@ -1,0 +1,1 @@
+"""What FlowQL shows to people: the front page, and GraphiQL."""
