@@ -6,6 +6,7 @@ COPY requirements.lock /source/
 RUN pip install --require-hashes --no-deps --requirement /source/requirements.lock
 COPY . /source
 RUN pip install --no-index --no-deps --no-build-isolation /source \
+ && flowql explorer install \
  && pip uninstall --yes uv-build pip setuptools
 
 FROM python:3.11-slim

@@ -10,9 +10,11 @@ UV := $(BIN)/uv
 
 RUNTIME := $(VENV)/.runtime-installed
 DEVELOPMENT := $(VENV)/.development-installed
+GRAPHIQL := gql/explorer/vendor/sums.txt
 
 CLIENTS := $(addprefix tests/clients/,authentik-2024.2 authentik-2026.8 ariadne-codegen gql schemathesis)
-LOCKS := requirements.lock requirements-dev.lock $(CLIENTS:=.lock)
+APART := $(CLIENTS) gql/explorer/node
+LOCKS := requirements.lock requirements-dev.lock $(APART:=.lock)
 SCRATCH := build/drift
 
 .DEFAULT_GOAL := help
@@ -30,13 +32,14 @@ help: ## Say what can be made
 
 .PHONY: install
 install: $(RUNTIME) ## Set up .venv, with the command at .venv/bin/flowql
+	@$(MAKE) $(GRAPHIQL) || echo "== going on without GraphiQL: its page will say how to get it"
 
 .PHONY: run
 run: install ## Install, then run `flowql demo` on the sample flows
 	@$(BIN)/flowql demo $(ARGS)
 
 .PHONY: test
-test: $(DEVELOPMENT) ## Install, then run every test with coverage (ARGS="-k search" for some)
+test: $(DEVELOPMENT) $(GRAPHIQL) chromium ## Install, then run every test with coverage (ARGS="-k search" for some)
 	@echo "== tests"
 	@$(BIN)/coverage erase
 	@$(BIN)/coverage run -m pytest $(ARGS)
@@ -73,24 +76,24 @@ drift: $(DEVELOPMENT) ## Generated files are what they are generated from
 	@$(BIN)/flowql schema --check
 	@echo "== drift: locks"
 	@rm -rf $(SCRATCH) && mkdir -p $(SCRATCH)
-	@tar cf - pyproject.toml $(CLIENTS:=.in) $(LOCKS) | tar xf - -C $(SCRATCH)
+	@tar cf - pyproject.toml $(APART:=.in) $(LOCKS) | tar xf - -C $(SCRATCH)
 	@$(MAKE) -C $(SCRATCH) -f $(CURDIR)/Makefile UV=$(CURDIR)/$(UV) compile
 	@for lock in $(LOCKS); do \
 	  diff -u $$lock $(SCRATCH)/$$lock || { echo "$$lock is behind its source: make lock"; exit 1; }; \
 	done
 
 .PHONY: smoke
-smoke: $(DEVELOPMENT) ## The wheel, in an empty environment, from /
+smoke: $(DEVELOPMENT) $(GRAPHIQL) ## The wheel, in an empty environment, from /
 	@echo "== wheel smoke test"
 	@$(BIN)/python tests/packaging/wheel_smoke.py
 
 .PHONY: fuzz
-fuzz: $(DEVELOPMENT) ## Every test again, with the full number of fuzz examples
+fuzz: $(DEVELOPMENT) $(GRAPHIQL) chromium ## Every test again, with the full number of fuzz examples
 	@echo "== fuzz"
 	@$(BIN)/pytest --hypothesis-profile=full $(ARGS)
 
 .PHONY: npm
-npm: $(DEVELOPMENT) ## The tests that take packages from npm
+npm: $(DEVELOPMENT) $(GRAPHIQL) ## The tests that take packages from npm
 	@echo "== npm"
 	@$(BIN)/pytest -m npm $(ARGS)
 
@@ -119,7 +122,7 @@ released: ## Keep schema.graphql as the released one, which later ones may not b
 .PHONY: clean
 clean: ## Remove what was made, the environments too
 	@rm -rf $(VENV) .venv-clients build dist .coverage .coverage.* htmlcov \
-	  .hypothesis .pytest_cache .ruff_cache .import_linter_cache
+	  gql/explorer/vendor gql/explorer/vendor.new .hypothesis .pytest_cache .ruff_cache .import_linter_cache
 
 # Pins that are locked stay as they are, unless pyproject.toml no longer allows them.
 COMPILE = $(UV) pip compile --quiet --universal --generate-hashes --custom-compile-command "make lock" $(COMPILING)
@@ -128,7 +131,7 @@ COMPILE = $(UV) pip compile --quiet --universal --generate-hashes --custom-compi
 compile: # a client may be PyPI's gql, which pyproject.toml keeps out of our own environment: --no-config
 	@$(COMPILE) pyproject.toml --group build --output-file requirements.lock
 	@$(COMPILE) pyproject.toml --group dev --constraints requirements.lock --output-file requirements-dev.lock
-	@for client in $(CLIENTS); do \
+	@for client in $(APART); do \
 	  $(COMPILE) --no-config --python-version 3.11 $$client.in --output-file $$client.lock || exit 1; \
 	done
 
@@ -147,3 +150,17 @@ $(DEVELOPMENT): requirements-dev.lock $(RUNTIME)
 	@echo "== installing requirements-dev.lock"
 	@$(PIP) install --quiet --require-hashes --no-deps --requirement requirements-dev.lock
 	@touch $@
+
+# Older than packages.py does not mean that its files are: the command knows by their sums.
+$(GRAPHIQL): gql/explorer/packages.py | $(RUNTIME)
+	@echo "== GraphiQL"
+	@$(BIN)/flowql explorer install
+	@touch $@
+
+.PHONY: chromium
+chromium: # which shows our pages to the tests
+	@for name in chromium chromium-browser google-chrome; do command -v $$name >/dev/null && exit; done; \
+	  [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null \
+	  || { echo "The tests need Chromium. On Debian, as root: apt-get install chromium"; exit 1; }; \
+	  echo "== installing Chromium"; apt-get update --quiet=2 \
+	  && apt-get install --quiet=2 --yes --no-install-recommends chromium

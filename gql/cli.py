@@ -36,6 +36,8 @@ app = App(
 )
 tokens = App(name="token", help="Create, list and revoke the tokens of FlowQL's own database.")
 app.command(tokens)
+explorer = App(name="explorer", help="See to GraphiQL, which browsers are shown.")
+app.command(explorer)
 
 DatabaseOption = Annotated[
     str | None,
@@ -257,6 +259,15 @@ def token_revoke(
 
     asyncio.run(administration.revoke_token(_settings(database, schema), name))
     _say(f"the token {name} is revoked")
+
+
+@explorer.command(name="install")
+def explorer_install() -> None:
+    """Fetch GraphiQL's files by npm, unless they are there; pip brings npm along where it is missing."""
+    from gql.explorer import packages
+
+    is_new = packages.install()
+    _say(f"GraphiQL is {'now' if is_new else 'already'} in {packages.VENDOR}")
 
 
 @app.command(name="schema")
