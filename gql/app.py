@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from gql import endpoint, rest, schema
+from gql import endpoint, openapi, rest, schema
 from gql.auth import Viewers
 from gql.endpoint import Endpoint
 from gql.execution.executor import Executor
@@ -104,6 +104,7 @@ def _routes(answering: Endpoint, described: schema.Schema | None) -> list[BaseRo
     return [
         *endpoint.routes(answering),
         *rest.routes(viewers),
+        *openapi.routes(""),
         *_sdl(described),
         Route("/-/health/live/", live),
         Route("/-/health/ready/", ready),
