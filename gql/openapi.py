@@ -217,7 +217,7 @@ RESPONSES: Node = {
         _component("GenericError"),
     ),
     "NotFoundResponse": _response(
-        "There is no such page, no such flow that the bearer may see, or `format` is not `json`.",
+        "There is no such page, no such flow that the bearer may see, or no such `format`.",
         _component("GenericError"),
     ),
     "NotAcceptableResponse": _response(
@@ -362,7 +362,7 @@ OPERATIONS: Mapping[str, Operation] = {
         f"One flow as a picture: what to draw, or drawn, as the Accept header says. {FILTERED}",
         {
             negotiation.JSON: {"schema": _component("FlowDiagram")},
-            "image/svg+xml": {"schema": TEXT},
+            negotiation.SVG: {"schema": TEXT},
         },
     ),
 }
@@ -433,7 +433,7 @@ def _media_type(request: Request) -> str:
     candidates = [name for name, known in MEDIA_TYPES.items() if wanted in ("", known)]
     if not candidates:
         raise RefusalError(404, {"detail": "Not found."})
-    best = negotiation.best(request.headers, candidates)
+    best = negotiation.chosen(request.headers, candidates)
     if best is None:
         raise RefusalError(406, {"detail": "Could not satisfy the request Accept header."})
     return best

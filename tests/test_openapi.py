@@ -47,7 +47,6 @@ def test_a_document_is_the_same_in_yaml_as_in_json(on_sqlite: Gateway, address: 
     ("accept", "parameters", "expected"),
     [
         (None, "", YAML),
-        ("", "", YAML),
         ("*/*", "", YAML),
         ("application/*", "", YAML),
         (YAML, "", YAML),
@@ -82,6 +81,7 @@ def test_the_media_type_is_what_is_weighed_most(
 @pytest.mark.parametrize(
     ("accept", "parameters"),
     [
+        ("", ""),
         ("text/html", ""),
         ("application/json;q=0", ""),
         ("*/*;q=0", ""),
@@ -165,14 +165,13 @@ def test_keys_are_told_in_their_order(on_sqlite: Gateway, address: str) -> None:
     }
 
 
-@pytest.mark.parametrize("kind", ["sqlite", "authentik"])
-def test_answers_are_as_the_document_says(kind: str, request: pytest.FixtureRequest) -> None:
+def test_answers_are_as_the_document_says(authentik_url: str) -> None:
     """The documents are valid, and schemathesis finds each flow as they say, in a list and alone.
 
     A stored value that this version does not know is passed on as authentik does, though no enum has it.
     """
     odd = sorted(str(FLOWS[number]["slug"]) for number in UNKNOWN_ENUMS | UNKNOWN_ENGINE_MODES)
-    with serving(request.getfixturevalue(f"{kind}_url")) as (url, _):
+    with serving(authentik_url) as (url, _):
         script = [str(client_python("schemathesis")), "-I", str(HERE / "check_openapi.py")]
         addresses = [f"{url}{address}?format=json" for address in (DOCUMENTED, CURRENT)]
         told: list[dict[str, list[str]]] = json.loads(
