@@ -237,6 +237,8 @@ def _query(name: str, description: str, schema: Node) -> Node:
 
 
 TEXT: Node = {"type": "string"}
+# A NUL is the one character that is refused.
+SOUGHT: Node = {"type": "string", "pattern": r"^[^\x00]*$"}
 NUMBER: Node = {"type": "integer"}
 EXACT = "Only the flow whose {} is just this, but for spaces around it."
 
@@ -246,7 +248,7 @@ def _parameters(dialect: Dialect) -> Node:
     orderings = ", ".join(name for name in ORDERINGS if name in dialect.orderings)
     return {
         "QueryName": _query(
-            "name", "Only flows whose name is just this, but for spaces around it.", TEXT
+            "name", "Only flows whose name is just this, but for spaces around it.", SOUGHT
         ),
         "QueryPaginationOrdering": _query(
             "ordering",
@@ -269,7 +271,7 @@ def _parameters(dialect: Dialect) -> Node:
             "search",
             "Terms that must each be in name, slug, designation, title or denied action, whatever"
             " their case; quotes keep words together.",
-            TEXT,
+            SOUGHT,
         ),
     }
 
@@ -291,7 +293,7 @@ LISTED: Sequence[Node] = (
     _component("QueryPaginationPage", "parameters"),
     _component("QueryPaginationPageSize", "parameters"),
     _component("QuerySearch", "parameters"),
-    _query("slug", EXACT.format("slug"), TEXT),
+    _query("slug", EXACT.format("slug"), SOUGHT),
 )
 ADDRESSED: Sequence[Node] = (
     {
