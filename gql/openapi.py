@@ -72,6 +72,10 @@ ENUMS: Mapping[str, tuple[type[Enum], str]] = {
     "AuthenticationEnum": (FlowAuthentication, "Who may start a flow."),
 }
 
+FLOW = (
+    "A row of stages that a person walks through. What a newer authentik stored in the place of an"
+    " enum's values is passed on as it is."
+)
 UUIDS = {"type": "array", "items": {"type": "string", "format": "uuid"}}
 DESIGNATION = _one_of("FlowDesignationEnum", "What the flow is for.")
 BACKGROUND_URL = _made("Where the picture behind the flow is.", type="string")
@@ -141,7 +145,7 @@ def _flow(dialect: Dialect) -> Node:
     if "background_url" not in fields:
         fields["background"] = BACKGROUND_URL
     required = [name for name, field in fields.items() if name in GIVEN or "readOnly" in field]
-    return _object(fields, required, description="A row of stages that a person walks through.")
+    return _object(fields, required, description=FLOW)
 
 
 def _page(dialect: Dialect) -> Node:

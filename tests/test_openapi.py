@@ -191,7 +191,7 @@ INSTANCE = "paths /flows/instances/{slug}/ get"
 EXPORT = "paths /flows/instances/{slug}/export/ get"
 DIAGRAM = "paths /flows/instances/{slug}/diagram/ get"
 INVALID = "components responses ValidationErrorResponse content application/json schema"
-# Where FlowQL's document is another than authentik's, and why: all of it is true of authentik too.
+# Where FlowQL's document is another than authentik's, and why; but for the picture, it is true of authentik too.
 DIFFERENT = {
     f"{LIST} responses 404": "a page that is not there",
     f"{INSTANCE} responses 404": "a flow that is not there, or is hidden or filtered out",

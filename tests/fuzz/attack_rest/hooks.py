@@ -1,4 +1,4 @@
-"""What schemathesis knows of FlowQL's REST: a blueprint is a file, and which flows no document foresees.
+"""What schemathesis knows of FlowQL's REST: a blueprint is a file.
 
 It is loaded by schemathesis, in an environment that has nothing of FlowQL.
 """
