@@ -86,6 +86,7 @@ CHANGED = Settings(
     schema_name="t_example",
     host="::1",
     port=1,
+    root_path="/some/where",
     workers=2,
     access_log=True,
     viewer_ttl=0.5,
