@@ -73,7 +73,7 @@ def test_the_media_type_is_what_is_weighed_most(
     answer = on_sqlite.ask("GET", CURRENT + parameters, headers)
 
     assert (answer.status, answer.headers["content-type"]) == (200, expected)
-    assert answer.headers["vary"] == "Accept"
+    assert answer.headers["vary"] == "Accept, Accept-Encoding"
     assert answer.headers["x-content-type-options"] == "nosniff"
     assert answer.body.startswith(b"{" if "json" in expected else b"openapi")
 
@@ -95,7 +95,7 @@ def test_what_is_neither_is_406(on_sqlite: Gateway, accept: str, parameters: str
 
     assert (answer.status, answer.headers["content-type"]) == (406, NAMED_JSON)
     assert answer.json == {"detail": "Could not satisfy the request Accept header."}
-    assert answer.headers["vary"] == "Accept"
+    assert answer.headers["vary"] == "Accept, Accept-Encoding"
 
 
 @pytest.mark.parametrize("format_", ["xml", "JSON", "openapi"])

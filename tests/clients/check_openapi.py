@@ -14,23 +14,17 @@ from typing import Any
 
 requests: Any = importlib.import_module("requests")
 schemathesis: Any = importlib.import_module("schemathesis")
-<<<<<<< HEAD
-=======
 media_types: Any = importlib.import_module("schemathesis.core.media_types")
->>>>>>> w-openapi
 
 RESOURCE = "/flows/instances/"
 
 
-<<<<<<< HEAD
-=======
 @schemathesis.deserializer(*media_types.YAML_MEDIA_TYPES)
 def deserialized(_context: Any, response: Any) -> str:
     """A blueprint as it came, since the document says of it that it is a file."""
     return response.text
 
 
->>>>>>> w-openapi
 def pages(session: Any, address: str) -> Iterator[Any]:
     """Every page of one flow."""
     page = {"page_size": 1, "page": 1}
