@@ -273,7 +273,8 @@ def test_the_front_page_is_only_read(on_sqlite: Gateway, method: str) -> None:
     """Other methods are refused."""
     answer = on_sqlite.ask(method, "/")
 
-    assert (answer.status, answer.headers["allow"]) == (405, "GET, HEAD")
+    assert answer.status == 405
+    assert sorted(answer.headers["allow"].split(", ")) == ["GET", "HEAD"]
 
 
 def test_a_root_path_may_be_taken_off_by_a_proxy_or_not(below_a_root: Gateway) -> None:
