@@ -49,7 +49,7 @@ def test_help_names_every_command() -> None:
     """`flowql --help`, and `flowql` alone, say what there is to do."""
     told = flowql("--help")
     assert (told.returncode, told.stderr) == (0, "")
-    for command in ("serve", "demo", "migrate", "import", "token", "schema"):
+    for command in ("serve", "demo", "migrate", "import", "token", "explorer", "schema"):
         assert f"│ {command} " in told.stdout
     assert flowql().stdout == told.stdout
 
