@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.gzip import GZipMiddleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
@@ -36,6 +37,8 @@ PREFLIGHT_SECONDS = 3600
 LIVE, READY = "/-/health/live/", "/-/health/ready/"
 SDL = "/schema.graphql"
 ALIVE = Plain("SELECT 1")
+# What a browser calls the machine that it runs on.
+HERE = ("127.0.0.1", "localhost")
 
 
 def create_app(settings: Settings, token: str | None = None) -> Starlette:
@@ -76,6 +79,7 @@ def create_app(settings: Settings, token: str | None = None) -> Starlette:
     app = Starlette(
         lifespan=lifespan,
         middleware=[
+            *_guarded(token),
             *_rooted(settings),
             *_cors(settings),
             Middleware(UnexpectedErrors, body=_internal_error),
@@ -108,6 +112,12 @@ def _links(settings: Settings) -> Mapping[str, str]:
         "ready": READY,
     }
     return {name: f"{settings.root_path}{path}" for name, path in there.items()}
+
+
+def _guarded(token: str | None) -> Iterator[Middleware]:
+    """What keeps a token in pages from sites that let their name lead to this machine."""
+    if token:
+        yield Middleware(TrustedHostMiddleware, allowed_hosts=HERE)
 
 
 def _rooted(settings: Settings) -> Iterator[Middleware]:

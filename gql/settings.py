@@ -18,8 +18,8 @@ ORIGIN = re.compile(
     r"(?!https:.*:443$|http:.*:80$)[a-z][a-z0-9+.-]*://(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(:\d{1,5})?"
 )
 
-# What needs no escape in an address.
-ROOT = re.compile(r"/|(/[A-Za-z0-9._~-]+)+")
+# What needs no escape in an address, and no browser takes for a step to elsewhere.
+ROOT = re.compile(r"/|(/(?!\.{1,2}(/|$))[A-Za-z0-9._~-]+)+")
 
 
 def _origins(given: Any) -> Any:

@@ -38,8 +38,11 @@ def bearer(key: str | None) -> dict[str, str]:
 class Gateway:
     """An application that runs in a thread of its own from `with` to its end."""
 
-    def __init__(self, database_url: str, schema: str = "public", **others: Any) -> None:
-        self.app = create_app(Settings(database_url=database_url, schema_name=schema, **others))
+    def __init__(
+        self, database_url: str, schema: str = "public", token: str | None = None, **others: Any
+    ) -> None:
+        settings = Settings(database_url=database_url, schema_name=schema, **others)
+        self.app = create_app(settings, token)
         self._stack = ExitStack()
         self._portal: BlockingPortal
 

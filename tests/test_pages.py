@@ -301,6 +301,21 @@ def test_without_its_packages_a_page_says_how_to_get_them(sqlite_url: str, tmp_p
             assert ask(url, address).status == 200
 
 
+@pytest.mark.parametrize("path", PAGES)
+def test_pages_that_bring_a_token_are_for_this_machine(sqlite_url: str, path: str) -> None:
+    """A site whose own name leads here is told nothing; no other page has a token in it."""
+    with Gateway(sqlite_url, token=KEYS["superuser"]) as gateway:
+        for host in ("127.0.0.1:8000", "localhost", "LOCALHOST:80"):
+            answer = look(gateway, path, host=host)
+            assert answer.status == 200, host
+            assert Page(answer).values("data-token") == [KEYS["superuser"]]
+        for host in ("evil.example:8000", "127.0.0.1.evil.example", ""):
+            answer = look(gateway, path, host=host)
+            assert (answer.status, answer.body) == (400, b"Invalid host header"), host
+    with Gateway(sqlite_url) as gateway:
+        assert Page(look(gateway, path)).values("data-token") == []
+
+
 def test_without_graphiql_nothing_leads_to_it(sqlite_url: str) -> None:
     """What is switched off is not linked: GraphiQL, and the schema's text."""
     with Gateway(sqlite_url, graphiql=False, introspection=False) as gateway:

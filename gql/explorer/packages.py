@@ -105,7 +105,7 @@ def install(folder: Path = VENDOR, packages: tuple[Package, ...] = PACKAGES) -> 
         with alone(folder.parent):
             return not installed(folder, packages) and replace(folder, packages)
     except OSError as error:
-        raise RefusedError(f"cannot write {folder}: {error.strerror}") from error
+        raise RefusedError(f"cannot write {folder}: {error.strerror or error}") from error
 
 
 def installed(folder: Path = VENDOR, packages: tuple[Package, ...] = PACKAGES) -> bool:

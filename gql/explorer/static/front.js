@@ -3,13 +3,32 @@
 // The server writes all that is seen here; this asks it with the token, which a link cannot bring.
 (() => {
   const content = () => document.getElementById("content");
+  const shown = () => location.pathname + location.search;
+  let asked = { address: shown() };
 
-  const load = async (address) => {
+  const page = async (address) => {
     const headers = { Accept: "text/html", ...session.headers() };
     const response = await fetch(address, { headers });
-    const page = new DOMParser().parseFromString(await response.text(), "text/html");
-    const told = page.getElementById("content");
-    document.title = page.title;
+    return new DOMParser().parseFromString(await response.text(), "text/html");
+  };
+
+  const complain = () => {
+    const notice = document.createElement("p");
+    notice.className = "notice";
+    notice.setAttribute("role", "alert");
+    notice.textContent = "FlowQL does not answer as it should. Is it, and its database, running?";
+    content().replaceChildren(notice);
+  };
+
+  // What was asked for first may come last, and be for who has signed out since.
+  const load = async () => {
+    const mine = { address: shown() };
+    asked = mine;
+    const found = await page(mine.address).catch(() => null);
+    if (asked !== mine) return;
+    const told = found?.getElementById("content");
+    if (!told) return complain();
+    document.title = found.title;
     content().replaceWith(document.importNode(told, true));
     if (session.token() && told.dataset.signedIn === "no") session.refused(told.querySelector("[role=alert]").textContent);
   };
@@ -19,12 +38,13 @@
     if (!link || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
     event.preventDefault();
     history.pushState(null, "", link.href);
-    await load(link.href);
+    await load();
     document.querySelector(".picture")?.focus();
   };
 
   document.addEventListener("click", follow);
-  window.addEventListener("popstate", () => load(location.href));
-  document.addEventListener("flowql:session", () => load(location.href));
-  if (session.token()) load(location.href);
+  // A step within the page, as the link to its content makes it, changes nothing.
+  window.addEventListener("popstate", () => asked.address === shown() || load());
+  document.addEventListener("flowql:session", load);
+  if (session.token()) load();
 })();

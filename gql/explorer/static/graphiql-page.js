@@ -9,11 +9,11 @@
   const logo = React.createElement(GraphiQL.Logo, { key: "logo" }, React.createElement("span"));
 
   // As application/json, errors of a request come with 200, and GraphiQL tells of them.
-  const fetcher = async (operation, { headers } = {}) => {
-    const sent = { Accept: "application/json", "Content-Type": "application/json", ...session.headers(), ...headers };
-    const response = await fetch(endpoint, { method: "POST", headers: sent, body: JSON.stringify(operation) });
+  const fetcher = async (operation) => {
+    const headers = { Accept: "application/json", "Content-Type": "application/json", ...session.headers() };
+    const response = await fetch(endpoint, { method: "POST", headers, body: JSON.stringify(operation) });
     const told = await response.json();
-    if ([401, 403].includes(response.status) && !headers?.Authorization) session.refused(told.errors[0].message);
+    if ([401, 403].includes(response.status)) session.refused(told.errors[0].message);
     return told;
   };
 
@@ -29,8 +29,8 @@
           plugins,
           defaultTabs: examples,
           defaultEditorToolsVisibility: "variables",
-          shouldPersistHeaders: false,
-          showPersistHeadersSettings: false,
+          // Its history would keep for good what headers are typed there, a token too.
+          isHeadersEditorEnabled: false,
           ...known,
         },
         logo,

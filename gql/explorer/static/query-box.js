@@ -6,10 +6,11 @@
   const variables = document.getElementById("variables");
   const result = document.getElementById("result");
 
-  const ask = async () => {
-    const given = variables.value.trim() ? JSON.parse(variables.value) : undefined;
+  const given = () => (variables.value.trim() ? JSON.parse(variables.value) : undefined);
+
+  const ask = async (known) => {
     const headers = { Accept: "application/json", "Content-Type": "application/json", ...session.headers() };
-    const body = JSON.stringify({ query: query.value, variables: given });
+    const body = JSON.stringify({ query: query.value, variables: known });
     const response = await fetch(box.dataset.endpoint, { method: "POST", headers, body });
     const told = await response.json();
     if ([401, 403].includes(response.status)) session.refused(told.errors[0].message);
@@ -19,9 +20,10 @@
   const submit = async (event) => {
     event.preventDefault();
     try {
-      result.textContent = await ask();
+      const known = given();
+      result.textContent = await ask(known).catch(() => "FlowQL does not answer as it should. Is it running?");
     } catch (error) {
-      result.textContent = error instanceof SyntaxError ? `The variables are no JSON: ${error.message}` : String(error);
+      result.textContent = `The variables are no JSON: ${error.message}`;
     }
   };
 

@@ -3,6 +3,7 @@
 // Who asks: a token that this tab keeps as long as it lives, and that is sent as a header alone.
 const session = (() => {
   const KEY = "flowql:token";
+  const GIVEN = "flowql:given";
   const { root, token: given } = document.documentElement.dataset;
   const element = (id) => document.getElementById(id);
   const dialog = element("sign-in");
@@ -48,7 +49,8 @@ const session = (() => {
 
   const submit = async (event) => {
     event.preventDefault();
-    const text = field.value.trim().replace(/^bearer\s+/i, "");
+    // What cannot be seen is pasted by mistake, and much of it no header can have.
+    const text = field.value.replace(/\p{C}/gu, "").trim().replace(/^bearer(\s+|$)/i, "");
     problem.textContent = "";
     const wrong = text ? await flaw(text) : "There is no token yet.";
     problem.textContent = wrong;
@@ -67,8 +69,11 @@ const session = (() => {
   element("sign-in-cancel").addEventListener("click", () => dialog.close());
   element("session-button").addEventListener("click", () => (token() ? become("") : ask()));
   element("session").hidden = false;
-  // Who has signed out has an empty token, and stays so.
-  if (given && sessionStorage.getItem(KEY) === null) sessionStorage.setItem(KEY, given);
+  // Who has signed out has an empty token, and stays so until a page gives another.
+  if (given && sessionStorage.getItem(GIVEN) !== given) {
+    sessionStorage.setItem(GIVEN, given);
+    sessionStorage.setItem(KEY, given);
+  }
   show();
 
   // A token that was good and is no more: it is forgotten, and another asked for.
