@@ -340,13 +340,20 @@ def many_deep(where: FlowWhere) -> FlowWhere:
     return many(deep(where))
 
 
-@pytest.mark.parametrize("make", [many, deep, many_deep])
+OUT = FlowWhere(name=TextMatch(contains="out"))
+LOGIN = FlowWhere(stage=StageWhere(type=TextMatch(contains="login")))
+POLICY = PolicyWhere(name=TextMatch(contains="if"), type=TextMatch(contains="p"))
+
+
 @pytest.mark.parametrize(
-    "where",
+    ("make", "where"),
     [
-        FlowWhere(name=TextMatch(contains="out")),
-        FlowWhere(stage=StageWhere(type=TextMatch(contains="login"))),
-        FlowWhere(policy=PolicyWhere(name=TextMatch(contains="if"), type=TextMatch(contains="p"))),
+        *(
+            (make, where)
+            for make in (many, deep)
+            for where in (OUT, LOGIN, FlowWhere(policy=POLICY))
+        ),
+        (many_deep, LOGIN),
     ],
 )
 def test_conditions_may_be_many_and_deep(
