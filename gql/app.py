@@ -11,15 +11,20 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from gql import endpoint, rest, schema
+from gql import endpoint, openapi, rest, schema
 from gql.auth import Viewers
 from gql.endpoint import Endpoint
 from gql.execution.executor import Executor
+from gql.explorer import front, graphiql
+from gql.explorer.files import read_files
+from gql.explorer.pages import Pages
 from gql.persisted import PersistedDocuments, read_trusted
+from gql.rooted import Rooted
 from gql.settings import Settings
 from gql.unexpected import UnexpectedErrors
 from models.database import CONNECTION_ERRORS, open_database
@@ -28,13 +33,16 @@ from models.statement import Plain
 READY_SECONDS = 2
 # For how long a browser believes what it was told before it asks.
 PREFLIGHT_SECONDS = 3600
+LIVE, READY = "/-/health/live/", "/-/health/ready/"
+SDL = "/schema.graphql"
 ALIVE = Plain("SELECT 1")
 
 
-def create_app(settings: Settings) -> Starlette:
+def create_app(settings: Settings, token: str | None = None) -> Starlette:
     """The ASGI application; it opens its database when it starts, and closes it when it ends.
 
-    It then reads the trusted documents too, and raises TrustedDocumentError.
+    It then reads the trusted documents too, and raises TrustedDocumentError. With a token, whoever
+    opens a page is signed in.
     """
     graph = schema.build()
     executor = Executor(
@@ -43,14 +51,17 @@ def create_app(settings: Settings) -> Starlette:
         hides_suggestions=not settings.suggestions,
         forbids_introspection=not settings.introspection,
     )
+    pages = Pages(settings.root_path, read_files(), _links(settings), token)
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncGenerator[None]:
         documents = _documents(settings, executor)
         database = await open_database(settings.database_url, settings.schema_name)
         viewers = Viewers(database, settings.viewer_ttl)
-        answering = Endpoint(executor, viewers, documents, settings.limits, settings.graphiql)
-        app.router.routes[:] = _routes(answering, graph if settings.introspection else None)
+        page = graphiql.page(pages) if settings.graphiql else None
+        answering = Endpoint(executor, viewers, documents, settings.limits, page)
+        described = graph if settings.introspection else None
+        app.router.routes[:] = [*_routes(answering, described), *front.routes(viewers, pages)]
         try:
             yield
         finally:
@@ -58,7 +69,11 @@ def create_app(settings: Settings) -> Starlette:
 
     app = Starlette(
         lifespan=lifespan,
-        middleware=[*_cors(settings), Middleware(UnexpectedErrors, body=_internal_error)],
+        middleware=[
+            *_rooted(settings),
+            *_cors(settings),
+            Middleware(UnexpectedErrors, body=_internal_error),
+        ],
         exception_handlers={HTTPException: _refused},
     )
     # A path without its last slash is no address of authentik's, and a redirect loses a POST.
@@ -71,6 +86,27 @@ def _documents(settings: Settings, executor: Executor) -> PersistedDocuments:
         return PersistedDocuments()
     trusted = read_trusted(settings.trusted_documents, executor.flaw)
     return PersistedDocuments(trusted, settings.trusted_only)
+
+
+def _links(settings: Settings) -> Mapping[str, str]:
+    """What there is, and where."""
+    there = {
+        "graphql": "/graphql",
+        **({"graphiql": "/graphql"} if settings.graphiql else {}),
+        **({"schema": SDL} if settings.introspection else {}),
+        "rest": "/flows/instances/",
+        "rest_v3": "/api/v3/flows/instances/",
+        "openapi": "/api/v3/schema/",
+        "openapi_documented": "/schema/",
+        "live": LIVE,
+        "ready": READY,
+    }
+    return {name: f"{settings.root_path}{path}" for name, path in there.items()}
+
+
+def _rooted(settings: Settings) -> Iterator[Middleware]:
+    if settings.root_path:
+        yield Middleware(Rooted, root=settings.root_path)
 
 
 def _cors(settings: Settings) -> Iterator[Middleware]:
@@ -104,9 +140,10 @@ def _routes(answering: Endpoint, described: schema.Schema | None) -> list[BaseRo
     return [
         *endpoint.routes(answering),
         *rest.routes(viewers),
+        *openapi.routes(""),
         *_sdl(described),
-        Route("/-/health/live/", live),
-        Route("/-/health/ready/", ready),
+        Route(LIVE, live),
+        Route(READY, ready),
     ]
 
 
@@ -117,7 +154,7 @@ def _sdl(described: schema.Schema | None) -> Iterator[Route]:
         async def sdl(_request: Request) -> Response:
             return PlainTextResponse(text)
 
-        yield Route("/schema.graphql", sdl)
+        yield Route(SDL, sdl, middleware=[Middleware(GZipMiddleware)])
 
 
 async def _refused(_request: Request, error: Exception) -> Response:

@@ -1,15 +1,20 @@
 """What is bound to flows, and what uses it: for many at once, or one by its key."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from itertools import starmap
+from typing import Any, NamedTuple, TypeVar
 
 from models.batch import NOTHING, Batch, Grouped
 from models.bindings import (
+    POLICY_BINDING_ROW,
+    STAGE_BINDING_ROW,
     Ask,
     FlowsUsing,
     Part,
     Parts,
+    PolicyBindingRow,
     PolicyBindings,
+    StageBindingRow,
     StageBindings,
     Types,
 )
@@ -19,6 +24,14 @@ from models.viewer import Sight, Viewer
 
 # What belongs to others.
 Related = StageBindings | PolicyBindings | Parts | FlowsUsing
+Row = TypeVar("Row", StageBindingRow, PolicyBindingRow)
+
+
+class Bound(NamedTuple):
+    """All that is bound: stages by their flow's key, policies by the key of what they are bound to."""
+
+    stages: Mapping[str, Sequence[StageBindingRow]]
+    policies: Mapping[str, Sequence[PolicyBindingRow]]
 
 
 async def find_stage_binding(
@@ -60,6 +73,23 @@ async def policy_bindings(
     """What is bound to flows and stage bindings that the viewer may see, in order."""
     question = _policy_bindings(Ask.OF_PARENTS, database, viewer, columns)
     return await _related(database, viewer, question, {"parents": targets})
+
+
+async def bound_to(database: Database, viewer: Viewer, flows: Mapping[str, str]) -> Bound:
+    """All that is bound to flows that the viewer may see, whose keys are given with their targets'."""
+    found = await stage_bindings(database, viewer, list(flows), STAGE_BINDING_ROW)
+    stages = _rows(found, STAGE_BINDING_ROW, StageBindingRow)
+    targets = [row.policybindingmodel_ptr_id for rows in stages.values() for row in rows]
+    wanted = [*flows.values(), *targets]
+    found = await policy_bindings(database, viewer, wanted, POLICY_BINDING_ROW)
+    return Bound(stages, _rows(found, POLICY_BINDING_ROW, PolicyBindingRow))
+
+
+def _rows(
+    found: Grouped, columns: tuple[str, ...], make: Callable[..., Row]
+) -> Mapping[str, Sequence[Row]]:
+    rows = list(starmap(make, found.batch.tuples(columns)))
+    return {key: rows[start:stop] for key, (start, stop) in found.spans.items()}
 
 
 async def flows_using(  # noqa: PLR0913, PLR0917 - what is asked, of what, for whom

@@ -114,6 +114,10 @@ def serve(
     *,
     host: Annotated[str | None, Parameter(help="Where to listen; else `127.0.0.1`.")] = None,
     port: Annotated[int | None, Parameter(help="Where to listen; else `8000`.")] = None,
+    root_path: Annotated[
+        str | None,
+        Parameter(help="The path that a proxy has FlowQL below, as `/flows`; else none."),
+    ] = None,
     database: DatabaseOption = None,
     schema: SchemaOption = None,
     workers: Annotated[int | None, Parameter(help="How many processes; else one.")] = None,
@@ -130,6 +134,7 @@ def serve(
     settings = read_settings(
         host=host,
         port=port,
+        root_path=root_path,
         database_url=database,
         schema_name=schema,
         workers=workers,

@@ -24,12 +24,13 @@ def run(port: int) -> None:
         settings = read_settings(
             database_url=f"sqlite:///{folder}/flowql.db",
             schema_name="public",
+            root_path="",
             workers=1,
             access_log=False,
         )
         with _listen(port) as listening:
             key = asyncio.run(_fill(settings))
-            serve(settings, listening, lambda: _announce(url_of(listening), key))
+            serve(settings, listening, lambda: _announce(url_of(listening), key), key)
 
 
 def _listen(port: int) -> socket.socket:

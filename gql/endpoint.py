@@ -8,10 +8,9 @@ import orjson
 from graphql import ExecutionResult, GraphQLError
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
-from starlette.types import Receive, Scope, Send
-from strawberry.http.ides import get_graphql_ide_html
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gql import negotiation
 from gql.auth import Viewers, permit
@@ -36,14 +35,14 @@ UNSHARED = {"Cache-Control": "no-store"}
 class Endpoint:
     """The ASGI application that answers GraphQL requests from one schema and one database.
 
-    With `has_page` a browser that comes to look gets GraphiQL.
+    A browser that comes to look gets the page, if there is one.
     """
 
     executor: Executor
     viewers: Viewers
     documents: PersistedDocuments
     limits: Limits
-    has_page: bool = True
+    page: ASGIApp | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request; whatever is wrong with it is told as GraphQL tells errors."""
@@ -62,15 +61,15 @@ class Endpoint:
             response = _refusal(_status(media_type), error, media_type)
         await response(scope, receive, send)
 
-    async def _answer(self, request: Request, accepted: Wanted) -> Response:
+    async def _answer(self, request: Request, accepted: Wanted) -> ASGIApp:
         """The answer, or the error of the first check that fails."""
         if request.method == "OPTIONS":
             return Response(None, 204, ALLOW)
         if request.method not in ("GET", "POST"):
             refused = f"{request.method} is not allowed: GraphQL is asked by GET or POST."
             raise RefusedRequestError(405, refused, ALLOW)
-        if self.has_page and accepted.is_page and _looks(request):
-            return HTMLResponse(get_graphql_ide_html())
+        if self.page and accepted.is_page and _looks(request):
+            return self.page
         if accepted.media_type is None:
             refused = f"Answers are {negotiation.GRAPHQL} or {negotiation.JSON}."
             raise RefusedRequestError(406, refused)

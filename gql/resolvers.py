@@ -2,19 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import starmap
+from itertools import chain
 from typing import Any, NamedTuple, TypedDict
 
 from gql import bindings
 from gql.errors import InvalidPageError
 from models import listing
 from models.batch import NO_ROWS, Batch
-from models.bindings import (
-    POLICY_BINDING_ROW,
-    STAGE_BINDING_ROW,
-    PolicyBindingRow,
-    StageBindingRow,
-)
 from models.blueprint import export
 from models.cached_plan import plan_prefix
 from models.database import Database
@@ -106,12 +100,10 @@ async def export_flow(database: Database, viewer: Viewer, query: FlowQuery) -> s
     if not found:
         return None
     flow = FlowRow(**found[0])
-    bound = await bindings.stage_bindings(database, viewer, [flow.pk], STAGE_BINDING_ROW)
-    stages = list(starmap(StageBindingRow, bound.batch.tuples(STAGE_BINDING_ROW)))
-    targets = [flow.policybindingmodel_ptr_id, *(row.policybindingmodel_ptr_id for row in stages)]
-    bound = await bindings.policy_bindings(database, viewer, targets, POLICY_BINDING_ROW)
-    policies = list(starmap(PolicyBindingRow, bound.batch.tuples(POLICY_BINDING_ROW)))
-    return export.written(export.document(flow, stages, policies))
+    targets = {flow.pk: flow.policybindingmodel_ptr_id}
+    stages, policies = await bindings.bound_to(database, viewer, targets)
+    bound = list(chain.from_iterable(policies.values()))
+    return export.written(export.document(flow, stages.get(flow.pk, ()), bound))
 
 
 def paginate(count: int, query: FlowQuery) -> Pagination:

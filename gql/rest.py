@@ -13,10 +13,11 @@ from starlette.types import Receive, Scope, Send
 
 from gql import presentation, resolvers
 from gql.auth import Viewers, permit
+from gql.diagram import loading, mermaid, svg
 from gql.errors import ForbiddenError, InvalidPageError, UnauthenticatedError
 from gql.execution.fields import Read
 from gql.execution.plan import Answer, Field, Run, Shape, Stored, Told
-from gql.negotiation import admits_json
+from gql.negotiation import JSON, SVG, admits_json, chosen
 from gql.parameters import InvalidParametersError, Parameters
 from gql.types import Context, background_url
 from models.batch import Batch
@@ -30,6 +31,13 @@ BETWEEN = ("stages", "policies", "cache_count", "policy_engine_mode", "compatibi
 BEHIND = ("layout", "denied_action", "authentication")
 ALLOWED = {"Allow": "GET, HEAD, OPTIONS"}
 NO_FLOW = "No Flow matches the given query."
+# What `format` makes of the media types of a diagram.
+FORMATS = {"": (JSON, SVG), "json": (JSON,), "svg": (SVG,)}
+# A picture is a page of its own for who opens it, and may do nothing there.
+OF_SVG = {
+    "Content-Security-Policy": f"default-src 'none'; style-src {svg.STYLE_SOURCE}",
+    "X-Content-Type-Options": "nosniff",
+}
 
 
 class View(Enum):
@@ -38,6 +46,15 @@ class View(Enum):
     LIST = ("Flow List", "Flow Viewset")
     INSTANCE = ("Flow Instance", "Flow Viewset")
     EXPORT = ("Export", "Export flow to .yaml file")
+    DIAGRAM = (
+        "Diagram",
+        "Return diagram for flow with slug `slug`, in the format used by flowchart.js",
+    )
+
+    @property
+    def renders(self) -> Sequence[str]:
+        """The media types that OPTIONS tells."""
+        return FORMATS[""] if self is View.DIAGRAM else (JSON,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +158,7 @@ class Endpoint:
         """The answer, or the error of the first check that fails: their order is the contract."""
         self._route(request)
         parameters = Parameters.of(request.scope["query_string"])
-        self._negotiate(request, parameters)
+        media_type = self._negotiate(request, parameters)
         viewer = await self.viewers.authenticate(request.headers)
         if request.method == "OPTIONS":
             return _json(self._metadata())
@@ -152,7 +169,7 @@ class Endpoint:
         query = parameters.query(search, self.dialect.orderings)
         if self.view is View.LIST:
             return await self._list(viewer, query)
-        return await self._one(viewer, query, request.path_params["slug"])
+        return await self._one(viewer, query, request.path_params["slug"], media_type)
 
     def _route(self, request: Request) -> None:
         """Refuse what Starlette's patterns let pass: odd slugs, and a line break at the end."""
@@ -160,20 +177,28 @@ class Endpoint:
         if not (SLUG.fullmatch(slug) and request.scope["path"].endswith("/")):
             raise RefusalError(404, {"detail": "Not found."})
 
-    def _negotiate(self, request: Request, parameters: Parameters) -> None:
-        if parameters.get("format") not in ("", "json"):
+    def _negotiate(self, request: Request, parameters: Parameters) -> str:
+        """The media type of what is found."""
+        wanted = parameters.get("format")
+        if wanted not in (FORMATS if self.view is View.DIAGRAM else ("", "json")):
             raise RefusalError(404, {"detail": "Not found."})
-        if self.view is not View.EXPORT and not admits_json(request.headers):
+        if self.view is View.EXPORT:
+            return JSON
+        if self.view is View.DIAGRAM:
+            found = chosen(request.headers, FORMATS[wanted])
+        else:
+            found = JSON if admits_json(request.headers) else None
+        if found is None:
             raise RefusalError(406, {"detail": "Could not satisfy the request Accept header."})
+        return found
 
     def _metadata(self) -> Mapping[str, Any]:
         name, description = self.view.value
-        media_types = ["application/json"]
         return {
             "name": name,
             "description": description,
-            "renders": media_types,
-            "parses": media_types,
+            "renders": self.view.renders,
+            "parses": [JSON],
         }
 
     async def _list(self, viewer: Viewer, query: FlowQuery) -> Response:
@@ -182,12 +207,14 @@ class Endpoint:
         flows = self.dialect.flows(page.flows, context)
         return _json({"pagination": page.pagination, "results": flows, **self.dialect.extra})
 
-    async def _one(self, viewer: Viewer, query: FlowQuery, slug: str) -> Response:
+    async def _one(self, viewer: Viewer, query: FlowQuery, slug: str, media_type: str) -> Response:
         if query.slug not in (None, slug):
             raise RefusalError(404, {"detail": NO_FLOW})
         wanted = query._replace(slug=slug)
         if self.view is View.EXPORT:
             return await self._export(viewer, wanted)
+        if self.view is View.DIAGRAM:
+            return await self._diagram(viewer, wanted, media_type)
         context = Context(self.viewers.database, viewer)
         found = await resolvers.find_flow(context.database, viewer, wanted)
         for flow in self.dialect.flows(found, context):
@@ -202,6 +229,17 @@ class Endpoint:
         headers = {**ALLOWED, "Content-Disposition": disposition}
         return Response(blueprint, 200, headers, "application/yaml")
 
+    async def _diagram(self, viewer: Viewer, query: FlowQuery, media_type: str) -> Response:
+        diagram = await loading.find(self.viewers.database, viewer, query)
+        if diagram is None:
+            raise RefusalError(404, {"detail": NO_FLOW})
+        if media_type == SVG:
+            response = Response(svg.written(diagram), 200, {**ALLOWED, **OF_SVG}, SVG)
+        else:
+            response = _json({"diagram": mermaid.written(diagram)})
+        response.headers["Vary"] = "Accept"
+        return response
+
 
 def routes(viewers: Viewers) -> list[Route]:
     """All views in all dialects."""
@@ -209,6 +247,7 @@ def routes(viewers: Viewers) -> list[Route]:
         View.LIST: "/",
         View.INSTANCE: "/{slug}/",
         View.EXPORT: "/{slug}/export/",
+        View.DIAGRAM: "/{slug}/diagram/",
     }
     return [
         Route(dialect.prefix + suffix, Endpoint(viewers, dialect, view))

@@ -62,15 +62,17 @@ def url_of(listening: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def serve(settings: Settings, listening: socket.socket, announce: Announce) -> None:
-    """Serve until SIGTERM or SIGINT.
+def serve(
+    settings: Settings, listening: socket.socket, announce: Announce, token: str | None = None
+) -> None:
+    """Serve until SIGTERM or SIGINT; with a token, in one process, whoever opens a page is signed in.
 
     Raises DatabaseError if the database cannot be served, TrustedDocumentError if the trusted
     documents cannot, and ServerError if that befalls a worker that takes another's place.
     """
     signal.signal(signal.SIGTERM, _end)
     asyncio.run(_check(settings))
-    config = _config(settings)
+    config = _config(settings, token)
     if settings.workers > 1:
         os.environ.update(settings.environment)
         announce()
@@ -101,11 +103,11 @@ def worker() -> Starlette:
     return _application(read_settings())
 
 
-def _application(settings: Settings) -> Starlette:
+def _application(settings: Settings, token: str | None = None) -> Starlette:
     """What a process serves; uvicorn asks for it when it has set its handlers of signals."""
     for number in (signal.SIGTERM, signal.SIGINT):
         _end_in_time(number)
-    application = create_app(settings)
+    application = create_app(settings, token)
     # What is there by now stays: no collection need ever look at it, which takes a tenth of a second.
     gc.collect()
     gc.freeze()
@@ -126,10 +128,10 @@ def _end_in_time(number: int) -> None:
     signal.signal(number, handle)
 
 
-def _config(settings: Settings) -> uvicorn.Config:
+def _config(settings: Settings, token: str | None) -> uvicorn.Config:
     by_name = settings.workers > 1
     return uvicorn.Config(
-        "gql.server:worker" if by_name else partial(_application, settings),
+        "gql.server:worker" if by_name else partial(_application, settings, token),
         factory=True,
         workers=settings.workers,
         lifespan="on",

@@ -18,6 +18,9 @@ ORIGIN = re.compile(
     r"(?!https:.*:443$|http:.*:80$)[a-z][a-z0-9+.-]*://(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(:\d{1,5})?"
 )
 
+# What needs no escape in an address.
+ROOT = re.compile(r"/|(/[A-Za-z0-9._~-]+)+")
+
 
 def _origins(given: Any) -> Any:
     """Origins from a text that has commas between them."""
@@ -27,6 +30,14 @@ def _origins(given: Any) -> Any:
         if origin != "*" and not ORIGIN.fullmatch(origin):
             raise ValueError(f"{origin} is no origin, which is as https://app.example, or *")
     return tuple(filter(None, found))
+
+
+def _root(given: Any) -> Any:
+    """A path as it stands in front of others: with a slash before it and none behind, or empty."""
+    path = f"/{given.strip('/')}" if isinstance(given, str) else given
+    if isinstance(path, str) and not ROOT.fullmatch(path):
+        raise ValueError(f"{given} is no path, which is as /flows")
+    return "" if path == "/" else path
 
 
 def _none_if_empty(given: Any) -> Any:
@@ -59,6 +70,7 @@ class Settings(BaseSettings):
     schema_name: Annotated[str, Field(validation_alias=f"{PREFIX}SCHEMA", min_length=1)] = "public"
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535)] = 8000
+    root_path: Annotated[str, BeforeValidator(_root)] = ""
     workers: Annotated[int, Field(ge=1)] = 1
     access_log: bool = False
     # Seconds; not infinite, so that a revoked token stops.

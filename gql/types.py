@@ -4,11 +4,14 @@ import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
+from itertools import starmap
 from typing import Annotated, Any, NewType, TypeVar, cast
 
 import strawberry
 
 from gql import bindings, presentation
+from gql.diagram import loading, mermaid
+from gql.diagram.flow import Head
 from gql.errors import BadUserInputError
 from gql.execution.fields import (
     METADATA,
@@ -19,6 +22,7 @@ from gql.execution.fields import (
     column,
     embedded,
     loaded,
+    made,
     related,
 )
 from gql.execution.selection import selected
@@ -230,6 +234,13 @@ def of_viewer(load: Callable[..., Any], *given: Any) -> Load:
     return found
 
 
+async def diagrams(context: Context, rows: Sequence[tuple[Any, ...]]) -> Sequence[str]:
+    """Flows, of which such rows tell, as pictures."""
+    flows = list(starmap(Head, rows))
+    found = await loading.of_flows(context.database, context.viewer, flows)
+    return list(map(mermaid.written, found))
+
+
 def identified(type_: str) -> Any:
     """The field `id` of a type of nodes."""
     return column("pk", "The id that `node` takes, opaque.", GlobalId(type_))
@@ -326,6 +337,12 @@ class Flow(Node):
         lambda: PolicyBinding,
         of_viewer(bindings.policy_bindings),
         "What decides who may walk through the flow, in order.",
+    )
+    diagram: str = made(
+        Head._fields,
+        diagrams,
+        "The flow as a picture, the text of a Mermaid flowchart: its stages in the order they run, and"
+        " on the way the policies, groups and users that decide.",
     )
 
 

@@ -39,6 +39,7 @@ from gql.execution.fields import (
     Column,
     Embedding,
     Known,
+    Making,
     Read,
     Relation,
     declared,
@@ -56,6 +57,7 @@ from gql.execution.plan import (
     Call,
     Embedded,
     Field,
+    Made,
     Named,
     Nested,
     Paths,
@@ -71,7 +73,7 @@ from gql.execution.plan import (
 TYPENAME = "__typename"
 # What a column of the right type is told as, without a look at it.
 PLAIN = frozenset({"Boolean", "Int", "String"})
-LOADING = (Nested, Embedded, Related)
+LOADING = (Nested, Embedded, Related, Made)
 
 
 class UnplannedError(Exception):
@@ -166,8 +168,10 @@ class Compilation:
         answer = self._answer(type_, field, key, group)
         if isinstance(known, Column) and is_leaf_type(type_of(field)):
             return _leaf(known, field, answer)
+        if isinstance(known, Making) and _is_plain(field) and not is_list(field):
+            return Made(known.columns, answer, known.make)
         kind = type_of(field)
-        if known is None or not isinstance(kind, GraphQLObjectType) or has_nullable_items(field):
+        if not isinstance(kind, GraphQLObjectType) or has_nullable_items(field):
             raise UnplannedError
         shape = self._shape(kind, group)
         match known:
@@ -178,6 +182,8 @@ class Compilation:
                 return Embedded(known.key, answer, shape, columns)
             case Relation(column, _, load):
                 return Related(column, answer, shape, load, self._call(field))
+            case _:
+                raise UnplannedError
 
     def _answer(
         self, type_: GraphQLObjectType, field: GraphQLField, key: str, group: Group
@@ -186,10 +192,15 @@ class Compilation:
         return Answer(f"{type_.name}.{_name(group)}", key, nodes, is_nullable(field))
 
 
-def _leaf(column: Column, field: GraphQLField, answer: Answer) -> Field:
+def _is_plain(field: GraphQLField) -> bool:
     type_ = cast(GraphQLLeafType, type_of(field))
     # A text that is written by str() is one already.
-    is_plain = type_.name in PLAIN or type_.serialize is str
+    return type_.name in PLAIN or type_.serialize is str
+
+
+def _leaf(column: Column, field: GraphQLField, answer: Answer) -> Field:
+    type_ = cast(GraphQLLeafType, type_of(field))
+    is_plain = _is_plain(field)
     if is_list(field) and (has_nullable_items(field) or not is_plain):
         raise UnplannedError
     if is_plain and column.read is None:

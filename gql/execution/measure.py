@@ -27,7 +27,7 @@ from graphql import (
 from graphql.utilities.coerce_input_value import coerce_default_value
 
 from gql.errors import BadUserInputError
-from gql.execution.fields import is_list, type_of
+from gql.execution.fields import Making, declared, is_list, type_of
 
 Values = Mapping[str, Any]
 NO_VALUES: Values = {}
@@ -40,6 +40,9 @@ NESTED_SIZES = frozenset({"first", "last"})
 # How many items are expected where nothing says it, and where a page's size could have been said.
 A_LIST = 10
 A_PAGE = 20
+# What is made, a flow's diagram, is one field to read, but it takes a list of things and a list in each,
+# and its text is as long as they are: it is counted as if they were told, with a field each.
+A_MADE = 1 + A_LIST * (1 + A_LIST)
 INTROSPECTION = frozenset({"__schema", "__type"})
 # Nothing is counted further: fragments that double each other make numbers of hundreds of digits.
 UNCOUNTED = 1_000_000_000
@@ -164,6 +167,8 @@ class Meter:
         if name in INTROSPECTION:
             dear = inside.introspection + 1 + inside.costing(A_LIST)
             return found._replace(depth=0, cost=0, paged=0, introspection=dear)
+        if field and isinstance(declared(field), Making):
+            return found._replace(depth=1, cost=A_MADE)
         items = self._items(node, field, is_root=type_ is self._schema.query_type)
         if field is None or not is_list(field):
             cost, paged = 1 + inside.costing(items or A_LIST), 0

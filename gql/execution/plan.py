@@ -16,7 +16,7 @@ from typing import Any, NamedTuple, Protocol, TypeVar, cast
 from graphql import ExecutionResult, FieldNode, GraphQLError, GraphQLField, located_error
 from graphql.execution.values import VariableValues, get_argument_values
 
-from gql.execution.fields import Load, Object, Objects, Read
+from gql.execution.fields import Load, MakeAll, Object, Objects, Read
 from models.batch import Batch
 
 T = TypeVar("T")
@@ -429,6 +429,46 @@ class Related:
 
 def _nowhere(_index: int) -> Path:
     return ()
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """Tells what is made of some columns, of which the first is null where there is nothing."""
+
+    columns: tuple[str, ...]
+    answer: Answer
+    make: MakeAll
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """The columns."""
+        return self.columns
+
+    @property
+    def slots(self) -> tuple[str, ...]:
+        """The column of what is made."""
+        return (slot_of(self.answer),)
+
+    async def load(self, batch: Batch, run: Run) -> Columns:
+        """What is made of all rows at once; where that fails, the error for each."""
+        rows = list(batch.tuples(self.columns))
+        wanted = [row for row in dict.fromkeys(rows) if row[0] is not None]
+        try:
+            found = dict(zip(wanted, await self.make(run.context, wanted), strict=True))
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is told of each row
+            return {slot_of(self.answer): [error] * batch.size}
+        return {slot_of(self.answer): [found.get(row) for row in rows]}
+
+    def tell(self, batch: Batch, place: Place, run: Run) -> Iterable[Any]:
+        """What is made, or null where that failed."""
+        values = batch.columns[slot_of(self.answer)]
+        told = [
+            self.answer.failed(value, [*place(index), self.answer.key], run)
+            if isinstance(value, Exception)
+            else value
+            for index, value in enumerate(values)
+        ]
+        return self.answer.checked(told, place, run)
 
 
 class Asking(NamedTuple):

@@ -15,7 +15,7 @@ from graphql import (
     is_abstract_type,
 )
 
-from gql.execution.fields import Column, Embedding, Relation, declared, is_nullable, type_of
+from gql.execution.fields import Column, Embedding, Making, Relation, declared, is_nullable, type_of
 
 ResolveInfo = GraphQLResolveInfo[Any]
 # Strawberry has no public name for what graphql-core says of a resolved field.
@@ -80,6 +80,8 @@ class Selection:
                 return (name,)
             case Relation(key):
                 return (key,)
+            case Making(columns):
+                return columns
             case Embedding() as embedding if field and is_nullable(field):
                 return (embedding.key,)
             case _:

@@ -1,1 +1,1 @@
-"""What FlowQL shows to people: the front page, and GraphiQL."""
+"""What people see in a browser: the front page, and GraphiQL."""

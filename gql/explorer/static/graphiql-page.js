@@ -1,0 +1,43 @@
+"use strict";
+
+(() => {
+  const place = document.getElementById("graphiql");
+  const { endpoint, tabs } = place.dataset;
+  const examples = JSON.parse(tabs);
+  const root = ReactDOM.createRoot(place);
+  const plugins = [GraphiQLPluginExplorer.explorerPlugin({ showAttribution: false })];
+  const logo = React.createElement(GraphiQL.Logo, { key: "logo" }, React.createElement("span"));
+
+  // As application/json, errors of a request come with 200, and GraphiQL tells of them.
+  const fetcher = async (operation, { headers } = {}) => {
+    const sent = { Accept: "application/json", "Content-Type": "application/json", ...session.headers(), ...headers };
+    const response = await fetch(endpoint, { method: "POST", headers: sent, body: JSON.stringify(operation) });
+    const told = await response.json();
+    if ([401, 403].includes(response.status) && !headers?.Authorization) session.refused(told.errors[0].message);
+    return told;
+  };
+
+  const draw = () => {
+    // Nobody is told the schema who has not signed in; another token is another GraphiQL.
+    const known = session.token() ? {} : { schema: null };
+    root.render(
+      React.createElement(
+        GraphiQL,
+        {
+          key: session.token() || "nobody",
+          fetcher,
+          plugins,
+          defaultTabs: examples,
+          defaultEditorToolsVisibility: "variables",
+          shouldPersistHeaders: false,
+          showPersistHeadersSettings: false,
+          ...known,
+        },
+        logo,
+      ),
+    );
+  };
+
+  document.addEventListener("flowql:session", draw);
+  draw();
+})();

@@ -1,0 +1,80 @@
+"use strict";
+
+// Who asks: a token that this tab keeps as long as it lives, and that is sent as a header alone.
+const session = (() => {
+  const KEY = "flowql:token";
+  const { root, token: given } = document.documentElement.dataset;
+  const element = (id) => document.getElementById(id);
+  const dialog = element("sign-in");
+  const field = element("sign-in-token");
+  const problem = element("sign-in-problem");
+
+  const token = () => sessionStorage.getItem(KEY) || "";
+
+  // A header has bytes; those of UTF-8, whatever somebody pastes.
+  const bearer = (text) => ({
+    Authorization: `Bearer ${String.fromCharCode(...new TextEncoder().encode(text))}`,
+  });
+  const headers = () => (token() ? bearer(token()) : {});
+
+  // What is wrong with a token, in words; nothing if all is well.
+  const flaw = async (text) => {
+    try {
+      const response = await fetch(`${root}/`, { headers: { Accept: "application/json", ...bearer(text) } });
+      const told = await response.json();
+      return told.authenticated ? "" : told.detail || "FlowQL does not know this token.";
+    } catch {
+      return "FlowQL does not answer. Is it running?";
+    }
+  };
+
+  const show = () => {
+    element("session-state").textContent = token() ? "Signed in" : "Not signed in";
+    element("session-button").textContent = token() ? "Sign out" : "Sign in";
+  };
+
+  const become = (text) => {
+    sessionStorage.setItem(KEY, text);
+    show();
+    document.dispatchEvent(new Event("flowql:session"));
+  };
+
+  const ask = (why = "") => {
+    problem.textContent = why;
+    field.value = "";
+    if (!dialog.open) dialog.showModal();
+    field.focus();
+  };
+
+  const submit = async (event) => {
+    event.preventDefault();
+    const text = field.value.trim().replace(/^bearer\s+/i, "");
+    problem.textContent = "";
+    const wrong = text ? await flaw(text) : "There is no token yet.";
+    problem.textContent = wrong;
+    if (wrong) {
+      field.setAttribute("aria-invalid", "true");
+      field.focus();
+      return;
+    }
+    field.removeAttribute("aria-invalid");
+    field.value = "";
+    dialog.close();
+    become(text);
+  };
+
+  element("sign-in-form").addEventListener("submit", submit);
+  element("sign-in-cancel").addEventListener("click", () => dialog.close());
+  element("session-button").addEventListener("click", () => (token() ? become("") : ask()));
+  element("session").hidden = false;
+  // Who has signed out has an empty token, and stays so.
+  if (given && sessionStorage.getItem(KEY) === null) sessionStorage.setItem(KEY, given);
+  show();
+
+  // A token that was good and is no more: it is forgotten, and another asked for.
+  const refused = (why) => {
+    become("");
+    ask(why);
+  };
+  return { token, headers, refused };
+})();
