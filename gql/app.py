@@ -14,7 +14,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import Route
 
 from gql import endpoint, openapi, rest, schema
 from gql.auth import Viewers
@@ -27,7 +27,7 @@ from gql.persisted import PersistedDocuments, read_trusted
 from gql.rooted import Rooted
 from gql.settings import Settings
 from gql.unexpected import UnexpectedErrors
-from models.database import CONNECTION_ERRORS, open_database
+from models.database import CONNECTION_ERRORS, Database, open_database
 from models.statement import Plain
 
 READY_SECONDS = 2
@@ -60,8 +60,14 @@ def create_app(settings: Settings, token: str | None = None) -> Starlette:
         viewers = Viewers(database, settings.viewer_ttl)
         page = graphiql.page(pages) if settings.graphiql else None
         answering = Endpoint(executor, viewers, documents, settings.limits, page)
-        described = graph if settings.introspection else None
-        app.router.routes[:] = [*_routes(answering, described), *front.routes(viewers, pages)]
+        app.router.routes[:] = [
+            *endpoint.routes(answering),
+            *rest.routes(viewers),
+            *openapi.routes(settings.root_path),
+            *front.routes(viewers, pages),
+            *(_sdl(graph) if settings.introspection else ()),
+            *_health(database),
+        ]
         try:
             yield
         finally:
@@ -122,39 +128,29 @@ def _cors(settings: Settings) -> Iterator[Middleware]:
         )
 
 
-def _routes(answering: Endpoint, described: schema.Schema | None) -> list[BaseRoute]:
-    """All routes; where nothing is to be described there is no text of the schema."""
-    viewers = answering.viewers
+def _sdl(described: schema.Schema) -> Iterator[Route]:
+    text = schema.printed(described)
 
+    async def sdl(_request: Request) -> Response:
+        return PlainTextResponse(text)
+
+    yield Route(SDL, sdl, middleware=[Middleware(GZipMiddleware)])
+
+
+def _health(database: Database) -> Iterator[Route]:
     async def live(_request: Request) -> Response:
         return PlainTextResponse("live")
 
     async def ready(_request: Request) -> Response:
         try:
             async with asyncio.timeout(READY_SECONDS):
-                await viewers.database.read(ALIVE)
+                await database.read(ALIVE)
         except CONNECTION_ERRORS:
             return PlainTextResponse("the database does not answer", 503)
         return PlainTextResponse("ready")
 
-    return [
-        *endpoint.routes(answering),
-        *rest.routes(viewers),
-        *openapi.routes(""),
-        *_sdl(described),
-        Route(LIVE, live),
-        Route(READY, ready),
-    ]
-
-
-def _sdl(described: schema.Schema | None) -> Iterator[Route]:
-    if described:
-        text = schema.printed(described)
-
-        async def sdl(_request: Request) -> Response:
-            return PlainTextResponse(text)
-
-        yield Route(SDL, sdl, middleware=[Middleware(GZipMiddleware)])
+    yield Route(LIVE, live)
+    yield Route(READY, ready)
 
 
 async def _refused(_request: Request, error: Exception) -> Response:

@@ -54,7 +54,8 @@ def _announce(url: str, key: str) -> None:
     lines = [
         "FlowQL serves authentik's sample flows until you press Ctrl-C.",
         "",
-        f"  GraphQL   {url}/graphql   (in a browser: GraphiQL)",
+        f"  Browser   {url}/   and, for GraphiQL, {url}/graphql; both have you signed in",
+        f"  GraphQL   {url}/graphql",
         f"  Schema    {url}/schema.graphql",
         f"  REST      {url}/flows/instances/   and {url}/api/v3/flows/instances/",
         f'  Header    {{"Authorization": "Bearer {key}"}}',

@@ -1,7 +1,7 @@
 """The media types of answers: which one a request wants, and whether it takes JSON at all."""
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
@@ -75,7 +75,9 @@ def wanted(headers: Headers) -> Wanted:
 
 @lru_cache(MAX_KNOWN)
 def _wanted(accept: str) -> Wanted:
-    ranges = _weighted(accept)
+    ranges = [(_name(one), _weight(one)) for one in _ranges(accept) if _is_utf8(one)]
+    if not accept.strip(", \t"):
+        ranges = [("*/*", 1.0)]
     own, json, html = (_quality(ranges, media_type) for media_type in (GRAPHQL, JSON, HTML))
     best = max(own.weight, json.weight)
     is_own = own.weight > json.weight or (own.is_named and own.weight == json.weight)
@@ -83,24 +85,6 @@ def _wanted(accept: str) -> Wanted:
         (GRAPHQL if is_own else JSON) if best else None,
         is_page=html.is_named and 0 < html.weight >= best,
     )
-
-
-def best(headers: Headers, media_types: Iterable[str]) -> str | None:
-    """Which of some media types the Accept header weighs most; None where it admits none.
-
-    Of equal weights it is one that is named, else the first.
-    """
-    ranges = _weighted(",".join(headers.getlist("accept")))
-    weights = {media_type: _quality(ranges, media_type) for media_type in media_types}
-    chosen = max(weights, key=weights.__getitem__)
-    return chosen if weights[chosen].weight else None
-
-
-def _weighted(accept: str) -> Sequence[tuple[str, float]]:
-    """The ranges of an Accept header and their weights; everything, where it says nothing."""
-    if not accept.strip(", \t"):
-        return [("*/*", 1.0)]
-    return [(_name(one), _weight(one)) for one in _ranges(accept) if _is_utf8(one)]
 
 
 def _quality(ranges: Sequence[tuple[str, float]], media_type: str) -> Quality:

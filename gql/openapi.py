@@ -8,6 +8,8 @@ from typing import Any, get_type_hints
 
 import orjson
 import yaml
+from starlette.middleware import Middleware
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -72,6 +74,10 @@ ENUMS: Mapping[str, tuple[type[Enum], str]] = {
     "AuthenticationEnum": (FlowAuthentication, "Who may start a flow."),
 }
 
+FLOW = (
+    "A row of stages that a person walks through. What a newer authentik stored in the place of an"
+    " enum's values is passed on as it is."
+)
 UUIDS = {"type": "array", "items": {"type": "string", "format": "uuid"}}
 DESIGNATION = _one_of("FlowDesignationEnum", "What the flow is for.")
 BACKGROUND_URL = _made("Where the picture behind the flow is.", type="string")
@@ -141,7 +147,7 @@ def _flow(dialect: Dialect) -> Node:
     if "background_url" not in fields:
         fields["background"] = BACKGROUND_URL
     required = [name for name, field in fields.items() if name in GIVEN or "readOnly" in field]
-    return _object(fields, required, description="A row of stages that a person walks through.")
+    return _object(fields, required, description=FLOW)
 
 
 def _page(dialect: Dialect) -> Node:
@@ -217,7 +223,7 @@ RESPONSES: Node = {
         _component("GenericError"),
     ),
     "NotFoundResponse": _response(
-        "There is no such page, no such flow that the bearer may see, or `format` is not `json`.",
+        "There is no such page, no such flow that the bearer may see, or no such `format`.",
         _component("GenericError"),
     ),
     "NotAcceptableResponse": _response(
@@ -237,6 +243,8 @@ def _query(name: str, description: str, schema: Node) -> Node:
 
 
 TEXT: Node = {"type": "string"}
+# A NUL is the one character that is refused.
+SOUGHT: Node = {"type": "string", "pattern": r"^[^\x00]*$"}
 NUMBER: Node = {"type": "integer"}
 EXACT = "Only the flow whose {} is just this, but for spaces around it."
 
@@ -246,7 +254,7 @@ def _parameters(dialect: Dialect) -> Node:
     orderings = ", ".join(name for name in ORDERINGS if name in dialect.orderings)
     return {
         "QueryName": _query(
-            "name", "Only flows whose name is just this, but for spaces around it.", TEXT
+            "name", "Only flows whose name is just this, but for spaces around it.", SOUGHT
         ),
         "QueryPaginationOrdering": _query(
             "ordering",
@@ -269,7 +277,7 @@ def _parameters(dialect: Dialect) -> Node:
             "search",
             "Terms that must each be in name, slug, designation, title or denied action, whatever"
             " their case; quotes keep words together.",
-            TEXT,
+            SOUGHT,
         ),
     }
 
@@ -291,7 +299,7 @@ LISTED: Sequence[Node] = (
     _component("QueryPaginationPage", "parameters"),
     _component("QueryPaginationPageSize", "parameters"),
     _component("QuerySearch", "parameters"),
-    _query("slug", EXACT.format("slug"), TEXT),
+    _query("slug", EXACT.format("slug"), SOUGHT),
 )
 ADDRESSED: Sequence[Node] = (
     {
@@ -362,7 +370,7 @@ OPERATIONS: Mapping[str, Operation] = {
         f"One flow as a picture: what to draw, or drawn, as the Accept header says. {FILTERED}",
         {
             negotiation.JSON: {"schema": _component("FlowDiagram")},
-            "image/svg+xml": {"schema": TEXT},
+            negotiation.SVG: {"schema": TEXT},
         },
     ),
 }
@@ -433,7 +441,7 @@ def _media_type(request: Request) -> str:
     candidates = [name for name, known in MEDIA_TYPES.items() if wanted in ("", known)]
     if not candidates:
         raise RefusalError(404, {"detail": "Not found."})
-    best = negotiation.best(request.headers, candidates)
+    best = negotiation.chosen(request.headers, candidates)
     if best is None:
         raise RefusalError(406, {"detail": "Could not satisfy the request Accept header."})
     return best
@@ -456,4 +464,5 @@ def routes(root_path: str) -> Iterator[Route]:
     """Where the documents are: beside what they tell of."""
     for dialect in DIALECTS:
         formats = _formats(document(dialect, root_path))
-        yield Route(f"{dialect.prefix.removesuffix(RESOURCE)}/schema/", Endpoint(formats))
+        path = f"{dialect.prefix.removesuffix(RESOURCE)}/schema/"
+        yield Route(path, Endpoint(formats), middleware=[Middleware(GZipMiddleware)])

@@ -38,14 +38,19 @@ def serving(
 
 
 def ask(
-    url: str, path: str, key: str | None = None, body: Mapping[str, Any] | None = None
+    url: str,
+    path: str,
+    key: str | None = None,
+    body: Mapping[str, Any] | None = None,
+    accept: str = "*/*",
 ) -> Answer:
     """GET a path, or POST JSON to it, as the bearer of a key."""
+    headers = bearer(key) | {"accept": accept}
     with closing(http.client.HTTPConnection(urlsplit(url).netloc, timeout=20)) as connection:
         if body is None:
-            connection.request("GET", path, headers=bearer(key))
+            connection.request("GET", path, headers=headers)
         else:
-            connection.request("POST", path, json.dumps(body), bearer(key) | JSON)
+            connection.request("POST", path, json.dumps(body), headers | JSON)
         response = connection.getresponse()
         headers = {name.lower(): value for name, value in response.getheaders()}
         return Answer(response.status, headers, response.read())

@@ -49,7 +49,7 @@ def test_help_names_every_command() -> None:
     """`flowql --help`, and `flowql` alone, say what there is to do."""
     told = flowql("--help")
     assert (told.returncode, told.stderr) == (0, "")
-    for command in ("serve", "demo", "migrate", "import", "token", "schema"):
+    for command in ("serve", "demo", "migrate", "import", "token", "explorer", "schema"):
         assert f"│ {command} " in told.stdout
     assert flowql().stdout == told.stdout
 
@@ -86,6 +86,7 @@ CHANGED = Settings(
     schema_name="t_example",
     host="::1",
     port=1,
+    root_path="/some/where",
     workers=2,
     access_log=True,
     viewer_ttl=0.5,

@@ -372,6 +372,19 @@ def test_cost(text: str, cost: int) -> None:
         assert is_refused(text, replace(WIDE, cost=cost - 1), said)
 
 
+def test_a_picture_costs_what_is_drawn_in_it() -> None:
+    """As much as a list of stages with what decides on each, and is itself one field."""
+    costs = [
+        Meter(graph_of(schema.build()), {}).measure(operation)
+        for selected in ("diagram", "stageBindings { policyBindings { pk } }")
+        for operation in parse(
+            f"{{ flows(pageSize: 7) {{ results {{ {selected} }} }} }}"
+        ).definitions
+        if isinstance(operation, OperationDefinitionNode)
+    ]
+    assert [(found.cost, found.depth) for found in costs] == [(2 + 7 * 111, 3), (2 + 7 * 111, 5)]
+
+
 def test_cost_of_other_operations() -> None:
     """Each operation of a document is held to the limits, whichever is to be executed."""
     said = "The operation has a cost of 12: the limit is 11."

@@ -47,7 +47,6 @@ def test_a_document_is_the_same_in_yaml_as_in_json(on_sqlite: Gateway, address: 
     ("accept", "parameters", "expected"),
     [
         (None, "", YAML),
-        ("", "", YAML),
         ("*/*", "", YAML),
         ("application/*", "", YAML),
         (YAML, "", YAML),
@@ -74,7 +73,7 @@ def test_the_media_type_is_what_is_weighed_most(
     answer = on_sqlite.ask("GET", CURRENT + parameters, headers)
 
     assert (answer.status, answer.headers["content-type"]) == (200, expected)
-    assert answer.headers["vary"] == "Accept"
+    assert answer.headers["vary"] == "Accept, Accept-Encoding"
     assert answer.headers["x-content-type-options"] == "nosniff"
     assert answer.body.startswith(b"{" if "json" in expected else b"openapi")
 
@@ -82,6 +81,7 @@ def test_the_media_type_is_what_is_weighed_most(
 @pytest.mark.parametrize(
     ("accept", "parameters"),
     [
+        ("", ""),
         ("text/html", ""),
         ("application/json;q=0", ""),
         ("*/*;q=0", ""),
@@ -165,14 +165,13 @@ def test_keys_are_told_in_their_order(on_sqlite: Gateway, address: str) -> None:
     }
 
 
-@pytest.mark.parametrize("kind", ["sqlite", "authentik"])
-def test_answers_are_as_the_document_says(kind: str, request: pytest.FixtureRequest) -> None:
+def test_answers_are_as_the_document_says(authentik_url: str) -> None:
     """The documents are valid, and schemathesis finds each flow as they say, in a list and alone.
 
     A stored value that this version does not know is passed on as authentik does, though no enum has it.
     """
     odd = sorted(str(FLOWS[number]["slug"]) for number in UNKNOWN_ENUMS | UNKNOWN_ENGINE_MODES)
-    with serving(request.getfixturevalue(f"{kind}_url")) as (url, _):
+    with serving(authentik_url) as (url, _):
         script = [str(client_python("schemathesis")), "-I", str(HERE / "check_openapi.py")]
         addresses = [f"{url}{address}?format=json" for address in (DOCUMENTED, CURRENT)]
         told: list[dict[str, list[str]]] = json.loads(
@@ -192,7 +191,7 @@ INSTANCE = "paths /flows/instances/{slug}/ get"
 EXPORT = "paths /flows/instances/{slug}/export/ get"
 DIAGRAM = "paths /flows/instances/{slug}/diagram/ get"
 INVALID = "components responses ValidationErrorResponse content application/json schema"
-# Where FlowQL's document is another than authentik's, and why: all of it is true of authentik too.
+# Where FlowQL's document is another than authentik's, and why; but for the picture, it is true of authentik too.
 DIFFERENT = {
     f"{LIST} responses 404": "a page that is not there",
     f"{INSTANCE} responses 404": "a flow that is not there, or is hidden or filtered out",
@@ -204,6 +203,9 @@ DIFFERENT = {
     f"{DIAGRAM} responses 200 content image/svg+xml": "ours: the picture itself",
     f"{EXPORT} responses 200 content application/json": "an export is no JSON",
     f"{EXPORT} responses 200 content application/yaml": "it is this",
+    "components parameters QueryName schema pattern": "a NUL is 400",
+    "components parameters QuerySearch schema pattern": "likewise",
+    f"{LIST} parameters 8 schema pattern": "likewise, in slug",
     f"{INVALID} $ref": "what is wrong with each parameter ...",
     f"{INVALID} oneOf": "... or, for a NUL in search, a bare array",
 }
@@ -235,9 +237,9 @@ def part(document: Mapping[str, Any], of: Mapping[str, Any]) -> Mapping[str, Any
 
 
 def plain(node: Any) -> Any:
-    """The same without descriptions, and an object's properties in a list, as their order counts."""
+    """The same without descriptions; lists by number, and an object's properties too, as their order counts."""
     if isinstance(node, list):
-        return [plain(value) for value in cast(list[Any], node)]
+        return {str(number): plain(value) for number, value in enumerate(cast(list[Any], node))}
     if not isinstance(node, dict):
         return node
     kept = {
@@ -246,7 +248,7 @@ def plain(node: Any) -> Any:
         if name != "description"
     }
     if isinstance(kept.get("properties"), dict):
-        kept["properties in order"] = list(kept["properties"])
+        kept["order"] = plain(list(kept["properties"]))
     return kept
 
 

@@ -39,6 +39,7 @@ from gql.execution.fields import (
     embedded,
     graph_of,
     loaded,
+    made,
     related,
 )
 from gql.execution.plan import Nested, Plan, Shape
@@ -117,6 +118,22 @@ def loading(kind: str) -> Load:
         return belonging(kind, keys, columns, arguments)
 
     return found
+
+
+async def engraved(context: Context, rows: Sequence[Any]) -> Sequence[str]:
+    """What is made of each row."""
+    await asyncio.sleep(0)
+    return [f"{context.greeting} {row}" for row in rows]
+
+
+async def spoilt(_context: Context, rows: Sequence[Any]) -> Sequence[str]:
+    """Nothing can be made."""
+    raise ValueError(f"Nothing like {len(rows[0])} column can be made.")
+
+
+async def reckoned(_context: Context, rows: Sequence[Any]) -> Sequence[date]:
+    """What is no text."""
+    return [date(2000, 1, len(row)) for row in rows]
 
 
 SOME = Relation("pk", lambda: Member, loading("friends"))
@@ -200,6 +217,7 @@ class Club(Titled):
     members: list["Member"] = related(
         "pk", lambda: Member, loading("members"), "Belong to an object in a row."
     )
+    crest: str = made(("pk", "motto"), engraved, "Made for an object in a row.")
 
 
 @strawberry.type
@@ -221,6 +239,12 @@ class Member(Titled):
     missed: list["Member"] | None = related(
         "pk", lambda: Member, loading("lost"), "They fail, and may be null."
     )
+    badge: str = made(("pk", "title"), engraved, "Made of two columns.")
+    medal: str | None = made(("heir",), engraved, "By a key that may be null.")
+    ring: str = made(("heir",), engraved, "The same, which may not.")
+    stain: str | None = made(("pk",), spoilt, "Fails, and may be null.")
+    blot: str = made(("pk",), spoilt, "Fails.")
+    joined: Day = made(("pk",), reckoned, "Is no text.")
     grid: list[list[Chapter]] = column("grid", "Lists in a list.")
     mentor: Titled = column("mentor", "Of any type with a title.")
 
@@ -661,6 +685,17 @@ RELATED: Mapping[str, Case] = {
     "an interface by its own fields": '{titled(title: "Ann") {title} c: titled(title: "odd") {title}}',
     "interfaces with fragments on others": """{titled(title: "fringe") {... on Member {friends {title}}
         ... on Titled {... on Club {genre seat {title} motto}}}}""",
+    "what is made": """{members(names: WELL) {badge again: badge medal
+        friends {note badge} club {crest seat {crest}} home {title crest}}}""",
+    "what is made of what may be null": "{members(names: SOMEWHAT) {title medal}}",
+    "what is made of nothing where null may not be": '{perhapsMembers(names: ["Dora"]) {note ring}}',
+    "what is made below columns": "{gathering(names: WELL) {host {badge} results {badge medal}}}",
+    "what cannot be made": "{members(names: SOMEWHAT) {title stain friends {title note stain}}}",
+    "what cannot be made where null may not be": "{perhapsMembers(names: SOMEWHAT) {title blot}}",
+    "what cannot be made in lists that may be null": """{members(names: ["Ann", "Bob"]) {
+        badge rivals {home {genre crest} blot}}}""",
+    "what is made for nobody": '{members(names: []) {badge} titled(title: "chess") {...C}}'
+    " fragment C on Club {crest}",
     "conditions": (
         """query Q($s: Boolean!) {members(names: ["Ann", "Cid"]) {
             friends @skip(if: $s) {title} club @include(if: $s) {title members {note}}}}""",
@@ -685,6 +720,7 @@ UNPLANNED: Mapping[str, Case] = {
     "beside columns": "{shelf {name books {title length author {name}}} perhaps {name}}",
     "a list of an enum": "{shelf {books {genres}}}",
     "a list of a scalar": "{shelf {books {reprinted}}}",
+    "what is made and no text": '{members(names: ["Ann"]) {title joined}}',
     "a list of lists": '{members(names: ["Ann"]) {grid {title}}}',
     "an interface below the root": '{members(names: ["Ann", "Bob"]) {mentor {title}}}',
     "beside lists": '{members(names: ["Ann", "Cid", "Eve"]) {grid {title} friends {title club {motto}}}}',

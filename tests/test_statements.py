@@ -120,6 +120,15 @@ def test_exports_take_as_many_for_any_flow(gateway: Gateway) -> None:
     [_] = asked(lambda: gateway.get(missing, SUPERUSER), 404)
 
 
+@pytest.mark.parametrize("parameters", ["", "?format=svg"])
+def test_diagrams_take_three(gateway: Gateway, parameters: str) -> None:
+    """A picture takes one for the flow, one for its stages and one for all policies; a missing one takes one."""
+    for slug, status, expected in (("A-flow", 200, 3), ("a-flow", 200, 3), ("nope", 404, 1)):
+        target = f"/flows/instances/{slug}/diagram/{parameters}"
+        found = asked(lambda target=target: gateway.get(target, SUPERUSER), status)
+        assert len(found) == expected
+
+
 def test_a_graphql_page_takes_one_statement(gateway: Gateway) -> None:
     """All fields and the pagination take the same statement for 1 flow as for 100."""
     selected = f"pagination {{ {EVERY_PLACE} }} results {{ {EVERY_FIELD} }}"
@@ -198,6 +207,8 @@ NESTED = [
     ("stageBindings { policyBindings { policy { name } } }", 3),
     ("stageBindings { stage { flows { slug } } }", 3),
     ("stageBindings { flow { stageBindings { pk } } }", 3),
+    ("diagram", 3),
+    ("stageBindings { flow { diagram } }", 4),
     ("policyBindings { policy { flows { slug } one: flows(first: 1) { slug } } }", 4),
     (
         "stageBindings { stage { flows { slug } } flow { stageBindings { pk } } policyBindings { pk } }",

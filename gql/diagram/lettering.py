@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
+from gql.diagram.text import readable
+
 # A text is never cut between what belongs together: words, and parts of names.
 WORD = re.compile(r"\s+|[^\s\-_./:]+[\-_./:]*|[\-_./:]+")
 ELLIPSIS = "…"
@@ -35,7 +37,7 @@ class Lettering:
 
     def lines_of(self, text: str, width: float) -> list[str]:
         """The text in lines of at most that width; an ellipsis stands for what does not fit."""
-        shown = " ".join(text[:MOST_CHARACTERS].split())
+        shown = " ".join(readable(text[:MOST_CHARACTERS]).split())
         lines = list(_filled(shown, width / self.size, self.lines + 1))
         if len(lines) <= self.lines and len(text) <= MOST_CHARACTERS:
             return lines

@@ -30,12 +30,12 @@ DESIGNATIONS: Mapping[str, str] = {
 }
 AUTHENTICATIONS: Mapping[str, str] = {
     "none": "",
-    "require_authenticated": "Only for who is logged in",
-    "require_unauthenticated": "Only for who is not logged in",
+    "require_authenticated": "Only for those who are logged in",
+    "require_unauthenticated": "Only for those who are not logged in",
     "require_superuser": "Only for superusers",
-    "require_redirect": "Only for who comes from another flow",
+    "require_redirect": "Only for those who come from another flow",
     "require_outpost": "Only for outposts",
-    "require_token": "Only for who brings a token for the flow",
+    "require_token": "Only for those who bring a token for the flow",
 }
 DENIED_ACTIONS: Mapping[str, str] = {
     "message_continue": "Goes on to where the person came from, else shows a message",

@@ -193,7 +193,7 @@ def made(columns: tuple[str, ...], make: MakeAll, description: str) -> Any:
 
     async def resolve(root: Object, info: strawberry.Info[Any, Any]) -> Any:
         row = tuple(root.row[name] for name in columns)
-        return await making.loader(info.context).load(row)
+        return None if row[0] is None else await making.loader(info.context).load(row)
 
     return strawberry.field(
         cast(Any, resolve), description=description, metadata={METADATA: making}

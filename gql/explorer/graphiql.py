@@ -7,23 +7,16 @@ import orjson
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from gql.explorer.packages import installed
 from gql.explorer.pages import Pages
 
 EXAMPLES = Path(__file__).with_name("examples")
-NEEDED = (
-    "react.js",
-    "react-dom.js",
-    "graphiql.js",
-    "graphiql.css",
-    "plugin-explorer.js",
-    "plugin-explorer.css",
-)
 
 
 def page(pages: Pages) -> ASGIApp:
     """What answers somebody who comes to look."""
     tabs = list(examples())
-    has_graphiql = pages.has(*NEEDED)
+    has_graphiql = installed()
 
     async def answer(scope: Scope, receive: Receive, send: Send) -> None:
         written = (

@@ -66,10 +66,6 @@ class Pages:
         """Where a file is."""
         return f"{self.root}{FOLDER}/{self.files.addresses[name]}"
 
-    def has(self, *names: str) -> bool:
-        """Whether these files are there."""
-        return all(name in self.files.addresses for name in names)
-
 
 def policy() -> str:
     """What a page may load, as the header Content-Security-Policy says it."""

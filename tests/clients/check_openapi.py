@@ -14,8 +14,15 @@ from typing import Any
 
 requests: Any = importlib.import_module("requests")
 schemathesis: Any = importlib.import_module("schemathesis")
+media_types: Any = importlib.import_module("schemathesis.core.media_types")
 
 RESOURCE = "/flows/instances/"
+
+
+@schemathesis.deserializer(*media_types.YAML_MEDIA_TYPES)
+def deserialized(_context: Any, response: Any) -> str:
+    """A blueprint as it came, since the document says of it that it is a file."""
+    return response.text
 
 
 def pages(session: Any, address: str) -> Iterator[Any]:

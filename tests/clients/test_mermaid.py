@@ -1,0 +1,45 @@
+"""The package that everybody draws Mermaid's flowcharts with reads ours."""
+
+import json
+from pathlib import Path
+
+import pytest
+from clients.environments import client_modules, finish, node
+from diagrams import ODD_NAMES, binding, flow, policy, stage
+
+from gql.diagram import mermaid
+from gql.diagram.flow import UNNAMED, Diagram, drawn
+from gql.diagram.text import readable
+
+SCRIPT = Path(__file__).parent / "parse_mermaid.mjs"
+
+
+def called(name: str) -> Diagram:
+    """A flow in which everything has that name."""
+    bound = {name: [policy(name), binding(group=name, negate=True)], "flow": [binding(user=name)]}
+    return drawn(flow(name, "any"), [stage(name, mode="any", action=f"x{name}")], bound)
+
+
+def shown(text: str) -> str:
+    """A text as a label shows it, with its blanks as one."""
+    return " ".join(readable(text).split())
+
+
+@pytest.mark.npm
+def test_odd_names_are_labels_and_nothing_else(tmp_path: Path) -> None:
+    """Mermaid reads just the nodes, labels and edges that are meant, whatever things are called."""
+    diagrams = list(map(called, ODD_NAMES))
+    asked = tmp_path / "texts.json"
+    asked.write_text(json.dumps(list(map(mermaid.written, diagrams))))
+    charts = json.loads(finish([node(), str(SCRIPT), str(asked)], client_modules("mermaid")))
+    for diagram, chart in zip(diagrams, charts, strict=True):
+        texts = [(each.text, each.about, each.note) for each in diagram.nodes]
+        assert chart == {
+            "labels": [
+                [f"n{place}", [shown(text) for text in told if text]]
+                for place, told in enumerate(texts)
+            ],
+            "edges": [[f"n{edge.source}", f"n{edge.target}", edge.label] for edge in diagram.edges],
+            "extras": [],
+        }
+    assert UNNAMED in {diagram.name for diagram in diagrams}
