@@ -6,16 +6,16 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from clients.environments import client_modules
 from playwright.sync_api import Browser, ConsoleMessage, Page, Playwright, Request
 
+Scheme = Literal["light", "dark"]
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 SCREENSHOTS = Path(__file__).parents[2] / "build" / "screenshots"
-# Chromium has something to do of its own when it starts; and whatever would leave this machine ends at a
-# proxy that is not there.
+# Chromium would ask for things of its own; and whatever a page would ask of others ends at a proxy that is not there.
 ARGUMENTS = (
     "--no-sandbox",
     "--disable-gpu",
@@ -57,7 +57,7 @@ class Visit:
         self.page.on("console", self._said)
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
         self.page.on("requestfailed", self._failed)
-        wire = self.page.context.new_cdp_session(self.page)
+        wire = self._wire()
         wire.on("Network.requestWillBeSent", self._asked)
         wire.on("Network.loadingFinished", self._loaded)
         wire.send("Network.enable")
@@ -84,9 +84,12 @@ class Visit:
 
     def _evaluated(self, script: str, **options: bool) -> Any:
         """What a script is worth; asked of the browser itself, since the page's policy forbids it."""
-        with_page = self.page.context.new_cdp_session(self.page)
         given = {"expression": script, "returnByValue": True, **options}
-        return with_page.send("Runtime.evaluate", given)
+        return self._wire().send("Runtime.evaluate", given)
+
+    def _wire(self) -> Any:
+        """Chromium's own way to be asked things, whose types Playwright does not know."""
+        return self.page.context.new_cdp_session(self.page)
 
     def _said(self, message: ConsoleMessage) -> None:
         if message.type in ("error", "warning"):
@@ -96,7 +99,7 @@ class Visit:
         self.complaints.append(f"failed: {request.url} {request.failure}")
 
     def _asked(self, event: dict[str, Any]) -> None:
-        address = urlsplit(event["request"]["url"])
+        address = urlsplit(str(event["request"]["url"]))
         if address.scheme not in ("data", "blob"):
             self.asked[f"{address.scheme}://{address.netloc}"] += 1
 
@@ -105,9 +108,11 @@ class Visit:
 
 
 @contextmanager
-def visiting(browser: Browser, **options: Any) -> Generator[Visit]:
-    """A visit from a browser that has seen nothing yet."""
-    context = browser.new_context(**({"viewport": {"width": 1280, "height": 800}} | options))
+def visiting(browser: Browser, url: str, scheme: Scheme = "light") -> Generator[Visit]:
+    """A visit to the server at an address, from a browser that has seen nothing yet."""
+    context = browser.new_context(
+        base_url=url, color_scheme=scheme, viewport={"width": 1280, "height": 800}
+    )
     context.set_default_timeout(10_000)
     try:
         visit = Visit(context.new_page())

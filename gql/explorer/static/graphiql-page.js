@@ -8,10 +8,15 @@
   const plugins = [GraphiQLPluginExplorer.explorerPlugin({ showAttribution: false })];
   const logo = React.createElement(GraphiQL.Logo, { key: "logo" }, React.createElement("span"));
 
+  // For a moment after another tab is chosen, GraphiQL still names the operation of the one before.
+  const named = ({ operationName, ...rest }) =>
+    operationName && rest.query.includes(operationName) ? { operationName, ...rest } : rest;
+
   // As application/json, errors of a request come with 200, and GraphiQL tells of them.
   const fetcher = async (operation, { headers } = {}) => {
     const sent = { Accept: "application/json", "Content-Type": "application/json", ...session.headers(), ...headers };
-    const response = await fetch(endpoint, { method: "POST", headers: sent, body: JSON.stringify(operation) });
+    const body = JSON.stringify(named(operation));
+    const response = await fetch(endpoint, { method: "POST", headers: sent, body });
     const told = await response.json();
     if ([401, 403].includes(response.status) && !headers?.Authorization) session.refused(told.errors[0].message);
     return told;
