@@ -5,6 +5,7 @@
 
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -104,6 +105,7 @@ def use(commands: Path, database: str) -> None:
     say("migrated and filled a database")
     with serving(flowql, database) as url:
         ask(url, token)
+        look(url)
 
 
 def sample_folder(python: Path) -> str:
@@ -183,6 +185,17 @@ def ask(url: str, token: str) -> None:
     if count != samples:
         sys.exit(f"expected {samples} flows: {answer}")
     say(f"the graph knows {count} flows")
+
+
+def look(url: str) -> None:
+    """Open GraphiQL's page as a browser does, with all that it needs."""
+    page = fetch(f"{url}/graphql", {"Accept": "text/html"}).decode()
+    addresses = set(re.findall(r'(?:src|href)="(/explorer/[^"]+)"', page))
+    for name in ("react", "react-dom", "graphiql", "plugin-explorer"):
+        if not any(address.startswith(f"/explorer/{name}.") for address in addresses):
+            sys.exit(f"GraphiQL's page has no {name}: {sorted(addresses)}")
+    size = sum(len(fetch(f"{url}{address}")) for address in addresses)
+    say(f"GraphiQL's page has {len(addresses)} files of {size // 1024} KiB")
 
 
 def fetch(url: str, headers: Mapping[str, str] | None = None, body: bytes | None = None) -> Any:

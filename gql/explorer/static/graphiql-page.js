@@ -8,10 +8,14 @@
   const plugins = [GraphiQLPluginExplorer.explorerPlugin({ showAttribution: false })];
   const logo = React.createElement(GraphiQL.Logo, { key: "logo" }, React.createElement("span"));
 
+  // For a moment after another tab is chosen, GraphiQL still names the operation of the one before.
+  const named = ({ operationName, ...rest }) =>
+    operationName && rest.query.includes(operationName) ? { operationName, ...rest } : rest;
+
   // As application/json, errors of a request come with 200, and GraphiQL tells of them.
   const fetcher = async (operation) => {
     const headers = { Accept: "application/json", "Content-Type": "application/json", ...session.headers() };
-    const response = await fetch(endpoint, { method: "POST", headers, body: JSON.stringify(operation) });
+    const response = await fetch(endpoint, { method: "POST", headers, body: JSON.stringify(named(operation)) });
     const told = await response.json();
     if ([401, 403].includes(response.status)) session.refused(told.errors[0].message);
     return told;
