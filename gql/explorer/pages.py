@@ -32,11 +32,7 @@ UNKEPT = {
     "Vary": "Accept, Authorization",
     "X-Content-Type-Options": "nosniff",
 }
-GUARDED = {
-    **UNKEPT,
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Referrer-Policy": "no-referrer",
-}
+GUARDED = {**UNKEPT, "Referrer-Policy": "no-referrer"}
 
 
 @dataclass(frozen=True, slots=True)

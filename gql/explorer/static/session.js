@@ -43,6 +43,7 @@ const session = (() => {
   const ask = (why = "") => {
     problem.textContent = why;
     field.value = "";
+    field.removeAttribute("aria-invalid");
     if (!dialog.open) dialog.showModal();
     field.focus();
   };
@@ -53,13 +54,13 @@ const session = (() => {
     const text = field.value.replace(/\p{C}/gu, "").trim().replace(/^bearer(\s+|$)/i, "");
     problem.textContent = "";
     const wrong = text ? await flaw(text) : "There is no token yet.";
+    if (!dialog.open) return;
     problem.textContent = wrong;
     if (wrong) {
       field.setAttribute("aria-invalid", "true");
       field.focus();
       return;
     }
-    field.removeAttribute("aria-invalid");
     field.value = "";
     dialog.close();
     become(text);
