@@ -119,6 +119,10 @@ upgrade: lock ## Bring the locks up to the newest releases
 released: ## Keep schema.graphql as the released one, which later ones may not break
 	@cp schema.graphql tests/released/schema.graphql
 
+.PHONY: screenshot
+screenshot: ## Let README's picture of GraphiQL be the one that the tests have taken
+	@cp build/screenshots/graphiql-result.png tests/browser/graphiql.png
+
 .PHONY: clean
 clean: ## Remove what was made, the environments too
 	@rm -rf $(VENV) .venv-clients build dist .coverage .coverage.* htmlcov \
