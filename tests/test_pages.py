@@ -4,9 +4,10 @@ import gzip
 import json
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import pytest
 from gateway import Answer, Gateway, bearer
@@ -324,7 +325,8 @@ def test_what_is_switched_off_is_not_linked(
     sqlite_url: str, switched_off: str, gone: str, link: str
 ) -> None:
     """The pages are there without it, and so is the index."""
-    with Gateway(sqlite_url, **{switched_off: False}) as gateway:
+    others: Mapping[str, Any] = {switched_off: False}
+    with Gateway(sqlite_url, **others) as gateway:
         front, index = look(gateway), gateway.get("/").json
         graphiql = look(gateway, "/graphql")
 

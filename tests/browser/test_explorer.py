@@ -114,7 +114,7 @@ def test_a_wrong_token_is_said_in_words(visit: Visit, served: Served) -> None:
     sign_in(page, "no-such-token")
 
     problem = page.get_by_role("dialog").get_by_role("alert")
-    expect(problem).to_have_text(re.compile("[Tt]oken"))
+    expect(problem).to_have_text(re.compile("No such token is known"))
     expect(page.get_by_label("Token")).to_be_focused()
     visit.screenshot("wrong-token")
 

@@ -10,6 +10,13 @@ const session = (() => {
   const field = element("sign-in-token");
   const problem = element("sign-in-problem");
 
+  // What authentik's words for programs mean to people.
+  const WORDS = {
+    "Token invalid/expired": "No such token is known: it is mistyped, has ended, or is not for the API.",
+    "You do not have permission to perform this action.": "The token is good, but may see no flow.",
+  };
+  const said = (detail) => WORDS[detail] || detail;
+
   const token = () => sessionStorage.getItem(KEY) || "";
 
   // A header has bytes; those of UTF-8, whatever somebody pastes.
@@ -23,7 +30,7 @@ const session = (() => {
     try {
       const response = await fetch(`${root}/`, { headers: { Accept: "application/json", ...bearer(text) } });
       const told = await response.json();
-      return told.authenticated ? "" : told.detail || "FlowQL does not know this token.";
+      return told.authenticated ? "" : said(told.detail);
     } catch {
       return "FlowQL does not answer. Is it running?";
     }
@@ -41,7 +48,7 @@ const session = (() => {
   };
 
   const ask = (why = "") => {
-    problem.textContent = why;
+    problem.textContent = said(why);
     field.value = "";
     field.removeAttribute("aria-invalid");
     if (!dialog.open) dialog.showModal();
