@@ -27,6 +27,8 @@ def run(port: int) -> None:
             root_path="",
             workers=1,
             access_log=False,
+            # No other site may read the pages, which have the token.
+            cors_origins="",
         )
         with _listen(port) as listening:
             key = asyncio.run(_fill(settings))

@@ -18,6 +18,7 @@ from models import blueprint
 SAMPLES = Path(blueprint.__file__).parent / "samples"
 KINDS = ("sqlite", "postgresql", "authentik")
 FUZZED = pytest.StashKey[Counter[str]]()
+MEASURED = pytest.StashKey[list[str]]()
 
 hypothesis.settings.register_profile("default", max_examples=100, deadline=None)
 hypothesis.settings.register_profile("full", max_examples=2000, deadline=None)
@@ -107,6 +108,7 @@ def served(sample_url: str) -> Iterator[Served]:
 def pytest_configure(config: pytest.Config) -> None:
     """Begin to count, and let Ctrl-C end what tests start."""
     config.stash[FUZZED] = Counter()
+    config.stash[MEASURED] = []
     # A shell's background job ignores it, and hands that on.
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
@@ -117,7 +119,15 @@ def fuzzed(pytestconfig: pytest.Config) -> Counter[str]:
     return pytestconfig.stash[FUZZED]
 
 
+@pytest.fixture(scope="session")
+def measured(pytestconfig: pytest.Config) -> list[str]:
+    """What was measured in a browser; tests add theirs."""
+    return pytestconfig.stash[MEASURED]
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Print the numbers."""
+    """Print the numbers, and what was measured."""
     for how, count in terminalreporter.config.stash[FUZZED].items():
         terminalreporter.write_line(f"fuzzed: {count:,} requests {how}")
+    for line in terminalreporter.config.stash[MEASURED]:
+        terminalreporter.write_line(f"browser: {line}")

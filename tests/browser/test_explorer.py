@@ -2,21 +2,49 @@
 
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from conftest import Visits
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 from processes import Served
 from serving import serving
-from visiting import Scheme, Visit
+from visiting import Scheme, Visit, Visits, launched, visiting
 
 import gql
 import models
 
 FLOW = "default-authentication-flow"
 SCHEMES = ("light", "dark")
+
+
+# Playwright's event loop, while it lasts, would stop those of other tests: it ends with the module.
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """A running Chromium."""
+    with sync_playwright() as playwright, launched(playwright) as chromium:
+        yield chromium
+
+
+@pytest.fixture
+def visits(browser: Browser) -> Iterator[Visits]:
+    """Begin a visit to an address, in light unless it is told otherwise."""
+    with ExitStack() as stack:
+
+        def begin(url: str, scheme: Scheme = "light") -> Visit:
+            return stack.enter_context(visiting(browser, url, scheme))
+
+        yield begin
+
+
+@pytest.fixture
+def visit(visits: Visits, served: Served) -> Generator[Visit]:
+    """A visit to `served`, which asks nobody else and complains of nothing."""
+    visit = visits(served.url)
+    yield visit
+    assert visit.complaints == []
+    assert set(visit.asked) == {served.url}
 
 
 def sign_in(page: Page, token: str) -> None:
@@ -70,6 +98,27 @@ def test_somebody_signs_in_and_asks_with_variables(visit: Visit, served: Served)
     expect(result(page)).to_contain_text("default-authenticator-static-setup")
     visit.screenshot("graphiql-result")
     assert served.token not in kept(page)
+
+
+def test_headers_are_not_typed(visit: Visit, served: Served) -> None:
+    """GraphiQL's history would keep them for good, a token too."""
+    page = signed_in(visit, "/graphql", served.token)
+
+    expect(page.get_by_text("Variables", exact=True)).to_be_visible()
+    expect(page.get_by_text("Headers", exact=True)).to_have_count(0)
+
+
+def test_an_address_in_an_answer_is_not_asked(visit: Visit, served: Served) -> None:
+    """GraphiQL would show a picture from wherever it is, to who comes by with the mouse."""
+    page = signed_in(visit, "/graphql", served.token)
+    write(page, "{ flows(pageSize: 1) { results { background } } }")
+    page.keyboard.press("Control+Enter")
+    address = result(page).get_by_text(".jpg").first
+    address.hover()
+    page.wait_for_timeout(700)
+
+    expect(address).to_be_visible()
+    expect(page.locator(".result-window img, .CodeMirror-info img")).to_have_count(0)
 
 
 def test_every_example_is_answered(visit: Visit, served: Served) -> None:

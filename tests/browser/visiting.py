@@ -2,7 +2,7 @@
 
 import shutil
 from collections import Counter
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -105,6 +105,10 @@ class Visit:
 
     def _loaded(self, event: dict[str, Any]) -> None:
         self.wire["bytes"] += int(event["encodedDataLength"])
+
+
+# Begins a visit to an address, in light or dark.
+Visits = Callable[..., Visit]
 
 
 @contextmanager

@@ -46,5 +46,7 @@
   // A step within the page, as the link to its content makes it, changes nothing.
   window.addEventListener("popstate", () => asked.address === shown() || load());
   document.addEventListener("flowql:session", load);
+  // A page that a browser has kept may be of who has signed out since.
+  window.addEventListener("pageshow", (event) => event.persisted && load());
   if (session.token()) load();
 })();

@@ -2,11 +2,14 @@
 
 (() => {
   const place = document.getElementById("graphiql");
-  const { endpoint, tabs } = place.dataset;
+  const { endpoint, introspection, tabs } = place.dataset;
   const examples = JSON.parse(tabs);
   const root = ReactDOM.createRoot(place);
   const plugins = [GraphiQLPluginExplorer.explorerPlugin({ showAttribution: false })];
   const logo = React.createElement(GraphiQL.Logo, { key: "logo" }, React.createElement("span"));
+
+  // A text that ends as a picture's address does is no reason to ask another server for it.
+  GraphiQL.React.ImagePreview.shouldRender = () => false;
 
   // For a moment after another tab is chosen, GraphiQL still names the operation of the one before.
   const named = ({ operationName, ...rest }) =>
@@ -22,8 +25,8 @@
   };
 
   const draw = () => {
-    // Nobody is told the schema who has not signed in; another token is another GraphiQL.
-    const known = session.token() ? {} : { schema: null };
+    // The schema is told to who has signed in, if to anybody; another token is another GraphiQL.
+    const known = session.token() && introspection === "on" ? {} : { schema: null };
     root.render(
       React.createElement(
         GraphiQL,
