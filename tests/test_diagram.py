@@ -269,6 +269,18 @@ def _marks(name: str) -> bool:
     return bool(re.search(r"[^\w\s]{6}", name))
 
 
+def test_marks_stay_with_their_letter() -> None:
+    """A line never ends between the two, and of marks without end no more than six are drawn."""
+    accented, heaped = "e\u0301" * 60, "a" + "\u0301" * 300
+    root = parsed(drawn(flow(), [stage(accented, None), stage(heaped, None)], {}))
+    first, second = root.findall(f"{NAMESPACE}g[@class='stage']")
+    shown = texts(first, "text")[:-1]
+
+    assert len(shown) > 1
+    assert not [line for line in shown if line[0] == "\u0301"]
+    assert max(line.count("\u0301") for line in texts(second, "text")) <= 7
+
+
 def test_long_names_end_in_an_ellipsis() -> None:
     """No more than three lines of them are shown, broken where words end."""
     root = parsed(drawn(flow(), [stage("a-long-name of a stage " * 30, None)], {}))

@@ -37,12 +37,17 @@ class Lettering:
 
     def lines_of(self, text: str, width: float) -> list[str]:
         """The text in lines of at most that width; an ellipsis stands for what does not fit."""
-        shown = " ".join(readable(text[:MOST_CHARACTERS]).split())
+        shown = " ".join(_tamed(readable(text[:MOST_CHARACTERS])).split())
         lines = list(_filled(shown, width / self.size, self.lines + 1))
         if len(lines) <= self.lines and len(text) <= MOST_CHARACTERS:
             return lines
         kept = lines[: self.lines]
         return [*kept[:-1], _shortened(kept[-1], width / self.size)]
+
+
+def _tamed(text: str) -> str:
+    """The text, without the marks that are too many."""
+    return text if text.isascii() else "".join(_clusters(text))
 
 
 def _filled(text: str, width: float, most: int) -> Iterator[str]:
