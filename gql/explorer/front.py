@@ -20,6 +20,7 @@ from gql.auth import Viewers, permit
 from gql.diagram import loading, mermaid, svg
 from gql.diagram.flow import Diagram
 from gql.errors import ForbiddenError, InvalidPageError, UnauthenticatedError
+from gql.explorer.files import FOLDER
 from gql.explorer.pages import UNKEPT, Pages
 from gql.negotiation import wanted
 from gql.resolvers import FlowPage, Selection
@@ -28,7 +29,7 @@ from models.flow import SLUG
 from models.listing import BY_SLUG, MAX_PAGE_SIZE, FlowQuery, Ordering
 from models.viewer import Viewer
 
-LISTED = Selection(("slug", "name", "title", "designation", "stages"))
+LISTED = Selection(("slug", "name", "designation", "stages"))
 BY_DESIGNATION = (Ordering("designation"), BY_SLUG)
 # What somebody sees who is not signed in.
 NOTHING: Mapping[str, Any] = {"groups": None, "chosen": None}
@@ -124,7 +125,7 @@ def routes(viewers: Viewers, pages: Pages) -> list[Route]:
     front = Front(viewers, pages)
     return [
         Route("/", front.answer, middleware=[Middleware(GZipMiddleware)]),
-        Route("/explorer/{address}", pages.files.answer),
+        Route(f"{FOLDER}/{{address}}", pages.files.answer),
     ]
 
 
