@@ -1,6 +1,7 @@
 """Flows and what is bound to them, as tests of diagrams make them up."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from gql.diagram.flow import Head
 from models.bindings import PolicyBindingRow, StageBindingRow
@@ -68,21 +69,9 @@ def policy(
     name: str, model: str | None = EXPRESSION, *, negate: bool = False, enabled: bool = True
 ) -> PolicyBindingRow:
     """A binding of a policy."""
-    return PolicyBindingRow(
-        pk=name,
-        target="",
-        order=0,
-        enabled=enabled,
-        negate=negate,
-        timeout=30,
-        failure_result=False,
-        policy=name,
-        policy_name=name,
-        execution_logging=False,
-        policy_model=model,
-        group_name=None,
-        username=None,
-    )
+    unbound = binding(negate=negate, enabled=enabled)
+    named = replace(unbound, pk=name, policy=name, policy_name=name, policy_model=model)
+    return replace(named, execution_logging=False)
 
 
 # What would end a label, a line or a text, or mean something, if it were not escaped.
