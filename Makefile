@@ -121,7 +121,7 @@ released: ## Keep schema.graphql as the released one, which later ones may not b
 
 .PHONY: screenshot
 screenshot: ## Let README's picture of GraphiQL be the one that the tests have taken
-	@cp build/screenshots/graphiql-result.png tests/browser/graphiql.png
+	@cp build/screenshots/graphiql-result.png tests/gql/explorer/graphiql.png
 
 .PHONY: clean
 clean: ## Remove what was made, the environments too

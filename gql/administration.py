@@ -9,7 +9,7 @@ from gql.settings import Settings
 from models import tokens
 from models.blueprint import importer
 from models.blueprint.importer import Report
-from models.database import ONLY_READ, Database, open_database
+from models.database.database import ONLY_READ, Database, open_database
 from models.errors import DatabaseError
 from models.tokens import Rights, TokenSummary
 

@@ -17,19 +17,22 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from gql import endpoint, openapi, rest, schema
 from gql.auth import Viewers
-from gql.endpoint import Endpoint
+from gql.endpoint import endpoint
+from gql.endpoint.endpoint import Endpoint
+from gql.endpoint.persisted import PersistedDocuments, read_trusted
 from gql.execution.executor import Executor
 from gql.explorer import front, graphiql
 from gql.explorer.files import read_files
 from gql.explorer.pages import Pages
-from gql.persisted import PersistedDocuments, read_trusted
-from gql.rooted import Rooted
+from gql.http.internal_errors import UnexpectedErrors
+from gql.http.root_path import Rooted
+from gql.rest import endpoint as rest
+from gql.rest import openapi
+from gql.schema import query as schema
 from gql.settings import Settings
-from gql.unexpected import UnexpectedErrors
-from models.database import CONNECTION_ERRORS, Database, open_database
-from models.statement import Plain
+from models.database.database import CONNECTION_ERRORS, Database, open_database
+from models.database.statement import Plain
 
 READY_SECONDS = 2
 # For how long a browser believes what it was told before it asks.

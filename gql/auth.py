@@ -7,9 +7,9 @@ from time import monotonic
 from starlette.datastructures import Headers
 
 from gql.errors import ForbiddenError, UnauthenticatedError
-from models.database import Database
-from models.store import Store
-from models.viewer import ByKey, Viewer, viewer_of
+from models.cache import Store
+from models.database.database import Database
+from models.queries.viewer import ByKey, Viewer, viewer_of
 
 MISSING = "Authentication credentials were not provided."
 INVALID = "Token invalid/expired"

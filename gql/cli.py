@@ -168,7 +168,7 @@ def demo(
 @app.command
 def migrate(*, database: DatabaseOption = None, schema: SchemaOption = None) -> None:
     """Create FlowQL's own database, or upgrade it. authentik's is never touched."""
-    from models import database as databases
+    from models.database import database as databases
 
     settings = _settings(database, schema)
     asyncio.run(databases.migrate(settings.database_url, settings.schema_name))
@@ -278,7 +278,7 @@ def schema_(
     ] = False,
 ) -> None:
     """Print the GraphQL schema in GraphQL's own language."""
-    from gql import schema
+    from gql.schema import query as schema
 
     text = schema.printed(schema.build())
     if not check:

@@ -10,7 +10,7 @@ from gql import administration
 from gql.server import ServerError, listen, serve, url_of
 from gql.settings import Settings, read_settings
 from models import blueprint
-from models.database import migrate
+from models.database.database import migrate
 from models.tokens import Rights
 
 SAMPLES = Path(blueprint.__file__).parent / "samples"

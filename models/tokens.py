@@ -13,7 +13,9 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 from sqlmodel import col
 
-from models.access import (
+from models.database.database import Database
+from models.errors import TokenError
+from models.tables.access import (
     ContentType,
     Group,
     Permission,
@@ -25,9 +27,7 @@ from models.access import (
     UserGroup,
     UserRole,
 )
-from models.database import Database
-from models.errors import TokenError
-from models.flow import Flow
+from models.tables.flow import Flow
 
 # As much entropy as authentik's own keys have.
 KEY_LENGTH = 60

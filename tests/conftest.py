@@ -3,20 +3,18 @@
 import signal
 from collections import Counter
 from collections.abc import Iterator
-from pathlib import Path
 
 import hypothesis
 import pytest
-from filling import fill_authentik, fill_ours
-from gateway import Gateway
-from postgres import PostgresServer
-from processes import Served, flowql, free_port, running, wait_until_live
-from reference.site import Reference
 
-from models import blueprint
+from support.app_client import Gateway
+from support.databases import KINDS
+from support.paths import SAMPLES
+from support.postgres import PostgresServer
+from support.processes import Served, flowql, free_port, running, wait_until_live
+from support.reference.site import Reference
+from support.seed import fill_authentik, fill_ours
 
-SAMPLES = Path(blueprint.__file__).parent / "samples"
-KINDS = ("sqlite", "postgresql", "authentik")
 FUZZED = pytest.StashKey[Counter[str]]()
 MEASURED = pytest.StashKey[list[str]]()
 

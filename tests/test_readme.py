@@ -8,19 +8,17 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
-from conftest import SAMPLES
-from gateway import Gateway
-from processes import FLOWQL, Served, environment, free_port, running, wait_until_live
 
-README = (Path(__file__).parents[1] / "README.md").read_text()
+from support.app_client import Gateway
+from support.paths import BENCHMARKS, README, SAMPLES
+from support.processes import FLOWQL, Served, environment, free_port, running, wait_until_live
 
-
-BENCHMARKS = Path(__file__).with_name("benchmarks")
+TEXT = README.read_text()
 
 
 def blocks(language: str, start: str) -> list[str]:
     """The fenced blocks of a language whose text begins so."""
-    return re.findall(rf"```{language}\n({re.escape(start)}.*?)```", README, re.DOTALL)
+    return re.findall(rf"```{language}\n({re.escape(start)}.*?)```", TEXT, re.DOTALL)
 
 
 def commands(block: str) -> list[str]:
@@ -82,4 +80,4 @@ def test_the_figures_are_those_that_were_measured(monkeypatch: pytest.MonkeyPatc
     """The README's table is made of the raw figures in the repository."""
     monkeypatch.setattr(sys, "path", [str(BENCHMARKS), *sys.path])
     figures, report = import_module("figures"), import_module("report")
-    assert report.summary(figures.load("latest")) in README
+    assert report.summary(figures.load("latest")) in TEXT

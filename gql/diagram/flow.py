@@ -6,8 +6,8 @@ from enum import Enum
 from itertools import count
 from typing import NamedTuple
 
-from gql.diagram import names
-from models.bindings import PolicyBindingRow, StageBindingRow
+from gql.diagram import labels as names
+from models.queries.bindings import PolicyBindingRow, StageBindingRow
 
 ANY = "any"
 UNNAMED = "(no name)"

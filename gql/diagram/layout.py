@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from gql.diagram.flow import Diagram, Edge, Kind, Node, Way
-from gql.diagram.lettering import Lettering
+from gql.diagram.text_layout import Lettering
 
 MARGIN = 28
 GAP = 46

@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from itertools import starmap
 
-from gql import bindings, resolvers
 from gql.diagram.flow import Diagram, Head, drawn
-from models.database import Database
-from models.listing import FlowQuery
-from models.viewer import Viewer
+from gql.resolvers import bindings
+from gql.resolvers import flows as resolvers
+from models.database.database import Database
+from models.queries.flows import FlowQuery
+from models.queries.viewer import Viewer
 
 
 async def find(database: Database, viewer: Viewer, query: FlowQuery) -> Diagram | None:

@@ -6,7 +6,8 @@ Content-Security-Policy is STYLE_SOURCE.
 
 from xml.etree import ElementTree as ET
 
-from gql.diagram import style, words
+from gql.diagram import alt_text as words
+from gql.diagram import style
 from gql.diagram.flow import Diagram, Edge, Kind
 from gql.diagram.layout import BADGE, MARGIN, SLANT, Box, Layout, laid_out, line_of, tip_of
 from gql.diagram.text import readable

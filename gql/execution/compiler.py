@@ -35,7 +35,7 @@ from strawberry import Schema
 from strawberry.types.arguments import convert_argument
 from strawberry.types.field import StrawberryField
 
-from gql.execution.fields import (
+from gql.execution.declarations import (
     Column,
     Embedding,
     Known,

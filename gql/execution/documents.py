@@ -21,12 +21,12 @@ from graphql.execution.collect_fields import FragmentDetails
 from graphql.execution.values import VariableValues
 
 from gql.errors import LimitExceededError
-from gql.execution.guard import Guard, Guards
+from gql.execution.limit_checks import Guard, Guards
 from gql.execution.plan import Plan
 from gql.execution.validation import Validation
 from gql.execution.variables import Variables
 from gql.limits import DEFAULTS, Limits, exceeded
-from models.store import Store
+from models.cache import Store
 
 # In characters: a character of text makes some ninety bytes of a tree.
 CAPACITY = 100_000

@@ -12,6 +12,7 @@ from graphql.execution.values import VariableValues
 from strawberry import Schema
 
 from gql.execution.compiler import Compilation, UnplannedError
+from gql.execution.declarations import graph_of
 from gql.execution.documents import (
     MAX_PLANS,
     Document,
@@ -19,11 +20,10 @@ from gql.execution.documents import (
     InvalidDocument,
     Operation,
 )
-from gql.execution.fields import graph_of
+from gql.execution.fallback import EveryRoot
 from gql.execution.plan import Plan
-from gql.execution.walk import EveryRoot
 from gql.limits import DEFAULTS, Limits, exceeded
-from models.store import Store
+from models.cache import Store
 
 # In characters of documents and bytes of answers; a whole introspection is some hundred thousand.
 INTROSPECTION_CAPACITY = 5_000_000

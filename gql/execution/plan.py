@@ -16,7 +16,7 @@ from typing import Any, NamedTuple, Protocol, TypeVar, cast
 from graphql import ExecutionResult, FieldNode, GraphQLError, GraphQLField, located_error
 from graphql.execution.values import VariableValues, get_argument_values
 
-from gql.execution.fields import Load, MakeAll, Object, Objects, Read
+from gql.execution.declarations import Load, MakeAll, Object, Objects, Read
 from models.batch import Batch
 
 T = TypeVar("T")

@@ -15,7 +15,15 @@ from graphql import (
     is_abstract_type,
 )
 
-from gql.execution.fields import Column, Embedding, Making, Relation, declared, is_nullable, type_of
+from gql.execution.declarations import (
+    Column,
+    Embedding,
+    Making,
+    Relation,
+    declared,
+    is_nullable,
+    type_of,
+)
 
 ResolveInfo = GraphQLResolveInfo[Any]
 # Strawberry has no public name for what graphql-core says of a resolved field.

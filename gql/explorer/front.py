@@ -15,19 +15,19 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from gql import resolvers
 from gql.auth import Viewers, permit
 from gql.diagram import loading, mermaid, svg
 from gql.diagram.flow import Diagram
 from gql.errors import ForbiddenError, InvalidPageError, UnauthenticatedError
 from gql.explorer.files import FOLDER
 from gql.explorer.pages import UNKEPT, Pages
-from gql.negotiation import wanted
-from gql.resolvers import FlowPage, Selection
+from gql.http.negotiation import wanted
+from gql.resolvers import flows as resolvers
+from gql.resolvers.flows import FlowPage, Selection
 from models.batch import Batch
-from models.flow import SLUG
-from models.listing import BY_SLUG, MAX_PAGE_SIZE, FlowQuery, Ordering
-from models.viewer import Viewer
+from models.queries.flows import BY_SLUG, MAX_PAGE_SIZE, FlowQuery, Ordering
+from models.queries.viewer import Viewer
+from models.tables.flow import SLUG
 
 LISTED = Selection(("slug", "name", "designation", "stages"))
 BY_DESIGNATION = (Ordering("designation"), BY_SLUG)

@@ -6,9 +6,9 @@ from typing import Any, cast
 
 import yaml
 
-from models.bindings import PolicyBindingRow, StageBindingRow
 from models.blueprint.document import VERSION, Find, KeyOf
-from models.listing import FlowRow
+from models.queries.bindings import PolicyBindingRow, StageBindingRow
+from models.queries.flows import FlowRow
 
 Entry = Mapping[str, Any]
 LINE_BREAKS = frozenset("\n\x85\u2028\u2029")

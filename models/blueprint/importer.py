@@ -17,10 +17,10 @@ from models.blueprint.document import Entry, Tag
 from models.blueprint.kinds import PARENT_FIELD, PHASES, REQUIRED, Field, Kind, kind_of
 from models.blueprint.references import LeftOutError, References, foreign_models
 from models.blueprint.values import ValueProblemError, pk
-from models.columns import Table
-from models.database import Database
-from models.flow import Flow, FlowStageBinding, PolicyBindingModel
-from models.policy import Policy, PolicyBinding
+from models.database.database import Database
+from models.tables.columns import Table
+from models.tables.flow import Flow, FlowStageBinding, PolicyBindingModel
+from models.tables.policy import Policy, PolicyBinding
 
 Values = Mapping[str, Any]
 

@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from models.access import Group, User
 from models.blueprint import values
 from models.blueprint.values import Check
-from models.columns import Table
-from models.flow import (
+from models.tables.access import Group, User
+from models.tables.columns import Table
+from models.tables.flow import (
     Flow,
     FlowAuthentication,
     FlowDeniedAction,
@@ -19,8 +19,8 @@ from models.flow import (
     PolicyBindingModel,
     PolicyEngineMode,
 )
-from models.policy import Policy, PolicyBinding, PolicyType
-from models.stage import Stage, StageType
+from models.tables.policy import Policy, PolicyBinding, PolicyType
+from models.tables.stage import Stage, StageType
 
 REQUIRED = object()
 

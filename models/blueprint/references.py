@@ -9,15 +9,15 @@ from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session
 from sqlmodel import col
 
-from models.access import Group, User
 from models.blueprint import values
 from models.blueprint.document import Entry, Find, KeyOf, OtherTag
 from models.blueprint.kinds import FLOW, POLICY, STAGE, STAGE_BINDING, Field, Kind, kind_of
 from models.blueprint.values import ValueProblemError
-from models.columns import Table
-from models.flow import Flow, FlowStageBinding, PolicyBindingModel
-from models.policy import Policy
-from models.stage import Stage
+from models.tables.access import Group, User
+from models.tables.columns import Table
+from models.tables.flow import Flow, FlowStageBinding, PolicyBindingModel
+from models.tables.policy import Policy
+from models.tables.stage import Stage
 
 GROUP = Kind(Group, "group_uuid", {"name": Field("name")})
 USER = Kind(User, "id", {"username": Field("username"), "name": Field("name")})

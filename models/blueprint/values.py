@@ -6,7 +6,7 @@ from enum import Enum
 from typing import Any
 
 from models.blueprint.document import OtherTag
-from models.flow import SLUG
+from models.tables.flow import SLUG
 
 Check = Callable[[Any], Any]
 INTEGERS = range(-(2**31), 2**31)

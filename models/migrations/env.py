@@ -3,7 +3,7 @@
 from alembic import context
 from sqlalchemy import Connection, create_engine
 
-from models.tables import METADATA
+from models.tables.metadata import METADATA
 
 
 def run(connection: Connection) -> None:

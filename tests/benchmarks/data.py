@@ -8,10 +8,11 @@ from typing import Any
 from uuid import UUID
 
 import psycopg
-from filling import create_authentik, fill_ours
-from odd_data import AUTHENTICATIONS, DENIED_ACTIONS, DESIGNATIONS, LAYOUTS, PLANNER
 from psycopg import sql
 from psycopg.types.json import Jsonb
+
+from support.edge_case_data import AUTHENTICATIONS, DENIED_ACTIONS, DESIGNATIONS, LAYOUTS, PLANNER
+from support.seed import create_authentik, fill_ours
 
 Row = dict[str, Any]
 Rows = Mapping[str, Sequence[Row]]

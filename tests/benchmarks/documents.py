@@ -10,10 +10,11 @@ from time import perf_counter
 import orjson
 from equality import answers
 from figures import ColdDocument, Growth
-from graph import EVERY_PLACE, FIELDS
 from machine import memory
 from servers import Server
 from workload import GRAPHQL, PAGE, Question, Workload
+
+from support.graph import EVERY_PLACE, FIELDS
 
 COLD_DOCUMENTS = 200
 WARM_REPEATS = 3

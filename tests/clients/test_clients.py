@@ -9,7 +9,8 @@ from typing import Any, Protocol
 
 import httpx2
 import pytest
-from clients.environments import client_modules, client_python, finish, node
+
+from support.client_environments import client_modules, client_python, finish, node
 
 HERE = Path(__file__).parent
 

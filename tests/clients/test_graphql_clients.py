@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from clients.environments import client_modules, finish, node
-from processes import Served
+
+from support.client_environments import client_modules, finish, node
+from support.processes import Served
 
 HERE = Path(__file__).parent
 

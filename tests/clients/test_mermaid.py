@@ -4,12 +4,12 @@ import json
 from pathlib import Path
 
 import pytest
-from clients.environments import client_modules, finish, node
-from diagrams import ODD_NAMES, binding, flow, policy, stage
 
 from gql.diagram import mermaid
 from gql.diagram.flow import UNNAMED, Diagram, drawn
 from gql.diagram.text import readable
+from support.client_environments import client_modules, finish, node
+from support.diagrams import ODD_NAMES, binding, flow, policy, stage
 
 SCRIPT = Path(__file__).parent / "parse_mermaid.mjs"
 

@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from clients.environments import client_python, ended
-from clients.projects import SCHEMA, copied
-from graph import told
 from graphql import build_schema, find_breaking_changes, find_dangerous_changes
-from processes import Served
-from serving import ask
+
+from support.client_environments import client_python, ended
+from support.graph import told
+from support.npm_projects import copied
+from support.paths import SCHEMA
+from support.processes import Served
+from support.server_process import ask
 
 HERE = Path(__file__).parent
 SLUG = "default-authentication-flow"

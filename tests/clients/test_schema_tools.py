@@ -4,8 +4,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from clients.projects import SCHEMA, Project, Said, project
 from graphql import build_schema, find_breaking_changes
+
+from support.npm_projects import Project, Said, project
+from support.paths import SCHEMA
 
 RELEASED = SCHEMA.parent / "tests" / "released" / SCHEMA.name
 

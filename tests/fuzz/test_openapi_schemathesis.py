@@ -7,9 +7,10 @@ from pathlib import Path
 
 import hypothesis
 import pytest
-from clients.environments import client_python, ended
-from processes import Served
-from serving import slugs
+
+from support.client_environments import client_python, ended
+from support.processes import Served
+from support.server_process import slugs
 
 ATTACK = Path(__file__).with_name("attack_rest")
 # How many requests each operation gets at most in each phase, by hypothesis's profile.

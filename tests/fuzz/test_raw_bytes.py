@@ -3,11 +3,12 @@
 from collections.abc import Iterator, Sequence
 
 import pytest
-from fuzz import raw
-from fuzz.raw import Sent, packets
-from fuzz.wire import Wire, wired
 from hypothesis import given
 from hypothesis import strategies as st
+
+from support import raw_requests as raw
+from support.raw_requests import Sent, packets
+from support.wire import Wire, wired
 
 BOTH = pytest.mark.parametrize("server", ["sqlite", "postgresql"], indirect=True)
 

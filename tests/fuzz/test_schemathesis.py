@@ -9,9 +9,10 @@ from typing import Any
 
 import hypothesis
 import pytest
-from clients.environments import client_python, ended
-from odd_data import KEYS
-from serving import ask, serving
+
+from support.client_environments import client_python, ended
+from support.edge_case_data import KEYS
+from support.server_process import ask, serving
 
 ATTACK = Path(__file__).with_name("attack")
 # How many requests each root field gets, by hypothesis's profile.

@@ -2,12 +2,10 @@
 
 import re
 from importlib import metadata
-from pathlib import Path
 
 import gql
 import models
-
-ROOT = Path(__file__).parents[2]
+from support.paths import ROOT
 
 
 def normalized(name: str) -> str:

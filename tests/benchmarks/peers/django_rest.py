@@ -48,16 +48,17 @@ django.setup()
 
 # Django takes neither models nor views before it has its settings.
 from django_filters.rest_framework import DjangoFilterBackend  # noqa: E402
-from reference.listing import (  # noqa: E402
+from rest_framework.filters import SearchFilter  # noqa: E402
+from rest_framework.viewsets import ReadOnlyModelViewSet  # noqa: E402
+
+from support.reference.listing import (  # noqa: E402
     ORDERING_FIELDS,
     FlowFilterSet,
     NumberedPagination,
     UnambiguousOrderingFilter,
 )
-from reference.models import Flow, FlowStageBinding, PolicyBinding  # noqa: E402
-from reference.serializers import FlowSerializer  # noqa: E402
-from rest_framework.filters import SearchFilter  # noqa: E402
-from rest_framework.viewsets import ReadOnlyModelViewSet  # noqa: E402
+from support.reference.models import Flow, FlowStageBinding, PolicyBinding  # noqa: E402
+from support.reference.serializers import FlowSerializer  # noqa: E402
 
 PLAN_COUNTS = """
     SELECT flow, (

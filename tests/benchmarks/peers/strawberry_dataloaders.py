@@ -26,12 +26,12 @@ from strawberry.dataloader import DataLoader
 from strawberry.extensions import ParserCache, ValidationCache
 from under_uvicorn import serve
 
-from models.flow import Flow as FlowRow
-from models.flow import FlowDesignation, InvalidResponseAction
-from models.flow import FlowStageBinding as StageBindingRow
-from models.policy import Policy as PolicyRow
-from models.policy import PolicyBinding as PolicyBindingRow
-from models.stage import Stage as StageRow
+from models.tables.flow import Flow as FlowRow
+from models.tables.flow import FlowDesignation, InvalidResponseAction
+from models.tables.flow import FlowStageBinding as StageBindingRow
+from models.tables.policy import Policy as PolicyRow
+from models.tables.policy import PolicyBinding as PolicyBindingRow
+from models.tables.stage import Stage as StageRow
 
 R = TypeVar("R")
 

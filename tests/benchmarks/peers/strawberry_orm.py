@@ -27,8 +27,8 @@ from strawberry.extensions import ParserCache, ValidationCache
 from strawberry.types.nodes import SelectedField
 from under_uvicorn import serve
 
-from models.columns import UUID
-from models.flow import (
+from models.tables.columns import UUID
+from models.tables.flow import (
     FlowAuthentication,
     FlowDeniedAction,
     FlowDesignation,

@@ -1,0 +1,120 @@
+"""What stands in a database: its tables and columns, held against the ones FlowQL reads."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Column
+
+from models.database.statement import Plain
+from models.errors import DatabaseError
+from models.tables.cached_plan import CacheEntry, PlanKeys
+from models.tables.child_table import ChildTable
+from models.tables.metadata import METADATA
+from models.tables.policy import PolicyBinding
+
+VERSION_TABLE = "alembic_version"
+OUR_PREFIX = "flowql_"
+CACHE_TABLE: str = CacheEntry.__tablename__
+# Since 2026.8, and read nowhere.
+OPTIONAL_COLUMNS = {(PolicyBinding.__tablename__, name) for name in ("expires", "expiring")}
+
+ON_SQLITE = Plain(
+    "SELECT master.name, info.name, 1 FROM sqlite_master AS master"
+    " JOIN pragma_table_info(master.name) AS info"
+    " WHERE master.type = 'table'"
+)
+# Not information_schema, which is silent about columns that the role may not read.
+ON_POSTGRESQL = Plain(
+    "SELECT relname::text, attname::text, has_column_privilege(class.oid, attnum, 'SELECT')"
+    " FROM pg_catalog.pg_class AS class"
+    " JOIN pg_catalog.pg_namespace AS namespace ON namespace.oid = relnamespace"
+    " JOIN pg_catalog.pg_attribute ON attrelid = class.oid"
+    " WHERE nspname = :schema AND relkind IN ('r', 'p', 'v', 'm', 'f')"
+    " AND attnum > 0 AND NOT attisdropped"
+)
+
+# How the keys of the cache are sorted: whether the primary key's index compares bytes, and whether
+# there is one beside it that does. JSON tells of columns that older versions lack.
+KEY_INDEXES = Plain(
+    "SELECT CASE WHEN class.collname = 'default' THEN"
+    " to_jsonb(base) ->> 'datlocprovider' = 'b' OR base.datcollate IN ('C', 'POSIX')"
+    " AND coalesce(to_jsonb(base) ->> 'datlocprovider', 'c') = 'c'"
+    " ELSE collprovider = 'b' OR collprovider = 'c' AND collcollate IN ('C', 'POSIX') END,"
+    " EXISTS (SELECT FROM pg_catalog.pg_index AS index"
+    " JOIN pg_catalog.pg_opclass AS operators ON operators.oid = indclass[0]"
+    " WHERE indrelid = attrelid AND indkey[0] = attnum AND indisvalid AND indpred IS NULL"
+    " AND opcname IN ('text_pattern_ops', 'varchar_pattern_ops'))"
+    " FROM pg_catalog.pg_attribute"
+    " JOIN pg_catalog.pg_collation AS class ON class.oid = attcollation"
+    " JOIN pg_catalog.pg_database AS base ON base.datname = current_database()"
+    " WHERE attrelid = to_regclass(:cache) AND attname = 'cache_key'"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Catalog:
+    """Tables, their columns and whether each may be read, and how the cache's keys are found."""
+
+    tables: Mapping[str, Mapping[str, bool]]
+    plan_keys: PlanKeys
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether FlowQL's own migrations made these tables."""
+        return VERSION_TABLE in self.tables and any(
+            name.startswith(OUR_PREFIX) for name in self.tables
+        )
+
+    @property
+    def is_authentiks(self) -> bool:
+        """Whether authentik made these tables."""
+        return "authentik_flows_flow" in self.tables and not self.is_ours
+
+    @property
+    def has_cached_plans(self) -> bool:
+        """Whether authentik's cache is in the database."""
+        return CACHE_TABLE in self.tables
+
+    def children(self, key: str) -> tuple[ChildTable, ...]:
+        """The tables of stage or policy types that may be read, by name."""
+        named = sorted(self.tables.items())
+        return tuple(ChildTable(name, key) for name, columns in named if columns.get(key))
+
+    def check_authentik(self) -> None:
+        """Raise DatabaseError that names the first table or column that is not as authentik has it."""
+        for table in METADATA.sorted_tables:
+            if table.name == CACHE_TABLE and not self.has_cached_plans:
+                continue
+            if not table.name.startswith(OUR_PREFIX):
+                self._check(table.name, table.columns)
+
+    def _check(self, table: str, columns: Iterable[Column[Any]]) -> None:
+        if table not in self.tables:
+            raise DatabaseError(f"authentik's table {table} is missing")
+        for column in columns:
+            readable = self.tables[table].get(column.name)
+            if readable is None and (table, column.name) not in OPTIONAL_COLUMNS:
+                raise DatabaseError(f"authentik's column {table}.{column.name} is missing")
+            if readable is False and not column.info.get("unread"):
+                raise DatabaseError(
+                    f"the role may not read {table}.{column.name}: GRANT SELECT on it"
+                )
+
+
+def from_rows(rows: Iterable[Any], indexes: Sequence[Any]) -> Catalog:
+    """The catalog in rows of (table, column, may be read) and in KEY_INDEXES' row, if there is one."""
+    tables: dict[str, dict[str, bool]] = {}
+    for table, column, readable in rows:
+        tables.setdefault(table, {})[column] = bool(readable)
+    return Catalog(tables, _plan_keys(indexes) if CACHE_TABLE in tables else PlanKeys.ABSENT)
+
+
+def _plan_keys(indexes: Sequence[Any]) -> PlanKeys:
+    # SQLite, which has no such row, compares bytes.
+    for compares_bytes, has_pattern_index in indexes:
+        if has_pattern_index:
+            return PlanKeys.IN_PATTERN_INDEX
+        if not compares_bytes:
+            return PlanKeys.ANYWHERE
+    return PlanKeys.IN_KEY_INDEX

@@ -1,0 +1,1 @@
+"""Pure SELECT builders."""

@@ -1,0 +1,1 @@
+"""SQLModel tables with authentik's names."""

@@ -1,0 +1,173 @@
+"""Who may read what: users, groups, roles, tokens and permissions."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Integer, String, UniqueConstraint
+from sqlmodel import Field
+
+from models.tables.columns import (
+    JSON_OBJECT,
+    TEXT,
+    TIMESTAMP,
+    UNREAD,
+    UUID,
+    Table,
+    reference,
+    serial,
+)
+
+
+class User(Table, table=True):
+    """Whom a token belongs to."""
+
+    __tablename__ = "authentik_core_user"
+
+    id: int | None = serial()
+    password: str = Field(sa_type=String(128), sa_column_kwargs=UNREAD)
+    last_login: datetime | None = Field(
+        sa_type=TIMESTAMP, default=None, nullable=True, sa_column_kwargs=UNREAD
+    )
+    username: str = Field(sa_type=String(150), unique=True)
+    first_name: str = Field(sa_type=String(150), sa_column_kwargs=UNREAD)
+    last_name: str = Field(sa_type=String(150), sa_column_kwargs=UNREAD)
+    email: str = Field(sa_type=String(254), sa_column_kwargs=UNREAD)
+    is_active: bool
+    date_joined: datetime = Field(sa_type=TIMESTAMP, sa_column_kwargs=UNREAD)
+    uuid: str = Field(sa_type=UUID, unique=True, sa_column_kwargs=UNREAD)
+    name: str = Field(sa_type=TEXT)
+    path: str = Field(sa_type=TEXT, sa_column_kwargs=UNREAD)
+    type: str = Field(sa_type=TEXT)
+    attributes: dict[str, Any] = Field(sa_type=JSON_OBJECT, sa_column_kwargs=UNREAD)
+    password_change_date: datetime = Field(sa_type=TIMESTAMP, sa_column_kwargs=UNREAD)
+    last_updated: datetime = Field(sa_type=TIMESTAMP, sa_column_kwargs=UNREAD)
+
+
+class Group(Table, table=True):
+    """Users with the same rights."""
+
+    __tablename__ = "authentik_core_group"
+
+    group_uuid: str = Field(sa_type=UUID, primary_key=True)
+    name: str = Field(sa_type=TEXT, unique=True)
+    is_superuser: bool
+    attributes: dict[str, Any] = Field(sa_type=JSON_OBJECT, sa_column_kwargs=UNREAD)
+
+
+class Token(Table, table=True):
+    """A key that stands for a user."""
+
+    __tablename__ = "authentik_core_token"
+
+    token_uuid: str = Field(sa_type=UUID, primary_key=True)
+    identifier: str = Field(sa_type=String(255), unique=True)
+    key: str = Field(sa_type=TEXT, index=True)
+    intent: str = Field(sa_type=TEXT)
+    description: str = Field(sa_type=TEXT, sa_column_kwargs=UNREAD)
+    expires: datetime | None = Field(sa_type=TIMESTAMP, default=None, nullable=True)
+    expiring: bool
+    managed: str | None = Field(
+        sa_type=TEXT, default=None, nullable=True, unique=True, sa_column_kwargs=UNREAD
+    )
+    user_id: int = reference("authentik_core_user.id", kind=Integer(), index=True)
+
+
+class UserGroup(Table, table=True):
+    """A user's membership of a group."""
+
+    __tablename__ = "authentik_core_user_groups"
+    __table_args__ = (UniqueConstraint("user_id", "group_id"),)
+
+    id: int | None = serial()
+    user_id: int = reference("authentik_core_user.id", kind=Integer())
+    group_id: str = reference("authentik_core_group.group_uuid")
+
+
+class GroupParentage(Table, table=True):
+    """A group's place under another, whose rights it shares."""
+
+    __tablename__ = "authentik_core_groupparentage"
+
+    uuid: str = Field(sa_type=UUID, primary_key=True)
+    child_id: str = reference("authentik_core_group.group_uuid", index=True)
+    parent_id: str = reference("authentik_core_group.group_uuid", index=True)
+
+
+class Role(Table, table=True):
+    """What permissions are given to."""
+
+    __tablename__ = "authentik_rbac_role"
+
+    uuid: str = Field(sa_type=UUID, primary_key=True)
+    name: str = Field(sa_type=TEXT, unique=True)
+    managed: str | None = Field(sa_type=TEXT, default=None, nullable=True, unique=True)
+
+
+class UserRole(Table, table=True):
+    """A role of a user's own."""
+
+    __tablename__ = "authentik_core_user_roles"
+    __table_args__ = (UniqueConstraint("user_id", "role_id"),)
+
+    id: int | None = serial()
+    user_id: int = reference("authentik_core_user.id", kind=Integer())
+    role_id: str = reference("authentik_rbac_role.uuid")
+
+
+class GroupRole(Table, table=True):
+    """A role that all of a group have."""
+
+    __tablename__ = "authentik_core_group_roles"
+    __table_args__ = (UniqueConstraint("group_id", "role_id"),)
+
+    id: int | None = serial()
+    group_id: str = reference("authentik_core_group.group_uuid")
+    role_id: str = reference("authentik_rbac_role.uuid")
+
+
+class ContentType(Table, table=True):
+    """Django's name for a model: `authentik_flows`, `flow`."""
+
+    __tablename__ = "django_content_type"
+    __table_args__ = (UniqueConstraint("app_label", "model"),)
+
+    id: int | None = serial()
+    app_label: str = Field(sa_type=String(100))
+    model: str = Field(sa_type=String(100))
+
+
+class Permission(Table, table=True):
+    """Something that may be done to a model: `view_flow`."""
+
+    __tablename__ = "auth_permission"
+    __table_args__ = (UniqueConstraint("content_type_id", "codename"),)
+
+    id: int | None = serial()
+    name: str = Field(sa_type=String(255))
+    content_type_id: int = reference("django_content_type.id", kind=Integer())
+    codename: str = Field(sa_type=String(100))
+
+
+class RoleModelPermission(Table, table=True):
+    """A role may do this to every object of a model."""
+
+    __tablename__ = "guardian_rolemodelpermission"
+    __table_args__ = (UniqueConstraint("role_id", "permission_id"),)
+
+    id: int | None = serial()
+    content_type_id: int = reference("django_content_type.id", kind=Integer())
+    permission_id: int = reference("auth_permission.id", kind=Integer())
+    role_id: str = reference("authentik_rbac_role.uuid")
+
+
+class RoleObjectPermission(Table, table=True):
+    """A role may do this to one object, named by its primary key as text."""
+
+    __tablename__ = "guardian_roleobjectpermission"
+    __table_args__ = (UniqueConstraint("role_id", "permission_id", "object_pk"),)
+
+    id: int | None = serial()
+    object_pk: str = Field(sa_type=String(255))
+    content_type_id: int = reference("django_content_type.id", kind=Integer())
+    permission_id: int = reference("auth_permission.id", kind=Integer())
+    role_id: str = reference("authentik_rbac_role.uuid")

@@ -1,0 +1,10 @@
+"""All tables at once, for whoever creates or checks a whole database."""
+
+from sqlalchemy import MetaData
+
+from models.tables import access, cached_plan, flow, policy, stage
+from models.tables.columns import Table
+
+__all__ = ["METADATA", "access", "cached_plan", "flow", "policy", "stage"]
+
+METADATA: MetaData = Table.metadata

@@ -1,0 +1,12 @@
+"""Files and folders of the project that tests read."""
+
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+TESTS = ROOT / "tests"
+BENCHMARKS = TESTS / "benchmarks"
+CLIENTS = TESTS / "clients"
+README = ROOT / "README.md"
+SCHEMA = ROOT / "schema.graphql"
+SAMPLES = ROOT / "models" / "blueprint" / "samples"
+SCREENSHOTS = ROOT / "build" / "screenshots"

@@ -1,0 +1,115 @@
+"""A flow as JSON, in the two dialects."""
+
+from typing import ClassVar
+from uuid import UUID
+
+from django.db import ProgrammingError
+from rest_framework.serializers import ModelSerializer, ReadOnlyField, SerializerMethodField
+
+from support.reference import tenant
+from support.reference.models import CacheEntry, Flow
+
+NO_BACKGROUND = "/static/dist/assets/images/flow_background.jpg"
+FIRST_FIELDS = (
+    "pk",
+    "policybindingmodel_ptr_id",
+    "name",
+    "slug",
+    "title",
+    "designation",
+    "background",
+)
+LAST_FIELDS = (
+    "stages",
+    "policies",
+    "cache_count",
+    "policy_engine_mode",
+    "compatibility_mode",
+    "export_url",
+    "layout",
+    "denied_action",
+    "authentication",
+)
+
+
+class FlowSerializer(ModelSerializer[Flow]):
+    """A flow as the API documents it."""
+
+    pk = ReadOnlyField(source="flow_uuid")
+    policybindingmodel_ptr_id = ReadOnlyField()
+    background = SerializerMethodField(method_name="get_background_url")
+    stages = SerializerMethodField()
+    policies = SerializerMethodField()
+    cache_count = SerializerMethodField()
+    export_url = SerializerMethodField()
+
+    # To type checkers ModelSerializer has a Meta to inherit from; at run time it has none.
+    class Meta:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """The fields in the order they are written."""
+
+        model = Flow
+        fields: ClassVar[tuple[str, ...]] = (*FIRST_FIELDS, *LAST_FIELDS)
+
+    def get_background_url(self, flow: Flow) -> str:
+        """Return where a browser finds the picture."""
+        if not flow.background:
+            return NO_BACKGROUND
+        if flow.background.startswith(("http", "/static")):
+            return flow.background
+        return f"/media/{tenant.current.get().schema}/{flow.background}"
+
+    def get_stages(self, flow: Flow) -> list[UUID]:
+        """Return the stage of each binding, as often as it is bound."""
+        return [binding.stage_id for binding in flow.stage_bindings.all()]
+
+    def get_policies(self, flow: Flow) -> list[UUID | None]:
+        """Return the policy of each binding that has one."""
+        return [binding.policy_id for binding in flow.policy_bindings.all()]
+
+    def get_cache_count(self, flow: Flow) -> int:
+        """Return how many plans are cached."""
+        own = f"{plan_prefix()}{flow.flow_uuid}"
+        return sum(key.startswith(own) for key in self.context["plan_keys"])
+
+    def get_export_url(self, flow: Flow) -> str:
+        """Return where the flow is to be had as a blueprint."""
+        return f"/api/v3/flows/instances/{flow.slug}/export/"
+
+
+class ThemedFlowSerializer(FlowSerializer):
+    """A flow as newer clients read it: the background as stored, beside its URLs."""
+
+    background = ReadOnlyField()
+    background_url = SerializerMethodField()
+    background_themed_urls = SerializerMethodField()
+
+    class Meta(FlowSerializer.Meta):
+        """The fields, two more."""
+
+        fields: ClassVar[tuple[str, ...]] = (
+            *FIRST_FIELDS,
+            "background_url",
+            "background_themed_urls",
+            *LAST_FIELDS,
+        )
+
+    def get_background_themed_urls(self, flow: Flow) -> dict[str, str] | None:
+        """Return the URL for each theme, where there is more than one."""
+        if "%(theme)s" not in flow.background:
+            return None
+        url = self.get_background_url(flow)
+        return {theme: url.replace("%(theme)s", theme) for theme in ("light", "dark")}
+
+
+def plan_prefix() -> str:
+    """Return what the keys of all the tenant's cached plans start with."""
+    return f"{tenant.current.get().schema}::1:goauthentik.io/flows/planner/"
+
+
+def plan_keys() -> list[str]:
+    """Return the keys of all cached plans; none where authentik is too old to keep them here."""
+    keys = CacheEntry.objects.filter(cache_key__startswith=plan_prefix())
+    try:
+        return list(keys.values_list("cache_key", flat=True))
+    except ProgrammingError:
+        return []
