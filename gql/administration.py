@@ -8,43 +8,43 @@ from pathlib import Path
 from gql.settings import Settings
 from models import tokens
 from models.blueprint import importer
-from models.blueprint.importer import Report
-from models.database.database import ONLY_READ, Database, open_database
+from models.blueprint.importer import ImportReport
+from models.database import READ_ONLY_MESSAGE, Database, open_database
 from models.errors import DatabaseError
-from models.tokens import Rights, TokenSummary
+from models.tokens import TokenScope, TokenSummary
 
 
-async def import_blueprints(settings: Settings, paths: Sequence[Path]) -> Report:
+async def import_blueprints(settings: Settings, paths: Sequence[Path]) -> ImportReport:
     """Import files and folders; raises DatabaseError or BlueprintError."""
-    async with _opened(settings) as database:
+    async with _open(settings) as database:
         return await importer.import_blueprints(database, paths)
 
 
 async def create_token(
-    settings: Settings, name: str, rights: Rights, lifetime: timedelta | None
+    settings: Settings, name: str, rights: TokenScope, lifetime: timedelta | None
 ) -> str:
     """Create a token and give its key; raises DatabaseError or TokenError."""
     expires = datetime.now(UTC) + lifetime if lifetime else None
-    async with _opened(settings) as database:
+    async with _open(settings) as database:
         return await tokens.create_token(database, name, rights, expires)
 
 
 async def list_tokens(settings: Settings) -> Sequence[TokenSummary]:
     """All tokens by name; raises DatabaseError."""
-    async with _opened(settings, writable=False) as database:
-        if not database.is_ours:
-            raise DatabaseError(ONLY_READ)
+    async with _open(settings, writable=False) as database:
+        if not database.is_flowql:
+            raise DatabaseError(READ_ONLY_MESSAGE)
         return await tokens.list_tokens(database)
 
 
 async def revoke_token(settings: Settings, name: str) -> None:
     """Delete a token; raises DatabaseError or TokenError."""
-    async with _opened(settings) as database:
+    async with _open(settings) as database:
         await tokens.revoke_token(database, name)
 
 
 @asynccontextmanager
-async def _opened(settings: Settings, *, writable: bool = True) -> AsyncGenerator[Database]:
+async def _open(settings: Settings, *, writable: bool = True) -> AsyncGenerator[Database]:
     database = await open_database(settings.database_url, settings.schema_name, writable=writable)
     try:
         yield database

@@ -17,31 +17,31 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from gql.auth import Viewers
+from gql import schema
+from gql.auth import Authenticator
 from gql.endpoint import endpoint
-from gql.endpoint.endpoint import Endpoint
-from gql.endpoint.persisted import PersistedDocuments, read_trusted
+from gql.endpoint.endpoint import GraphQLEndpoint
+from gql.endpoint.persisted import PersistedDocuments, load_trusted
 from gql.execution.executor import Executor
 from gql.explorer import front, graphiql
 from gql.explorer.files import read_files
 from gql.explorer.pages import Pages
-from gql.http.internal_errors import UnexpectedErrors
-from gql.http.root_path import Rooted
+from gql.http.internal_errors import InternalErrorMiddleware
+from gql.http.root_path import RootPathMiddleware
 from gql.rest import endpoint as rest
 from gql.rest import openapi
-from gql.schema import query as schema
 from gql.settings import Settings
-from models.database.database import CONNECTION_ERRORS, Database, open_database
-from models.database.statement import Plain
+from models.database import CONNECTION_ERRORS, Database, open_database
+from models.database.statement import RawSQL
 
 READY_SECONDS = 2
 # For how long a browser believes what it was told before it asks.
 PREFLIGHT_SECONDS = 3600
 LIVE, READY = "/-/health/live/", "/-/health/ready/"
 SDL = "/schema.graphql"
-ALIVE = Plain("SELECT 1")
+PING = RawSQL("SELECT 1")
 # What a browser calls the machine that it runs on.
-HERE = ("127.0.0.1", "localhost")
+LOCAL_HOSTS = ("127.0.0.1", "localhost")
 
 
 def create_app(settings: Settings, token: str | None = None) -> Starlette:
@@ -50,7 +50,7 @@ def create_app(settings: Settings, token: str | None = None) -> Starlette:
     It then reads the trusted documents too, and raises TrustedDocumentError. With a token, whoever
     opens a page is signed in.
     """
-    graph = schema.build()
+    graph = schema.build_schema()
     executor = Executor(
         graph,
         settings.limits,
@@ -61,16 +61,16 @@ def create_app(settings: Settings, token: str | None = None) -> Starlette:
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncGenerator[None]:
-        documents = _documents(settings, executor)
+        documents = _load_documents(settings, executor)
         database = await open_database(settings.database_url, settings.schema_name)
-        viewers = Viewers(database, settings.viewer_ttl)
+        viewers = Authenticator(database, settings.viewer_ttl)
         page = graphiql.page(pages) if settings.graphiql else None
-        answering = Endpoint(executor, viewers, documents, settings.limits, page)
+        answering = GraphQLEndpoint(executor, viewers, documents, settings.limits, page)
         app.router.routes[:] = [
-            *endpoint.routes(answering),
-            *rest.routes(viewers),
-            *openapi.routes(settings.root_path),
-            *front.routes(viewers, pages),
+            *endpoint.build_routes(answering),
+            *rest.build_routes(viewers),
+            *openapi.build_routes(settings.root_path),
+            *front.build_routes(viewers, pages),
             *(_sdl(graph) if settings.introspection else ()),
             *_health(database),
         ]
@@ -82,22 +82,22 @@ def create_app(settings: Settings, token: str | None = None) -> Starlette:
     app = Starlette(
         lifespan=lifespan,
         middleware=[
-            *_guarded(token),
-            *_rooted(settings),
-            *_cors(settings),
-            Middleware(UnexpectedErrors, body=_internal_error),
+            *_host_middleware(token),
+            *_root_path_middleware(settings),
+            *_cors_middleware(settings),
+            Middleware(InternalErrorMiddleware, body=_internal_error),
         ],
-        exception_handlers={HTTPException: _refused},
+        exception_handlers={HTTPException: _handle_http_exception},
     )
     # A path without its last slash is no address of authentik's, and a redirect loses a POST.
     app.router.redirect_slashes = False
     return app
 
 
-def _documents(settings: Settings, executor: Executor) -> PersistedDocuments:
+def _load_documents(settings: Settings, executor: Executor) -> PersistedDocuments:
     if settings.trusted_documents is None:
         return PersistedDocuments()
-    trusted = read_trusted(settings.trusted_documents, executor.flaw)
+    trusted = load_trusted(settings.trusted_documents, executor.first_error)
     return PersistedDocuments(trusted, settings.trusted_only)
 
 
@@ -117,18 +117,18 @@ def _links(settings: Settings) -> Mapping[str, str]:
     return {name: f"{settings.root_path}{path}" for name, path in there.items()}
 
 
-def _guarded(token: str | None) -> Iterator[Middleware]:
+def _host_middleware(token: str | None) -> Iterator[Middleware]:
     """What keeps a token in pages from sites that let their name lead to this machine."""
     if token:
-        yield Middleware(TrustedHostMiddleware, allowed_hosts=HERE)
+        yield Middleware(TrustedHostMiddleware, allowed_hosts=LOCAL_HOSTS)
 
 
-def _rooted(settings: Settings) -> Iterator[Middleware]:
+def _root_path_middleware(settings: Settings) -> Iterator[Middleware]:
     if settings.root_path:
-        yield Middleware(Rooted, root=settings.root_path)
+        yield Middleware(RootPathMiddleware, root=settings.root_path)
 
 
-def _cors(settings: Settings) -> Iterator[Middleware]:
+def _cors_middleware(settings: Settings) -> Iterator[Middleware]:
     """What lets browsers ask for other sites: outermost, so that they may read refusals too."""
     if settings.cors_origins:
         yield Middleware(
@@ -142,7 +142,7 @@ def _cors(settings: Settings) -> Iterator[Middleware]:
 
 
 def _sdl(described: schema.Schema) -> Iterator[Route]:
-    text = schema.printed(described)
+    text = schema.print_schema(described)
 
     async def sdl(_request: Request) -> Response:
         return PlainTextResponse(text)
@@ -157,7 +157,7 @@ def _health(database: Database) -> Iterator[Route]:
     async def ready(_request: Request) -> Response:
         try:
             async with asyncio.timeout(READY_SECONDS):
-                await database.read(ALIVE)
+                await database.read(PING)
         except CONNECTION_ERRORS:
             return PlainTextResponse("the database does not answer", 503)
         return PlainTextResponse("ready")
@@ -166,7 +166,7 @@ def _health(database: Database) -> Iterator[Route]:
     yield Route(READY, ready)
 
 
-async def _refused(_request: Request, error: Exception) -> Response:
+async def _handle_http_exception(_request: Request, error: Exception) -> Response:
     """Starlette's own refusals, worded as Django REST framework words them."""
     refused = cast(HTTPException, error)
     detail = "Not found." if refused.status_code == HTTPStatus.NOT_FOUND else f"{refused.detail}."

@@ -7,9 +7,9 @@ from time import monotonic
 from starlette.datastructures import Headers
 
 from gql.errors import ForbiddenError, UnauthenticatedError
-from models.cache import Store
-from models.database.database import Database
-from models.queries.viewer import ByKey, Viewer, viewer_of
+from models.cache import SegmentedLRU
+from models.database import Database
+from models.queries.viewer import Viewer, ViewerByKey, build_viewer
 
 MISSING = "Authentication credentials were not provided."
 INVALID = "Token invalid/expired"
@@ -18,13 +18,13 @@ MAX_KNOWN = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class Viewers:
+class Authenticator:
     """Who asks, told from tokens; what a token said is believed for `ttl` seconds."""
 
     database: Database
     ttl: float
-    known: Store[str, tuple[float, Viewer]] = field(
-        default_factory=lambda: Store[str, tuple[float, Viewer]](MAX_KNOWN)
+    cache: SegmentedLRU[str, tuple[float, Viewer]] = field(
+        default_factory=lambda: SegmentedLRU[str, tuple[float, Viewer]](MAX_KNOWN)
     )
 
     async def authenticate(self, headers: Headers) -> Viewer:
@@ -32,24 +32,24 @@ class Viewers:
         key = _bearer_key(headers)
         # Before the question: the answer is of then.
         now = monotonic()
-        known = self.known.get(key)
+        known = self.cache.get(key)
         if known and now - known[0] < self.ttl:
             return known[1]
         viewer = await self._find(key)
-        self.known.put(key, (now, viewer))
+        self.cache.put(key, (now, viewer))
         return viewer
 
     async def _find(self, key: str) -> Viewer:
-        values = {"key": self.database.stored_key(key), "now": datetime.now(UTC)}
-        rows = await self.database.read(ByKey(), values)
+        values = {"key": self.database.stored_token_key(key), "now": datetime.now(UTC)}
+        rows = await self.database.read(ViewerByKey(), values)
         if not rows:
             raise UnauthenticatedError(INVALID)
-        return viewer_of(rows[0])
+        return build_viewer(rows[0])
 
 
-def permit(asking: Viewer) -> None:
+def require_access(asking: Viewer) -> None:
     """Raise ForbiddenError for somebody who may see no flow."""
-    if asking.is_refused:
+    if asking.is_forbidden:
         raise ForbiddenError
 
 

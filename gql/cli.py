@@ -18,7 +18,7 @@ from rich.table import Table
 from rich.text import Text
 
 from gql.settings import Settings, read_settings
-from models.errors import RefusedError
+from models.errors import OperatorError
 
 USAGE_ERROR = 2
 DRIFTED = 1
@@ -219,13 +219,13 @@ def token_create(
     With neither --superuser nor --flow it sees all flows, and is no superuser.
     """
     from gql import administration
-    from models.tokens import Rights
+    from models.tokens import TokenScope
 
     if superuser and flow:
-        raise RefusedError("--superuser and --flow exclude each other")
+        raise OperatorError("--superuser and --flow exclude each other")
     if expires is not None and not timedelta() < expires < FOREVER:
-        raise RefusedError("--expires is not in the future, or too far in it")
-    rights = Rights(superuser=superuser, flow_slugs=tuple(flow or ()))
+        raise OperatorError("--expires is not in the future, or too far in it")
+    rights = TokenScope(superuser=superuser, flow_slugs=tuple(flow or ()))
     settings = _settings(database, schema)
     key = asyncio.run(administration.create_token(settings, name, rights, expires))
     print(key)
@@ -278,9 +278,9 @@ def schema_(
     ] = False,
 ) -> None:
     """Print the GraphQL schema in GraphQL's own language."""
-    from gql.schema import query as schema
+    from gql import schema
 
-    text = schema.printed(schema.build())
+    text = schema.print_schema(schema.build_schema())
     if not check:
         sys.stdout.write(text)
     elif not SDL_FILE.is_file() or SDL_FILE.read_text() != text:
@@ -296,7 +296,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             exit_on_error=False,
             print_error=False,
         )
-    except (RefusedError, CycloptsError) as error:
+    except (OperatorError, CycloptsError) as error:
         _say(" ".join(str(error).split()))
         sys.exit(USAGE_ERROR)
     except KeyboardInterrupt:

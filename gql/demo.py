@@ -10,8 +10,8 @@ from gql import administration
 from gql.server import ServerError, listen, serve, url_of
 from gql.settings import Settings, read_settings
 from models import blueprint
-from models.database.database import migrate
-from models.tokens import Rights
+from models.database import migrate
+from models.tokens import TokenScope
 
 SAMPLES = Path(blueprint.__file__).parent / "samples"
 HOST = "127.0.0.1"
@@ -47,7 +47,7 @@ async def _fill(settings: Settings) -> str:
     """Fill a fresh database with the sample flows; gives the key of a token that sees all."""
     await migrate(settings.database_url)
     await administration.import_blueprints(settings, [SAMPLES])
-    return await administration.create_token(settings, "demo", Rights(superuser=True), None)
+    return await administration.create_token(settings, "demo", TokenScope(superuser=True), None)
 
 
 def _announce(url: str, key: str) -> None:

@@ -37,7 +37,7 @@ class Limits:
 DEFAULTS = Limits()
 
 
-def exceeded(
+def build_limit_error(
     message: str,
     node: Node | None = None,
     *,

@@ -19,7 +19,7 @@ from uvicorn.supervisors import Multiprocess
 
 from gql.app import create_app
 from gql.settings import Settings, read_settings
-from models.errors import RefusedError
+from models.errors import OperatorError
 
 # uvicorn then cancels what is still being answered: SIGTERM ends a server within 5 seconds.
 GRACE_SECONDS = 2
@@ -30,7 +30,7 @@ BACKLOG = 2048
 Announce = Callable[[], None]
 
 
-class ServerError(RefusedError):
+class ServerError(OperatorError):
     """The server cannot listen where it should."""
 
 

@@ -10,7 +10,7 @@ from pydantic import BeforeValidator, Field, ValidationError, ValidationInfo, fi
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from gql.limits import DEFAULTS, Limits
-from models.errors import RefusedError
+from models.errors import OperatorError
 
 PREFIX = "FLOWQL_"
 # As browsers send it: a scheme, a host, and a port if it is not the scheme's own.
@@ -22,7 +22,7 @@ ORIGIN = re.compile(
 ROOT = re.compile(r"/|(/(?!\.{1,2}(/|$))[A-Za-z0-9._~-]+)+")
 
 
-def _origins(given: Any) -> Any:
+def _parse_origins(given: Any) -> Any:
     """Origins from a text that has commas between them."""
     texts = given.split(",") if isinstance(given, str) else given
     found = [text.strip().lower() for text in texts]
@@ -32,7 +32,7 @@ def _origins(given: Any) -> Any:
     return tuple(filter(None, found))
 
 
-def _root(given: Any) -> Any:
+def _normalize_root_path(given: Any) -> Any:
     """A path as it stands in front of others: with a slash before it and none behind, or empty."""
     path = f"/{given.strip('/')}" if isinstance(given, str) else given
     if isinstance(path, str) and not ROOT.fullmatch(path):
@@ -48,7 +48,7 @@ def _none_if_empty(given: Any) -> Any:
 Count = Annotated[int, Field(ge=1)]
 
 
-class SettingsError(RefusedError):
+class SettingsError(OperatorError):
     """A setting has a value that it cannot have."""
 
 
@@ -70,12 +70,12 @@ class Settings(BaseSettings):
     schema_name: Annotated[str, Field(validation_alias=f"{PREFIX}SCHEMA", min_length=1)] = "public"
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535)] = 8000
-    root_path: Annotated[str, BeforeValidator(_root)] = ""
+    root_path: Annotated[str, BeforeValidator(_normalize_root_path)] = ""
     workers: Annotated[int, Field(ge=1)] = 1
     access_log: bool = False
     # Seconds; not infinite, so that a revoked token stops.
     viewer_ttl: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 5
-    cors_origins: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_origins)] = ()
+    cors_origins: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_parse_origins)] = ()
     trusted_documents: Annotated[Path | None, BeforeValidator(_none_if_empty)] = None
     trusted_only: bool = False
     introspection: bool = True
@@ -107,13 +107,13 @@ class Settings(BaseSettings):
     def environment(self) -> Mapping[str, str]:
         """The variables that other processes read the same settings from."""
         return {
-            str(field.validation_alias or f"{PREFIX}{name.upper()}"): _written(value)
+            str(field.validation_alias or f"{PREFIX}{name.upper()}"): _render(value)
             for name, field in type(self).model_fields.items()
             if (value := getattr(self, name)) is not None
         }
 
 
-def _written(value: Any) -> str:
+def _render(value: Any) -> str:
     return ",".join(cast(tuple[str, ...], value)) if isinstance(value, tuple) else str(value)
 
 

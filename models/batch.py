@@ -12,20 +12,20 @@ class Batch(NamedTuple):
     size: int
 
     @classmethod
-    def of(cls, row: Mapping[str, Any]) -> "Batch":
+    def from_row(cls, row: Mapping[str, Any]) -> "Batch":
         """A batch of this one row."""
         return cls({name: (value,) for name, value in row.items()}, 1)
 
     def row(self, index: int) -> "Batch":
         """A batch of just the row at that index."""
-        return self.part(index, index + 1)
+        return self.slice(index, index + 1)
 
-    def part(self, start: int, stop: int) -> "Batch":
+    def slice(self, start: int, stop: int) -> "Batch":
         """A batch of the rows from `start` up to, and without, `stop`."""
         columns = {name: values[start:stop] for name, values in self.columns.items()}
         return Batch(columns, stop - start)
 
-    def chosen(self, indexes: Sequence[int]) -> "Batch":
+    def take(self, indexes: Sequence[int]) -> "Batch":
         """A batch of the rows at these indexes, in their order."""
         columns = {name: [values[i] for i in indexes] for name, values in self.columns.items()}
         return Batch(columns, len(indexes))
@@ -41,7 +41,7 @@ class Batch(NamedTuple):
 
 
 NO_ROWS = Batch({}, 0)
-NOWHERE = (0, 0)
+EMPTY_SPAN = (0, 0)
 
 
 class Grouped(NamedTuple):
@@ -51,7 +51,7 @@ class Grouped(NamedTuple):
     spans: Mapping[str, tuple[int, int]]
 
     @classmethod
-    def by(cls, keys: Sequence[str], batch: Batch) -> "Grouped":
+    def from_sorted(cls, keys: Sequence[str], batch: Batch) -> "Grouped":
         """Rows that are sorted by the key of whom they belong to."""
         spans: dict[str, tuple[int, int]] = {}
         stop = 0
@@ -62,11 +62,11 @@ class Grouped(NamedTuple):
 
     def span(self, key: str) -> tuple[int, int]:
         """Where the rows of a key are."""
-        return self.spans.get(key, NOWHERE)
+        return self.spans.get(key, EMPTY_SPAN)
 
-    def of(self, key: str) -> Batch:
+    def rows_of(self, key: str) -> Batch:
         """The rows of a key."""
-        return self.batch.part(*self.span(key))
+        return self.batch.slice(*self.span(key))
 
 
-NOTHING = Grouped(NO_ROWS, {})
+NO_GROUPS = Grouped(NO_ROWS, {})

@@ -7,10 +7,10 @@ K = TypeVar("K")
 V = TypeVar("V")
 
 # The part of a store's capacity that is open to what was never asked for again.
-TRIAL = 0.2
+PROBATION = 0.2
 
 
-class Store(Generic[K, V]):
+class SegmentedLRU(Generic[K, V]):
     """Values by their keys, up to `capacity` in the sum of their weights.
 
     A value is on trial until it is asked for again: however many come once and never again, they
@@ -18,9 +18,9 @@ class Store(Generic[K, V]):
     """
 
     def __init__(self, capacity: int) -> None:
-        trial = max(1, int(capacity * TRIAL))
-        self._trial = Shelf[K, V](trial)
-        self._kept = Shelf[K, V](capacity - trial)
+        trial = max(1, int(capacity * PROBATION))
+        self._trial = _Segment[K, V](trial)
+        self._kept = _Segment[K, V](capacity - trial)
 
     def __len__(self) -> int:
         return len(self._trial.values) + len(self._kept.values)
@@ -43,7 +43,7 @@ class Store(Generic[K, V]):
         shelf.add(key, value, weight)
 
 
-class Shelf(Generic[K, V]):
+class _Segment(Generic[K, V]):
     """Values with weights, of which the longest unused make room for new ones."""
 
     def __init__(self, capacity: int) -> None:

@@ -1,7 +1,7 @@
 """What an operator is told when something cannot be done: one clear line each."""
 
 
-class RefusedError(Exception):
+class OperatorError(Exception):
     """What was asked for cannot be done, for the reason that the text gives.
 
     RefusedError
@@ -11,13 +11,13 @@ class RefusedError(Exception):
     """
 
 
-class DatabaseError(RefusedError):
+class DatabaseError(OperatorError):
     """The database cannot be reached, or is not what it should be."""
 
 
-class BlueprintError(RefusedError):
+class BlueprintError(OperatorError):
     """A blueprint file cannot be imported; names the file, the line and the reason."""
 
 
-class TokenError(RefusedError):
+class TokenError(OperatorError):
     """A token cannot be created or found."""

@@ -13,7 +13,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 from sqlmodel import col
 
-from models.database.database import Database
+from models.database import Database
 from models.errors import TokenError
 from models.tables.access import (
     ContentType,
@@ -37,7 +37,7 @@ MAX_NAME = 150
 
 
 @dataclass(frozen=True, slots=True)
-class Rights:
+class TokenScope:
     """What a token lets its bearer see: every flow, as a superuser or not, or some."""
 
     superuser: bool = False
@@ -56,7 +56,7 @@ class TokenSummary:
 
 
 async def create_token(
-    database: Database, name: str, rights: Rights, expires: datetime | None
+    database: Database, name: str, rights: TokenScope, expires: datetime | None
 ) -> str:
     """Create a token and give its key, which is stored as a digest alone; raises TokenError."""
     if not name.strip() or len(name) > MAX_NAME or "\0" in name:
@@ -64,7 +64,9 @@ async def create_token(
     key = "".join(secrets.choice(ALPHABET) for _ in range(KEY_LENGTH))
     try:
         async with database.transaction() as connection:
-            await connection.run_sync(_create, name, database.stored_key(key), rights, expires)
+            await connection.run_sync(
+                _create, name, database.stored_token_key(key), rights, expires
+            )
     except IntegrityError:
         raise TokenError(f"there is a token or a user called {name!r} already") from None
     return key
@@ -83,7 +85,7 @@ async def revoke_token(database: Database, name: str) -> None:
 
 
 def _create(
-    connection: Connection, name: str, stored: str, rights: Rights, expires: datetime | None
+    connection: Connection, name: str, stored: str, rights: TokenScope, expires: datetime | None
 ) -> None:
     with Session(connection) as session:
         user = _user(name)

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 import hypothesis
 import pytest
 
-from support.app_client import Gateway
+from support.app_client import AppClient
 from support.databases import KINDS
 from support.paths import SAMPLES
 from support.postgres import PostgresServer
-from support.processes import Served, flowql, free_port, running, wait_until_live
+from support.processes import RunningServer, flowql, free_port, run_process, wait_until_live
 from support.reference.site import Reference
 from support.seed import fill_authentik, fill_ours
 
@@ -49,28 +49,28 @@ def postgresql_url(postgres: PostgresServer) -> str:
 
 
 @pytest.fixture(scope="session")
-def on_authentik(authentik_url: str) -> Iterator[Gateway]:
+def on_authentik(authentik_url: str) -> Iterator[AppClient]:
     """FlowQL on authentik's database."""
-    with Gateway(authentik_url) as gateway:
-        yield gateway
+    with AppClient(authentik_url) as client:
+        yield client
 
 
 @pytest.fixture(scope="session")
-def on_sqlite(sqlite_url: str) -> Iterator[Gateway]:
+def on_sqlite(sqlite_url: str) -> Iterator[AppClient]:
     """FlowQL on its own SQLite."""
-    with Gateway(sqlite_url) as gateway:
-        yield gateway
+    with AppClient(sqlite_url) as client:
+        yield client
 
 
 @pytest.fixture(scope="session")
-def on_postgresql(postgresql_url: str) -> Iterator[Gateway]:
+def on_postgresql(postgresql_url: str) -> Iterator[AppClient]:
     """FlowQL on its own PostgreSQL."""
-    with Gateway(postgresql_url) as gateway:
-        yield gateway
+    with AppClient(postgresql_url) as client:
+        yield client
 
 
 @pytest.fixture(params=KINDS)
-def gateway(request: pytest.FixtureRequest) -> Gateway:
+def client(request: pytest.FixtureRequest) -> AppClient:
     """FlowQL on each kind of database in turn, all with the same odd data."""
     return request.getfixturevalue(f"on_{request.param}")
 
@@ -93,14 +93,14 @@ def sample_url(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 @pytest.fixture(scope="session")
-def served(sample_url: str) -> Iterator[Served]:
+def served(sample_url: str) -> Iterator[RunningServer]:
     """A running `flowql serve` on the sample flows."""
     token = flowql("token", "create", "served", "--superuser", "--database", sample_url)
     port = free_port()
-    with running(["serve", "--port", str(port), "--database", sample_url]) as process:
+    with run_process(["serve", "--port", str(port), "--database", sample_url]) as process:
         url = f"http://127.0.0.1:{port}"
         wait_until_live(url, process)
-        yield Served(url, token.stdout.strip(), process)
+        yield RunningServer(url, token.stdout.strip(), process)
 
 
 def pytest_configure(config: pytest.Config) -> None:

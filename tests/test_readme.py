@@ -9,9 +9,16 @@ from pathlib import Path
 
 import pytest
 
-from support.app_client import Gateway
+from support.app_client import AppClient
 from support.paths import BENCHMARKS, README, SAMPLES
-from support.processes import FLOWQL, Served, environment, free_port, running, wait_until_live
+from support.processes import (
+    FLOWQL,
+    RunningServer,
+    environment,
+    free_port,
+    run_process,
+    wait_until_live,
+)
 
 TEXT = README.read_text()
 
@@ -42,11 +49,11 @@ def run(command: str, cwd: Path, **variables: str) -> str:
     return done.stdout
 
 
-def test_the_graphql_examples_are_answered(sample_url: str, served: Served) -> None:
+def test_the_graphql_examples_are_answered(sample_url: str, served: RunningServer) -> None:
     """The README's operations give data and no error."""
-    with Gateway(sample_url) as gateway:
+    with AppClient(sample_url) as client:
         pages, connection = (
-            gateway.graphql(example, served.token).json for example in blocks("graphql", "query")
+            client.graphql(example, served.token).json for example in blocks("graphql", "query")
         )
     assert pages["data"]["flow"]["name"] == "Change Password"
     assert pages["data"]["flows"]["pagination"] == {"count": 2, "totalPages": 1, "next": 0}
@@ -55,7 +62,7 @@ def test_the_graphql_examples_are_answered(sample_url: str, served: Served) -> N
     assert not {"errors"} & (pages.keys() | connection.keys())
 
 
-def test_the_curl_examples_are_answered(served: Served, tmp_path: Path) -> None:
+def test_the_curl_examples_are_answered(served: RunningServer, tmp_path: Path) -> None:
     """The README's two questions give flows."""
     [block] = blocks("console", "$ curl")
     for command in commands(block):
@@ -69,7 +76,7 @@ def test_a_database_of_ones_own_is_four_commands(tmp_path: Path) -> None:
     *before, serve = commands(block.replace("path/to/blueprints", str(SAMPLES)))
     key = [run(command, tmp_path) for command in before][-1].strip()
     port = free_port()
-    with running(serve.split()[1:], cwd=tmp_path, env={"FLOWQL_PORT": str(port)}) as process:
+    with run_process(serve.split()[1:], cwd=tmp_path, env={"FLOWQL_PORT": str(port)}) as process:
         url = f"http://127.0.0.1:{port}"
         wait_until_live(url, process)
         curl = f"curl -s {url}/flows/instances/ -H 'Authorization: Bearer {key}'"

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator
 
-from gql.diagram.flow import Diagram, Edge, Kind, Node
+from gql.diagram.flow import Diagram, Edge, Node, NodeKind
 
 
-def told(diagram: Diagram) -> str:
+def describe(diagram: Diagram) -> str:
     """A line for each node, in the order of the walk, and where each decision leads."""
     ways: dict[int, list[Edge]] = {}
     for edge in diagram.edges:
@@ -18,21 +18,21 @@ def told(diagram: Diagram) -> str:
 
 
 def _sentences(node: Node, ways: list[Edge], diagram: Diagram) -> Iterator[str]:
-    about = f" ({node.about})" if node.about else ""
+    about = f" ({node.subtitle})" if node.subtitle else ""
     yield f"{_name(node)}{about}."
-    if node.note:
-        yield f"{node.note}."
+    if node.caption:
+        yield f"{node.caption}."
     for edge in ways:
         yield f"{edge.label.capitalize()}: {_name(diagram.nodes[edge.target])}."
 
 
 def _name(node: Node) -> str:
     match node.kind:
-        case Kind.START:
+        case NodeKind.START:
             return f"Start: {node.text}"
-        case Kind.STAGE:
+        case NodeKind.STAGE:
             return f"Stage {node.number}: {node.text}"
-        case Kind.DECISION:
+        case NodeKind.DECISION:
             return f"Decision: {node.text}"
         case _:
             return node.text

@@ -14,7 +14,7 @@ UNNAMED = "(no name)"
 RESULTS, ANSWERS = ("passes", "fails"), ("yes", "no")
 
 
-class Kind(Enum):
+class NodeKind(Enum):
     """What a node is; the value is its name in what is drawn."""
 
     START = "start"
@@ -24,7 +24,7 @@ class Kind(Enum):
     DENIED = "denied"
 
 
-class Way(Enum):
+class EdgeKind(Enum):
     """Where an edge leads."""
 
     NEXT = "next"
@@ -37,7 +37,7 @@ class Way(Enum):
     """Out of the flow."""
 
 
-class Head(NamedTuple):
+class FlowSummary(NamedTuple):
     """What a diagram tells of the flow itself, by the names of its columns."""
 
     pk: str
@@ -57,10 +57,10 @@ class Node:
     Stages have a number, from 1 on; it is 0 for what is none.
     """
 
-    kind: Kind
+    kind: NodeKind
     text: str
-    about: str = ""
-    note: str = ""
+    subtitle: str = ""
+    caption: str = ""
     number: int = 0
 
 
@@ -71,7 +71,7 @@ class Edge:
     source: int
     target: int
     label: str = ""
-    way: Way = Way.NEXT
+    kind: EdgeKind = EdgeKind.NEXT
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,15 +95,15 @@ class _Decision(NamedTuple):
     fails: str
 
 
-def drawn(
-    flow: Head,
+def build_diagram(
+    flow: FlowSummary,
     stages: Sequence[StageBindingRow],
     policies: Mapping[str, Sequence[PolicyBindingRow]],
 ) -> Diagram:
     """The diagram of a flow with its stages in their order, and policies by what they are bound to."""
     asked = _decisions(policies, flow.policybindingmodel_ptr_id)
     start = Node(
-        Kind.START,
+        NodeKind.START,
         _named(flow.title if flow.title.strip() else flow.name),
         names.DESIGNATIONS.get(flow.designation, flow.designation),
         names.AUTHENTICATIONS.get(flow.authentication, flow.authentication),
@@ -116,11 +116,11 @@ def drawn(
         gate = _Gate(len(nodes), asked, stage.policy_engine_mode)
         nodes += [*(decision.node for decision in asked), _stage(stage, number)]
         gates.append(gate)
-    nodes.append(Node(Kind.END, "End"))
+    nodes.append(Node(NodeKind.END, "End"))
     first, *others = gates
-    edges += first.edges(len(nodes), Way.DENIED)
+    edges += first.edges(len(nodes), EdgeKind.DENIED)
     for gate in others:
-        edges += [*gate.edges(gate.behind + 1, Way.SKIP), Edge(gate.behind, gate.behind + 1)]
+        edges += [*gate.edges(gate.behind + 1, EdgeKind.SKIP), Edge(gate.behind, gate.behind + 1)]
     if first.asked:
         nodes.append(_denied(flow))
     return Diagram(flow.pk, _named(flow.name), nodes, edges)
@@ -139,12 +139,12 @@ class _Gate:
         """The node that who passes comes to."""
         return self.first + len(self.asked)
 
-    def edges(self, otherwise: int, way: Way) -> Iterator[Edge]:
+    def edges(self, otherwise: int, way: EdgeKind) -> Iterator[Edge]:
         """The ways out of the decisions; who fails goes the way to the node `otherwise`."""
         for place, (_, passes, fails) in zip(count(self.first), self.asked, strict=False):
             if self.mode == ANY and place + 1 < self.behind:
                 yield Edge(place, place + 1, fails)
-                yield Edge(place, self.behind, passes, Way.EARLY)
+                yield Edge(place, self.behind, passes, EdgeKind.EARLY)
             else:
                 yield Edge(place, place + 1, passes)
                 yield Edge(place, otherwise, fails, way)
@@ -165,25 +165,25 @@ def _question(row: PolicyBindingRow) -> tuple[Node, tuple[str, str]]:
     """What is asked, and what its two answers are called."""
     if row.policy is not None:
         about = names.policy_type_name(row.policy_model)
-        return Node(Kind.DECISION, _named(row.policy_name), about), RESULTS
+        return Node(NodeKind.DECISION, _named(row.policy_name), about), RESULTS
     if row.group_name is not None:
-        return Node(Kind.DECISION, f"in group {_named(row.group_name)}", "Group"), ANSWERS
+        return Node(NodeKind.DECISION, f"in group {_named(row.group_name)}", "Group"), ANSWERS
     if row.username is not None:
-        return Node(Kind.DECISION, f"is {_named(row.username)}", "User"), ANSWERS
+        return Node(NodeKind.DECISION, f"is {_named(row.username)}", "User"), ANSWERS
     # authentik lets a binding be empty; it is asked, and never passes.
-    return Node(Kind.DECISION, "nothing", "Empty binding"), RESULTS
+    return Node(NodeKind.DECISION, "nothing", "Empty binding"), RESULTS
 
 
 def _stage(row: StageBindingRow, number: int) -> Node:
     action = row.invalid_response_action
     note = names.INVALID_RESPONSE_ACTIONS.get(action, f"Answered wrongly: {action}")
     about = names.type_name(row.stage_model)
-    return Node(Kind.STAGE, _named(row.stage_name), about, note, number)
+    return Node(NodeKind.STAGE, _named(row.stage_name), about, note, number)
 
 
-def _denied(flow: Head) -> Node:
+def _denied(flow: FlowSummary) -> Node:
     action = flow.denied_action
-    return Node(Kind.DENIED, "Denied", note=names.DENIED_ACTIONS.get(action, action))
+    return Node(NodeKind.DENIED, "Denied", caption=names.DENIED_ACTIONS.get(action, action))
 
 
 def _named(name: str | None) -> str:

@@ -8,8 +8,8 @@ past decisions at their stage, so that one rail at a side is enough, however man
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from gql.diagram.flow import Diagram, Edge, Kind, Node, Way
-from gql.diagram.text_layout import Lettering
+from gql.diagram.flow import Diagram, Edge, EdgeKind, Node, NodeKind
+from gql.diagram.text_layout import TextStyle
 
 MARGIN = 28
 GAP = 46
@@ -19,14 +19,19 @@ INDENT, SLANT, BADGE = 24, 24, 13
 EARLY_RAIL, SKIP_RAIL, ASIDE = 64, 56, 76
 FAR = ASIDE + DENIED_WIDTH // 2
 # How far to the right of the column a way takes.
-REACH = {Way.NEXT: 0, Way.EARLY: 0, Way.SKIP: SKIP_RAIL, Way.DENIED: ASIDE + DENIED_WIDTH}
+REACH = {
+    EdgeKind.NEXT: 0,
+    EdgeKind.EARLY: 0,
+    EdgeKind.SKIP: SKIP_RAIL,
+    EdgeKind.DENIED: ASIDE + DENIED_WIDTH,
+}
 # How long an arrowhead is, and how round a corner.
 TIP, BEND = 6, 10
 PADDING = 13
-NOTE = Lettering(12, 17, 2)
-NAME = Lettering(15, 21, 3)
+NOTE = TextStyle(12, 17, 2)
+NAME = TextStyle(15, 21, 3)
 # There is nothing beside a refusal that would be kept waiting by a few lines more.
-ASIDE_NOTE = Lettering(12, 17, 4)
+ASIDE_NOTE = TextStyle(12, 17, 4)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,22 +88,24 @@ class Layout:
     boxes: Sequence[Box]
 
 
-def laid_out(diagram: Diagram) -> Layout:
+def lay_out(diagram: Diagram) -> Layout:
     """The layout of a diagram."""
-    ways = {edge.way for edge in diagram.edges}
-    x = MARGIN + WIDTH // 2 + (EARLY_RAIL if Way.EARLY in ways else BADGE)
-    is_aside = diagram.nodes[-1].kind is Kind.DENIED
+    ways = {edge.kind for edge in diagram.edges}
+    x = MARGIN + WIDTH // 2 + (EARLY_RAIL if EdgeKind.EARLY in ways else BADGE)
+    is_aside = diagram.nodes[-1].kind is NodeKind.DENIED
     column = diagram.nodes[:-1] if is_aside else diagram.nodes
-    beside = {edge.source: diagram.nodes[-1] for edge in diagram.edges if edge.way is Way.DENIED}
+    beside = {
+        edge.source: diagram.nodes[-1] for edge in diagram.edges if edge.kind is EdgeKind.DENIED
+    }
     # Beside all decisions that lead there stands the last, where it says what is denied.
     last = max(beside, default=None)
     boxes: list[Box] = []
     aside: list[Box] = []
     top = MARGIN
     for place, node in enumerate(column):
-        row = [_measured(node, x, WIDTH)]
+        row = [_measure(node, x, WIDTH)]
         if place == last:
-            row.append(_measured(diagram.nodes[-1], x + WIDTH // 2 + FAR, DENIED_WIDTH))
+            row.append(_measure(diagram.nodes[-1], x + WIDTH // 2 + FAR, DENIED_WIDTH))
         height = max(box.height for box in row)
         found, *others = (box.below(top + (height - box.height) // 2) for box in row)
         boxes.append(found)
@@ -108,9 +115,9 @@ def laid_out(diagram: Diagram) -> Layout:
     return Layout(right + MARGIN, top - GAP + MARGIN, [*boxes, *aside])
 
 
-def _measured(node: Node, x: int, width: int) -> Box:
+def _measure(node: Node, x: int, width: int) -> Box:
     """The box of a node, as high as what is told in it."""
-    room = width - 2 * (SLANT if node.kind is Kind.DECISION else INDENT)
+    room = width - 2 * (SLANT if node.kind is NodeKind.DECISION else INDENT)
     lines: list[Line] = []
     height = PADDING
     for of, lettering, text in _texts(node):
@@ -120,27 +127,27 @@ def _measured(node: Node, x: int, width: int) -> Box:
     return Box(node, x, 0, width, height + PADDING, lines)
 
 
-def _texts(node: Node) -> Iterator[tuple[str, Lettering, str]]:
+def _texts(node: Node) -> Iterator[tuple[str, TextStyle, str]]:
     """What is told in a node: what it is, its name, and what else there is to say."""
-    yield "note", NOTE, node.about
+    yield "note", NOTE, node.subtitle
     yield "name", NAME, node.text
-    yield "note", ASIDE_NOTE if node.kind is Kind.DENIED else NOTE, node.note
+    yield "note", ASIDE_NOTE if node.kind is NodeKind.DENIED else NOTE, node.caption
 
 
 def line_of(edge: Edge, boxes: Sequence[Box]) -> tuple[str, tuple[int, int]]:
     """The path of an edge, and where its label is."""
     source, target = boxes[edge.source], boxes[edge.target]
-    match edge.way:
-        case Way.NEXT:
+    match edge.kind:
+        case EdgeKind.NEXT:
             path = f"M{source.x} {source.bottom}V{target.top - TIP}"
             return path, (source.x + 9, source.bottom + 17)
-        case Way.EARLY:
+        case EdgeKind.EARLY:
             rail = source.left - EARLY_RAIL + 8
             return _by_rail(source.left, source, rail, target), (source.left - 7, source.middle - 7)
-        case Way.SKIP:
+        case EdgeKind.SKIP:
             rail = source.right + SKIP_RAIL
             path = _by_rail(source.right, source, rail, target)
-        case Way.DENIED:
+        case EdgeKind.DENIED:
             path = _aside(source, target)
     return path, (source.right + 8, source.middle - 7)
 
@@ -168,8 +175,8 @@ def _aside(source: Box, target: Box) -> str:
 def tip_of(edge: Edge, boxes: Sequence[Box]) -> str | None:
     """The path of an edge's arrowhead; None where it joins a way that has one."""
     source, target = boxes[edge.source], boxes[edge.target]
-    if edge.way is Way.DENIED and source.middle == target.middle:
+    if edge.kind is EdgeKind.DENIED and source.middle == target.middle:
         return f"M{target.left - 9} {target.middle - 5}L{target.left - 1} {target.middle}l-8 5Z"
-    if edge.way in (Way.NEXT, Way.DENIED):
+    if edge.kind in (EdgeKind.NEXT, EdgeKind.DENIED):
         return f"M{target.x - 5} {target.top - 9}L{target.x} {target.top - 1}l5 -8Z"
     return None

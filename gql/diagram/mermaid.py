@@ -3,15 +3,15 @@
 import re
 from collections.abc import Iterator
 
-from gql.diagram.flow import Diagram, Edge, Kind, Node
-from gql.diagram.text import readable
+from gql.diagram.flow import Diagram, Edge, Node, NodeKind
+from gql.diagram.text import replace_unreadable
 
 SHAPES = {
-    Kind.START: '(["{}"])',
-    Kind.DECISION: '{{{{"{}"}}}}',
-    Kind.STAGE: '["{}"]',
-    Kind.END: '(["{}"])',
-    Kind.DENIED: '(["{}"])',
+    NodeKind.START: '(["{}"])',
+    NodeKind.DECISION: '{{{{"{}"}}}}',
+    NodeKind.STAGE: '["{}"]',
+    NodeKind.END: '(["{}"])',
+    NodeKind.DENIED: '(["{}"])',
 }
 # What may mean something to Mermaid, or to the Markdown that it reads in labels: all but letters,
 # digits, commas, single blanks, and dashes within words. ﬂ and ¶ are what Mermaid writes entities with.
@@ -19,7 +19,7 @@ ODD = re.compile(r"(?<![^\W_])[-_]|[-_](?![^\W_])|[^\w ,\-]|[ﬂ¶]")
 BLANKS = re.compile(r"\s+")
 
 
-def written(diagram: Diagram) -> str:
+def render(diagram: Diagram) -> str:
     """The text, a line for each node and each edge."""
     return "".join(f"{line}\n" for line in _lines(diagram))
 
@@ -38,12 +38,12 @@ def _arrow(edge: Edge) -> str:
 
 def _label(node: Node) -> str:
     """The name, and below it what else there is to say."""
-    return "<br/>".join(escaped(text) for text in (node.text, node.about, node.note) if text)
+    return "<br/>".join(escape(text) for text in (node.text, node.subtitle, node.caption) if text)
 
 
-def escaped(text: str) -> str:
+def escape(text: str) -> str:
     """A text that means nothing but itself in a label; blanks are told as one."""
-    return ODD.sub(_entity, BLANKS.sub(" ", readable(text)).strip())
+    return ODD.sub(_entity, BLANKS.sub(" ", replace_unreadable(text)).strip())
 
 
 def _entity(found: re.Match[str]) -> str:

@@ -5,7 +5,7 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from gql.diagram.flow import Kind
+from gql.diagram.flow import NodeKind
 
 ROOT = "flowql-diagram"
 PAPER = "paper"
@@ -27,7 +27,7 @@ class Palette(NamedTuple):
     line: str
     label: str
     refusal: str
-    nodes: Mapping[Kind, Paint]
+    nodes: Mapping[NodeKind, Paint]
 
 
 LIGHT = Palette(
@@ -36,11 +36,11 @@ LIGHT = Palette(
     "#47516b",
     "#c23b2e",
     {
-        Kind.START: Paint("#2f3e8f", "#2f3e8f", "#ffffff", "#d5dbf7"),
-        Kind.DECISION: Paint("#fff7e8", "#c98a1b", "#3b2a06", "#6d5215"),
-        Kind.STAGE: Paint("#f2f5fe", "#4a6bd0", "#16213f", "#46547a"),
-        Kind.END: Paint("#e9f6ef", "#2e8b5e", "#11492e", "#2a5c43"),
-        Kind.DENIED: Paint("#fdefed", "#c23b2e", "#7a1b12", "#80332b"),
+        NodeKind.START: Paint("#2f3e8f", "#2f3e8f", "#ffffff", "#d5dbf7"),
+        NodeKind.DECISION: Paint("#fff7e8", "#c98a1b", "#3b2a06", "#6d5215"),
+        NodeKind.STAGE: Paint("#f2f5fe", "#4a6bd0", "#16213f", "#46547a"),
+        NodeKind.END: Paint("#e9f6ef", "#2e8b5e", "#11492e", "#2a5c43"),
+        NodeKind.DENIED: Paint("#fdefed", "#c23b2e", "#7a1b12", "#80332b"),
     },
 )
 DARK = Palette(
@@ -49,11 +49,11 @@ DARK = Palette(
     "#b7c1da",
     "#e2766b",
     {
-        Kind.START: Paint("#4458b8", "#8ea1f5", "#ffffff", "#e3e8ff"),
-        Kind.DECISION: Paint("#2b2312", "#d29f3f", "#fbeecd", "#d8c391"),
-        Kind.STAGE: Paint("#1a2338", "#6f90ec", "#ebf0fd", "#aab7d8"),
-        Kind.END: Paint("#12291e", "#4fb483", "#d0f4e0", "#9fd3b8"),
-        Kind.DENIED: Paint("#331714", "#e2766b", "#ffdcd7", "#efb1aa"),
+        NodeKind.START: Paint("#4458b8", "#8ea1f5", "#ffffff", "#e3e8ff"),
+        NodeKind.DECISION: Paint("#2b2312", "#d29f3f", "#fbeecd", "#d8c391"),
+        NodeKind.STAGE: Paint("#1a2338", "#6f90ec", "#ebf0fd", "#aab7d8"),
+        NodeKind.END: Paint("#12291e", "#4fb483", "#d0f4e0", "#9fd3b8"),
+        NodeKind.DENIED: Paint("#331714", "#e2766b", "#ffdcd7", "#efb1aa"),
     },
 )
 
@@ -69,7 +69,7 @@ def _rules(palette: Palette) -> Iterator[str]:
         yield f".{kind.value} .box{{fill:{paint.surface};stroke:{paint.outline}}}"
         yield f".{kind.value} .name{{fill:{paint.name}}}"
         yield f".{kind.value} .note{{fill:{paint.note}}}"
-    stage = palette.nodes[Kind.STAGE]
+    stage = palette.nodes[NodeKind.STAGE]
     yield f".badge{{fill:{stage.outline};stroke:{palette.paper}}}"
     yield f".number{{fill:{palette.paper}}}"
 

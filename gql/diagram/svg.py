@@ -8,9 +8,9 @@ from xml.etree import ElementTree as ET
 
 from gql.diagram import alt_text as words
 from gql.diagram import style
-from gql.diagram.flow import Diagram, Edge, Kind
-from gql.diagram.layout import BADGE, MARGIN, SLANT, Box, Layout, laid_out, line_of, tip_of
-from gql.diagram.text import readable
+from gql.diagram.flow import Diagram, Edge, NodeKind
+from gql.diagram.layout import BADGE, MARGIN, SLANT, Box, Layout, lay_out, line_of, tip_of
+from gql.diagram.text import replace_unreadable
 
 NAMESPACE = "http://www.w3.org/2000/svg"
 ROUND = 10
@@ -18,9 +18,9 @@ STYLE = style.STYLE
 STYLE_SOURCE = style.source_of(STYLE)
 
 
-def written(diagram: Diagram) -> str:
+def render(diagram: Diagram) -> str:
     """The text of the SVG, with no XML declaration."""
-    layout = laid_out(diagram)
+    layout = lay_out(diagram)
     root = _root(diagram, layout)
     _add(root, "style").text = STYLE
     size = {"width": layout.width, "height": layout.height}
@@ -48,12 +48,12 @@ def _root(diagram: Diagram, layout: Layout) -> ET.Element:
         },
     )
     _write(_add(root, "title", id=title), diagram.name)
-    _write(_add(root, "desc", id=description), words.told(diagram))
+    _write(_add(root, "desc", id=description), words.describe(diagram))
     return root
 
 
 def _draw_edge(root: ET.Element, edge: Edge, layout: Layout) -> None:
-    way = edge.way.value
+    way = edge.kind.value
     path, (x, y) = line_of(edge, layout.boxes)
     _add(root, "path", f"edge {way}", d=path)
     tip = tip_of(edge, layout.boxes)
@@ -76,10 +76,10 @@ def _draw_box(root: ET.Element, box: Box) -> None:
 
 
 def _draw_shape(group: ET.Element, box: Box) -> None:
-    if box.node.kind is Kind.DECISION:
+    if box.node.kind is NodeKind.DECISION:
         _add(group, "path", "box", d=_hexagon(box))
         return
-    radius = ROUND if box.node.kind in (Kind.STAGE, Kind.DENIED) else box.height // 2
+    radius = ROUND if box.node.kind in (NodeKind.STAGE, NodeKind.DENIED) else box.height // 2
     size = {"width": box.width, "height": box.height}
     _add(group, "rect", "box", x=box.left, y=box.top, rx=radius, **size)
 
@@ -97,4 +97,4 @@ def _add(parent: ET.Element, tag: str, of: str = "", **attributes: str | int) ->
 
 
 def _write(element: ET.Element, text: str) -> None:
-    element.text = readable(text)
+    element.text = replace_unreadable(text)

@@ -7,6 +7,6 @@ UNREADABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000
 REPLACEMENT = "\ufffd"
 
 
-def readable(text: str) -> str:
+def replace_unreadable(text: str) -> str:
     """The text with U+FFFD for each control character, and each lone surrogate."""
     return UNREADABLE.sub(REPLACEMENT, text)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
-from gql.diagram.text import readable
+from gql.diagram.text import replace_unreadable
 
 # A text is never cut between what belongs together: words, and parts of names.
 WORD = re.compile(r"\s+|[^\s\-_./:]+[\-_./:]*|[\-_./:]+")
@@ -23,7 +23,7 @@ JOINER = "\u200d"
 
 
 @dataclass(frozen=True, slots=True)
-class Lettering:
+class TextStyle:
     """How letters look: their size and a line's height in pixels, and how many lines at most."""
 
     size: float
@@ -37,7 +37,7 @@ class Lettering:
 
     def lines_of(self, text: str, width: float) -> list[str]:
         """The text in lines of at most that width; an ellipsis stands for what does not fit."""
-        shown = " ".join(_tamed(readable(text[:MOST_CHARACTERS])).split())
+        shown = " ".join(_tamed(replace_unreadable(text[:MOST_CHARACTERS])).split())
         lines = list(_filled(shown, width / self.size, self.lines + 1))
         if len(lines) <= self.lines and len(text) <= MOST_CHARACTERS:
             return lines

@@ -2,19 +2,19 @@
 
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from graphql import GraphQLError
 
-from gql.endpoint.request import GraphQLRequest
 from gql.errors import (
     BadUserInputError,
     PersistedQueryNotFoundError,
     UntrustedDocumentError,
 )
-from models.cache import Store
-from models.errors import RefusedError
+from gql.execution.request import GraphQLRequest
+from models.cache import SegmentedLRU
+from models.errors import OperatorError
 
 PATTERN = "*.graphql"
 PREFIX = "sha256:"
@@ -22,10 +22,10 @@ PREFIX = "sha256:"
 CAPACITY = 1_000_000
 
 # Finds what is wrong with a document, None if nothing is.
-Judge = Callable[[str], GraphQLError | None]
+Validate = Callable[[str], GraphQLError | None]
 
 
-class TrustedDocumentError(RefusedError):
+class TrustedDocumentError(OperatorError):
     """A file of the folder of trusted documents cannot be trusted; names it, and the reason."""
 
 
@@ -38,45 +38,47 @@ class PersistedDocuments:
 
     trusted: Mapping[str, str] = field(default_factory=dict[str, str])
     trusts_only: bool = False
-    remembered: Store[str, str] = field(default_factory=lambda: Store[str, str](CAPACITY))
+    persisted: SegmentedLRU[str, str] = field(
+        default_factory=lambda: SegmentedLRU[str, str](CAPACITY)
+    )
 
-    def text(self, request: GraphQLRequest) -> str:
-        """The document that a request asks to be executed.
+    def resolve(self, request: GraphQLRequest) -> GraphQLRequest:
+        """Return the request with the text of its document.
 
         Raises PersistedQueryNotFoundError, UntrustedDocumentError, and BadUserInputError where the
         hash is another document's.
         """
         if request.document_id is not None:
-            return self._trusted(request.document_id)
+            return replace(request, query=self._find_trusted(request.document_id))
         if not request.query:
-            return self._found(request.sha256 or "")
+            return replace(request, query=self._find_persisted(request.sha256 or ""))
         if request.sha256 is not None:
-            self._remember(request.sha256.lower(), request.query)
+            self._persist(request.sha256.lower(), request.query)
         if self.trusts_only and _digest(request.query) not in self.trusted:
             raise UntrustedDocumentError
-        return request.query
+        return request
 
-    def _trusted(self, document_id: str) -> str:
+    def _find_trusted(self, document_id: str) -> str:
         prefix, digest = document_id[: len(PREFIX)], document_id[len(PREFIX) :]
         text = self.trusted.get(digest.lower()) if prefix == PREFIX else None
         if text is None:
             raise PersistedQueryNotFoundError
         return text
 
-    def _found(self, sha256: str) -> str:
-        text = self.trusted.get(sha256.lower()) or self.remembered.get(sha256.lower())
+    def _find_persisted(self, sha256: str) -> str:
+        text = self.trusted.get(sha256.lower()) or self.persisted.get(sha256.lower())
         if text is None:
             raise PersistedQueryNotFoundError
         return text
 
-    def _remember(self, sha256: str, text: str) -> None:
+    def _persist(self, sha256: str, text: str) -> None:
         if sha256 != _digest(text):
             raise BadUserInputError("The sha256Hash is not that of the query.")
-        if not self.trusts_only and self.remembered.get(sha256) is None:
-            self.remembered.put(sha256, text, len(text) + len(sha256))
+        if not self.trusts_only and self.persisted.get(sha256) is None:
+            self.persisted.put(sha256, text, len(text) + len(sha256))
 
 
-def read_trusted(folder: Path, judge: Judge) -> Mapping[str, str]:
+def load_trusted(folder: Path, judge: Validate) -> Mapping[str, str]:
     """The documents in the files of a folder, and of those in it, by their hashes.
 
     Raises TrustedDocumentError where a file cannot be read, or the judge finds something wrong.
@@ -87,7 +89,7 @@ def read_trusted(folder: Path, judge: Judge) -> Mapping[str, str]:
     return {_digest(text): text for text in texts}
 
 
-def _read(path: Path, judge: Judge) -> str:
+def _read(path: Path, judge: Validate) -> str:
     try:
         # Not as text, which would change the ends of its lines.
         text = path.read_bytes().decode()

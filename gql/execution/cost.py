@@ -27,30 +27,30 @@ from graphql import (
 from graphql.utilities.coerce_input_value import coerce_default_value
 
 from gql.errors import BadUserInputError
-from gql.execution.declarations import Making, declared, is_list, type_of
+from gql.execution.declarations import Computed, declaration_of, is_list, type_of
 
 Values = Mapping[str, Any]
 NO_VALUES: Values = {}
 # The arguments that say how many items there are: in a list, or in the lists of an object.
-SIZES = frozenset({"first", "last", "pageSize"})
-MOST_ITEMS = 100
+SIZE_ARGUMENTS = frozenset({"first", "last", "pageSize"})
+MAX_ITEMS = 100
 # What is told below the root to be no page size. A root field does so itself; below it there are many
 # parents, and which of several errors came first would be a matter of time.
-NESTED_SIZES = frozenset({"first", "last"})
+NESTED_SIZE_ARGUMENTS = frozenset({"first", "last"})
 # How many items are expected where nothing says it, and where a page's size could have been said.
-A_LIST = 10
-A_PAGE = 20
+LIST_ITEMS = 10
+PAGE_ITEMS = 20
 # What is made, a flow's diagram, is one field to read, but it takes a list of things and a list in each,
 # and its text is as long as they are: it is counted as if they were told, with a field each.
-A_MADE = 1 + A_LIST * (1 + A_LIST)
-INTROSPECTION = frozenset({"__schema", "__type"})
+COMPUTED_COST = 1 + LIST_ITEMS * (1 + LIST_ITEMS)
+INTROSPECTION_FIELDS = frozenset({"__schema", "__type"})
 # Nothing is counted further: fragments that double each other make numbers of hundreds of digits.
-UNCOUNTED = 1_000_000_000
+MAX_COUNT = 1_000_000_000
 # A text of so many characters is no 32-bit number, as validation tells.
-LONG = 12
+MAX_DIGITS = 12
 
 
-class Measure(NamedTuple):
+class Cost(NamedTuple):
     """What a selection asks for, with its fragments opened."""
 
     fields: int = 0
@@ -63,31 +63,31 @@ class Measure(NamedTuple):
     nesting: int = 0
     """How many input objects are in each other."""
     cost: int = 0
-    paged: int = 0
+    per_item: int = 0
     """What comes to the cost for each item of a page, where the object around it says its size."""
-    introspection: int = 0
+    introspection_cost: int = 0
     """A cost of its own."""
 
-    def beside(self, other: "Measure") -> "Measure":
+    def add(self, other: "Cost") -> "Cost":
         """What both ask for together."""
         depth, nesting = max(self.depth, other.depth), max(self.nesting, other.nesting)
-        return Measure(*map(int.__add__, self, other))._replace(depth=depth, nesting=nesting)
+        return Cost(*map(int.__add__, self, other))._replace(depth=depth, nesting=nesting)
 
-    def counted(self) -> "Measure":
+    def capped(self) -> "Cost":
         """The same, as far as anything is counted."""
-        return Measure(*(min(number, UNCOUNTED) for number in self))
+        return Cost(*(min(number, MAX_COUNT) for number in self))
 
-    def costing(self, items: int) -> int:
+    def cost_of(self, items: int) -> int:
         """The cost with so many items on a page."""
-        return self.cost + self.paged * items
+        return self.cost + self.per_item * items
 
 
-NOTHING = Measure()
+NO_COST = Cost()
 # Yields what measures a part of it, and is sent the measure: so nothing is nested too deeply.
-Measuring: TypeAlias = "Generator[Measuring, Measure, Measure]"
+Analysis: TypeAlias = "Generator[Analysis, Cost, Cost]"
 
 
-class Meter:
+class CostAnalyzer:
     """Measures operations of one document; a fragment once, and it counts wherever it is spread.
 
     `variables` are those that say the size of a page: `values` has their values, as far as they are
@@ -102,30 +102,30 @@ class Meter:
         values: Values = NO_VALUES,
     ) -> None:
         self.variables: set[str] = set()
-        self.odd: GraphQLError | None = None
-        self.places: dict[str, int] = {}
+        self.invalid_size: GraphQLError | None = None
+        self.variable_depth: dict[str, int] = {}
         self._schema = schema
         self._fragments = fragments
         self._values = values
-        self._measured: dict[str, Measure] = {}
+        self._measured: dict[str, Cost] = {}
 
-    def measure(self, operation: OperationDefinitionNode) -> Measure:
+    def analyze(self, operation: OperationDefinitionNode) -> Cost:
         """What an operation asks for."""
-        return _run(self._operation(operation)).counted()
+        return _run(self._operation(operation)).capped()
 
-    def _operation(self, node: OperationDefinitionNode) -> Measuring:
+    def _operation(self, node: OperationDefinitionNode) -> Analysis:
         found = self._annotations(node)
         for definition in node.variable_definitions or ():
-            found = found.beside(self._annotations(definition))
-            found = found.beside(self._literals([definition.default_value]))
+            found = found.add(self._annotations(definition))
+            found = found.add(self._literals([definition.default_value]))
         root = self._schema.get_root_type(node.operation)
         inside = yield self._selections(node.selection_set, root)
-        return found.beside(inside)._replace(cost=inside.costing(A_LIST))
+        return found.add(inside)._replace(cost=inside.cost_of(LIST_ITEMS))
 
     def _selections(
         self, node: SelectionSetNode | None, type_: GraphQLNamedType | None
-    ) -> Measuring:
-        found = NOTHING
+    ) -> Analysis:
+        found = NO_COST
         for selection in node.selections if node else ():
             if isinstance(selection, FieldNode):
                 inside = yield self._field(selection, type_)
@@ -133,59 +133,59 @@ class Meter:
                 inside = yield self._fragment(selection, type_)
             else:
                 inside = yield self._spread(cast(FragmentSpreadNode, selection))
-            found = found.beside(inside)
+            found = found.add(inside)
             if selection.directives:
-                found = found.beside(self._annotations(selection))
+                found = found.add(self._annotations(selection))
         return found
 
     def _fragment(
         self, node: InlineFragmentNode | FragmentDefinitionNode, type_: GraphQLNamedType | None
-    ) -> Measuring:
+    ) -> Analysis:
         condition = node.type_condition
         known = self._schema.get_type(condition.name.value) if condition else type_
         return self._selections(node.selection_set, known)
 
-    def _spread(self, node: FragmentSpreadNode) -> Measuring:
+    def _spread(self, node: FragmentSpreadNode) -> Analysis:
         name = node.name.value
         fragment = self._fragments.get(name)
         if fragment and name not in self._measured:
             # One that is spread in itself counts nothing there; validation tells of it.
-            self._measured[name] = NOTHING
+            self._measured[name] = NO_COST
             inside = yield self._fragment(fragment, None)
-            self._measured[name] = inside.beside(self._annotations(fragment)).counted()
-        return self._measured.get(name, NOTHING)
+            self._measured[name] = inside.add(self._annotations(fragment)).capped()
+        return self._measured.get(name, NO_COST)
 
-    def _field(self, node: FieldNode, type_: GraphQLNamedType | None) -> Measuring:
+    def _field(self, node: FieldNode, type_: GraphQLNamedType | None) -> Analysis:
         name = node.name.value
-        field = self._known(name, type_)
-        inside = NOTHING
+        field = self._find_field(name, type_)
+        inside = NO_COST
         if node.selection_set:
             inside = yield self._selections(node.selection_set, type_of(field) if field else None)
         found = inside._replace(fields=1, aliases=inside.aliases + bool(node.alias))
         if node.arguments:
-            found = found.beside(self._literals(given.value for given in node.arguments))
-        if name in INTROSPECTION:
-            dear = inside.introspection + 1 + inside.costing(A_LIST)
-            return found._replace(depth=0, cost=0, paged=0, introspection=dear)
-        if field and isinstance(declared(field), Making):
-            return found._replace(depth=1, cost=A_MADE)
+            found = found.add(self._literals(given.value for given in node.arguments))
+        if name in INTROSPECTION_FIELDS:
+            dear = inside.introspection_cost + 1 + inside.cost_of(LIST_ITEMS)
+            return found._replace(depth=0, cost=0, per_item=0, introspection_cost=dear)
+        if field and isinstance(declaration_of(field), Computed):
+            return found._replace(depth=1, cost=COMPUTED_COST)
         items = self._items(node, field, is_root=type_ is self._schema.query_type)
         if field is None or not is_list(field):
-            cost, paged = 1 + inside.costing(items or A_LIST), 0
+            cost, paged = 1 + inside.cost_of(items or LIST_ITEMS), 0
         elif items is None:
-            cost, paged = 1, inside.costing(A_LIST)
+            cost, paged = 1, inside.cost_of(LIST_ITEMS)
         else:
-            cost, paged = 1 + items * inside.costing(A_LIST), 0
-        return found._replace(depth=inside.depth + 1, cost=cost, paged=paged)
+            cost, paged = 1 + items * inside.cost_of(LIST_ITEMS), 0
+        return found._replace(depth=inside.depth + 1, cost=cost, per_item=paged)
 
-    def _known(self, name: str, type_: GraphQLNamedType | None) -> GraphQLField | None:
+    def _find_field(self, name: str, type_: GraphQLNamedType | None) -> GraphQLField | None:
         if not is_composite_type(type_):
             return None
         return self._schema.get_field(type_, name)
 
     def _items(self, node: FieldNode, field: GraphQLField | None, *, is_root: bool) -> int | None:
         """How many items the field's own arguments ask for; None where it has no such."""
-        sizes = SIZES & field.args.keys() if field else None
+        sizes = SIZE_ARGUMENTS & field.args.keys() if field else None
         if not field or not sizes:
             return None
         given: list[int] = []
@@ -194,27 +194,29 @@ class Meter:
             number = self._number(argument.value) if name in sizes else None
             if number is not None:
                 given.append(number)
-                if name in NESTED_SIZES and not (is_root or 0 <= number <= MOST_ITEMS):
-                    self._note(node, name, number)
+                if name in NESTED_SIZE_ARGUMENTS and not (is_root or 0 <= number <= MAX_ITEMS):
+                    self._note_invalid_size(node, name, number)
         sized = given or [number for name in sizes if (number := _default(field, name))]
-        return min(max(1, *sized), MOST_ITEMS) if sized else A_PAGE
+        return min(max(1, *sized), MAX_ITEMS) if sized else PAGE_ITEMS
 
     def _number(self, node: Any) -> int | None:
         if isinstance(node, VariableNode):
             self.variables.add(node.name.value)
-            return integer(self._values.get(node.name.value))
+            return integer_or_none(self._values.get(node.name.value))
         return (
-            int(node.value) if isinstance(node, IntValueNode) and len(node.value) < LONG else None
+            int(node.value)
+            if isinstance(node, IntValueNode) and len(node.value) < MAX_DIGITS
+            else None
         )
 
-    def _annotations(self, node: Any) -> Measure:
+    def _annotations(self, node: Any) -> Cost:
         """What the directives of a node ask for."""
-        found = Measure(directives=len(node.directives or ()))
+        found = Cost(directives=len(node.directives or ()))
         for directive in node.directives or ():
-            found = found.beside(self._literals(given.value for given in directive.arguments or ()))
+            found = found.add(self._literals(given.value for given in directive.arguments or ()))
         return found
 
-    def _literals(self, values: Iterable[Any]) -> Measure:
+    def _literals(self, values: Iterable[Any]) -> Cost:
         """The input objects that are written out in values."""
         count = nesting = 0
         pending = [(value, 0) for value in values]
@@ -222,21 +224,21 @@ class Meter:
             value, around = pending.pop()
             if isinstance(value, VariableNode):
                 name = value.name.value
-                self.places[name] = max(around, self.places.get(name, 0))
+                self.variable_depth[name] = max(around, self.variable_depth.get(name, 0))
             elif isinstance(value, ListValueNode):
                 pending.extend((item, around) for item in value.values)
             elif isinstance(value, ObjectValueNode):
                 count, nesting = count + 1, max(nesting, around + 1)
                 pending.extend((field.value, around + 1) for field in value.fields)
-        return Measure(objects=count, nesting=nesting)
+        return Cost(objects=count, nesting=nesting)
 
-    def _note(self, node: FieldNode, name: str, number: int) -> None:
-        told = f"{name} is {number}, not from 0 to {MOST_ITEMS}."
+    def _note_invalid_size(self, node: FieldNode, name: str, number: int) -> None:
+        told = f"{name} is {number}, not from 0 to {MAX_ITEMS}."
         error = BadUserInputError(told)
-        self.odd = self.odd or GraphQLError(told, node, original_error=error)
+        self.invalid_size = self.invalid_size or GraphQLError(told, node, original_error=error)
 
 
-def _run(measuring: Measuring) -> Measure:
+def _run(measuring: Analysis) -> Cost:
     """What is measured in the end."""
     pending, found = [measuring], None
     while pending:
@@ -246,14 +248,14 @@ def _run(measuring: Measuring) -> Measure:
         except StopIteration as done:
             pending.pop()
             found = done.value
-    return cast(Measure, found)
+    return cast(Cost, found)
 
 
 def _default(field: GraphQLField, name: str) -> int | None:
     """What an argument is, where it is not given."""
-    return integer(coerce_default_value(field.args[name]))
+    return integer_or_none(coerce_default_value(field.args[name]))
 
 
-def integer(value: Any) -> int | None:
+def integer_or_none(value: Any) -> int | None:
     """The value, if it is a whole number."""
     return value if type(value) is int else None

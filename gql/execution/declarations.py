@@ -27,35 +27,35 @@ from models.batch import Batch, Grouped
 
 T = TypeVar("T")
 # A stored value, and the request's context, as what GraphQL is told; raises what the client is told.
-Read = Callable[[Any, Any], Any]
+FieldConverter = Callable[[Any, Any], Any]
 # A request's context, the keys of all parents, the columns wanted and the field's arguments.
-Load = Callable[..., Awaitable[Grouped]]
+LoadRelation = Callable[..., Awaitable[Grouped]]
 # A request's context and the values of some columns, row by row, as what GraphQL is told of each row.
-MakeAll = Callable[[Any, Sequence[Any]], Awaitable[Sequence[Any]]]
+Compute = Callable[[Any, Sequence[Any]], Awaitable[Sequence[Any]]]
 # The type of what is made; called late, since types refer to each other.
-Make = Callable[[], Callable[..., Any]]
+TypeThunk = Callable[[], Callable[..., Any]]
 
-METADATA = "flowql"
+METADATA_KEY = "flowql"
 # What Strawberry calls itself in the extensions of graphql-core's schema.
-DEFINITION = "strawberry-definition"
+DEFINITION_KEY = "strawberry-definition"
 
 
 @strawberry.type
-class Object:
+class RowObject:
     """What every type of the graph is made from: its values by the names of their columns."""
 
     row: strawberry.Private[Mapping[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
-class Objects(Generic[T]):
+class RowList(Generic[T]):
     """A list of objects that are made, one by one, only for who goes through it."""
 
-    make: Callable[..., T]
+    type_: Callable[..., T]
     batch: Batch
 
     def __iter__(self) -> Iterator[T]:
-        return (self.make(row=row) for row in self.batch.rows())
+        return (self.type_(row=row) for row in self.batch.rows())
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,44 +63,44 @@ class Column:
     """The column that a field is told from, and how; as it is stored, if nothing is said."""
 
     name: str
-    read: Read | None = None
+    convert: FieldConverter | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Embedding:
+class Joined:
     """The object that stands in the same row, its columns behind `name` and a dot.
 
     There is none where its `pk` is null.
     """
 
     name: str
-    make: Make
+    type_thunk: TypeThunk
 
     @property
-    def key(self) -> str:
+    def key_column(self) -> str:
         """The column that tells whether there is one."""
-        return self.inside("pk")
+        return self.column_name("pk")
 
-    def inside(self, column: str) -> str:
+    def column_name(self, column: str) -> str:
         """What a column of the object is called in the row."""
         return f"{self.name}.{column}"
 
-    def taken(self, row: Mapping[str, Any]) -> Any:
+    def resolve(self, row: Mapping[str, Any]) -> Any:
         """The object of a row, None if there is none."""
-        if row.get(self.key, self) is None:
+        if row.get(self.key_column, self) is None:
             return None
-        prefix = self.inside("")
+        prefix = self.column_name("")
         inner = {name.removeprefix(prefix): row[name] for name in row if name.startswith(prefix)}
-        return self.make()(row=inner)
+        return self.type_thunk()(row=inner)
 
 
 @dataclass(frozen=True, slots=True)
 class Relation:
     """The objects that belong to a parent by its column `key`, loaded for many parents at once."""
 
-    key: str
-    make: Make
-    load: Load
+    key_column: str
+    type_thunk: TypeThunk
+    load: LoadRelation
 
     def loader(self, context: Any, columns: tuple[str, ...], arguments: Mapping[str, Any]) -> Any:
         """What loads at once for all parents that graphql-core comes by in one turn."""
@@ -108,23 +108,23 @@ class Relation:
         same = (self, columns, *arguments.items())
         if same not in known:
 
-            async def load(keys: list[Any]) -> Sequence[Objects[Any]]:
+            async def load(keys: list[Any]) -> Sequence[RowList[Any]]:
                 found = await self.load(context, keys, columns, **arguments)
-                return [Objects(self.make(), found.of(key)) for key in keys]
+                return [RowList(self.type_thunk(), found.rows_of(key)) for key in keys]
 
             known[same] = DataLoader(load)
         return known[same]
 
 
 @dataclass(frozen=True, slots=True)
-class Making:
+class Computed:
     """What has to be loaded, by some columns of the row, for many objects at once.
 
     There is none where the first column is null.
     """
 
     columns: tuple[str, ...]
-    make: MakeAll
+    compute: Compute
 
     def loader(self, context: Any) -> Any:
         """What makes at once what graphql-core comes by in one turn."""
@@ -132,14 +132,14 @@ class Making:
         if self not in known:
 
             async def load(rows: list[Any]) -> Sequence[Any]:
-                return await self.make(context, rows)
+                return await self.compute(context, rows)
 
             known[self] = DataLoader(load)
         return known[self]
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class EnumConverter:
     """Reads the stored value of one of authentik's enums."""
 
     enum: type[Enum]
@@ -152,71 +152,71 @@ class Known:
             raise UnknownEnumValueError(self.enum.__name__, value) from None
 
 
-def column(name: str, description: str, read: Read | None = None) -> Any:
+def column_field(name: str, description: str, read: FieldConverter | None = None) -> Any:
     """A field that is told from a column of its object's row."""
 
-    def resolve(root: Object, info: strawberry.Info[Any, Any]) -> Any:
+    def resolve(root: RowObject, info: strawberry.Info[Any, Any]) -> Any:
         value = root.row[name]
         return read(value, info.context) if read else value
 
-    metadata = {METADATA: Column(name, read)}
+    metadata = {METADATA_KEY: Column(name, read)}
     return strawberry.field(cast(Any, resolve), description=description, metadata=metadata)
 
 
-def embedded(name: str, make: Make, description: str) -> Any:
+def joined_field(name: str, make: TypeThunk, description: str) -> Any:
     """A field that is the object in the columns behind `name` and a dot."""
-    embedding = Embedding(name, make)
+    embedding = Joined(name, make)
 
-    def resolve(root: Object) -> Any:
-        return embedding.taken(root.row)
+    def resolve(root: RowObject) -> Any:
+        return embedding.resolve(root.row)
 
     return strawberry.field(
-        cast(Any, resolve), description=description, metadata={METADATA: embedding}
+        cast(Any, resolve), description=description, metadata={METADATA_KEY: embedding}
     )
 
 
-def related(key: str, make: Make, load: Load, description: str) -> Any:
+def relation_field(key: str, make: TypeThunk, load: LoadRelation, description: str) -> Any:
     """A field that is the list of the objects which belong to its own by the column `key`."""
     relation = Relation(key, make, load)
 
-    async def resolve(root: Object, info: strawberry.Info[Any, Any]) -> Any:
-        return await loaded(relation, root, info, {})
+    async def resolve(root: RowObject, info: strawberry.Info[Any, Any]) -> Any:
+        return await load_relation(relation, root, info, {})
 
     return strawberry.field(
-        cast(Any, resolve), description=description, metadata={METADATA: relation}
+        cast(Any, resolve), description=description, metadata={METADATA_KEY: relation}
     )
 
 
-def made(columns: tuple[str, ...], make: MakeAll, description: str) -> Any:
+def computed_field(columns: tuple[str, ...], make: Compute, description: str) -> Any:
     """A field, told as it is made, for which something is loaded by these columns."""
-    making = Making(columns, make)
+    making = Computed(columns, make)
 
-    async def resolve(root: Object, info: strawberry.Info[Any, Any]) -> Any:
+    async def resolve(root: RowObject, info: strawberry.Info[Any, Any]) -> Any:
         row = tuple(root.row[name] for name in columns)
         return None if row[0] is None else await making.loader(info.context).load(row)
 
     return strawberry.field(
-        cast(Any, resolve), description=description, metadata={METADATA: making}
+        cast(Any, resolve), description=description, metadata={METADATA_KEY: making}
     )
 
 
-async def loaded(
-    relation: Relation, root: Object, info: Any, arguments: Mapping[str, Any]
-) -> Objects[Any]:
+async def load_relation(
+    relation: Relation, root: RowObject, info: Any, arguments: Mapping[str, Any]
+) -> RowList[Any]:
     """What graphql-core is told of one parent."""
     loader = relation.loader(info.context, info.selected() or (), arguments)
-    return await loader.load(root.row[relation.key])
+    return await loader.load(root.row[relation.key_column])
 
 
-def declared(field: GraphQLField) -> Column | Embedding | Relation | Making | None:
+def declaration_of(field: GraphQLField) -> Column | Joined | Relation | Computed | None:
     """What a field of the schema is told from; None if it has a resolver of its own."""
     definition = definition_of(field)
-    return definition.metadata.get(METADATA) if definition else None
+    return definition.metadata.get(METADATA_KEY) if definition else None
 
 
 def definition_of(field: GraphQLField) -> StrawberryField | None:
     """Strawberry's own view of a field; None for one of graphql-core's."""
-    return field.extensions.get(DEFINITION)
+    return field.extensions.get(DEFINITION_KEY)
 
 
 def resolver_of(definition: StrawberryField) -> Callable[..., Awaitable[Any]] | None:
@@ -258,7 +258,7 @@ def is_nullable(field: GraphQLField) -> bool:
     return not isinstance(cast(Any, field).type, GraphQLNonNull)
 
 
-def graph_of(schema: strawberry.Schema) -> GraphQLSchema:
+def core_schema(schema: strawberry.Schema) -> GraphQLSchema:
     """The schema as graphql-core has it, for which Strawberry has no public name."""
     return cast(GraphQLSchema, getattr(schema, "_schema"))  # noqa: B009 - no name of ours
 

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from graphql import (
     DirectiveNode,
@@ -12,6 +12,7 @@ from graphql import (
     GraphQLError,
     GraphQLSchema,
     OperationDefinitionNode,
+    OperationType,
     VariableNode,
     Visitor,
     parse,
@@ -21,25 +22,25 @@ from graphql.execution.collect_fields import FragmentDetails
 from graphql.execution.values import VariableValues
 
 from gql.errors import LimitExceededError
-from gql.execution.limit_checks import Guard, Guards
+from gql.execution.limit_checks import DocumentLimits, OperationLimits
 from gql.execution.plan import Plan
-from gql.execution.validation import Validation
+from gql.execution.validation import Validator
 from gql.execution.variables import Variables
-from gql.limits import DEFAULTS, Limits, exceeded
-from models.cache import Store
+from gql.limits import DEFAULTS, Limits, build_limit_error
+from models.cache import SegmentedLRU
 
 # In characters: a character of text makes some ninety bytes of a tree.
 CAPACITY = 100_000
 # What even the shortest document weighs.
-LEAST = 50
+MIN_WEIGHT = 50
 # The plans of an operation, one for each way in which its @skip and @include fall out.
 MAX_PLANS = 16
 CONDITIONS = frozenset({"skip", "include"})
 # What graphql-core says of either.
-TOO_MANY = re.compile(r"Syntax Error: Document contains more than \d+ (tokens|comments)\.")
+TOO_MANY_TOKENS = re.compile(r"Syntax Error: Document contains more than \d+ (tokens|comments)\.")
 
 
-class NoOperationError(Exception):
+class UnknownOperationError(Exception):
     """A document has no operation of the name, or several and no name is given."""
 
 
@@ -50,19 +51,26 @@ class Operation:
     node: OperationDefinitionNode
     variables: Variables
     conditions: tuple[str, ...]
-    guard: Guard
+    limits: OperationLimits
     plans: dict[tuple[Any, ...], Plan | None] = field(default_factory=dict)
 
-    def values(self, given: Mapping[str, Any]) -> VariableValues | list[GraphQLError]:
+    def coerce_variables(self, given: Mapping[str, Any]) -> VariableValues | list[GraphQLError]:
         """The values of its variables, or what is wrong with those that a client has given."""
-        refused = self.guard.given(given)
+        refused = self.limits.check_input(given)
         if refused:
             return [refused]
-        values = self.variables.coerced(given)
+        values = self.variables.coerce(given)
         if isinstance(values, list):
             return values
-        refused = self.guard.coerced(values.coerced)
+        refused = self.limits.check_sizes(values.coerced)
         return [refused] if refused else values
+
+
+class OperationSummary(NamedTuple):
+    """The name of an operation, None if it has none, and its type."""
+
+    name: str | None
+    type: OperationType
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,21 +82,40 @@ class Document:
     fragments: dict[str, FragmentDetails]
 
     def operation(self, name: str | None) -> Operation:
-        """The operation of this name, or the only one; raises NoOperationError."""
-        return self.operations[_chosen([_name(one.node) for one in self.operations], name)]
+        """Return the operation of this name, or the only one; raises UnknownOperationError."""
+        names = [_name(operation.node) for operation in self.operations]
+        return self.operations[_index_of_operation(names, name)]
+
+    def operation_type(self, name: str | None) -> OperationType | None:
+        """Return the type of the operation of this name, or of the only one, None without it."""
+        types = [
+            operation.node.operation
+            for operation in self.operations
+            if name in (None, _name(operation.node))
+        ]
+        return types[0] if len(types) == 1 else None
 
 
 @dataclass(frozen=True, slots=True)
 class InvalidDocument:
-    """What is wrong with a document, and the names of its operations, if it could be parsed."""
+    """The errors of a document, and its operations by name and type, if it could be parsed.
+
+    An unknown operation is reported before validation errors, but after exceeded limits.
+    """
 
     errors: tuple[GraphQLError, ...]
-    names: tuple[str | None, ...] | None = None
+    operations: tuple[OperationSummary, ...] = ()
+    is_within_limits: bool = False
 
-    def check(self, name: str | None) -> None:
-        """Raise NoOperationError where there is no such operation, which is said first."""
-        if self.names is not None:
-            _chosen(self.names, name)
+    def require_operation(self, name: str | None) -> None:
+        """Raise UnknownOperationError if the document has no such operation."""
+        if self.is_within_limits:
+            _index_of_operation([operation.name for operation in self.operations], name)
+
+    def operation_type(self, name: str | None) -> OperationType | None:
+        """Return the type of the operation of this name, or of the only one, None without it."""
+        types = [operation.type for operation in self.operations if name in (None, operation.name)]
+        return types[0] if len(types) == 1 else None
 
 
 class Documents:
@@ -105,35 +132,37 @@ class Documents:
         self._schema = schema
         self._limits = limits
         self._hides_suggestions = hides_suggestions
-        self._validation = Validation(
+        self._validation = Validator(
             schema,
             hides_suggestions=hides_suggestions,
             forbids_introspection=forbids_introspection,
         )
-        self._remembered = Store[str, Document | InvalidDocument](CAPACITY)
+        self._cache = SegmentedLRU[str, Document | InvalidDocument](CAPACITY)
 
-    def document(self, text: str) -> Document | InvalidDocument:
+    def get(self, text: str) -> Document | InvalidDocument:
         """The document that a text is: parsed, within the limits, and validated."""
-        known = self._remembered.get(text)
+        known = self._cache.get(text)
         if known is None:
-            known = self._read(text)
-            self._remembered.put(text, known, len(text) + LEAST)
+            known = self._build(text)
+            self._cache.put(text, known, len(text) + MIN_WEIGHT)
         return known
 
-    def _read(self, text: str) -> Document | InvalidDocument:
+    def _build(self, text: str) -> Document | InvalidDocument:
+        operations: tuple[OperationSummary, ...] = ()
         try:
-            node = self._parsed(text)
-            guards = self._guarded(node)
+            node = self._parse(text)
+            operations = _summarize(node)
+            guards = self._check_limits(node)
         except GraphQLError as error:
-            return InvalidDocument((_without_nodes(error),))
-        errors = tuple(map(_without_nodes, self._validation.errors(node)))
+            return InvalidDocument((_without_nodes(error),), operations)
+        errors = tuple(map(_without_nodes, self._validation.validate(node)))
         if errors:
-            return InvalidDocument(errors, tuple(_name(guard.node) for guard in guards))
+            return InvalidDocument(errors, operations, is_within_limits=True)
         finder = ConditionFinder()
         visit(node, finder)
         return Document(
             node,
-            tuple(self._operation(guard, finder.found) for guard in guards),
+            tuple(self._operation(guard, finder.variables) for guard in guards),
             {
                 one.name.value: FragmentDetails(one)
                 for one in node.definitions
@@ -141,20 +170,18 @@ class Documents:
             },
         )
 
-    def _parsed(self, text: str) -> DocumentNode:
+    def _parse(self, text: str) -> DocumentNode:
         most = self._limits.tokens
         try:
             return parse(text, max_lexical_tokens=most, max_comments=most)
         except GraphQLError as error:
-            raise _counted(error, most) from None
+            raise _limit_error(error, most) from None
 
-    def _guarded(self, node: DocumentNode) -> Sequence[Guard]:
-        guards = Guards(self._schema, node, self._limits)
-        definitions = node.definitions
-        operations = [one for one in definitions if isinstance(one, OperationDefinitionNode)]
-        return [guards.guard(operation) for operation in operations]
+    def _check_limits(self, node: DocumentNode) -> Sequence[OperationLimits]:
+        guards = DocumentLimits(self._schema, node, self._limits)
+        return [guards.check_operation(operation) for operation in _operations_of(node)]
 
-    def _operation(self, guard: Guard, conditions: set[str]) -> Operation:
+    def _operation(self, guard: OperationLimits, conditions: set[str]) -> Operation:
         definitions = guard.node.variable_definitions or ()
         names = (definition.variable.name.value for definition in definitions)
         variables = Variables(self._schema, definitions, hides_suggestions=self._hides_suggestions)
@@ -162,24 +189,33 @@ class Documents:
         return Operation(guard.node, variables, conditional, guard)
 
 
+def _operations_of(document: DocumentNode) -> list[OperationDefinitionNode]:
+    return [node for node in document.definitions if isinstance(node, OperationDefinitionNode)]
+
+
+def _summarize(document: DocumentNode) -> tuple[OperationSummary, ...]:
+    operations = _operations_of(document)
+    return tuple(OperationSummary(_name(node), node.operation) for node in operations)
+
+
 def _name(node: OperationDefinitionNode) -> str | None:
     return node.name.value if node.name else None
 
 
-def _chosen(names: Sequence[str | None], name: str | None) -> int:
+def _index_of_operation(names: Sequence[str | None], name: str | None) -> int:
     found = [index for index, known in enumerate(names) if name in (None, known)]
     if not found or (name is None and len(found) > 1):
-        raise NoOperationError
+        raise UnknownOperationError
     return found[0]
 
 
-def _counted(error: GraphQLError, most: int) -> GraphQLError:
+def _limit_error(error: GraphQLError, most: int) -> GraphQLError:
     """What is wrong with a text; if there is too much of it, as a limit tells it."""
-    found = TOO_MANY.match(error.message)
+    found = TOO_MANY_TOKENS.match(error.message)
     if not found:
         return error
     message = f"The document has too many {found[1]}: the limit is {most}."
-    return exceeded(message, source=error.source, positions=error.positions)
+    return build_limit_error(message, source=error.source, positions=error.positions)
 
 
 def _without_nodes(error: GraphQLError) -> GraphQLError:
@@ -199,12 +235,12 @@ class ConditionFinder(Visitor):
 
     def __init__(self) -> None:
         super().__init__()
-        self.found: set[str] = set()
+        self.variables: set[str] = set()
 
     def enter_directive(self, node: DirectiveNode, *_: Any) -> None:
         """Note the variables of one."""
         if node.name.value in CONDITIONS:
             values = (argument.value for argument in node.arguments or ())
-            self.found.update(
+            self.variables.update(
                 value.name.value for value in values if isinstance(value, VariableNode)
             )

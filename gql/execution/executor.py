@@ -1,18 +1,17 @@
 """What a request asks, executed: by a plan, or by graphql-core."""
 
 import asyncio
-from dataclasses import dataclass, field
 from inspect import isawaitable
 from typing import Any, cast
 
 import graphql
 import orjson
-from graphql import ExecutionResult, FieldNode, GraphQLError
+from graphql import ExecutionResult, FieldNode, GraphQLError, OperationType
 from graphql.execution.values import VariableValues
 from strawberry import Schema
 
-from gql.execution.compiler import Compilation, UnplannedError
-from gql.execution.declarations import graph_of
+from gql.execution.compiler import Compilation, NotPlannableError
+from gql.execution.declarations import core_schema
 from gql.execution.documents import (
     MAX_PLANS,
     Document,
@@ -20,23 +19,15 @@ from gql.execution.documents import (
     InvalidDocument,
     Operation,
 )
-from gql.execution.fallback import EveryRoot
+from gql.execution.fallback import AllRootErrorsContext
 from gql.execution.plan import Plan
-from gql.limits import DEFAULTS, Limits, exceeded
-from models.cache import Store
+from gql.execution.request import GraphQLRequest
+from gql.limits import DEFAULTS, Limits, build_limit_error
+from models.cache import SegmentedLRU
 
 # In characters of documents and bytes of answers; a whole introspection is some hundred thousand.
 INTROSPECTION_CAPACITY = 5_000_000
-SLOW = "The execution takes too long: the limit is {:g} seconds."
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """What a client asks to be executed."""
-
-    query: str
-    variables: dict[str, Any] = field(default_factory=dict[str, Any])
-    operation_name: str | None = None
+TIMEOUT_MESSAGE = "The execution takes too long: the limit is {:g} seconds."
 
 
 class Executor:
@@ -53,28 +44,37 @@ class Executor:
         self._schema = schema
         self._limits = limits
         self._hides_suggestions = hides_suggestions
-        self._graph = graph_of(schema)
+        self._core_schema = core_schema(schema)
         self._documents = Documents(
-            self._graph,
+            self._core_schema,
             limits,
             hides_suggestions=hides_suggestions,
             forbids_introspection=forbids_introspection,
         )
-        self._introspected = Store[tuple[str, str | None], orjson.Fragment](INTROSPECTION_CAPACITY)
+        self._introspection_cache = SegmentedLRU[tuple[str, str | None], orjson.Fragment](
+            INTROSPECTION_CAPACITY
+        )
 
-    def flaw(self, text: str) -> GraphQLError | None:
+    def first_error(self, text: str) -> GraphQLError | None:
         """The first thing that is wrong with a document, whatever is asked of it; None if nothing is."""
-        document = self._documents.document(text)
+        document = self._documents.get(text)
         return document.errors[0] if isinstance(document, InvalidDocument) else None
 
-    async def execute(self, asked: Asked, context: Any) -> ExecutionResult:
+    def operation_type(self, request: GraphQLRequest) -> OperationType | None:
+        """Return the type of the requested operation, None if the document does not have it.
+
+        The document is parsed, but need not be valid.
+        """
+        return self._documents.get(request.query).operation_type(request.operation_name)
+
+    async def execute(self, request: GraphQLRequest, context: Any) -> ExecutionResult:
         """The answer for who stands in the context; raises NoOperationError."""
-        document = self._documents.document(asked.query)
+        document = self._documents.get(request.query)
         if isinstance(document, InvalidDocument):
-            document.check(asked.operation_name)
+            document.require_operation(request.operation_name)
             return ExecutionResult(None, list(document.errors))
-        operation = document.operation(asked.operation_name)
-        variables = operation.values(asked.variables)
+        operation = document.operation(request.operation_name)
+        variables = operation.coerce_variables(request.variables)
         if isinstance(variables, list):
             return ExecutionResult(None, variables)
         deadline = asyncio.timeout(self._limits.seconds)
@@ -83,11 +83,13 @@ class Executor:
                 plan = self._plan(document, operation, variables)
                 if plan:
                     return await plan.execute(variables, context)
-                return await self._walk(document, operation, asked, context)
+                return await self._execute_fallback(document, operation, request, context)
         except TimeoutError:
             if not deadline.expired():
                 raise
-            return ExecutionResult(None, [exceeded(SLOW.format(self._limits.seconds))])
+            return ExecutionResult(
+                None, [build_limit_error(TIMEOUT_MESSAGE.format(self._limits.seconds))]
+            )
 
     def _plan(
         self, document: Document, operation: Operation, variables: VariableValues
@@ -99,38 +101,40 @@ class Executor:
         if len(operation.plans) == MAX_PLANS:
             operation.plans.clear()
         compilation = Compilation(self._schema, document.fragments, operation.node, variables)
-        plan = operation.plans[case] = _compiled(compilation)
+        plan = operation.plans[case] = _compile(compilation)
         return plan
 
-    async def _walk(
-        self, document: Document, operation: Operation, asked: Asked, context: Any
+    async def _execute_fallback(
+        self, document: Document, operation: Operation, request: GraphQLRequest, context: Any
     ) -> ExecutionResult:
         """The answer of graphql-core, or the same again where it can be no other."""
-        key = asked.query, asked.operation_name
-        known = self._introspected.get(key)
+        key = request.query, request.operation_name
+        known = self._introspection_cache.get(key)
         if known:
             return ExecutionResult(cast(Any, known), None)
         answer = cast(Any, graphql.execute)(
-            self._graph,
+            self._core_schema,
             document.node,
             context_value=context,
-            variable_values=asked.variables,
-            operation_name=asked.operation_name,
-            executor_class=EveryRoot,
+            variable_values=request.variables,
+            operation_name=request.operation_name,
+            executor_class=AllRootErrorsContext,
             hide_suggestions=self._hides_suggestions,
         )
         result = await answer if isawaitable(answer) else answer
         if result.errors is None and _is_introspection(operation):
             body = orjson.dumps(result.data)
-            self._introspected.put(key, orjson.Fragment(body), len(asked.query) + len(body))
+            self._introspection_cache.put(
+                key, orjson.Fragment(body), len(request.query) + len(body)
+            )
         return result
 
 
-def _compiled(compilation: Compilation) -> Plan | None:
+def _compile(compilation: Compilation) -> Plan | None:
     try:
         return compilation.plan()
     # Also where a condition is null: graphql-core words what is wrong with it.
-    except (UnplannedError, GraphQLError, RecursionError):
+    except (NotPlannableError, GraphQLError, RecursionError):
         return None
 
 

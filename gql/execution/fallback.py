@@ -11,7 +11,7 @@ from graphql.pyutils import Path
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
 
-class EveryRoot(StrawberryGraphQLCoreExecutionContext):
+class AllRootErrorsContext(StrawberryGraphQLCoreExecutionContext):
     """Tells what is wrong with each field of the root, whichever fails first.
 
     graphql-core breaks off what is under way where a field fails that may not be null; what is told

@@ -17,10 +17,10 @@ from graphql import (
 
 from gql.execution.declarations import (
     Column,
-    Embedding,
-    Making,
+    Computed,
+    Joined,
     Relation,
-    declared,
+    declaration_of,
     is_nullable,
     type_of,
 )
@@ -31,7 +31,7 @@ RAW_INFO = "_raw_info"
 Node = FieldNode | FragmentSpreadNode | InlineFragmentNode
 
 
-def selected(info: strawberry.Info[Any, Any], *path: str) -> tuple[str, ...] | None:
+def selected_columns(info: strawberry.Info[Any, Any], *path: str) -> tuple[str, ...] | None:
     """The columns that the fields selected below the resolved field, at the end of `path`, are told from.
 
     Below a field of an abstract type the path begins with the name of a type. None where the path is
@@ -70,9 +70,9 @@ class Selection:
         """The columns that its fields are told from."""
         for node in self._nodes:
             yield from self._column(node)
-            known = declared(self._field(node)) if node.name.value in self._fields else None
-            if isinstance(known, Embedding):
-                yield from map(known.inside, self._under([node]).columns())
+            known = declaration_of(self._field(node)) if node.name.value in self._fields else None
+            if isinstance(known, Joined):
+                yield from map(known.column_name, self._under([node]).columns())
 
     def _under(self, nodes: list[FieldNode]) -> "Selection":
         return Selection(type_of(self._field(nodes[0])), nodes, self._info)
@@ -83,15 +83,15 @@ class Selection:
     def _column(self, node: FieldNode) -> tuple[str, ...]:
         """The columns of a field, but for those of an object in the row."""
         field = self._fields.get(node.name.value)
-        match declared(field) if field else None:
+        match declaration_of(field) if field else None:
             case Column(name):
                 return (name,)
             case Relation(key):
                 return (key,)
-            case Making(columns):
+            case Computed(columns):
                 return columns
-            case Embedding() as embedding if field and is_nullable(field):
-                return (embedding.key,)
+            case Joined() as embedding if field and is_nullable(field):
+                return (embedding.key_column,)
             case _:
                 return ()
 

@@ -22,16 +22,18 @@ from gql.errors import LimitExceededError
 MAX_ERRORS = 20
 # How much graphql-core may compare to find out whether fields of one name can be merged: two steps for
 # two fields, each a microsecond or so. A hundred fields of one name are half of it.
-MAX_COMPARED = 20_000
-ENTANGLED = "The document has too many fields of one name to compare: the limit is {} steps."
+MAX_COMPARISONS = 20_000
+TOO_MANY_COMPARISONS = (
+    "The document has too many fields of one name to compare: the limit is {} steps."
+)
 
 
-class Merging(OverlappingFieldsCanBeMergedRule):
+class BoundedOverlappingFieldsRule(OverlappingFieldsCanBeMergedRule):
     """graphql-core's rule, with a smaller budget; else a hundred milliseconds are soon spent."""
 
     def __init__(self, context: ValidationContext) -> None:
         super().__init__(context)
-        self.rule_context.remaining_complexity_budget = MAX_COMPARED
+        self.rule_context.remaining_complexity_budget = MAX_COMPARISONS
 
     def enter_selection_set(
         self, selection_set: SelectionSetNode, _key: Any, parent: Any, *_args: Any
@@ -43,16 +45,17 @@ class Merging(OverlappingFieldsCanBeMergedRule):
             if self.rule_context.remaining_complexity_budget >= 0:
                 # There are too many errors.
                 raise
-            error = LimitExceededError(ENTANGLED.format(MAX_COMPARED))
+            error = LimitExceededError(TOO_MANY_COMPARISONS.format(MAX_COMPARISONS))
             raise ValidationAbortedError(str(error), original_error=error) from None
 
 
 RULES = tuple(
-    Merging if rule is OverlappingFieldsCanBeMergedRule else rule for rule in specified_rules
+    BoundedOverlappingFieldsRule if rule is OverlappingFieldsCanBeMergedRule else rule
+    for rule in specified_rules
 )
 
 
-class Validation:
+class Validator:
     """Says what is wrong with documents over one schema."""
 
     def __init__(
@@ -66,7 +69,7 @@ class Validation:
         self._hides_suggestions = hides_suggestions
         self._rules = [*RULES, *([NoSchemaIntrospectionCustomRule] * forbids_introspection)]
 
-    def errors(self, document: DocumentNode) -> Sequence[GraphQLError]:
+    def validate(self, document: DocumentNode) -> Sequence[GraphQLError]:
         """What is not valid in a document; if finding that out took too long, just this."""
         errors = validate(self._schema, document, self._rules, MAX_ERRORS, self._hides_suggestions)
         refused = [one for one in errors if isinstance(one.original_error, LimitExceededError)]

@@ -44,21 +44,21 @@ class Variables:
         found = (get_variable_signature(schema, definition) for definition in definitions)
         self._signatures = [item for item in found if isinstance(item, GraphQLVariableSignature)]
         # Objects may be nested too deeply, which graphql-core finds out.
-        self._are_flat = all(is_leaf_type(_named(one)) for one in self._signatures)
+        self._are_flat = all(is_leaf_type(_named_type(one)) for one in self._signatures)
         self._defaults: Mapping[str, Any] = {
             signature.name: default
             for signature, definition in zip(self._signatures, definitions, strict=True)
             if (default := self._default(signature.name, definition)) is not Undefined
         }
 
-    def coerced(self, given: Mapping[str, Any]) -> VariableValues | list[GraphQLError]:
+    def coerce(self, given: Mapping[str, Any]) -> VariableValues | list[GraphQLError]:
         """The values for what a client has given, or all that is wrong with it."""
         if not self._are_flat:
-            return self._judged(given)
+            return self._coerce_by_core(given)
         values = VariableValues({}, {})
         for signature in self._signatures:
             if not self._coerce(signature, given.get(signature.name, Undefined), values):
-                return self._judged(given)
+                return self._coerce_by_core(given)
         return values
 
     def _coerce(
@@ -68,7 +68,7 @@ class Variables:
         name = signature.name
         values.sources[name] = VariableValueSource(signature, value)
         if value is not Undefined:
-            coerced = values.coerced[name] = _coerced(value, signature)
+            coerced = values.coerced[name] = _coerce_value(value, signature)
             return coerced is not Undefined
         if name in self._defaults:
             values.coerced[name] = self._defaults[name]
@@ -81,7 +81,7 @@ class Variables:
         found = get_variable_values(self._schema, [definition], {})
         return found.coerced[name] if isinstance(found, VariableValues) else Undefined
 
-    def _judged(self, given: Mapping[str, Any]) -> VariableValues | list[GraphQLError]:
+    def _coerce_by_core(self, given: Mapping[str, Any]) -> VariableValues | list[GraphQLError]:
         """What graphql-core says, which words errors best."""
         return get_variable_values(
             self._schema,
@@ -92,9 +92,9 @@ class Variables:
         )
 
 
-def _named(signature: Any) -> GraphQLNamedType:
+def _named_type(signature: Any) -> GraphQLNamedType:
     return cast(GraphQLNamedType, get_named_type(signature.type))
 
 
-def _coerced(value: Any, signature: Any) -> Any:
+def _coerce_value(value: Any, signature: Any) -> Any:
     return cast(Any, graphql.coerce_input_value)(value, signature.type)

@@ -13,14 +13,14 @@ from starlette.responses import Response
 from gql.explorer.packages import VENDOR
 
 STATIC = Path(__file__).with_name("static")
-FOLDER = "/explorer"
+STATIC_PATH = "/explorer"
 MEDIA_TYPES = {
     ".css": "text/css; charset=utf-8",
     ".js": "text/javascript; charset=utf-8",
     ".svg": "image/svg+xml",
 }
 # A file at this address never changes: what does has another.
-KEPT = {
+IMMUTABLE = {
     "Cache-Control": "public, max-age=31536000, immutable",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Vary": "Accept-Encoding",
@@ -51,8 +51,8 @@ class File:
         """The file, compressed for who takes that."""
         media_type = MEDIA_TYPES[self.path.suffix]
         if "gzip" not in encodings:
-            return Response(self.content, 200, KEPT, media_type)
-        return Response(self.compressed, 200, {**KEPT, "Content-Encoding": "gzip"}, media_type)
+            return Response(self.content, 200, IMMUTABLE, media_type)
+        return Response(self.compressed, 200, {**IMMUTABLE, "Content-Encoding": "gzip"}, media_type)
 
 
 @dataclass(frozen=True, slots=True)

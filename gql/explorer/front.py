@@ -15,28 +15,28 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from gql.auth import Viewers, permit
+from gql.auth import Authenticator, require_access
 from gql.diagram import loading, mermaid, svg
 from gql.diagram.flow import Diagram
 from gql.errors import ForbiddenError, InvalidPageError, UnauthenticatedError
-from gql.explorer.files import FOLDER
-from gql.explorer.pages import UNKEPT, Pages
-from gql.http.negotiation import wanted
+from gql.explorer.files import STATIC_PATH
+from gql.explorer.pages import NO_STORE, Pages
+from gql.http.negotiation import negotiate_graphql
 from gql.resolvers import flows as resolvers
-from gql.resolvers.flows import FlowPage, Selection
+from gql.resolvers.flows import FlowPageData, FlowSelection
 from models.batch import Batch
 from models.queries.flows import BY_SLUG, MAX_PAGE_SIZE, FlowQuery, Ordering
 from models.queries.viewer import Viewer
 from models.tables.flow import SLUG
 
-LISTED = Selection(("slug", "name", "designation", "stages"))
+LISTED = FlowSelection(("slug", "name", "designation", "stages"))
 BY_DESIGNATION = (Ordering("designation"), BY_SLUG)
 # What somebody sees who is not signed in.
 NOTHING: Mapping[str, Any] = {"groups": None, "chosen": None}
 NO_FLOW = "There is no flow {!r}, or none that you may see."
 
 
-class Asking(NamedTuple):
+class PageSession(NamedTuple):
     """Who asks; None, and why, where nobody does who may see a flow."""
 
     viewer: Viewer | None = None
@@ -51,34 +51,34 @@ class MissingError(Exception):
 class Front:
     """The front page over one database."""
 
-    viewers: Viewers
+    authenticator: Authenticator
     pages: Pages
 
     async def answer(self, request: Request) -> Response:
         """A page for people and JSON for programs, which both tell whether a token is good."""
-        asking = await self._asking(request)
-        if not wanted(request.headers).is_page:
+        asking = await self._open_session(request)
+        if not negotiate_graphql(request.headers).is_page:
             return self._index(asking)
         status, seen = 200, NOTHING
         try:
             if asking.viewer:
-                seen = await self._seen(asking.viewer, request)
+                seen = await self._page_context(asking.viewer, request)
         except MissingError as missing:
             status, seen = 404, {**NOTHING, "refusal": str(missing)}
         told = {**asking._asdict(), **seen}
-        return self.pages.written("front.html", status, **told)
+        return self.pages.render("front.html", status, **told)
 
-    async def _asking(self, request: Request) -> Asking:
+    async def _open_session(self, request: Request) -> PageSession:
         if "authorization" not in request.headers:
-            return Asking()
+            return PageSession()
         try:
-            viewer = await self.viewers.authenticate(request.headers)
-            permit(viewer)
+            viewer = await self.authenticator.authenticate(request.headers)
+            require_access(viewer)
         except (UnauthenticatedError, ForbiddenError) as error:
-            return Asking(None, str(error))
-        return Asking(viewer)
+            return PageSession(None, str(error))
+        return PageSession(viewer)
 
-    def _index(self, asking: Asking) -> Response:
+    def _index(self, asking: PageSession) -> Response:
         about = metadata("flowql")
         refusal = {"detail": asking.refusal} if asking.refusal else {}
         index = {
@@ -89,9 +89,9 @@ class Front:
             "authenticated": asking.viewer is not None,
             **refusal,
         }
-        return Response(orjson.dumps(index), 200, UNKEPT, "application/json")
+        return Response(orjson.dumps(index), 200, NO_STORE, "application/json")
 
-    async def _seen(self, viewer: Viewer, request: Request) -> Mapping[str, Any]:
+    async def _page_context(self, viewer: Viewer, request: Request) -> Mapping[str, Any]:
         """What a viewer sees: a page of flows, and the one that is chosen."""
         page = await self._page(viewer, request.query_params.get("page", "1"))
         slug = request.query_params.get("flow")
@@ -104,28 +104,32 @@ class Front:
             **(_drawn(chosen) if chosen else {}),
         }
 
-    async def _page(self, viewer: Viewer, number: str) -> FlowPage:
+    async def _page(self, viewer: Viewer, number: str) -> FlowPageData:
         query = FlowQuery(ordering=BY_DESIGNATION, page=_whole(number), page_size=MAX_PAGE_SIZE)
         try:
-            return await resolvers.list_flows(self.viewers.database, viewer, query, LISTED)
+            return await resolvers.list_flows(self.authenticator.database, viewer, query, LISTED)
         except InvalidPageError as error:
             raise MissingError(str(error)) from None
 
     async def _chosen(self, viewer: Viewer, slug: str) -> Diagram:
         query = FlowQuery(slug=slug)
         is_slug = SLUG.fullmatch(slug)
-        found = await loading.find(self.viewers.database, viewer, query) if is_slug else None
+        found = (
+            await loading.find_diagram(self.authenticator.database, viewer, query)
+            if is_slug
+            else None
+        )
         if found is None:
             raise MissingError(NO_FLOW.format(slug))
         return found
 
 
-def routes(viewers: Viewers, pages: Pages) -> list[Route]:
+def build_routes(viewers: Authenticator, pages: Pages) -> list[Route]:
     """The front page, and the files that all pages need."""
     front = Front(viewers, pages)
     return [
         Route("/", front.answer, middleware=[Middleware(GZipMiddleware)]),
-        Route(f"{FOLDER}/{{address}}", pages.files.answer),
+        Route(f"{STATIC_PATH}/{{address}}", pages.files.answer),
     ]
 
 
@@ -136,7 +140,7 @@ def _groups(flows: Batch) -> Iterator[tuple[str, list[Mapping[str, Any]]]]:
 
 
 def _drawn(chosen: Diagram) -> Mapping[str, str]:
-    return {"picture": Markup(svg.written(chosen)), "mermaid": mermaid.written(chosen)}  # noqa: S704 - svg escapes
+    return {"picture": Markup(svg.render(chosen)), "mermaid": mermaid.render(chosen)}  # noqa: S704 - svg escapes
 
 
 def _whole(number: str) -> int:

@@ -7,7 +7,7 @@ import orjson
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from gql.explorer.packages import installed
+from gql.explorer.packages import is_installed
 from gql.explorer.pages import Pages
 
 EXAMPLES = Path(__file__).with_name("examples")
@@ -16,13 +16,13 @@ EXAMPLES = Path(__file__).with_name("examples")
 def page(pages: Pages) -> ASGIApp:
     """What answers somebody who comes to look."""
     tabs = list(examples())
-    has_graphiql = installed()
+    has_graphiql = is_installed()
 
     async def answer(scope: Scope, receive: Receive, send: Send) -> None:
         written = (
-            pages.written("graphiql.html", tabs=orjson.dumps(tabs).decode())
+            pages.render("graphiql.html", tabs=orjson.dumps(tabs).decode())
             if has_graphiql
-            else pages.written("query-box.html", example=tabs[0])
+            else pages.render("query-box.html", example=tabs[0])
         )
         await written(scope, receive, send)
 

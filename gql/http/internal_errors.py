@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 log = logging.getLogger("flowql")
 
 
-def report(*errors: Exception) -> str:
+def log_failure(*errors: Exception) -> str:
     """Log what failed in a request, with tracebacks; gives the id that it is logged under."""
     request_id = uuid.uuid4().hex
     failure = errors[0] if len(errors) == 1 else ExceptionGroup("several fields failed", errors)
@@ -24,7 +24,7 @@ def report(*errors: Exception) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class UnexpectedErrors:
+class InternalErrorMiddleware:
     """Middleware that answers 500 with `body(request id)` where the application fails.
 
     All of FlowQL's answers are sent whole, so none has begun when an error comes here.
@@ -44,7 +44,7 @@ class UnexpectedErrors:
             # uvicorn cancels what is not answered in time when it ends.
             await PlainTextResponse("the server is ending", 503)(scope, receive, send)
         except Exception as error:  # noqa: BLE001 - this is where all others end
-            request_id = report(error)
+            request_id = log_failure(error)
             body = orjson.dumps(self.body(request_id))
             headers = {"X-Request-ID": request_id}
             await Response(body, 500, headers, self.media_type)(scope, receive, send)

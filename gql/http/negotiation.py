@@ -17,10 +17,10 @@ GRAPHQL = "application/graphql-response+json"
 JSON = "application/json"
 HTML = "text/html"
 SVG = "image/svg+xml"
-UTF8 = ("utf-8", "utf8")
+UTF8_NAMES = ("utf-8", "utf8")
 WEIGHT = re.compile(r"0?\.\d+|[01]\.?0*", re.ASCII)
 # How many Accept headers are remembered with what they ask for.
-MAX_KNOWN = 128
+MAX_CACHED = 128
 
 
 class Quality(NamedTuple):
@@ -31,7 +31,7 @@ class Quality(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class Negotiation:
     """What an Accept header asks GraphQL's endpoint for.
 
     `media_type` is that of answers, None where neither will do; `is_page` tells a browser that came
@@ -42,7 +42,7 @@ class Wanted:
     is_page: bool = False
 
 
-def admits_json(headers: Headers) -> bool:
+def accepts_json(headers: Headers) -> bool:
     """Whether the Accept header admits application/json, as Django REST framework decides it.
 
     Weights do not count.
@@ -50,7 +50,7 @@ def admits_json(headers: Headers) -> bool:
     return any(_is_json(_name(one)) for one in _ranges(_accept(headers)))
 
 
-def chosen(headers: Headers, offered: Sequence[str]) -> str | None:
+def best_match(headers: Headers, offered: Sequence[str]) -> str | None:
     """The media type that the Accept header wants most by its weights; None where it admits none.
 
     Of equal weights one that is named wins, and then the first.
@@ -64,24 +64,24 @@ def _accept(headers: Headers) -> str:
     return ",".join(headers.getlist("accept")) if "accept" in headers else "*/*"
 
 
-def wanted(headers: Headers) -> Wanted:
+def negotiate_graphql(headers: Headers) -> Negotiation:
     """What the Accept header asks for, by its weights, as RFC 9110 has them.
 
     Of equal weights application/json wins, unless GraphQL's own media type is named.
     """
     accept = ",".join(headers.getlist("accept"))
-    return _wanted(accept if len(accept) <= MAX_HEADER_LENGTH else _cut(accept))
+    return _negotiate_graphql(accept if len(accept) <= MAX_HEADER_LENGTH else _truncate(accept))
 
 
-@lru_cache(MAX_KNOWN)
-def _wanted(accept: str) -> Wanted:
+@lru_cache(MAX_CACHED)
+def _negotiate_graphql(accept: str) -> Negotiation:
     ranges = [(_name(one), _weight(one)) for one in _ranges(accept) if _is_utf8(one)]
     if not accept.strip(", \t"):
         ranges = [("*/*", 1.0)]
     own, json, html = (_quality(ranges, media_type) for media_type in (GRAPHQL, JSON, HTML))
     best = max(own.weight, json.weight)
     is_own = own.weight > json.weight or (own.is_named and own.weight == json.weight)
-    return Wanted(
+    return Negotiation(
         (GRAPHQL if is_own else JSON) if best else None,
         is_page=html.is_named and 0 < html.weight >= best,
     )
@@ -99,15 +99,15 @@ def _quality(ranges: Sequence[tuple[str, float]], media_type: str) -> Quality:
 
 def _weight(media_range: str) -> float:
     """The range's weight; what is no weight is as if it were not there."""
-    text = dict(parameters(media_range)).get("q", "")
+    text = dict(parse_parameters(media_range)).get("q", "")
     return float(text) if WEIGHT.fullmatch(text) else 1
 
 
 def _is_utf8(media_range: str) -> bool:
-    return dict(parameters(media_range)).get("charset", "utf-8") in UTF8
+    return dict(parse_parameters(media_range)).get("charset", "utf-8") in UTF8_NAMES
 
 
-def parameters(header: str) -> Iterator[tuple[str, str]]:
+def parse_parameters(header: str) -> Iterator[tuple[str, str]]:
     """The parameters of a media type or a range, in lower case and without quotes."""
     for parameter in header.split(";")[1:]:
         name, _, value = parameter.partition("=")
@@ -120,13 +120,13 @@ def _ranges(accept: str) -> list[str]:
 
 def _tokens(accept: str) -> Iterator[str]:
     if len(accept) > MAX_HEADER_LENGTH:
-        accept = _cut(accept)
+        accept = _truncate(accept)
     for token in map(str.strip, accept.split(",")):
         if token and len(token) <= MAX_TYPE_LENGTH:
             yield token
 
 
-def _cut(accept: str) -> str:
+def _truncate(accept: str) -> str:
     return accept[: accept.rfind(",", 0, MAX_HEADER_LENGTH) + 1]
 
 

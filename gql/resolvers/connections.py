@@ -7,21 +7,21 @@ from typing import Any, NamedTuple
 from gql.errors import BadUserInputError
 from gql.resolvers import cursors
 from models.batch import NO_ROWS, Batch
-from models.database.database import Database
+from models.database import Database
 from models.queries import flows as listing
 from models.queries import keyset
-from models.queries.conditions import EVERYTHING as ALL_FLOWS
+from models.queries.conditions import NO_CONDITION as ALL_FLOWS
 from models.queries.conditions import Where
 from models.queries.flows import (
     BY_SLUG,
     COLUMNS,
     MAX_PAGE_SIZE,
-    Admitted,
+    FlowFilter,
     Flows,
     Ordering,
 )
-from models.queries.keyset import Besides, End, KeysetPage
-from models.queries.viewer import Sight, Viewer
+from models.queries.keyset import KeysetPage, PageInfoQuery, Side
+from models.queries.viewer import FlowAccess, Viewer
 from models.tables.cached_plan import plan_prefix
 
 # How many flows a connection has where nothing is said.
@@ -76,7 +76,7 @@ class ConnectionSelection(NamedTuple):
     total_count: bool = True
 
 
-class FlowConnection(NamedTuple):
+class FlowConnectionData(NamedTuple):
     """The flows of a connection, and what is selected of the rest; `cursors` are as many as flows.
 
     What is not selected is None, or false.
@@ -91,26 +91,26 @@ class FlowConnection(NamedTuple):
 
 async def connect_flows(
     database: Database, viewer: Viewer, query: ConnectionQuery, wanted: ConnectionSelection
-) -> FlowConnection:
+) -> FlowConnectionData:
     """The first or the last flows between two cursors; raises BadUserInputError.
 
     Takes one statement, if that; two where no flow is found and a cursor is given.
     """
-    connecting = _connecting(database, viewer, query, wanted)
-    page = _NO_PAGE if viewer.sight is Sight.NOTHING else await connecting.page()
+    connecting = _page_reader(database, viewer, query, wanted)
+    page = _NO_PAGE if viewer.access is FlowAccess.NONE else await connecting.page()
     ends = (page.has_more, page.is_beyond)
     has_next, has_previous = reversed(ends) if query.is_backward else ends
     ordering = connecting.question.ordering
-    return FlowConnection(
+    return FlowConnectionData(
         page.flows,
-        cursors.written(ordering, page.flows) if wanted.cursors else None,
+        cursors.encode_cursors(ordering, page.flows) if wanted.cursors else None,
         has_next=has_next,
         has_previous=has_previous,
         total_count=page.total if wanted.total_count else None,
     )
 
 
-class _ConnectedPage(NamedTuple):
+class _PageData(NamedTuple):
     """Flows, whether there are more where they end, or any where they start, and the count of all."""
 
     flows: Batch
@@ -119,11 +119,11 @@ class _ConnectedPage(NamedTuple):
     total: int
 
 
-_NO_PAGE = _ConnectedPage(NO_ROWS, has_more=False, is_beyond=False, total=0)
+_NO_PAGE = _PageData(NO_ROWS, has_more=False, is_beyond=False, total=0)
 
 
 @dataclass(frozen=True, slots=True)
-class _Connecting:
+class _PageReader:
     """A page of a connection that is read; `limit` is more than `size` to tell whether there is more."""
 
     database: Database
@@ -132,30 +132,30 @@ class _Connecting:
     size: int
     limit: int
 
-    async def page(self) -> _ConnectedPage:
+    async def page(self) -> _PageData:
         """The page, in the order that is asked for."""
         found = await self._read() if self.limit else []
         if not found:
-            return self._told(NO_ROWS, await self._asides(), has_more=False)
+            return self._build_page(NO_ROWS, await self._read_page_info(), has_more=False)
         asides = [values[0] for values in found[len(self._columns) or 1 :]]
-        return self._told(self._flows(found), asides, has_more=len(found[0]) > self.size)
+        return self._build_page(self._flows(found), asides, has_more=len(found[0]) > self.size)
 
     async def _read(self) -> list[Sequence[Any]]:
         return await self.database.columns(self.question, {**self.values, "limit": self.limit})
 
-    async def _asides(self) -> Sequence[Any]:
+    async def _read_page_info(self) -> Sequence[Any]:
         """What is told besides flows where there are none, by a statement of its own if need be."""
         question = self.question
         is_all_read = self.limit and not (question.has_after or question.has_before)
-        if is_all_read or not (question.is_counted or question.tells_beyond):
+        if is_all_read or not (question.is_counted or question.has_opposite_side):
             return [0]
-        [asides] = await self.database.read(Besides(question), self.values)
+        [asides] = await self.database.read(PageInfoQuery(question), self.values)
         return asides
 
-    def _told(self, flows: Batch, asides: Sequence[Any], *, has_more: bool) -> _ConnectedPage:
+    def _build_page(self, flows: Batch, asides: Sequence[Any], *, has_more: bool) -> _PageData:
         question = self.question
-        is_beyond = question.tells_beyond and bool(asides[-1])
-        return _ConnectedPage(flows, has_more, is_beyond, asides[0] if question.is_counted else 0)
+        is_beyond = question.has_opposite_side and bool(asides[-1])
+        return _PageData(flows, has_more, is_beyond, asides[0] if question.is_counted else 0)
 
     def _flows(self, found: Sequence[Sequence[Any]]) -> Batch:
         size = min(len(found[0]), self.size)
@@ -170,30 +170,30 @@ class _Connecting:
         return self.question.flows.columns
 
 
-def _connecting(
+def _page_reader(
     database: Database, viewer: Viewer, query: ConnectionQuery, wanted: ConnectionSelection
-) -> _Connecting:
-    size, ordering = query.size, listing.complete(query.ordering)
+) -> _PageReader:
+    size, ordering = query.size, listing.complete_ordering(query.ordering)
     tells_more = wanted.has_previous if query.is_backward else wanted.has_next
     is_read = tells_more or wanted.columns is not None or wanted.cursors
     values = {
         **query.where.values,
-        **_place("after", query.after, ordering),
-        **_place("before", query.before, ordering),
+        **_cursor_values("after", query.after, ordering),
+        **_cursor_values("before", query.before, ordering),
         "user_id": viewer.user_id,
         "plans": plan_prefix(database.schema),
     }
-    question = _question(database, viewer, query, wanted)
-    return _Connecting(database, question, values, size, size + tells_more if is_read else 0)
+    question = _keyset_page(database, viewer, query, wanted)
+    return _PageReader(database, question, values, size, size + tells_more if is_read else 0)
 
 
-def _question(
+def _keyset_page(
     database: Database, viewer: Viewer, query: ConnectionQuery, wanted: ConnectionSelection
 ) -> KeysetPage:
-    ordering = listing.complete(query.ordering)
+    ordering = listing.complete_ordering(query.ordering)
     sorted_by = (term.name for term in ordering) if wanted.cursors else ()
     columns = tuple(dict.fromkeys((*(wanted.columns or ()), *sorted_by)))
-    admitted = Admitted(
+    admitted = FlowFilter(
         (), is_searched=False, is_restricted=viewer.is_restricted, where=query.where.condition
     )
     tells_beyond = wanted.has_next if query.is_backward else wanted.has_previous
@@ -204,11 +204,13 @@ def _question(
         has_after=query.after is not None,
         has_before=query.before is not None,
         is_counted=wanted.total_count,
-        tells_beyond=tells_beyond and query.start is not None,
+        has_opposite_side=tells_beyond and query.start is not None,
     )
 
 
-def _place(end: End, cursor: str | None, ordering: Sequence[Ordering]) -> Mapping[str, Any]:
+def _cursor_values(
+    end: Side, cursor: str | None, ordering: Sequence[Ordering]
+) -> Mapping[str, Any]:
     if cursor is None:
         return {}
-    return keyset.parameters(end, cursors.read(end, cursor, ordering), ordering)
+    return keyset.cursor_values(end, cursors.decode_cursor(end, cursor, ordering), ordering)

@@ -17,19 +17,19 @@ UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 BOOLEANS = frozenset({"compatibility_mode"})
 
 
-def written(ordering: Sequence[Ordering], flows: Batch) -> Sequence[str]:
+def encode_cursors(ordering: Sequence[Ordering], flows: Batch) -> Sequence[str]:
     """The cursor of each flow, which has the columns that it is sorted by."""
     order = _order(ordering)
     sorted_by = [flows.columns[term.name] for term in ordering] if flows.size else ()
-    return [_written(order, values) for values in zip(*sorted_by, strict=True)]
+    return [_encode(order, values) for values in zip(*sorted_by, strict=True)]
 
 
-def read(argument: str, cursor: str, ordering: Sequence[Ordering]) -> Sequence[Any]:
+def decode_cursor(argument: str, cursor: str, ordering: Sequence[Ordering]) -> Sequence[Any]:
     """The values that a flow of this cursor is sorted by; raises BadUserInputError."""
     order = _order(ordering)
-    values = _values(cursor)
+    values = _decode(cursor)
     # There is one way to write a cursor, and any other text is none.
-    if not _are_sortable(values, ordering) or _written(order, values) != cursor:
+    if not _are_sortable(values, ordering) or _encode(order, values) != cursor:
         raise BadUserInputError(
             f"{argument} is no cursor of this list in this order: take one that the list has given"
             " for the same orderBy."
@@ -41,11 +41,11 @@ def _order(ordering: Sequence[Ordering]) -> str:
     return ",".join(f"-{term.name}" if term.descending else term.name for term in ordering)
 
 
-def _written(order: str, values: Sequence[Any]) -> str:
+def _encode(order: str, values: Sequence[Any]) -> str:
     return urlsafe_b64encode(orjson.dumps([VERSION, order, *values])).decode()
 
 
-def _values(cursor: str) -> Sequence[Any]:
+def _decode(cursor: str) -> Sequence[Any]:
     """What stands behind version and order, if there is anything like that."""
     try:
         told = orjson.loads(b64decode(cursor, altchars=b"-_", validate=True))

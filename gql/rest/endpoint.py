@@ -11,16 +11,24 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from gql.auth import Viewers, permit
+from gql.auth import Authenticator, require_access
+from gql.context import Context
 from gql.diagram import loading, mermaid, svg
 from gql.errors import ForbiddenError, InvalidPageError, UnauthenticatedError
-from gql.execution.declarations import Read
-from gql.execution.plan import Answer, Field, Run, Shape, Stored, Told
-from gql.http.negotiation import JSON, SVG, admits_json, chosen
+from gql.execution.declarations import FieldConverter
+from gql.execution.plan import (
+    ConvertedLeafField,
+    Field,
+    FieldInfo,
+    LeafField,
+    PlanRun,
+    SelectionSet,
+)
+from gql.http.negotiation import JSON, SVG, accepts_json, best_match
 from gql.resolvers import flows as resolvers
 from gql.resolvers import urls as presentation
 from gql.rest.parameters import InvalidParametersError, Parameters
-from gql.schema.types import Context, background_url
+from gql.schema.types import background_url
 from models.batch import Batch
 from models.queries.flows import ORDERINGS, FlowQuery
 from models.queries.viewer import Viewer
@@ -64,28 +72,28 @@ class Dialect:
 
     prefix: str
     orderings: frozenset[str]
-    flow: Shape
+    flow: SelectionSet
     extra: Mapping[str, Any]
 
     def flows(self, batch: Batch, context: Context) -> list[dict[str, Any]]:
         """Flows as this dialect has them, key by key."""
-        return self.flow.tell(batch, _nowhere, Run(context))
+        return self.flow.complete(batch, _nowhere, PlanRun(context))
 
 
 def _nowhere(_index: int) -> Sequence[str]:
     return ()
 
 
-def _stored(column: str) -> Stored:
-    return Stored(column, Answer(column, column, [], is_nullable=False))
+def _stored(column: str) -> LeafField:
+    return LeafField(column, FieldInfo(column, column, [], is_nullable=False))
 
 
-def _made(column: str, make: Read, *, is_nullable: bool = False) -> Told:
+def _made(column: str, make: FieldConverter, *, is_nullable: bool = False) -> ConvertedLeafField:
     """A field that something is made for."""
-    return Told(column, Answer(column, column, [], is_nullable), make)
+    return ConvertedLeafField(column, FieldInfo(column, column, [], is_nullable), make)
 
 
-def _flow(**backgrounds: Field) -> Shape:
+def _flow(**backgrounds: Field) -> SelectionSet:
     """A flow's fields in their order, with those for its background."""
     fields: dict[str, Field] = {
         **{name: _stored(name) for name in BEFORE},
@@ -94,7 +102,7 @@ def _flow(**backgrounds: Field) -> Shape:
         "export_url": _made("slug", presentation.export_url),
         **{name: _stored(name) for name in BEHIND},
     }
-    return Shape(tuple(fields), tuple(fields.values()), {})
+    return SelectionSet(tuple(fields), tuple(fields.values()), {})
 
 
 def _themed_urls(background: str, context: Context) -> Mapping[str, str] | None:
@@ -121,7 +129,7 @@ DIALECTS = (
 )
 
 
-class RefusalError(Exception):
+class RestError(Exception):
     """A request that is answered with a status, and a body that says why."""
 
     def __init__(self, status: int, body: object) -> None:
@@ -131,10 +139,10 @@ class RefusalError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Endpoint:
+class RestEndpoint:
     """The ASGI application of one view in one dialect."""
 
-    viewers: Viewers
+    authenticator: Authenticator
     dialect: Dialect
     view: View
 
@@ -146,7 +154,7 @@ class Endpoint:
     async def _respond(self, request: Request) -> Response:
         try:
             return await self._answer(request)
-        except RefusalError as refusal:
+        except RestError as refusal:
             return _json(refusal.body, refusal.status)
         except (UnauthenticatedError, ForbiddenError) as error:
             return _json({"detail": str(error)}, 403)
@@ -158,15 +166,15 @@ class Endpoint:
     async def _answer(self, request: Request) -> Response:
         """The answer, or the error of the first check that fails: their order is the contract."""
         self._route(request)
-        parameters = Parameters.of(request.scope["query_string"])
+        parameters = Parameters.parse(request.scope["query_string"])
         media_type = self._negotiate(request, parameters)
-        viewer = await self.viewers.authenticate(request.headers)
+        viewer = await self.authenticator.authenticate(request.headers)
         if request.method == "OPTIONS":
             return _json(self._metadata())
         if request.method not in ("GET", "HEAD"):
-            raise RefusalError(405, {"detail": f'Method "{request.method}" not allowed.'})
+            raise RestError(405, {"detail": f'Method "{request.method}" not allowed.'})
         search = parameters.search()
-        permit(viewer)
+        require_access(viewer)
         query = parameters.query(search, self.dialect.orderings)
         if self.view is View.LIST:
             return await self._list(viewer, query)
@@ -176,21 +184,21 @@ class Endpoint:
         """Refuse what Starlette's patterns let pass: odd slugs, and a line break at the end."""
         slug = request.path_params.get("slug", "-")
         if not (SLUG.fullmatch(slug) and request.scope["path"].endswith("/")):
-            raise RefusalError(404, {"detail": "Not found."})
+            raise RestError(404, {"detail": "Not found."})
 
     def _negotiate(self, request: Request, parameters: Parameters) -> str:
         """The media type of what is found."""
         wanted = parameters.get("format")
         if wanted not in (FORMATS if self.view is View.DIAGRAM else ("", "json")):
-            raise RefusalError(404, {"detail": "Not found."})
+            raise RestError(404, {"detail": "Not found."})
         if self.view is View.EXPORT:
             return JSON
         if self.view is View.DIAGRAM:
-            found = chosen(request.headers, FORMATS[wanted])
+            found = best_match(request.headers, FORMATS[wanted])
         else:
-            found = JSON if admits_json(request.headers) else None
+            found = JSON if accepts_json(request.headers) else None
         if found is None:
-            raise RefusalError(406, {"detail": "Could not satisfy the request Accept header."})
+            raise RestError(406, {"detail": "Could not satisfy the request Accept header."})
         return found
 
     def _metadata(self) -> Mapping[str, Any]:
@@ -203,46 +211,46 @@ class Endpoint:
         }
 
     async def _list(self, viewer: Viewer, query: FlowQuery) -> Response:
-        context = Context(self.viewers.database, viewer)
+        context = Context(self.authenticator.database, viewer)
         page = await resolvers.list_flows(context.database, viewer, query)
         flows = self.dialect.flows(page.flows, context)
         return _json({"pagination": page.pagination, "results": flows, **self.dialect.extra})
 
     async def _one(self, viewer: Viewer, query: FlowQuery, slug: str, media_type: str) -> Response:
         if query.slug not in (None, slug):
-            raise RefusalError(404, {"detail": NO_FLOW})
+            raise RestError(404, {"detail": NO_FLOW})
         wanted = query._replace(slug=slug)
         if self.view is View.EXPORT:
             return await self._export(viewer, wanted)
         if self.view is View.DIAGRAM:
             return await self._diagram(viewer, wanted, media_type)
-        context = Context(self.viewers.database, viewer)
+        context = Context(self.authenticator.database, viewer)
         found = await resolvers.find_flow(context.database, viewer, wanted)
         for flow in self.dialect.flows(found, context):
             return _json(flow)
-        raise RefusalError(404, {"detail": NO_FLOW})
+        raise RestError(404, {"detail": NO_FLOW})
 
     async def _export(self, viewer: Viewer, query: FlowQuery) -> Response:
-        blueprint = await resolvers.export_flow(self.viewers.database, viewer, query)
+        blueprint = await resolvers.export_flow(self.authenticator.database, viewer, query)
         if blueprint is None:
-            raise RefusalError(404, {"detail": NO_FLOW})
+            raise RestError(404, {"detail": NO_FLOW})
         disposition = f'attachment; filename="{query.slug}.yaml"'
         headers = {**ALLOWED, "Content-Disposition": disposition}
         return Response(blueprint, 200, headers, "application/yaml")
 
     async def _diagram(self, viewer: Viewer, query: FlowQuery, media_type: str) -> Response:
-        diagram = await loading.find(self.viewers.database, viewer, query)
+        diagram = await loading.find_diagram(self.authenticator.database, viewer, query)
         if diagram is None:
-            raise RefusalError(404, {"detail": NO_FLOW})
+            raise RestError(404, {"detail": NO_FLOW})
         if media_type == SVG:
-            response = Response(svg.written(diagram), 200, {**ALLOWED, **OF_SVG}, SVG)
+            response = Response(svg.render(diagram), 200, {**ALLOWED, **OF_SVG}, SVG)
         else:
-            response = _json({"diagram": mermaid.written(diagram)})
+            response = _json({"diagram": mermaid.render(diagram)})
         response.headers["Vary"] = "Accept"
         return response
 
 
-def routes(viewers: Viewers) -> list[Route]:
+def build_routes(viewers: Authenticator) -> list[Route]:
     """All views in all dialects."""
     suffixes = {
         View.LIST: "/",
@@ -251,7 +259,7 @@ def routes(viewers: Viewers) -> list[Route]:
         View.DIAGRAM: "/{slug}/diagram/",
     }
     return [
-        Route(dialect.prefix + suffix, Endpoint(viewers, dialect, view))
+        Route(dialect.prefix + suffix, RestEndpoint(viewers, dialect, view))
         for dialect in DIALECTS
         for view, suffix in suffixes.items()
     ]

@@ -16,8 +16,8 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from gql.http import negotiation
-from gql.resolvers.flows import Pagination
-from gql.rest.endpoint import ALLOWED, DIALECTS, Dialect, RefusalError, View
+from gql.resolvers.flows import PaginationData
+from gql.rest.endpoint import ALLOWED, DIALECTS, Dialect, RestError, View
 from gql.rest.parameters import DEFAULT_PAGE_SIZE, Parameters
 from models.queries.flows import MAX_PAGE_SIZE, ORDERINGS
 from models.tables.flow import (
@@ -143,7 +143,7 @@ THEMES: Node = {
 
 def _flow(dialect: Dialect) -> Node:
     """A flow as the dialect has it."""
-    fields = {name: FIELDS[name] for name in dialect.flow.keys}
+    fields = {name: FIELDS[name] for name in dialect.flow.response_keys}
     if "background_url" not in fields:
         fields["background"] = BACKGROUND_URL
     required = [name for name, field in fields.items() if name in GIVEN or "readOnly" in field]
@@ -164,7 +164,7 @@ def _schemas(dialect: Dialect) -> Node:
     pagination = {
         # authentik says number; they are whole ones.
         name: _told(PAGINATION[name], type="number")
-        for name in get_type_hints(Pagination)
+        for name in get_type_hints(PaginationData)
     }
     enums = {
         name: _told(description, enum=[member.value for member in enum], type="string")
@@ -181,7 +181,7 @@ def _schemas(dialect: Dialect) -> Node:
         "Pagination": _object(pagination, list(pagination), description="Where a page lies."),
         **extra,
         **enums,
-        **(themed if "background_themed_urls" in dialect.flow.keys else {}),
+        **(themed if "background_themed_urls" in dialect.flow.response_keys else {}),
         "FlowDiagram": _object(
             {"diagram": _made("A flowchart in Mermaid's language.", type="string")},
             ["diagram"],
@@ -413,7 +413,7 @@ def _formats(described: Node) -> Mapping[str, bytes]:
 
 
 @dataclass(frozen=True, slots=True)
-class Endpoint:
+class OpenApiEndpoint:
     """The ASGI application of one document, which is public; its bytes are made but once."""
 
     formats: Mapping[str, bytes]
@@ -422,7 +422,7 @@ class Endpoint:
         """Answer one request."""
         try:
             response = self._answer(Request(scope, receive))
-        except RefusalError as refusal:
+        except RestError as refusal:
             response = _json(refusal.body, refusal.status)
         await response(scope, receive, send)
 
@@ -432,18 +432,18 @@ class Endpoint:
         if request.method == "OPTIONS":
             return _json(_metadata())
         if request.method not in ("GET", "HEAD"):
-            raise RefusalError(405, {"detail": f'Method "{request.method}" not allowed.'})
+            raise RestError(405, {"detail": f'Method "{request.method}" not allowed.'})
         return Response(self.formats[MEDIA_TYPES[media_type]], 200, HEADERS, media_type)
 
 
 def _media_type(request: Request) -> str:
-    wanted = Parameters.of(request.scope["query_string"]).get("format")
+    wanted = Parameters.parse(request.scope["query_string"]).get("format")
     candidates = [name for name, known in MEDIA_TYPES.items() if wanted in ("", known)]
     if not candidates:
-        raise RefusalError(404, {"detail": "Not found."})
-    best = negotiation.chosen(request.headers, candidates)
+        raise RestError(404, {"detail": "Not found."})
+    best = negotiation.best_match(request.headers, candidates)
     if best is None:
-        raise RefusalError(406, {"detail": "Could not satisfy the request Accept header."})
+        raise RestError(406, {"detail": "Could not satisfy the request Accept header."})
     return best
 
 
@@ -460,9 +460,9 @@ def _json(body: object, status: int = 200) -> Response:
     return Response(orjson.dumps(body), status, HEADERS, negotiation.JSON)
 
 
-def routes(root_path: str) -> Iterator[Route]:
+def build_routes(root_path: str) -> Iterator[Route]:
     """Where the documents are: beside what they tell of."""
     for dialect in DIALECTS:
         formats = _formats(document(dialect, root_path))
         path = f"{dialect.prefix.removesuffix(RESOURCE)}/schema/"
-        yield Route(path, Endpoint(formats), middleware=[Middleware(GZipMiddleware)])
+        yield Route(path, OpenApiEndpoint(formats), middleware=[Middleware(GZipMiddleware)])

@@ -31,7 +31,7 @@ class Parameters:
     values: Mapping[str, str]
 
     @classmethod
-    def of(cls, query_string: bytes) -> "Parameters":
+    def parse(cls, query_string: bytes) -> "Parameters":
         """The parameters in a query string as it was sent."""
         try:
             text = query_string.decode()
@@ -77,7 +77,7 @@ class Parameters:
 
     def _ordering(self, known: frozenset[str]) -> Iterator[Ordering]:
         for term in self.get("ordering").split(","):
-            ordering = Ordering.of(term.strip())
+            ordering = Ordering.parse(term.strip())
             if ordering.name in known:
                 yield ordering
 

@@ -9,10 +9,10 @@ import strawberry
 
 from gql.errors import BadUserInputError
 from gql.schema.types import UUID
-from models.database.database import Database
-from models.queries.components import Part
+from models.database import Database
+from models.queries.components import Component
 from models.queries.conditions import (
-    EVERYTHING,
+    NO_CONDITION,
     And,
     Condition,
     Matches,
@@ -40,7 +40,7 @@ OPERATORS = {
     "startsWith": ("starts_with", Operator.STARTS_WITH),
 }
 # The fields that match a column, by the column; the attributes are called as that is.
-OF_FLOWS = {
+FLOW_FIELDS = {
     "pk": "pk",
     "slug": "slug",
     "name": "name",
@@ -52,7 +52,7 @@ OF_FLOWS = {
     "policy_engine_mode": "policyEngineMode",
     "compatibility_mode": "compatibilityMode",
 }
-OF_PARTS = {"pk": "pk", "name": "name", "type": "type"}
+COMPONENT_FIELDS = {"pk": "pk", "name": "name", "type": "type"}
 
 
 def _optional(description: str, name: str | None = None) -> Any:
@@ -150,17 +150,17 @@ class FlowWhere:
     )
 
 
-def read(argument: str, where: FlowWhere | None, database: Database) -> Where:
+def parse_where(argument: str, where: FlowWhere | None, database: Database) -> Where:
     """The tree that an argument asks for, with its values; raises BadUserInputError."""
     if not where:
-        return EVERYTHING
-    reading = _Reading(database)
+        return NO_CONDITION
+    reading = _WhereParser(database)
     condition = reading.flow(where, argument)
-    return EVERYTHING if condition == And(()) else Where(condition, reading.values)
+    return NO_CONDITION if condition == And(()) else Where(condition, reading.values)
 
 
 @dataclass(frozen=True, slots=True)
-class _Reading:
+class _WhereParser:
     """One argument that is read, and the values found so far."""
 
     database: Database
@@ -169,41 +169,41 @@ class _Reading:
     def flow(self, where: FlowWhere, path: str) -> Condition:
         """What must hold for a flow."""
         return _all(
-            *self._together(where, path),
-            *self._matches(where, OF_FLOWS, path),
+            *self._combinators(where, path),
+            *self._matches(where, FLOW_FIELDS, path),
             *self._uses(where, path),
         )
 
-    def _together(self, where: FlowWhere, path: str) -> Iterator[Condition]:
-        if (all_ := _given(where.and_)) is not None:
+    def _combinators(self, where: FlowWhere, path: str) -> Iterator[Condition]:
+        if (all_ := _given_or_none(where.and_)) is not None:
             yield _all(*self._flows(all_, f"{path}.and"))
-        if (any_ := _given(where.or_)) is not None:
+        if (any_ := _given_or_none(where.or_)) is not None:
             yield Or(tuple(self._flows(any_, f"{path}.or")))
-        if denied := _given(where.not_):
+        if denied := _given_or_none(where.not_):
             yield Not(self.flow(denied, f"{path}.not"))
 
     def _flows(self, wheres: Sequence[FlowWhere], path: str) -> Iterator[Condition]:
         return (self.flow(where, f"{path}.{index}") for index, where in enumerate(wheres))
 
     def _uses(self, where: FlowWhere, path: str) -> Iterator[Condition]:
-        if stage := _given(where.stage):
-            yield self._used(Part.STAGE, stage, f"{path}.stage")
-        if policy := _given(where.policy):
-            yield self._used(Part.POLICY, policy, f"{path}.policy")
+        if stage := _given_or_none(where.stage):
+            yield self._used(Component.STAGE, stage, f"{path}.stage")
+        if policy := _given_or_none(where.policy):
+            yield self._used(Component.POLICY, policy, f"{path}.policy")
 
-    def _used(self, part: Part, where: StageWhere | PolicyWhere, path: str) -> Condition:
-        is_typed = _given(where.type) and not self.database.is_ours
-        children = self.database.catalog.children(part.value) if is_typed else None
-        return Uses(part, _all(*self._matches(where, OF_PARTS, path)), children)
+    def _used(self, part: Component, where: StageWhere | PolicyWhere, path: str) -> Condition:
+        is_typed = _given_or_none(where.type) and not self.database.is_flowql
+        children = self.database.catalog.child_tables(part.value) if is_typed else None
+        return Uses(part, _all(*self._matches(where, COMPONENT_FIELDS, path)), children)
 
     def _matches(self, where: object, fields: Mapping[str, str], path: str) -> Iterator[Condition]:
         for column, name in fields.items():
-            if match := _given(getattr(where, column)):
+            if match := _given_or_none(getattr(where, column)):
                 yield from self._match(column, match, f"{path}.{name}")
 
     def _match(self, column: str, match: object, path: str) -> Iterator[Condition]:
         for name, (attribute, operator) in OPERATORS.items():
-            value = _given(getattr(match, attribute, None))
+            value = _given_or_none(getattr(match, attribute, None))
             if value is not None:
                 yield self._compared(column, operator, _stored(value, f"{path}.{name}"))
 
@@ -219,7 +219,7 @@ class _Reading:
         return Matches(column, operator, parameter)
 
 
-def _given(value: T | None) -> T | None:
+def _given_or_none(value: T | None) -> T | None:
     return None if value is strawberry.UNSET else value
 
 

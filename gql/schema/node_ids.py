@@ -21,7 +21,7 @@ class GlobalId(NamedTuple):
         return base64.urlsafe_b64encode(f"{self.type}{SEPARATOR}{pk}".encode()).decode()
 
 
-def read(text: str, types: Container[str]) -> tuple[str, str]:
+def decode_node_id(text: str, types: Container[str]) -> tuple[str, str]:
     """The type, one of these, and the primary key that an id stands for; raises BadUserInputError."""
     try:
         type_, _, key = (

@@ -1,28 +1,23 @@
-"""The graph: its questions, and the schema whose text is schema.graphql."""
+"""The root query type."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
-from typing import Annotated, Any, TypeVar, cast
+from typing import Annotated, TypeVar
 
 import strawberry
-from graphql import GraphQLError, GraphQLInputObjectType, GraphQLObjectType
-from strawberry.schema.config import StrawberryConfig
-from strawberry.types.execution import ExecutionContext
 
+from gql.context import Context
 from gql.errors import BadUserInputError
-from gql.execution.declarations import Objects, graph_of
-from gql.execution.fallback import EveryRoot
+from gql.execution.declarations import RowList
 from gql.resolvers import bindings, connections
 from gql.resolvers import flows as resolvers
 from gql.resolvers.connections import ConnectionQuery, ConnectionSelection
-from gql.resolvers.flows import Selection
+from gql.resolvers.flows import FlowSelection
 from gql.schema import node_ids as identifiers
 from gql.schema.filters import FlowWhere
-from gql.schema.filters import read as where_of
+from gql.schema.filters import parse_where as where_of
 from gql.schema.types import (
     UUID,
-    UUID_SCALAR,
-    Context,
     Flow,
     FlowConnection,
     FlowEdge,
@@ -38,8 +33,8 @@ from gql.schema.types import (
     Stage,
 )
 from models.batch import Batch
-from models.database.database import Database
-from models.queries.components import Part
+from models.database import Database
+from models.queries.components import Component
 from models.queries.flows import BY_SLUG, MAX_PAGE_SIZE, FlowQuery, Ordering
 from models.queries.viewer import Viewer
 from models.search_terms import terms
@@ -108,13 +103,13 @@ class Query:
             page=page,
             page_size=page_size,
         )
-        wanted = Selection(
+        wanted = FlowSelection(
             columns=info.selected("results"), pagination=info.selected("pagination") is not None
         )
         context = info.context
         found = await resolvers.list_flows(context.database, context.viewer, query, wanted)
         pagination = Pagination(row=found.pagination) if found.pagination else None
-        return FlowPage(row={"pagination": pagination, "results": Objects(Flow, found.flows)})
+        return FlowPage(row={"pagination": pagination, "results": RowList(Flow, found.flows)})
 
     @strawberry.field(
         description="Flows between cursors: a page costs the same however deep it lies, and flows that"
@@ -155,10 +150,10 @@ class Query:
         query = ConnectionQuery(
             where=where_of("where", where or None, context.database),
             ordering=_ordering(order_by),
-            first=_given(first),
-            after=_given(after),
-            last=_given(last),
-            before=_given(before),
+            first=_given_or_none(first),
+            after=_given_or_none(after),
+            last=_given_or_none(last),
+            before=_given_or_none(before),
         )
         wanted = _connection_selection(info)
         found = await connections.connect_flows(context.database, context.viewer, query, wanted)
@@ -174,7 +169,7 @@ class Query:
         pk: Annotated[UUID, strawberry.argument(description="The stage's primary key.")],
     ) -> Stage | None:
         """The stage of this primary key."""
-        return await _one(Stage, info.context, pk, info.selected())
+        return await _find_node(Stage, info.context, pk, info.selected())
 
     @strawberry.field(
         description="The policy of this primary key; null where there is none, or none that a flow"
@@ -186,7 +181,7 @@ class Query:
         pk: Annotated[UUID, strawberry.argument(description="The policy's primary key.")],
     ) -> Policy | None:
         """The policy of this primary key."""
-        return await _one(Policy, info.context, pk, info.selected())
+        return await _find_node(Policy, info.context, pk, info.selected())
 
     @strawberry.field(
         description="What has this id; null where there is none, or none that you may see."
@@ -199,8 +194,8 @@ class Query:
         ],
     ) -> Node | None:
         """What has this id."""
-        name, pk = identifiers.read(id_, NODES)
-        return await _one(NODES[name], info.context, pk, info.selected(name))
+        name, pk = identifiers.decode_node_id(id_, NODE_TYPES)
+        return await _find_node(NODE_TYPES[name], info.context, pk, info.selected(name))
 
     @strawberry.field(
         description="The flow of this slug; null where there is none, or none that you may see."
@@ -215,7 +210,7 @@ class Query:
         columns = info.selected() or ()
         context = info.context
         found = await resolvers.find_flow(context.database, context.viewer, query, columns)
-        return next(iter(Objects(Flow, found)), None)
+        return next(iter(RowList(Flow, found)), None)
 
 
 # What the columns of an edge's flow begin with.
@@ -238,7 +233,7 @@ def _connection_selection(info: Info) -> ConnectionSelection:
     )
 
 
-def _flow_connection(found: connections.FlowConnection) -> FlowConnection:
+def _flow_connection(found: connections.FlowConnectionData) -> FlowConnection:
     """The connection that was found."""
     flows, cursors = found.flows, found.cursors or [""] * found.flows.size
     edges = {f"{NODE}{name}": values for name, values in flows.columns.items()}
@@ -251,69 +246,40 @@ def _flow_connection(found: connections.FlowConnection) -> FlowConnection:
         }
     )
     row = {
-        "edges": Objects(FlowEdge, Batch({**edges, "cursor": cursors}, flows.size)),
-        "nodes": Objects(Flow, flows),
+        "edges": RowList(FlowEdge, Batch({**edges, "cursor": cursors}, flows.size)),
+        "nodes": RowList(Flow, flows),
         "page_info": place,
         "total_count": found.total_count,
     }
     return FlowConnection(row=row)
 
 
-Find = Callable[[Database, Viewer, str, tuple[str, ...]], Awaitable[Batch]]
-FINDS: Mapping[type[Node], Find] = {
+FindNode = Callable[[Database, Viewer, str, tuple[str, ...]], Awaitable[Batch]]
+NODE_FINDERS: Mapping[type[Node], FindNode] = {
     Flow: resolvers.find_flow_by_pk,
     FlowStageBinding: bindings.find_stage_binding,
-    Stage: partial(bindings.find_part, Part.STAGE),
-    Policy: partial(bindings.find_part, Part.POLICY),
+    Stage: partial(bindings.find_component, Component.STAGE),
+    Policy: partial(bindings.find_component, Component.POLICY),
     PolicyBinding: bindings.find_policy_binding,
 }
-NODES: Mapping[str, type[Node]] = {kind.__name__: kind for kind in FINDS}
+NODE_TYPES: Mapping[str, type[Node]] = {kind.__name__: kind for kind in NODE_FINDERS}
 
 
-async def _one(
+async def _find_node(
     kind: type[N], context: Context, pk: str, columns: tuple[str, ...] | None
 ) -> N | None:
     """The object of a type and a primary key, None where the viewer may see none such."""
-    found = await FINDS[kind](context.database, context.viewer, pk, columns or ())
-    return next(iter(Objects(kind, found)), None)
+    found = await NODE_FINDERS[kind](context.database, context.viewer, pk, columns or ())
+    return next(iter(RowList(kind, found)), None)
 
 
-class Schema(strawberry.Schema):
-    """Strawberry's schema, which leaves the logging of errors to who knows the request."""
-
-    def process_errors(
-        self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None
-    ) -> None:
-        """Log nothing here."""
-
-
-def build() -> Schema:
-    """The schema of the graph."""
-    config = StrawberryConfig(scalar_map={UUID: UUID_SCALAR}, info_class=Info)
-    types = [Flow, FlowStageBinding, Stage, Policy, PolicyBinding]
-    built = Schema(query=Query, types=types, config=config, execution_context_class=EveryRoot)
-    described = cast(GraphQLObjectType, graph_of(built).type_map["__Type"])
-    # Strawberry's own fails on a list and on what is not null.
-    described.fields["isOneOf"].resolve = _is_one_of
-    return built
-
-
-def printed(schema: Schema) -> str:
-    """The schema in GraphQL's own language: what schema.graphql says."""
-    return schema.as_str() + "\n"
-
-
-def _given(value: T | None) -> T | None:
+def _given_or_none(value: T | None) -> T | None:
     """An argument's value; what is not given is None too."""
     return None if value is strawberry.UNSET else value
 
 
 def _ordering(terms: Sequence[FlowOrdering] | None) -> tuple[Ordering, ...]:
-    return tuple(Ordering.of(term.value) for term in terms or ()) or (BY_SLUG,)
-
-
-def _is_one_of(kind: Any, _info: Any) -> bool | None:
-    return kind.is_one_of if isinstance(kind, GraphQLInputObjectType) else None
+    return tuple(Ordering.parse(term.value) for term in terms or ()) or (BY_SLUG,)
 
 
 def _text(argument: str, value: str | None) -> str | None:

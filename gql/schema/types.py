@@ -2,36 +2,34 @@
 
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from enum import Enum
 from itertools import starmap
 from typing import Annotated, Any, NewType, TypeVar, cast
 
 import strawberry
 
+from gql.context import Context
 from gql.diagram import loading, mermaid
-from gql.diagram.flow import Head
+from gql.diagram.flow import FlowSummary
 from gql.errors import BadUserInputError
 from gql.execution.declarations import (
-    METADATA,
-    Known,
-    Load,
-    Object,
+    METADATA_KEY,
+    EnumConverter,
+    LoadRelation,
     Relation,
-    column,
-    embedded,
-    loaded,
-    made,
-    related,
+    RowObject,
+    column_field,
+    computed_field,
+    joined_field,
+    load_relation,
+    relation_field,
 )
-from gql.execution.selection import selected
+from gql.execution.selection import selected_columns
 from gql.resolvers import bindings
 from gql.resolvers import urls as presentation
 from gql.schema.node_ids import GlobalId
 from models.batch import Grouped
-from models.database.database import Database
-from models.queries.components import Part
-from models.queries.viewer import Viewer
+from models.queries.components import Component
 from models.tables.flow import (
     FlowAuthentication,
     FlowDeniedAction,
@@ -46,22 +44,12 @@ E = TypeVar("E", bound=Enum)
 UUID = NewType("UUID", str)
 
 
-@dataclass(frozen=True, slots=True)
-class Context:
-    """What resolvers know of a request."""
-
-    database: Database
-    viewer: Viewer
-    # What loads for graphql-core; a plan needs none.
-    loaders: dict[Any, Any] = field(default_factory=dict[Any, Any])
-
-
 class Info(strawberry.Info[Context, None]):
     """What resolvers know of a request, and of what is selected."""
 
     def selected(self, *path: str) -> tuple[str, ...] | None:
         """The columns that the fields selected below a path are told from; None if it is not."""
-        return selected(self, *path)
+        return selected_columns(self, *path)
 
 
 def parse_uuid(value: object) -> str:
@@ -81,14 +69,14 @@ UUID_SCALAR = strawberry.scalar(
 )
 
 
-def describe(enum: type[E], description: str, values: Mapping[E, str]) -> None:
+def register_enum(enum: type[E], description: str, values: Mapping[E, str]) -> None:
     """Make one of authentik's enums a GraphQL enum, with a description for each value."""
     described = cast(Any, strawberry.enum(enum, description=description))
     for value in described.__strawberry_definition__.values:
         value.description = values[enum[value.name]]
 
 
-describe(
+register_enum(
     FlowDesignation,
     "What a flow is for.",
     {
@@ -101,7 +89,7 @@ describe(
         FlowDesignation.STAGE_CONFIGURATION: "Changes what somebody has set up.",
     },
 )
-describe(
+register_enum(
     FlowLayout,
     "How a flow's pages are laid out.",
     {
@@ -116,7 +104,7 @@ describe(
         ),
     },
 )
-describe(
+register_enum(
     FlowDeniedAction,
     "What happens when a policy denies somebody a flow.",
     {
@@ -127,7 +115,7 @@ describe(
         FlowDeniedAction.CONTINUE: "Goes on to where the person came from.",
     },
 )
-describe(
+register_enum(
     FlowAuthentication,
     "Who may start a flow.",
     {
@@ -140,7 +128,7 @@ describe(
         FlowAuthentication.REQUIRE_TOKEN: "Only who brings a token for the flow.",
     },
 )
-describe(
+register_enum(
     PolicyEngineMode,
     "How the results of several policies make one.",
     {
@@ -150,7 +138,7 @@ describe(
 )
 
 
-describe(
+register_enum(
     InvalidResponseAction,
     "What a flow does when a stage is answered wrongly.",
     {
@@ -190,7 +178,7 @@ class FlowOrdering(Enum):
     BACKGROUND_DESC = "-background"
 
 
-describe(
+register_enum(
     FlowOrdering,
     "What flows are sorted by, as it is stored; the slug always breaks the last tie.",
     {
@@ -203,18 +191,18 @@ describe(
 
 
 @strawberry.type(description="Where a page lies among all; pages and indexes count from 1.")
-class Pagination(Object):
+class Pagination(RowObject):
     """Where a page lies among all."""
 
-    next: int = column("next", "The next page's number, 0 where there is none.")
-    previous: int = column("previous", "The previous page's number, 0 where there is none.")
-    count: int = column("count", "How many flows there are on all pages.")
-    current: int = column("current", "This page's number.")
-    total_pages: int = column("total_pages", "How many pages there are, at least 1.")
-    start_index: int = column(
+    next: int = column_field("next", "The next page's number, 0 where there is none.")
+    previous: int = column_field("previous", "The previous page's number, 0 where there is none.")
+    count: int = column_field("count", "How many flows there are on all pages.")
+    current: int = column_field("current", "This page's number.")
+    total_pages: int = column_field("total_pages", "How many pages there are, at least 1.")
+    start_index: int = column_field(
         "start_index", "The place of this page's first flow among all, 0 where there is none."
     )
-    end_index: int = column(
+    end_index: int = column_field(
         "end_index", "The place of this page's last flow among all, 0 where there is none."
     )
 
@@ -224,7 +212,7 @@ def background_url(background: str, context: Context) -> str:
     return presentation.background_url(background, context.database.schema)
 
 
-def of_viewer(load: Callable[..., Any], *given: Any) -> Load:
+def for_viewer(load: Callable[..., Any], *given: Any) -> LoadRelation:
     """A resolver, asked for many parents as who asks."""
 
     async def found(
@@ -235,41 +223,41 @@ def of_viewer(load: Callable[..., Any], *given: Any) -> Load:
     return found
 
 
-async def diagrams(context: Context, rows: Sequence[tuple[Any, ...]]) -> Sequence[str]:
+async def render_diagrams(context: Context, rows: Sequence[tuple[Any, ...]]) -> Sequence[str]:
     """Flows, of which such rows tell, as pictures."""
-    flows = list(starmap(Head, rows))
-    found = await loading.of_flows(context.database, context.viewer, flows)
-    return list(map(mermaid.written, found))
+    flows = list(starmap(FlowSummary, rows))
+    found = await loading.build_diagrams(context.database, context.viewer, flows)
+    return list(map(mermaid.render, found))
 
 
-def identified(type_: str) -> Any:
+def id_field(type_: str) -> Any:
     """The field `id` of a type of nodes."""
-    return column("pk", "The id that `node` takes, opaque.", GlobalId(type_))
+    return column_field("pk", "The id that `node` takes, opaque.", GlobalId(type_))
 
 
-def flows_using(part: Part, description: str) -> Any:
+def flows_field(part: Component, description: str) -> Any:
     """The field `flows` of a stage or a policy."""
-    relation = Relation("pk", lambda: Flow, of_viewer(bindings.flows_using, part))
+    relation = Relation("pk", lambda: Flow, for_viewer(bindings.list_flows_using, part))
 
     async def flows(
-        root: Object,
+        root: RowObject,
         info: Info,
         first: Annotated[
             int, strawberry.argument(description="How many flows at most, from 0 to 100.")
         ] = 20,
     ) -> Any:
-        return await loaded(relation, root, info, {"first": first})
+        return await load_relation(relation, root, info, {"first": first})
 
     return strawberry.field(
-        cast(Any, flows), description=description, metadata={METADATA: relation}
+        cast(Any, flows), description=description, metadata={METADATA_KEY: relation}
     )
 
 
 @strawberry.interface(description="What has an id, by which it can be asked for again.")
-class Node(Object):
+class Node(RowObject):
     """What has an id."""
 
-    id: strawberry.ID = column("pk", "The id that `node` takes, opaque.")
+    id: strawberry.ID = column_field("pk", "The id that `node` takes, opaque.")
 
 
 @strawberry.type(
@@ -278,70 +266,72 @@ class Node(Object):
 class Flow(Node):
     """A flow, told from its stored row."""
 
-    id: strawberry.ID = identified("Flow")
-    pk: UUID = column("pk", "The primary key.")
-    policybindingmodel_ptr_id: UUID = column(
+    id: strawberry.ID = id_field("Flow")
+    pk: UUID = column_field("pk", "The primary key.")
+    policybindingmodel_ptr_id: UUID = column_field(
         "policybindingmodel_ptr_id", "The key that policies are bound to; differs from `pk`."
     )
-    name: str = column("name", "The name that administrators see.")
-    slug: str = column("slug", "The name in URLs: letters, digits, `-` and `_`; unique.")
-    title: str = column("title", "The heading that the person sees.")
-    designation: FlowDesignation | None = column(
+    name: str = column_field("name", "The name that administrators see.")
+    slug: str = column_field("slug", "The name in URLs: letters, digits, `-` and `_`; unique.")
+    title: str = column_field("title", "The heading that the person sees.")
+    designation: FlowDesignation | None = column_field(
         "designation",
         "What the flow is for; null with an error where unknown.",
-        Known(FlowDesignation),
+        EnumConverter(FlowDesignation),
     )
-    background: str = column(
+    background: str = column_field(
         "background", "The URL of the picture behind the flow.", background_url
     )
-    stages: list[UUID] = column(
+    stages: list[UUID] = column_field(
         "stages",
         "The stages' primary keys in the order they run; one bound twice is here twice.",
     )
-    policies: list[UUID] = column(
+    policies: list[UUID] = column_field(
         "policies",
         "The primary keys of the policies bound to the flow, disabled ones too, in order.",
     )
-    cache_count: int = column("cache_count", "How many plans of the flow are cached.")
-    policy_engine_mode: PolicyEngineMode | None = column(
+    cache_count: int = column_field("cache_count", "How many plans of the flow are cached.")
+    policy_engine_mode: PolicyEngineMode | None = column_field(
         "policy_engine_mode",
         "Whether all or any policies must pass; null with an error where unknown.",
-        Known(PolicyEngineMode),
+        EnumConverter(PolicyEngineMode),
     )
-    compatibility_mode: bool = column(
+    compatibility_mode: bool = column_field(
         "compatibility_mode", "Whether pages are rendered for old password managers."
     )
-    export_url: str = column(
+    export_url: str = column_field(
         "slug", "The path that exports the flow as a blueprint.", presentation.export_url
     )
-    layout: FlowLayout | None = column(
-        "layout", "How pages are laid out; null with an error where unknown.", Known(FlowLayout)
+    layout: FlowLayout | None = column_field(
+        "layout",
+        "How pages are laid out; null with an error where unknown.",
+        EnumConverter(FlowLayout),
     )
-    denied_action: FlowDeniedAction | None = column(
+    denied_action: FlowDeniedAction | None = column_field(
         "denied_action",
         "What happens when a policy denies access; null with an error where unknown.",
-        Known(FlowDeniedAction),
+        EnumConverter(FlowDeniedAction),
     )
-    authentication: FlowAuthentication | None = column(
+    authentication: FlowAuthentication | None = column_field(
         "authentication",
         "Who may start the flow; null with an error where unknown.",
-        Known(FlowAuthentication),
+        EnumConverter(FlowAuthentication),
     )
-    stage_bindings: list["FlowStageBinding"] = related(
+    stage_bindings: list["FlowStageBinding"] = relation_field(
         "pk",
         lambda: FlowStageBinding,
-        of_viewer(bindings.stage_bindings),
+        for_viewer(bindings.list_stage_bindings),
         "How the flow is put together, in the order it runs.",
     )
-    policy_bindings: list["PolicyBinding"] = related(
+    policy_bindings: list["PolicyBinding"] = relation_field(
         "policybindingmodel_ptr_id",
         lambda: PolicyBinding,
-        of_viewer(bindings.policy_bindings),
+        for_viewer(bindings.list_policy_bindings),
         "What decides who may walk through the flow, in order.",
     )
-    diagram: str = made(
-        Head._fields,
-        diagrams,
+    diagram: str = computed_field(
+        FlowSummary._fields,
+        render_diagrams,
         "The flow as a picture, the text of a Mermaid flowchart: its stages in the order they run, and"
         " on the way the policies, groups and users that decide.",
     )
@@ -351,26 +341,26 @@ class Flow(Node):
 class FlowStageBinding(Node):
     """A stage's place in a flow."""
 
-    id: strawberry.ID = identified("FlowStageBinding")
-    pk: UUID = column("pk", "The primary key.")
-    order: int = column("order", "What the bindings of a flow are sorted by, lowest first.")
-    evaluate_on_plan: bool = column(
+    id: strawberry.ID = id_field("FlowStageBinding")
+    pk: UUID = column_field("pk", "The primary key.")
+    order: int = column_field("order", "What the bindings of a flow are sorted by, lowest first.")
+    evaluate_on_plan: bool = column_field(
         "evaluate_on_plan", "Whether its policies are asked when the flow is planned."
     )
-    re_evaluate_policies: bool = column(
+    re_evaluate_policies: bool = column_field(
         "re_evaluate_policies", "Whether its policies are asked when the stage is about to run."
     )
-    invalid_response_action: InvalidResponseAction | None = column(
+    invalid_response_action: InvalidResponseAction | None = column_field(
         "invalid_response_action",
         "What the flow does when the stage is answered wrongly; null with an error where unknown.",
-        Known(InvalidResponseAction),
+        EnumConverter(InvalidResponseAction),
     )
-    stage: "Stage" = embedded("stage", lambda: Stage, "The stage.")
-    flow: Flow = embedded("flow", lambda: Flow, "The flow.")
-    policy_bindings: list["PolicyBinding"] = related(
+    stage: "Stage" = joined_field("stage", lambda: Stage, "The stage.")
+    flow: Flow = joined_field("flow", lambda: Flow, "The flow.")
+    policy_bindings: list["PolicyBinding"] = relation_field(
         "policybindingmodel_ptr_id",
         lambda: PolicyBinding,
-        of_viewer(bindings.policy_bindings),
+        for_viewer(bindings.list_policy_bindings),
         "What decides whether the stage is shown, in order.",
     )
 
@@ -379,15 +369,15 @@ class FlowStageBinding(Node):
 class Stage(Node):
     """One step."""
 
-    id: strawberry.ID = identified("Stage")
-    pk: UUID = column("pk", "The primary key.")
-    name: str = column("name", "The name that administrators see; unique.")
-    type: str | None = column(
+    id: strawberry.ID = id_field("Stage")
+    pk: UUID = column_field("pk", "The primary key.")
+    name: str = column_field("name", "The name that administrators see; unique.")
+    type: str | None = column_field(
         "type",
         "The blueprint model, such as `authentik_stages_password.passwordstage`; null where unknown.",
     )
-    flows: list[Flow] = flows_using(
-        Part.STAGE, "The flows that use the stage, by slug, each once; those that you may see."
+    flows: list[Flow] = flows_field(
+        Component.STAGE, "The flows that use the stage, by slug, each once; those that you may see."
     )
 
 
@@ -395,38 +385,38 @@ class Stage(Node):
 class Policy(Node):
     """A rule."""
 
-    id: strawberry.ID = identified("Policy")
-    pk: UUID = column("pk", "The primary key.")
-    name: str = column("name", "The name that administrators see; unique.")
-    type: str | None = column(
+    id: strawberry.ID = id_field("Policy")
+    pk: UUID = column_field("pk", "The primary key.")
+    name: str = column_field("name", "The name that administrators see; unique.")
+    type: str | None = column_field(
         "type",
         "The blueprint model, such as `authentik_policies_expression.expressionpolicy`; null where"
         " unknown.",
     )
-    execution_logging: bool = column(
+    execution_logging: bool = column_field(
         "execution_logging", "Whether each of its decisions is logged."
     )
-    flows: list[Flow] = flows_using(
-        Part.POLICY,
+    flows: list[Flow] = flows_field(
+        Component.POLICY,
         "The flows that use the policy, bound to themselves or to one of their stage bindings, by"
         " slug, each once; those that you may see.",
     )
 
 
 @strawberry.type(description="Users with the same rights.")
-class Group(Object):
+class Group(RowObject):
     """Users with the same rights."""
 
-    pk: UUID = column("pk", "The primary key.")
-    name: str = column("name", "The name; unique.")
+    pk: UUID = column_field("pk", "The primary key.")
+    name: str = column_field("name", "The name; unique.")
 
 
 @strawberry.type(description="Somebody, or some program, that has an account.")
-class User(Object):
+class User(RowObject):
     """Who has an account."""
 
-    pk: int = column("pk", "The primary key.")
-    name: str = column("name", "The name that is displayed.")
+    pk: int = column_field("pk", "The primary key.")
+    name: str = column_field("name", "The name that is displayed.")
 
 
 @strawberry.type(
@@ -435,59 +425,59 @@ class User(Object):
 class PolicyBinding(Node):
     """What decides."""
 
-    id: strawberry.ID = identified("PolicyBinding")
-    pk: UUID = column("pk", "The primary key.")
-    order: int = column("order", "What the bindings of a target are sorted by, lowest first.")
-    enabled: bool = column("enabled", "Whether it is asked at all.")
-    negate: bool = column("negate", "Whether its result is turned round.")
-    timeout: int = column("timeout", "Seconds after which a policy is given up.")
-    failure_result: bool = column("failure_result", "The result where a policy fails.")
-    policy: Policy | None = embedded("policy", lambda: Policy, "The policy, if it is one.")
-    group: Group | None = embedded(
+    id: strawberry.ID = id_field("PolicyBinding")
+    pk: UUID = column_field("pk", "The primary key.")
+    order: int = column_field("order", "What the bindings of a target are sorted by, lowest first.")
+    enabled: bool = column_field("enabled", "Whether it is asked at all.")
+    negate: bool = column_field("negate", "Whether its result is turned round.")
+    timeout: int = column_field("timeout", "Seconds after which a policy is given up.")
+    failure_result: bool = column_field("failure_result", "The result where a policy fails.")
+    policy: Policy | None = joined_field("policy", lambda: Policy, "The policy, if it is one.")
+    group: Group | None = joined_field(
         "group", lambda: Group, "The group whose members pass, if it is one."
     )
-    user: User | None = embedded("user", lambda: User, "The user who passes, if it is one.")
+    user: User | None = joined_field("user", lambda: User, "The user who passes, if it is one.")
 
 
 @strawberry.type(description="A page of flows.")
-class FlowPage(Object):
+class FlowPage(RowObject):
     """A page of flows."""
 
-    pagination: Pagination = column("pagination", "Where this page lies among all.")
-    results: list[Flow] = column("results", "The flows of this page.")
+    pagination: Pagination = column_field("pagination", "Where this page lies among all.")
+    results: list[Flow] = column_field("results", "The flows of this page.")
 
 
 @strawberry.type(description="A flow's place in a connection.")
-class FlowEdge(Object):
+class FlowEdge(RowObject):
     """A flow's place in a connection."""
 
-    cursor: str = column("cursor", "What `after` and `before` take, opaque.")
-    node: Flow = embedded("node", lambda: Flow, "The flow.")
+    cursor: str = column_field("cursor", "What `after` and `before` take, opaque.")
+    node: Flow = joined_field("node", lambda: Flow, "The flow.")
 
 
 @strawberry.type(description="Where a page of a connection lies.")
-class PageInfo(Object):
+class PageInfo(RowObject):
     """Where a page lies."""
 
-    has_next_page: bool = column("has_next_page", "Whether there are flows behind this page.")
-    has_previous_page: bool = column(
+    has_next_page: bool = column_field("has_next_page", "Whether there are flows behind this page.")
+    has_previous_page: bool = column_field(
         "has_previous_page", "Whether there are flows before this page."
     )
-    start_cursor: str | None = column(
+    start_cursor: str | None = column_field(
         "start_cursor", "The cursor of the page's first flow, null where there is none."
     )
-    end_cursor: str | None = column(
+    end_cursor: str | None = column_field(
         "end_cursor", "The cursor of the page's last flow, null where there is none."
     )
 
 
 @strawberry.type(description="A page of flows between cursors.")
-class FlowConnection(Object):
+class FlowConnection(RowObject):
     """A page of flows between cursors."""
 
-    edges: list[FlowEdge] = column("edges", "The flows of this page, with their cursors.")
-    nodes: list[Flow] = column("nodes", "The flows of this page.")
-    page_info: PageInfo = column("page_info", "Where this page lies.")
-    total_count: int = column(
+    edges: list[FlowEdge] = column_field("edges", "The flows of this page, with their cursors.")
+    nodes: list[Flow] = column_field("nodes", "The flows of this page.")
+    page_info: PageInfo = column_field("page_info", "Where this page lies.")
+    total_count: int = column_field(
         "total_count", "How many flows there are that `where` admits; costs a count."
     )

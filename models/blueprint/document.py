@@ -122,7 +122,7 @@ Loader.add_constructor("!Find", _find)
 cast(Any, Loader).add_multi_constructor("!", _other_tag)
 
 
-def files(paths: Iterable[Path]) -> Sequence[Path]:
+def find_files(paths: Iterable[Path]) -> Sequence[Path]:
     """The files named, and the YAML files in the folders named, each folder's in order."""
     return [found for path in paths for found in _files_of(path)]
 
@@ -137,7 +137,7 @@ def _files_of(path: Path) -> Sequence[Path]:
     return found
 
 
-def read(path: Path) -> Sequence[Entry]:
+def read_entries(path: Path) -> Sequence[Entry]:
     """The entries of a file, in order; raises BlueprintError."""
     text = _text(path)
     try:

@@ -40,7 +40,7 @@ Dumper.add_representer(KeyOf, _represent_key_of)
 Dumper.add_representer(Find, _represent_find)
 
 
-def document(
+def build_document(
     flow: FlowRow, stages: Sequence[StageBindingRow], policies: Sequence[PolicyBindingRow]
 ) -> Sequence[Line]:
     """The entries of a flow with all that is bound to it, what is referred to first.
@@ -59,7 +59,7 @@ def document(
     ]
 
 
-def written(lines: Sequence[Line]) -> str:
+def dump(lines: Sequence[Line]) -> str:
     """The YAML text of a blueprint with these entries."""
     name = next(line["attrs"]["name"] for line in lines if not isinstance(line, str))
     head = _yaml({"version": VERSION, "metadata": {"name": name}})

@@ -15,9 +15,9 @@ from sqlalchemy.orm import Session
 from models.blueprint import document
 from models.blueprint.document import Entry, Tag
 from models.blueprint.kinds import PARENT_FIELD, PHASES, REQUIRED, Field, Kind, kind_of
-from models.blueprint.references import LeftOutError, References, foreign_models
+from models.blueprint.references import References, SkippedEntryError, foreign_models
 from models.blueprint.values import ValueProblemError, pk
-from models.database.database import Database
+from models.database import Database
 from models.tables.columns import Table
 from models.tables.flow import Flow, FlowStageBinding, PolicyBindingModel
 from models.tables.policy import Policy, PolicyBinding
@@ -26,7 +26,7 @@ Values = Mapping[str, Any]
 
 
 @dataclass(slots=True)
-class Report:
+class ImportReport:
     """What a run did: entries by what became of them, and models it does not store."""
 
     created: int = 0
@@ -36,18 +36,20 @@ class Report:
     left_out: list[str] = field(default_factory=list[str])
 
 
-async def import_blueprints(database: Database, paths: Sequence[Path]) -> Report:
+async def import_blueprints(database: Database, paths: Sequence[Path]) -> ImportReport:
     """Import files and folders in one transaction; raises BlueprintError, and writes nothing."""
-    entries = [entry for path in document.files(paths) for entry in document.read(path)]
+    entries = [
+        entry for path in document.find_files(paths) for entry in document.read_entries(path)
+    ]
     async with database.transaction() as connection:
         return await connection.run_sync(_import, entries)
 
 
-def _import(connection: Connection, entries: Sequence[Entry]) -> Report:
+def _import(connection: Connection, entries: Sequence[Entry]) -> ImportReport:
     foreign = [entry for entry in entries if kind_of(entry.model) is None]
-    report = Report(skipped=Counter(entry.model for entry in foreign))
+    report = ImportReport(skipped=Counter(entry.model for entry in foreign))
     with Session(connection) as session:
-        run = _Run(session, References(session, foreign_models(foreign)), report)
+        run = _ImportRun(session, References(session, foreign_models(foreign)), report)
         for phase in PHASES:
             for entry, kind in _stored(entries):
                 if kind.table in phase:
@@ -63,10 +65,10 @@ def _stored(entries: Sequence[Entry]) -> Iterator[tuple[Entry, Kind]]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Run:
+class _ImportRun:
     session: Session
     references: References
-    report: Report
+    report: ImportReport
 
     def take(self, entry: Entry, kind: Kind) -> None:
         """Store one entry; whatever is wrong with it is told with its place."""
@@ -77,7 +79,7 @@ class _Run:
                 self.report.skipped[entry.model] += 1
         except ValueProblemError as problem:
             raise entry.error(str(problem)) from None
-        except LeftOutError as reason:
+        except SkippedEntryError as reason:
             self.report.left_out.append(str(entry.error(f"left out, since {reason}")))
         except IntegrityError:
             raise entry.error(

@@ -42,7 +42,7 @@ PK_CHECKS: Mapping[type[Table], values.Check] = {User: values.integer}
 PKS = {kind.table: kind.pk for kind in (FLOW, STAGE, POLICY, STAGE_BINDING, GROUP, USER, PARENT)}
 
 
-class LeftOutError(Exception):
+class SkippedEntryError(Exception):
     """A reference to something that FlowQL does not import, so that its entry is left out."""
 
 
@@ -133,10 +133,10 @@ class References:
 
     def _missing(self, entry: Entry, value: Any, target: type[Table]) -> Exception:
         if target in READERS:
-            return LeftOutError(f"its {READERS[target]} is not in this database")
+            return SkippedEntryError(f"its {READERS[target]} is not in this database")
         foreign = self._foreign_model(entry, value)
         if foreign is not None and target is PolicyBindingModel:
-            return LeftOutError(f"it is bound to {foreign}, which FlowQL does not store")
+            return SkippedEntryError(f"it is bound to {foreign}, which FlowQL does not store")
         if foreign is not None:
             return ValueProblemError(f"refers to {foreign}, which FlowQL does not store")
         return ValueProblemError(_not_found(value))

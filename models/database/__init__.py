@@ -1,1 +1,11 @@
-"""Connections to databases."""
+"""Databases: opened, read, written in transactions and closed."""
+
+from models.database.database import (
+    CONNECTION_ERRORS,
+    READ_ONLY_MESSAGE,
+    Database,
+    migrate,
+    open_database,
+)
+
+__all__ = ["CONNECTION_ERRORS", "READ_ONLY_MESSAGE", "Database", "migrate", "open_database"]

@@ -90,7 +90,7 @@ class PostgreSQLServer:
 Address = SQLiteFile | PostgreSQLServer
 
 
-def parse(url: str) -> Address:
+def parse_address(url: str) -> Address:
     """The address in a URL; raises DatabaseError without ever quoting a password."""
     scheme = url.partition(":")[0]
     if scheme == "sqlite":

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Column
 
-from models.database.statement import Plain
+from models.database.statement import RawSQL
 from models.errors import DatabaseError
 from models.tables.cached_plan import CacheEntry, PlanKeys
 from models.tables.child_table import ChildTable
@@ -19,13 +19,13 @@ CACHE_TABLE: str = CacheEntry.__tablename__
 # Since 2026.8, and read nowhere.
 OPTIONAL_COLUMNS = {(PolicyBinding.__tablename__, name) for name in ("expires", "expiring")}
 
-ON_SQLITE = Plain(
+ON_SQLITE = RawSQL(
     "SELECT master.name, info.name, 1 FROM sqlite_master AS master"
     " JOIN pragma_table_info(master.name) AS info"
     " WHERE master.type = 'table'"
 )
 # Not information_schema, which is silent about columns that the role may not read.
-ON_POSTGRESQL = Plain(
+ON_POSTGRESQL = RawSQL(
     "SELECT relname::text, attname::text, has_column_privilege(class.oid, attnum, 'SELECT')"
     " FROM pg_catalog.pg_class AS class"
     " JOIN pg_catalog.pg_namespace AS namespace ON namespace.oid = relnamespace"
@@ -36,7 +36,7 @@ ON_POSTGRESQL = Plain(
 
 # How the keys of the cache are sorted: whether the primary key's index compares bytes, and whether
 # there is one beside it that does. JSON tells of columns that older versions lack.
-KEY_INDEXES = Plain(
+KEY_INDEXES = RawSQL(
     "SELECT CASE WHEN class.collname = 'default' THEN"
     " to_jsonb(base) ->> 'datlocprovider' = 'b' OR base.datcollate IN ('C', 'POSIX')"
     " AND coalesce(to_jsonb(base) ->> 'datlocprovider', 'c') = 'c'"
@@ -60,23 +60,23 @@ class Catalog:
     plan_keys: PlanKeys
 
     @property
-    def is_ours(self) -> bool:
+    def is_flowql(self) -> bool:
         """Whether FlowQL's own migrations made these tables."""
         return VERSION_TABLE in self.tables and any(
             name.startswith(OUR_PREFIX) for name in self.tables
         )
 
     @property
-    def is_authentiks(self) -> bool:
+    def is_authentik(self) -> bool:
         """Whether authentik made these tables."""
-        return "authentik_flows_flow" in self.tables and not self.is_ours
+        return "authentik_flows_flow" in self.tables and not self.is_flowql
 
     @property
     def has_cached_plans(self) -> bool:
         """Whether authentik's cache is in the database."""
         return CACHE_TABLE in self.tables
 
-    def children(self, key: str) -> tuple[ChildTable, ...]:
+    def child_tables(self, key: str) -> tuple[ChildTable, ...]:
         """The tables of stage or policy types that may be read, by name."""
         named = sorted(self.tables.items())
         return tuple(ChildTable(name, key) for name, columns in named if columns.get(key))
@@ -102,7 +102,7 @@ class Catalog:
                 )
 
 
-def from_rows(rows: Iterable[Any], indexes: Sequence[Any]) -> Catalog:
+def build_catalog(rows: Iterable[Any], indexes: Sequence[Any]) -> Catalog:
     """The catalog in rows of (table, column, may be read) and in KEY_INDEXES' row, if there is one."""
     tables: dict[str, dict[str, bool]] = {}
     for table, column, readable in rows:

@@ -13,13 +13,13 @@ from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from models import migrations
-from models.cache import Store
+from models.cache import SegmentedLRU
 from models.database import catalog, postgresql, sqlite
-from models.database.address import Address, SQLiteFile, parse
+from models.database.address import Address, SQLiteFile, parse_address
 from models.database.catalog import Catalog
 from models.database.postgresql import PostgreSQLReader
 from models.database.sqlite import SQLiteReader
-from models.database.statement import Plain, Question, Rows, Statement, compiled
+from models.database.statement import RawSQL, Rows, SelectBuilder, Statement, compile_select
 from models.errors import DatabaseError
 
 # What a driver says when it cannot connect, or loses the connection.
@@ -32,10 +32,12 @@ CONNECTION_ERRORS = (
     sqlite3.Error,
     SQLAlchemyError,
 )
-ONLY_READ = "the database is authentik's own, which FlowQL only reads"
-USAGE = Plain("SELECT has_schema_privilege(oid, 'USAGE') FROM pg_namespace WHERE nspname = :schema")
-SESSION = Plain("SELECT current_schema()::text, current_setting('transaction_read_only')")
-VERSION = Plain(f"SELECT version_num FROM {catalog.VERSION_TABLE}")  # noqa: S608 - a constant
+READ_ONLY_MESSAGE = "the database is authentik's own, which FlowQL only reads"
+USAGE = RawSQL(
+    "SELECT has_schema_privilege(oid, 'USAGE') FROM pg_namespace WHERE nspname = :schema"
+)
+SESSION = RawSQL("SELECT current_schema()::text, current_setting('transaction_read_only')")
+VERSION = RawSQL(f"SELECT version_num FROM {catalog.VERSION_TABLE}")  # noqa: S608 - a constant
 # How many kinds of SELECT are kept compiled.
 MAX_STATEMENTS = 500
 NO_VALUES: Mapping[str, Any] = {}
@@ -66,26 +68,30 @@ class Database:
     engine: AsyncEngine
     schema: str
     catalog: Catalog
-    statements: Store[Question, Statement] = field(default_factory=lambda: Store(MAX_STATEMENTS))
+    statements: SegmentedLRU[SelectBuilder, Statement] = field(
+        default_factory=lambda: SegmentedLRU(MAX_STATEMENTS)
+    )
 
     @property
-    def is_ours(self) -> bool:
+    def is_flowql(self) -> bool:
         """Whether FlowQL made the tables, and may write them."""
-        return self.catalog.is_ours
+        return self.catalog.is_flowql
 
-    def stored_key(self, key: str) -> str:
+    def stored_token_key(self, key: str) -> str:
         """A token's key as the database keeps it: authentik in plain text, FlowQL as a digest.
 
         The mark in front makes a stored digest, presented as a key, no key.
         """
-        return f"sha256${hashlib.sha256(key.encode()).hexdigest()}" if self.is_ours else key
+        return f"sha256${hashlib.sha256(key.encode()).hexdigest()}" if self.is_flowql else key
 
-    async def read(self, question: Question, values: Mapping[str, Any] = NO_VALUES) -> Rows:
+    async def read(self, question: SelectBuilder, values: Mapping[str, Any] = NO_VALUES) -> Rows:
         """All rows of one SELECT."""
         statement = self._statement(question)
         return statement.rows(await self._fetch(statement, values))
 
-    async def columns(self, question: Question, values: Mapping[str, Any]) -> list[Sequence[Any]]:
+    async def columns(
+        self, question: SelectBuilder, values: Mapping[str, Any]
+    ) -> list[Sequence[Any]]:
         """All rows of one SELECT, as its columns; none where there is no row."""
         statement = self._statement(question)
         return statement.columns(await self._fetch(statement, values))
@@ -93,10 +99,10 @@ class Database:
     async def _fetch(self, statement: Statement, values: Mapping[str, Any]) -> Rows:
         return await self.reader.fetch(statement, statement.arguments(values))
 
-    def _statement(self, question: Question) -> Statement:
+    def _statement(self, question: SelectBuilder) -> Statement:
         statement = self.statements.get(question)
         if statement is None:
-            statement = compiled(question, self.reader.dialect)
+            statement = compile_select(question, self.reader.dialect)
             self.statements.put(question, statement)
         return statement
 
@@ -117,7 +123,7 @@ async def open_database(url: str, schema: str = "public", *, writable: bool = Fa
 
     Read-only unless `writable`; authentik's database never is. Raises DatabaseError.
     """
-    address = parse(url)
+    address = parse_address(url)
     if isinstance(address, SQLiteFile) and not address.path.is_file():
         raise DatabaseError(f"there is no database at {address}: create it with 'flowql migrate'")
     reader = _reader(address, schema)
@@ -132,13 +138,13 @@ async def open_database(url: str, schema: str = "public", *, writable: bool = Fa
 
 async def migrate(url: str, schema: str = "public") -> None:
     """Create or upgrade the tables of FlowQL's own database; raises DatabaseError."""
-    address = parse(url)
+    address = parse_address(url)
     if isinstance(address, SQLiteFile) and not address.path.parent.is_dir():
         raise DatabaseError(f"there is no folder {address.path.parent} for the database")
     engine = _engine(address, schema, writable=True)
     try:
         found = await _catalog_of(address, schema)
-        if found.is_authentiks:
+        if found.is_authentik:
             raise DatabaseError(f"schema {schema!r} is authentik's own, which is never migrated")
         async with _transaction(engine) as connection:
             await _check_folding(connection)
@@ -168,8 +174,8 @@ def _reader(address: Address, schema: str) -> Reader:
 
 def _engine(address: Address, schema: str, *, writable: bool) -> AsyncEngine:
     if isinstance(address, SQLiteFile):
-        return sqlite.engine(address.path, writable=writable)
-    return postgresql.engine(address, schema, writable=writable)
+        return sqlite.create_engine(address.path, writable=writable)
+    return postgresql.create_engine(address, schema, writable=writable)
 
 
 async def _catalog_of(address: Address, schema: str) -> Catalog:
@@ -183,10 +189,10 @@ async def _catalog_of(address: Address, schema: str) -> Catalog:
 async def _catalog(reader: Reader, address: Address, schema: str) -> Catalog:
     try:
         if isinstance(address, SQLiteFile):
-            return catalog.from_rows(await _read(reader, catalog.ON_SQLITE), ())
+            return catalog.build_catalog(await _read(reader, catalog.ON_SQLITE), ())
         await _check_session(reader, schema)
         rows = await _read(reader, catalog.ON_POSTGRESQL, schema=schema)
-        return catalog.from_rows(
+        return catalog.build_catalog(
             rows, await _read(reader, catalog.KEY_INDEXES, cache=catalog.CACHE_TABLE)
         )
     # The driver says so of a parameter that it cannot read.
@@ -195,9 +201,9 @@ async def _catalog(reader: Reader, address: Address, schema: str) -> Catalog:
         raise DatabaseError(f"cannot open the database, {address}: {reason}") from error
 
 
-async def _read(reader: Reader, question: Question, **values: Any) -> Rows:
+async def _read(reader: Reader, question: SelectBuilder, **values: Any) -> Rows:
     """All rows of a SELECT that is asked once."""
-    statement = compiled(question, reader.dialect)
+    statement = compile_select(question, reader.dialect)
     return statement.rows(await reader.fetch(statement, statement.arguments(values)))
 
 
@@ -220,12 +226,12 @@ async def _check_session(reader: Reader, schema: str) -> None:
 
 
 async def _check(reader: Reader, found: Catalog, *, writable: bool) -> None:
-    if found.is_ours:
+    if found.is_flowql:
         await _check_version(reader)
-    elif not found.is_authentiks:
+    elif not found.is_authentik:
         raise DatabaseError("the database is empty: create its tables with 'flowql migrate'")
     elif writable:
-        raise DatabaseError(ONLY_READ)
+        raise DatabaseError(READ_ONLY_MESSAGE)
     else:
         found.check_authentik()
 

@@ -101,7 +101,7 @@ class PostgreSQLReader:
         return await _connected(self._address, self._settings)
 
 
-def engine(address: PostgreSQLServer, schema: str, *, writable: bool) -> AsyncEngine:
+def create_engine(address: PostgreSQLServer, schema: str, *, writable: bool) -> AsyncEngine:
     """What runs transactions, which write only where that is wanted."""
 
     async def connect() -> asyncpg.Connection:

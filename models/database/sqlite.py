@@ -172,7 +172,7 @@ class SQLiteReader:
             self._slow.add(text)
 
 
-def engine(path: Path, *, writable: bool) -> AsyncEngine:
+def create_engine(path: Path, *, writable: bool) -> AsyncEngine:
     """What runs transactions, which write only where that is wanted."""
     made = create_async_engine(URL.create(DRIVER, database=str(path)), hide_parameters=True)
     event.listen(made.sync_engine, "connect", partial(_prepare, writable=writable))

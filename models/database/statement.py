@@ -12,7 +12,7 @@ Rows = Sequence[Sequence[Any]]
 Convert = Callable[[Any], Any]
 
 
-class Question(Protocol):
+class SelectBuilder(Protocol):
     """What is asked of a database, but for the values: equal where the SELECT is the same."""
 
     def __hash__(self) -> int: ...
@@ -23,7 +23,7 @@ class Question(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Plain:
+class RawSQL:
     """A question that is asked in SQL's own words."""
 
     sql: str
@@ -71,7 +71,7 @@ class Statement:
         return list(zip(*self.columns(rows), strict=True)) if self.decoders else rows
 
 
-def compiled(question: Question, dialect: Dialect) -> Statement:
+def compile_select(question: SelectBuilder, dialect: Dialect) -> Statement:
     """The question in the SQL of a dialect whose parameters have a place, not a name."""
     select = question.select()
     sql = cast(SQLCompiler, cast(ClauseElement, select).compile(dialect=dialect))

@@ -30,7 +30,7 @@ class TextList(TypeDecorator[Sequence[str]]):
         return list(value or ()) if dialect.name == "postgresql" else json.dumps(value or ())
 
 
-class Joined(TypeDecorator[Sequence[str]]):
+class CommaSeparated(TypeDecorator[Sequence[str]]):
     """Texts that are joined by commas, which none of them has: no driver has a quicker list."""
 
     impl = Text
@@ -45,17 +45,17 @@ def _split(joined: str | None) -> Sequence[str]:
     return joined.split(",") if joined else ()
 
 
-class Listed(FunctionElement[Sequence[str]]):
+class ArrayAggregate(FunctionElement[Sequence[str]]):
     """What a SELECT finds in its order, in a column of the name VALUE, as one list."""
 
-    type = Joined()
+    type = CommaSeparated()
     inherit_cache = True
 
     def __init__(self, rows: Select[Any]) -> None:
         super().__init__(rows.scalar_subquery())
 
 
-class IsAny(FunctionElement[bool]):
+class InUuidArray(FunctionElement[bool]):
     """The condition that a uuid is one of a list that comes as a parameter."""
 
     inherit_cache = True
@@ -64,13 +64,13 @@ class IsAny(FunctionElement[bool]):
         super().__init__(column, bindparam(parameter, type_=TextList()))
 
 
-class IsAnyText(IsAny):
+class InTextArray(InUuidArray):
     """The same of a text."""
 
     inherit_cache = True
 
 
-class IsIn(FunctionElement[bool]):
+class InSubquery(FunctionElement[bool]):
     """The condition that a value is one of those that a SELECT finds, which is run first."""
 
     inherit_cache = True
@@ -79,48 +79,50 @@ class IsIn(FunctionElement[bool]):
         super().__init__(column, rows.scalar_subquery())
 
 
-def parts(element: FunctionElement[Any], compiler: SQLCompiler, options: Any) -> list[str]:
+def compile_clauses(
+    element: FunctionElement[Any], compiler: SQLCompiler, options: Any
+) -> list[str]:
     """The SQL of what a function is called with."""
     return [compiler.process(clause, **options) for clause in element.clauses]
 
 
-@compiles(Listed, "postgresql")
-def _array(element: Listed, compiler: SQLCompiler, **options: Any) -> str:
-    return f"array_to_string(ARRAY{parts(element, compiler, options)[0]}, ',')"
+@compiles(ArrayAggregate, "postgresql")
+def _array(element: ArrayAggregate, compiler: SQLCompiler, **options: Any) -> str:
+    return f"array_to_string(ARRAY{compile_clauses(element, compiler, options)[0]}, ',')"
 
 
-@compiles(Listed, "sqlite")
-def _joined(element: Listed, compiler: SQLCompiler, **options: Any) -> str:
-    [rows] = parts(element, compiler, options)
+@compiles(ArrayAggregate, "sqlite")
+def _joined(element: ArrayAggregate, compiler: SQLCompiler, **options: Any) -> str:
+    [rows] = compile_clauses(element, compiler, options)
     return f"(SELECT group_concat({VALUE}) FROM {rows})"  # noqa: S608 - both are SQL already
 
 
-@compiles(IsAny, "postgresql")
-def _any(element: IsAny, compiler: SQLCompiler, **options: Any) -> str:
-    column, values = parts(element, compiler, options)
+@compiles(InUuidArray, "postgresql")
+def _any(element: InUuidArray, compiler: SQLCompiler, **options: Any) -> str:
+    column, values = compile_clauses(element, compiler, options)
     return f"{column} = ANY(CAST({values} AS uuid[]))"
 
 
-@compiles(IsAnyText, "postgresql")
-def _any_text(element: IsAnyText, compiler: SQLCompiler, **options: Any) -> str:
-    column, values = parts(element, compiler, options)
+@compiles(InTextArray, "postgresql")
+def _any_text(element: InTextArray, compiler: SQLCompiler, **options: Any) -> str:
+    column, values = compile_clauses(element, compiler, options)
     return f"{column} = ANY({values})"
 
 
-@compiles(IsAny, "sqlite")
-def _in(element: IsAny, compiler: SQLCompiler, **options: Any) -> str:
-    column, values = parts(element, compiler, options)
+@compiles(InUuidArray, "sqlite")
+def _in(element: InUuidArray, compiler: SQLCompiler, **options: Any) -> str:
+    column, values = compile_clauses(element, compiler, options)
     return f"{column} IN (SELECT value FROM json_each({values}))"  # noqa: S608 - SQL already
 
 
-@compiles(IsIn, "postgresql")
-def _any_of(element: IsIn, compiler: SQLCompiler, **options: Any) -> str:
+@compiles(InSubquery, "postgresql")
+def _any_of(element: InSubquery, compiler: SQLCompiler, **options: Any) -> str:
     # IN would join, as if the SELECT could find any number.
-    column, rows = parts(element, compiler, options)
+    column, rows = compile_clauses(element, compiler, options)
     return f"{column} = ANY(ARRAY{rows})"
 
 
-@compiles(IsIn, "sqlite")
-def _in_rows(element: IsIn, compiler: SQLCompiler, **options: Any) -> str:
-    column, rows = parts(element, compiler, options)
+@compiles(InSubquery, "sqlite")
+def _in_rows(element: InSubquery, compiler: SQLCompiler, **options: Any) -> str:
+    column, rows = compile_clauses(element, compiler, options)
     return f"{column} IN {rows}"

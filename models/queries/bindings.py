@@ -27,8 +27,16 @@ from sqlalchemy import (
 from sqlmodel import col
 
 from models.queries import flows as listing
-from models.queries.arrays import IsAny
-from models.queries.components import POLICY, POLICY_KEY, STAGE, STAGE_KEY, Columns, Part, Types
+from models.queries.arrays import InUuidArray
+from models.queries.components import (
+    POLICY,
+    POLICY_KEY,
+    STAGE,
+    STAGE_KEY,
+    Columns,
+    Component,
+    TypeLookup,
+)
 from models.queries.subqueries import policy_engine_mode
 from models.queries.viewer import is_granted
 from models.tables.access import Group, User
@@ -106,18 +114,18 @@ POLICY_BINDING_ROW = (
 )
 
 
-class Ask(Enum):
+class Lookup(Enum):
     """By what bindings are found; the value is the parameter that names it."""
 
     OF_PARENTS = "parents"
     BY_PK = "pk"
 
-    def holds(
+    def to_sql(
         self, parent: SQLColumnExpression[str], pk: SQLColumnExpression[str]
     ) -> ColumnElement[bool]:
         """The condition that a binding, with its parent and its own key, is asked for."""
-        if self is Ask.OF_PARENTS:
-            return IsAny(parent, self.value)
+        if self is Lookup.OF_PARENTS:
+            return InUuidArray(parent, self.value)
         return pk == bindparam(self.value, type_=UUID)
 
 
@@ -128,9 +136,9 @@ class StageBindings(NamedTuple):
     besides those of listing.Flows.
     """
 
-    ask: Ask
+    lookup: Lookup
     columns: tuple[str, ...]
-    types: Types | None
+    types: TypeLookup | None
     plan_keys: PlanKeys
     is_restricted: bool
 
@@ -142,7 +150,7 @@ class StageBindings(NamedTuple):
             {
                 **STAGE_BINDING,
                 **_inside("stage", STAGE),
-                **_inside("flow", listing.told(self.plan_keys)),
+                **_inside("flow", listing.flow_columns(self.plan_keys)),
             },
             self._tables(),
             "stage",
@@ -163,7 +171,7 @@ class StageBindings(NamedTuple):
 
     def _conditions(self) -> Iterator[ColumnElement[bool]]:
         flow = col(FlowStageBinding.target_id)
-        yield self.ask.holds(flow, col(FlowStageBinding.fsb_uuid))
+        yield self.lookup.to_sql(flow, col(FlowStageBinding.fsb_uuid))
         if self.is_restricted:
             yield flow.in_(_granted(col(Flow.flow_uuid)))
 
@@ -175,9 +183,9 @@ class PolicyBindings(NamedTuple):
     to, or `pk` is one binding's; `user_id` where it is restricted.
     """
 
-    ask: Ask
+    lookup: Lookup
     columns: tuple[str, ...]
-    types: Types | None
+    types: TypeLookup | None
     is_restricted: bool
 
     def select(self) -> Select[*tuple[Any, ...]]:
@@ -212,34 +220,34 @@ class PolicyBindings(NamedTuple):
 
     def _conditions(self) -> Iterator[ColumnElement[bool]]:
         target = col(PolicyBinding.target_id)
-        yield self.ask.holds(target, col(PolicyBinding.policy_binding_uuid))
-        if self.ask is Ask.BY_PK:
+        yield self.lookup.to_sql(target, col(PolicyBinding.policy_binding_uuid))
+        if self.lookup is Lookup.BY_PK:
             # Policies are bound to applications too, which are no part of the graph.
             yield target.in_(_targets(is_restricted=self.is_restricted))
 
 
-class Parts(NamedTuple):
+class ComponentByPk(NamedTuple):
     """What is told of the stage, or the policy, of the parameter `pk`, but for the values.
 
     `types` is None where no type is told. Restricted, it is one that a flow uses which the user
     `user_id` may see.
     """
 
-    part: Part
+    component: Component
     columns: tuple[str, ...]
-    types: Types | None
+    types: TypeLookup | None
     is_restricted: bool
 
     def select(self) -> Select[*tuple[Any, ...]]:
         """At most one row."""
-        key = self.part.key
+        key = self.component.key
         pk = bindparam("pk", type_=UUID)
         known, source = _typed(
-            self.part.columns, _table(self.part.table), "", self.types, select(pk)
+            self.component.columns, _table(self.component.table), "", self.types, select(pk)
         )
         rows = _told(key, self.columns, known).select_from(source).where(key == pk)
         if self.is_restricted:
-            uses = self.part.uses().subquery()
+            uses = self.component.select_uses().subquery()
             used = select(uses.c.part).where(uses.c.flow.in_(_granted(col(Flow.flow_uuid))))
             rows = rows.where(key.in_(used.where(uses.c.part == pk)))
         return rows
@@ -251,14 +259,14 @@ class FlowsUsing(NamedTuple):
     Besides the parameters of listing.Flows there is `first`, how many flows at most.
     """
 
-    part: Part
+    component: Component
     columns: tuple[str, ...]
     plan_keys: PlanKeys
     is_restricted: bool
 
     def select(self) -> Select[*tuple[Any, ...]]:
         """A flow for each use, as long as there are not too many of one."""
-        uses = self.part.uses("parents").subquery("uses")
+        uses = self.component.select_uses("parents").subquery("uses")
         places = func.row_number().over(partition_by=uses.c.part, order_by=col(Flow.slug))
         ranked = (
             select(uses.c.part, uses.c.flow, places.label("place"))
@@ -267,7 +275,7 @@ class FlowsUsing(NamedTuple):
             .subquery("ranked")
         )
         return (
-            _told(ranked.c.part, self.columns, listing.told(self.plan_keys))
+            _told(ranked.c.part, self.columns, listing.flow_columns(self.plan_keys))
             .join_from(ranked, Flow, ranked.c.flow == col(Flow.flow_uuid))
             .where(ranked.c.place <= bindparam("first", type_=Integer))
             .order_by(ranked.c.part, ranked.c.place)
@@ -289,13 +297,13 @@ def _inside(name: str, columns: Columns) -> Columns:
 
 
 def _typed(
-    known: Columns, source: Any, name: str, types: Types | None, keys: Select[Any]
+    known: Columns, source: Any, name: str, types: TypeLookup | None, keys: Select[Any]
 ) -> tuple[Columns, Any]:
     """The columns, and what they are selected from, with the type of the object of that name."""
     if types is None:
         return known, source
-    found = types.of(keys)
-    types_of = found.c.ptr_id == types.part.key
+    found = types.select_types(keys)
+    types_of = found.c.ptr_id == types.component.key
     column = f"{name}.type" if name else "type"
     return {**known, column: found.c.model}, source.outerjoin(found, types_of)
 

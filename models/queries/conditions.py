@@ -32,8 +32,8 @@ from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeEngine
 from sqlmodel import col
 
-from models.queries.arrays import IsAny, IsAnyText, parts
-from models.queries.components import Part, models_of
+from models.queries.arrays import InTextArray, InUuidArray, compile_clauses
+from models.queries.components import Component, select_models
 from models.tables.child_table import ChildTable
 from models.tables.columns import TEXT, UUID
 from models.tables.flow import Flow, FlowStageBinding
@@ -96,13 +96,13 @@ class Uses:
     `children` are authentik's tables of its types, None in FlowQL's own database.
     """
 
-    part: Part
+    component: Component
     condition: "Condition"
-    children: tuple[ChildTable, ...] | None
+    child_tables: tuple[ChildTable, ...] | None
 
 
 Condition: TypeAlias = And | Or | Not | Matches | Uses
-Leaf: TypeAlias = Callable[[Matches], ColumnElement[bool]]
+Matcher: TypeAlias = Callable[[Matches], ColumnElement[bool]]
 
 
 class Where(NamedTuple):
@@ -112,26 +112,26 @@ class Where(NamedTuple):
     values: Mapping[str, Any] = MappingProxyType({})
 
 
-EVERYTHING = Where()
+NO_CONDITION = Where()
 
 
-def holds(condition: Condition, columns: Columns) -> ColumnElement[bool]:
+def to_sql(condition: Condition, columns: Columns) -> ColumnElement[bool]:
     """The condition on `Flow` in SQL, which is never NULL."""
-    return _holds(condition, partial(_matches, columns))
+    return _to_sql(condition, partial(_matches, columns))
 
 
-def _holds(condition: Condition, leaf: Leaf) -> ColumnElement[bool]:
+def _to_sql(condition: Condition, leaf: Matcher) -> ColumnElement[bool]:
     match condition:
         case And(conditions):
-            return and_(true(), *(_holds(one, leaf) for one in conditions))
+            return and_(true(), *(_to_sql(one, leaf) for one in conditions))
         case Or(conditions):
-            return or_(false(), *(_holds(one, leaf) for one in conditions))
+            return or_(false(), *(_to_sql(one, leaf) for one in conditions))
         case Not(denied):
-            return not_(_holds(denied, leaf))
+            return not_(_to_sql(denied, leaf))
         case Matches():
             return leaf(condition)
         case Uses():
-            return USES[condition.part](condition)
+            return USES[condition.component](condition)
 
 
 def _matches(columns: Columns, leaf: Matches) -> ColumnElement[bool]:
@@ -141,9 +141,9 @@ def _matches(columns: Columns, leaf: Matches) -> ColumnElement[bool]:
 def _compared(column: SQLColumnExpression[Any], leaf: Matches) -> ColumnElement[bool]:
     match leaf.operator:
         case Operator.EQUALS:
-            return column == parameter(leaf.parameter, column)
+            return column == column_parameter(leaf.parameter, column)
         case Operator.IN:
-            is_any = IsAny if _type(column) is UUID else IsAnyText
+            is_any = InUuidArray if _type(column) is UUID else InTextArray
             return is_any(column, leaf.parameter)
         case Operator.CONTAINS:
             return Contains(column, bindparam(leaf.parameter, type_=TEXT))
@@ -151,7 +151,7 @@ def _compared(column: SQLColumnExpression[Any], leaf: Matches) -> ColumnElement[
             return StartsWith(column, bindparam(leaf.parameter, type_=TEXT))
 
 
-def parameter(name: str, column: SQLColumnExpression[Any]) -> BindParameter[Any]:
+def column_parameter(name: str, column: SQLColumnExpression[Any]) -> BindParameter[Any]:
     """A parameter of the type of a column, so that an index of that can find its value."""
     return bindparam(name, type_=_type(column))
 
@@ -165,7 +165,7 @@ def _uses_stage(uses: Uses) -> ColumnElement[bool]:
     bound = select(col(FlowStageBinding.target_id)).where(
         _is_such(uses, col(FlowStageBinding.stage_id), col(Stage.stage_uuid), col(Stage.name))
     )
-    return IsAmong(col(Flow.flow_uuid), bound)
+    return SemiJoin(col(Flow.flow_uuid), bound)
 
 
 def _uses_policy(uses: Uses) -> ColumnElement[bool]:
@@ -173,17 +173,17 @@ def _uses_policy(uses: Uses) -> ColumnElement[bool]:
         _is_such(uses, col(PolicyBinding.policy_id), col(Policy.policy_uuid), col(Policy.name))
     )
     to_stages = select(col(FlowStageBinding.target_id)).where(
-        IsAmong(col(FlowStageBinding.policybindingmodel_ptr_id), bound)
+        SemiJoin(col(FlowStageBinding.policybindingmodel_ptr_id), bound)
     )
     return or_(
-        IsAmong(col(Flow.policybindingmodel_ptr_id), bound),
-        IsAmong(col(Flow.flow_uuid), to_stages),
+        SemiJoin(col(Flow.policybindingmodel_ptr_id), bound),
+        SemiJoin(col(Flow.flow_uuid), to_stages),
     )
 
 
-USES: Mapping[Part, Callable[[Uses], ColumnElement[bool]]] = {
-    Part.STAGE: _uses_stage,
-    Part.POLICY: _uses_policy,
+USES: Mapping[Component, Callable[[Uses], ColumnElement[bool]]] = {
+    Component.STAGE: _uses_stage,
+    Component.POLICY: _uses_policy,
 }
 
 
@@ -198,29 +198,29 @@ def _is_such(
         return bound.is_not(None)
     leaf = partial(_of_part, uses, {"pk": pk, "name": name})
     # Found first: there are far fewer of them than bindings.
-    return IsAmong(bound, select(pk).where(_holds(uses.condition, leaf)))
+    return SemiJoin(bound, select(pk).where(_to_sql(uses.condition, leaf)))
 
 
 def _of_part(uses: Uses, columns: Columns, leaf: Matches) -> ColumnElement[bool]:
     if leaf.column != "type":
         return _matches(columns, leaf)
     # What is of an unknown type is in no table of types.
-    if uses.children == ():
+    if uses.child_tables == ():
         return false()
-    types = _types(uses.part, uses.children)
+    types = _types(uses.component, uses.child_tables)
     known = select(types.c.ptr_id).where(_compared(types.c.model, leaf))
-    return IsAmong(columns["pk"], known)
+    return SemiJoin(columns["pk"], known)
 
 
 @cache
-def _types(part: Part, children: tuple[ChildTable, ...] | None) -> FromClause:
+def _types(part: Component, children: tuple[ChildTable, ...] | None) -> FromClause:
     """The blueprint models by `ptr_id`; the same object each time, so that a statement has it once."""
     if children is None:
         return part.types
-    return union_all(*map(models_of, children)).cte(f"types_by_{part.value}")
+    return union_all(*map(select_models, children)).cte(f"types_by_{part.value}")
 
 
-class IsAmong(FunctionElement[bool]):
+class SemiJoin(FunctionElement[bool]):
     """The condition that a value is one of those that a SELECT finds, none of them NULL."""
 
     inherit_cache = True
@@ -243,39 +243,39 @@ class StartsWith(FunctionElement[bool]):
     inherit_cache = True
 
 
-@compiles(IsAmong, "postgresql")
-def _exists(element: IsAmong, compiler: SQLCompiler, **options: Any) -> str:
+@compiles(SemiJoin, "postgresql")
+def _exists(element: SemiJoin, compiler: SQLCompiler, **options: Any) -> str:
     # What IN finds, under NOT or OR, PostgreSQL goes through for every row, if it is too much to be
     # hashed. This it may look up instead, and does so as IN else.
-    column, rows = parts(element, compiler, options)
+    column, rows = compile_clauses(element, compiler, options)
     return f"EXISTS (SELECT FROM {rows} AS found (value) WHERE found.value = {column})"
 
 
-@compiles(IsAmong, "sqlite")
-def _in(element: IsAmong, compiler: SQLCompiler, **options: Any) -> str:
-    column, rows = parts(element, compiler, options)
+@compiles(SemiJoin, "sqlite")
+def _in(element: SemiJoin, compiler: SQLCompiler, **options: Any) -> str:
+    column, rows = compile_clauses(element, compiler, options)
     return f"{column} IN {rows}"
 
 
 @compiles(Contains, "postgresql")
 def _strpos(element: Contains, compiler: SQLCompiler, **options: Any) -> str:
-    text, part = parts(element, compiler, options)
+    text, part = compile_clauses(element, compiler, options)
     return f"strpos({text}, {part}) > 0"
 
 
 @compiles(Contains, "sqlite")
 def _instr(element: Contains, compiler: SQLCompiler, **options: Any) -> str:
-    text, part = parts(element, compiler, options)
+    text, part = compile_clauses(element, compiler, options)
     return f"instr({text}, {part}) > 0"
 
 
 @compiles(StartsWith, "postgresql")
 def _starts_with(element: StartsWith, compiler: SQLCompiler, **options: Any) -> str:
-    text, start = parts(element, compiler, options)
+    text, start = compile_clauses(element, compiler, options)
     return f"starts_with({text}, {start})"
 
 
 @compiles(StartsWith, "sqlite")
 def _instr_first(element: StartsWith, compiler: SQLCompiler, **options: Any) -> str:
-    text, start = parts(element, compiler, options)
+    text, start = compile_clauses(element, compiler, options)
     return f"instr({text}, {start}) = 1"

@@ -23,8 +23,8 @@ from sqlmodel import col
 
 from models.queries import search
 from models.queries import subqueries as relations
-from models.queries.arrays import IsIn
-from models.queries.conditions import Columns, Condition, holds
+from models.queries.arrays import InSubquery
+from models.queries.conditions import Columns, Condition, to_sql
 from models.queries.viewer import Viewer, is_granted
 from models.tables.cached_plan import PlanKeys
 from models.tables.columns import TEXT, UUID
@@ -36,7 +36,7 @@ MAX_PAGE_SIZE = 100
 # No database counts further.
 MAX_PAGE = 2**63 // MAX_PAGE_SIZE
 # Columns that are sorted at less than it takes to look them up afterwards.
-LIGHT = 3
+MAX_SORTED_COLUMNS = 3
 
 # What of a flow is in its own row, under the REST API's names.
 STORED: dict[str, SQLColumnExpression[Any]] = {
@@ -90,7 +90,7 @@ class Ordering(NamedTuple):
     descending: bool = False
 
     @classmethod
-    def of(cls, term: str) -> Self:
+    def parse(cls, term: str) -> Self:
         """The ordering of a term as REST has it: a name, with a dash in front to descend."""
         name = term.removeprefix("-")
         return cls(name, descending=name != term)
@@ -150,7 +150,7 @@ class FlowRow:
 FLOW_ROW = tuple(FlowRow.__slots__)
 
 
-class Admitted(NamedTuple):
+class FlowFilter(NamedTuple):
     """How many flows are admitted, but for the values: one row.
 
     Its parameters have the names of `filters`, and those of a search, of `where` and of `user_id`.
@@ -178,7 +178,7 @@ class Admitted(NamedTuple):
         for name in self.filters:
             yield STORED[name] == bindparam(name, type_=FILTERS[name])
         if self.is_searched:
-            yield search.containing(
+            yield search.contains_terms_condition(
                 col(Flow.name),
                 col(Flow.slug),
                 col(Flow.designation),
@@ -186,7 +186,7 @@ class Admitted(NamedTuple):
                 col(Flow.denied_action),
             )
         if self.where is not None:
-            yield holds(self.where, SORTABLE)
+            yield to_sql(self.where, SORTABLE)
 
 
 class Flows(NamedTuple):
@@ -195,27 +195,27 @@ class Flows(NamedTuple):
     Besides the parameters of Admitted there is `plans`, what the cache's keys of plans start with.
     """
 
-    admitted: Admitted
+    filter: FlowFilter
     columns: tuple[str, ...]
     plan_keys: PlanKeys
 
     @property
-    def is_light(self) -> bool:
+    def sorts_in_place(self) -> bool:
         """Whether a sort may carry all of it along: a few columns of the flow's own row."""
-        return len(self.columns) <= LIGHT and STORED.keys() >= set(self.columns)
+        return len(self.columns) <= MAX_SORTED_COLUMNS and STORED.keys() >= set(self.columns)
 
     def select(self) -> Select[*tuple[Any, ...]]:
         """All of them, in no order."""
-        return self.told().where(*self.admitted.conditions())
+        return self.select_all().where(*self.filter.conditions())
 
-    def told(self) -> Select[*tuple[Any, ...]]:
+    def select_all(self) -> Select[*tuple[Any, ...]]:
         """What is told of every flow."""
-        known = told(self.plan_keys)
+        known = flow_columns(self.plan_keys)
         columns = [known[name] for name in self.columns]
         return select(*(columns or [literal_column("1")])).select_from(Flow)
 
 
-class Page(NamedTuple):
+class OffsetPage(NamedTuple):
     """What is told of a page of flows, but for the values.
 
     A row is that of `flows`, and behind it, if counted, how many are admitted. The ordering is
@@ -228,32 +228,32 @@ class Page(NamedTuple):
 
     def select(self) -> Select[*tuple[Any, ...]]:
         """The page, in its order."""
-        if self.flows.is_light and not self._shares_hits:
-            page, count = _cut(self.flows.select()), self.flows.admitted.select()
+        if self.flows.sorts_in_place and not self._shares_matches:
+            page, count = _cut(self.flows.select()), self.flows.filter.select()
         else:
-            page, count = self._slugs_first()
+            page, count = self._deferred_join()
         if self.is_counted:
             page = page.add_columns(count.correlate(None).scalar_subquery())
-        return page.order_by(*in_order(self.ordering, SORTABLE))
+        return page.order_by(*order_by(self.ordering, SORTABLE))
 
-    def _slugs_first(self) -> tuple[Select[*tuple[Any, ...]], Select[int]]:
+    def _deferred_join(self) -> tuple[Select[*tuple[Any, ...]], Select[int]]:
         """The page, by its slugs, and the count.
 
         The slugs come out of an index where there is one, and only then is told what is told of their
         flows: so what OFFSET passes over is never told, and what is sorted is small.
         """
-        admitted = self.flows.admitted
-        found, count = hits(admitted, self.ordering), admitted.select()
-        if self._shares_hits:
+        admitted = self.flows.filter
+        found, count = select_matches(admitted, self.ordering), admitted.select()
+        if self._shares_matches:
             found = found.element.cte("hits").prefix_with("MATERIALIZED", dialect="postgresql")
             count = select(func.count()).select_from(found)
-        slugs = _cut(select(found.c.slug).order_by(*in_order(self.ordering, found.c)))
-        return self.flows.told().where(IsIn(col(Flow.slug), slugs)), count
+        slugs = _cut(select(found.c.slug).order_by(*order_by(self.ordering, found.c)))
+        return self.flows.select_all().where(InSubquery(col(Flow.slug), slugs)), count
 
     @property
-    def _shares_hits(self) -> bool:
+    def _shares_matches(self) -> bool:
         """Whether the page and the count are better found together."""
-        return self.is_counted and self.flows.admitted.is_narrow
+        return self.is_counted and self.flows.filter.is_narrow
 
 
 def _cut(rows: Select[*Ts]) -> Select[*Ts]:
@@ -262,18 +262,18 @@ def _cut(rows: Select[*Ts]) -> Select[*Ts]:
     return rows.limit(limit).offset(offset)
 
 
-def admitted(query: FlowQuery, viewer: Viewer) -> Admitted:
+def build_filter(query: FlowQuery, viewer: Viewer) -> FlowFilter:
     """Which flows the query and the viewer admit."""
-    return Admitted(tuple(query.filters), bool(query.search), viewer.is_restricted)
+    return FlowFilter(tuple(query.filters), bool(query.search), viewer.is_restricted)
 
 
-def values(query: FlowQuery, viewer: Viewer) -> dict[str, Any]:
+def filter_values(query: FlowQuery, viewer: Viewer) -> dict[str, Any]:
     """The values of Admitted's parameters."""
-    searched = search.parameters(query.search) if query.search else {}
+    searched = search.search_values(query.search) if query.search else {}
     return {**query.filters, **searched, "user_id": viewer.user_id}
 
 
-def complete(ordering: Sequence[Ordering]) -> tuple[Ordering, ...]:
+def complete_ordering(ordering: Sequence[Ordering]) -> tuple[Ordering, ...]:
     """The terms once each, up to the first that breaks all ties, at last the slug."""
     terms: dict[str, Ordering] = {}
     for term in (*ordering, BY_SLUG):
@@ -283,14 +283,14 @@ def complete(ordering: Sequence[Ordering]) -> tuple[Ordering, ...]:
     return tuple(terms.values())
 
 
-def hits(admitted: Admitted, ordering: Sequence[Ordering]) -> Subquery:
+def select_matches(admitted: FlowFilter, ordering: Sequence[Ordering]) -> Subquery:
     """The slugs of the admitted flows, and what it takes to sort them."""
     names = dict.fromkeys((*(term.name for term in ordering), BY_SLUG.name))
     columns: list[Any] = [SORTABLE[name].label(name) for name in names]
     return select(*columns).select_from(Flow).where(*admitted.conditions()).subquery("hits")
 
 
-def in_order(
+def order_by(
     ordering: Sequence[Ordering],
     columns: Columns,
 ) -> Iterator[ColumnElement[Any]]:
@@ -307,11 +307,11 @@ def _is_granted() -> ColumnElement[bool]:
 
 
 @cache
-def told(plan_keys: PlanKeys) -> Mapping[str, SQLColumnExpression[Any]]:
+def flow_columns(plan_keys: PlanKeys) -> Mapping[str, SQLColumnExpression[Any]]:
     """What is selected of a flow, by the names of COLUMNS."""
     # The drivers' own uuids are no texts.
     stored = {
         name: cast(column, Text) if name in UUIDS else column for name, column in STORED.items()
     }
-    plans = relations.plan_count(col(Flow.flow_uuid), plan_keys)
+    plans = relations.cached_plan_count(col(Flow.flow_uuid), plan_keys)
     return {**stored, **RELATED, "cache_count": plans}

@@ -8,14 +8,14 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 
-from models.queries.arrays import TextList, parts
+from models.queries.arrays import TextList, compile_clauses
 from models.tables.columns import TEXT
 
 # Characters that have no case, and that nobody gave a meaning.
 PRIVATE_USE = range(0xE000, 0xF900)
 
 
-def parameters(terms: tuple[str, ...]) -> dict[str, Any]:
+def search_values(terms: tuple[str, ...]) -> dict[str, Any]:
     """The parameters of `containing`: the terms, and a separator that is in none of them."""
     candidates = map(chr, chain(range(1, 32), PRIVATE_USE))
     joined = "".join(terms)
@@ -33,7 +33,7 @@ class ContainsTerms(FunctionElement[bool]):
     inherit_cache = True
 
 
-def containing(*columns: SQLColumnExpression[str]) -> ColumnElement[bool]:
+def contains_terms_condition(*columns: SQLColumnExpression[str]) -> ColumnElement[bool]:
     """The condition that each of the terms is in one of the columns."""
     terms, separator = bindparam("search", type_=TextList()), bindparam("separator", type_=TEXT)
     return ContainsTerms(terms, separator, *columns)
@@ -46,7 +46,7 @@ def _on_sqlite(element: ContainsTerms, compiler: SQLCompiler, **options: Any) ->
 
 @compiles(ContainsTerms, "postgresql")
 def _on_postgresql(element: ContainsTerms, compiler: SQLCompiler, **options: Any) -> str:
-    terms, separator, *columns = parts(element, compiler, options)
+    terms, separator, *columns = compile_clauses(element, compiler, options)
     text = f" || {separator} || ".join(columns)
     # Our own columns have collation "C", under which upper() folds ASCII alone; once that is done,
     # LIKE is quickest under it.

@@ -16,7 +16,7 @@ from sqlalchemy import (
 )
 from sqlmodel import col
 
-from models.queries.arrays import VALUE, Listed
+from models.queries.arrays import VALUE, ArrayAggregate
 from models.tables.cached_plan import CacheEntry, PlanKeys
 from models.tables.columns import TEXT
 from models.tables.flow import FlowStageBinding, PolicyBindingModel
@@ -37,7 +37,7 @@ def policy_engine_mode(target: SQLColumnExpression[str]) -> ColumnElement[str]:
 
 def stages(flow: SQLColumnExpression[str]) -> ColumnElement[Sequence[str]]:
     """The stages of a flow's bindings, in the order that it runs them."""
-    return Listed(
+    return ArrayAggregate(
         select(cast(col(FlowStageBinding.stage_id), Text).label(VALUE))
         .where(col(FlowStageBinding.target_id) == flow)
         .order_by(col(FlowStageBinding.order), col(FlowStageBinding.fsb_uuid))
@@ -50,7 +50,7 @@ def policies(target: SQLColumnExpression[str]) -> ColumnElement[Sequence[str]]:
 
     Bindings of a group or a user are none of a policy; disabled ones are.
     """
-    return Listed(
+    return ArrayAggregate(
         select(cast(col(PolicyBinding.policy_id), Text).label(VALUE))
         .where(col(PolicyBinding.target_id) == target, col(PolicyBinding.policy_id).is_not(None))
         .order_by(col(PolicyBinding.order), col(PolicyBinding.policy_binding_uuid))
@@ -58,7 +58,7 @@ def policies(target: SQLColumnExpression[str]) -> ColumnElement[Sequence[str]]:
     )
 
 
-def plan_count(flow: SQLColumnExpression[str], keys: PlanKeys) -> ColumnElement[int]:
+def cached_plan_count(flow: SQLColumnExpression[str], keys: PlanKeys) -> ColumnElement[int]:
     """How many plans of a flow are cached, expired ones too."""
     if keys is PlanKeys.ABSENT:
         return literal_column("0", Integer())

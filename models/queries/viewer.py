@@ -20,7 +20,7 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 from sqlmodel import col
 
-from models.queries.arrays import IsIn
+from models.queries.arrays import InSubquery
 from models.tables.access import (
     ContentType,
     Group,
@@ -41,20 +41,20 @@ from models.tables.flow import Flow
 INTERNAL_SERVICE_ACCOUNT = "internal_service_account"
 
 
-class Key(FunctionElement[str]):
+class FlowKey(FunctionElement[str]):
     """A text that may be a flow's primary key, as one; NULL or any text else, and no error."""
 
     type = UUID
     inherit_cache = True
 
 
-@compiles(Key, "sqlite")
-def _text(element: Key, compiler: SQLCompiler, **options: Any) -> str:
+@compiles(FlowKey, "sqlite")
+def _text(element: FlowKey, compiler: SQLCompiler, **options: Any) -> str:
     return compiler.process(element.clauses, **options)
 
 
-@compiles(Key, "postgresql")
-def _uuid(element: Key, compiler: SQLCompiler, **options: Any) -> str:
+@compiles(FlowKey, "postgresql")
+def _uuid(element: FlowKey, compiler: SQLCompiler, **options: Any) -> str:
     # As a uuid it finds a flow by the index; only a canonical text was ever equal to one.
     text = compiler.process(element.clauses, **options)
     has_dashes = f"{text} LIKE '________-____-____-____-____________'"
@@ -62,12 +62,12 @@ def _uuid(element: Key, compiler: SQLCompiler, **options: Any) -> str:
     return f"CASE WHEN {has_dashes} AND {is_else_hexadecimal} THEN CAST({text} AS uuid) END"
 
 
-class Sight(Enum):
+class FlowAccess(Enum):
     """How much of all flows somebody may see."""
 
-    EVERYTHING = auto()
-    GRANTED = auto()
-    NOTHING = auto()
+    ALL = auto()
+    SOME = auto()
+    NONE = auto()
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,27 +75,27 @@ class Viewer:
     """Who asks, and how much they may see; somebody who is refused may not even ask."""
 
     user_id: int
-    sight: Sight
-    is_refused: bool = False
+    access: FlowAccess
+    is_forbidden: bool = False
 
     @property
     def is_restricted(self) -> bool:
         """Whether rights to single flows decide."""
-        return self.sight is Sight.GRANTED
+        return self.access is FlowAccess.SOME
 
 
-def viewer_of(row: Any) -> Viewer:
+def build_viewer(row: Any) -> Viewer:
     """The viewer that a row of `by_key` tells of."""
     user_id, user_type, is_superuser, sees_all, sees_some = row
     if is_superuser or sees_all:
-        return Viewer(user_id, Sight.EVERYTHING)
+        return Viewer(user_id, FlowAccess.ALL)
     if sees_some:
-        return Viewer(user_id, Sight.GRANTED)
-    return Viewer(user_id, Sight.NOTHING, is_refused=user_type != INTERNAL_SERVICE_ACCOUNT)
+        return Viewer(user_id, FlowAccess.SOME)
+    return Viewer(user_id, FlowAccess.NONE, is_forbidden=user_type != INTERNAL_SERVICE_ACCOUNT)
 
 
 @dataclass(frozen=True, slots=True)
-class ByKey:
+class ViewerByKey:
     """The user that a stored `key` stands for `now`: at most one row for `viewer_of`."""
 
     def select(self) -> Select[int, str, bool, bool, bool]:
@@ -106,7 +106,9 @@ class ByKey:
         superusers = select(col(Group.group_uuid)).where(
             col(Group.group_uuid).in_(select(groups.c.group_id)), col(Group.is_superuser)
         )
-        some = select(col(Flow.flow_uuid)).where(IsIn(col(Flow.flow_uuid), _granted_objects(roles)))
+        some = select(col(Flow.flow_uuid)).where(
+            InSubquery(col(Flow.flow_uuid), _granted_objects(roles))
+        )
         # Not exists() alone: its SELECT * asks for a right to every column.
         return select(
             reader.c.user_id,
@@ -120,7 +122,7 @@ class ByKey:
 def is_granted(user_id: ColumnElement[int]) -> ColumnElement[bool]:
     """The condition on `Flow` that a user may see it, by a right to this one."""
     user = select(user_id)
-    return IsIn(col(Flow.flow_uuid), _granted_objects(_roles(user, _groups(user))))
+    return InSubquery(col(Flow.flow_uuid), _granted_objects(_roles(user, _groups(user))))
 
 
 def _reader() -> Select[int, str]:
@@ -172,7 +174,7 @@ def _granted_models(roles: Select[Any]) -> Select[Any]:
 
 def _granted_objects(roles: Select[Any]) -> Select[Any]:
     return (
-        select(Key(col(RoleObjectPermission.object_pk)))
+        select(FlowKey(col(RoleObjectPermission.object_pk)))
         .join(Permission, col(RoleObjectPermission.permission_id) == col(Permission.id))
         .join(ContentType, col(Permission.content_type_id) == col(ContentType.id))
         .where(_lets_view_flows(RoleObjectPermission), col(RoleObjectPermission.role_id).in_(roles))

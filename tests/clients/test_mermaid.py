@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from gql.diagram import mermaid
-from gql.diagram.flow import UNNAMED, Diagram, drawn
-from gql.diagram.text import readable
+from gql.diagram.flow import UNNAMED, Diagram, build_diagram
+from gql.diagram.text import replace_unreadable
 from support.client_environments import client_modules, finish, node
 from support.diagrams import ODD_NAMES, binding, flow, policy, stage
 
@@ -17,12 +17,12 @@ SCRIPT = Path(__file__).parent / "parse_mermaid.mjs"
 def called(name: str) -> Diagram:
     """A flow in which everything has that name."""
     bound = {name: [policy(name), binding(group=name, negate=True)], "flow": [binding(user=name)]}
-    return drawn(flow(name, "any"), [stage(name, mode="any", action=f"x{name}")], bound)
+    return build_diagram(flow(name, "any"), [stage(name, mode="any", action=f"x{name}")], bound)
 
 
 def shown(text: str) -> str:
     """A text as a label shows it, with its blanks as one."""
-    return " ".join(readable(text).split())
+    return " ".join(replace_unreadable(text).split())
 
 
 @pytest.mark.npm
@@ -30,10 +30,10 @@ def test_odd_names_are_labels_and_nothing_else(tmp_path: Path) -> None:
     """Mermaid reads just the nodes, labels and edges that are meant, whatever things are called."""
     diagrams = list(map(called, ODD_NAMES))
     asked = tmp_path / "texts.json"
-    asked.write_text(json.dumps(list(map(mermaid.written, diagrams))))
+    asked.write_text(json.dumps(list(map(mermaid.render, diagrams))))
     charts = json.loads(finish([node(), str(SCRIPT), str(asked)], client_modules("mermaid")))
     for diagram, chart in zip(diagrams, charts, strict=True):
-        texts = [(each.text, each.about, each.note) for each in diagram.nodes]
+        texts = [(each.text, each.subtitle, each.caption) for each in diagram.nodes]
         assert chart == {
             "labels": [
                 [f"n{place}", [shown(text) for text in told if text]]

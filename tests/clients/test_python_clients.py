@@ -14,7 +14,7 @@ from support.client_environments import client_python, ended
 from support.graph import told
 from support.npm_projects import copied
 from support.paths import SCHEMA
-from support.processes import Served
+from support.processes import RunningServer
 from support.server_process import ask
 
 HERE = Path(__file__).parent
@@ -25,7 +25,7 @@ SLUG = "default-authentication-flow"
 class Reading:
     """What a client said of a server, beside the server itself."""
 
-    served: Served
+    served: RunningServer
     said: dict[str, Any]
 
     def rest(self, path: str = "") -> Any:
@@ -45,13 +45,13 @@ def run(name: str, folder: Path, *arguments: str, **environment: str) -> str:
     return done.stdout
 
 
-def read_by_gql(served: Served, _home: Path) -> str:
+def read_by_gql(served: RunningServer, _home: Path) -> str:
     """PyPI's gql, which must never be installed beside FlowQL."""
     script = str(HERE / "ask_by_gql.py")
     return run("gql", HERE, script, served.url, FLOWQL_TOKEN=served.token)
 
 
-def read_by_ariadne(served: Served, home: Path) -> str:
+def read_by_ariadne(served: RunningServer, home: Path) -> str:
     """A client that ariadne-codegen generates from schema.graphql and some operations."""
     name = "ariadne-codegen"
     project = copied(name, home / name)
@@ -59,7 +59,7 @@ def read_by_ariadne(served: Served, home: Path) -> str:
     return run(name, project, "ask.py", served.url, FLOWQL_TOKEN=served.token)
 
 
-READERS: dict[str, Callable[[Served, Path], str]] = {
+READERS: dict[str, Callable[[RunningServer, Path], str]] = {
     "gql": read_by_gql,
     "ariadne-codegen": read_by_ariadne,
 }
@@ -67,7 +67,7 @@ READERS: dict[str, Callable[[Served, Path], str]] = {
 
 @pytest.fixture(scope="module", params=READERS)
 def reading(
-    request: pytest.FixtureRequest, served: Served, tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest, served: RunningServer, tmp_path_factory: pytest.TempPathFactory
 ) -> Reading:
     """Let one client ask all its questions, once for all tests."""
     read = READERS[request.param]

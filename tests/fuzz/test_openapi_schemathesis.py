@@ -9,7 +9,7 @@ import hypothesis
 import pytest
 
 from support.client_environments import client_python, ended
-from support.processes import Served
+from support.processes import RunningServer
 from support.server_process import slugs
 
 ATTACK = Path(__file__).with_name("attack_rest")
@@ -19,7 +19,7 @@ EXAMPLES = {"default": 8, "full": 400}
 
 @pytest.mark.parametrize("address", ["/schema/", "/api/v3/schema/"])
 def test_schemathesis_finds_nothing(
-    address: str, served: Served, tmp_path: Path, fuzzed: Counter[str]
+    address: str, served: RunningServer, tmp_path: Path, fuzzed: Counter[str]
 ) -> None:
     """No error of the server's own, and no status, media type, header or body that is not foreseen."""
     home = shutil.copytree(ATTACK, tmp_path / "attack")

@@ -12,7 +12,7 @@ import pytest
 
 from support.client_environments import client_python, ended
 from support.edge_case_data import KEYS
-from support.server_process import ask, serving
+from support.server_process import ask, run_server
 
 ATTACK = Path(__file__).with_name("attack")
 # How many requests each root field gets, by hypothesis's profile.
@@ -61,7 +61,7 @@ def test_schemathesis_finds_no_server_error(
 ) -> None:
     """Operations of every shape, right and wrong, are never answered by an error of the server's own."""
     examples = EXAMPLES[hypothesis.settings.get_current_profile_name()]
-    with serving(request.getfixturevalue(f"{kind}_url")) as (url, _):
+    with run_server(request.getfixturevalue(f"{kind}_url")) as (url, _):
         report, told = attack(url, tmp_path / "attack", examples)
     sent = report["test_cases"]["generated"]
     fuzzed["by schemathesis"] += sent

@@ -14,11 +14,11 @@ from psycopg import sql
 
 from gql.limits import Limits
 from gql.settings import Settings, read_settings
-from models.database.database import migrate
+from models.database import migrate
 from support.paths import SCHEMA
 from support.postgres import PASSWORD, PostgresServer
 from support.processes import flowql, free_port
-from support.server_process import done_here, refused, refused_here
+from support.server_process import run_failing, run_failing_in_process, run_in_process
 
 README = SCHEMA.with_name("README.md")
 
@@ -156,12 +156,12 @@ def test_version() -> None:
 )
 def test_a_wrong_command_is_one_line_and_exit_code_2(arguments: list[str], reason: str) -> None:
     """The line names what was wrong."""
-    assert reason in refused_here(*arguments)
+    assert reason in run_failing_in_process(*arguments)
 
 
 def test_a_wrong_command_ends_the_process_with_its_line_and_exit_code_2() -> None:
     """The same for the command as it is installed."""
-    assert refused("bogus").startswith('Unknown command "bogus".')
+    assert run_failing("bogus").startswith('Unknown command "bogus".')
 
 
 @pytest.mark.parametrize(
@@ -190,7 +190,7 @@ def test_a_wrong_command_ends_the_process_with_its_line_and_exit_code_2() -> Non
 )
 def test_a_wrong_url_or_an_unreachable_database_is_one_line(url: str, reason: str) -> None:
     """The line says what is wrong, and quotes no password."""
-    line = refused_here("migrate", "--database", url)
+    line = run_failing_in_process("migrate", "--database", url)
     assert reason in line
     assert "hid" not in line
     assert "den" not in line
@@ -199,7 +199,7 @@ def test_a_wrong_url_or_an_unreachable_database_is_one_line(url: str, reason: st
 def test_serve_ends_where_its_database_cannot_be_reached() -> None:
     """`flowql serve` does not wait for a database that is not there."""
     url = f"postgresql://somebody:hidden@127.0.0.1:{free_port()}/name"
-    line = refused("serve", "--port", str(free_port()), "--database", url)
+    line = run_failing("serve", "--port", str(free_port()), "--database", url)
     assert line.startswith("cannot open the database, PostgreSQL at 127.0.0.1:")
     assert "hidden" not in line
 
@@ -207,7 +207,7 @@ def test_serve_ends_where_its_database_cannot_be_reached() -> None:
 def test_connect_timeout_ends_the_wait_for_a_host_that_never_answers(silent: int) -> None:
     """The value of connect_timeout is a number of seconds."""
     url = f"postgresql://somebody:hidden@127.0.0.1:{silent}/name?connect_timeout=1"
-    line = refused_here("migrate", "--database", url)
+    line = run_failing_in_process("migrate", "--database", url)
     assert (
         line
         == f"cannot open the database, PostgreSQL at 127.0.0.1:{silent}/name: no answer in time"
@@ -216,14 +216,14 @@ def test_connect_timeout_ends_the_wait_for_a_host_that_never_answers(silent: int
 
 def test_a_wrong_password_is_told_and_never_printed(postgres: PostgresServer) -> None:
     """The server's own words, with the user's name alone."""
-    line = refused_here("migrate", "--database", postgres.dsn(password="hidden"))
+    line = run_failing_in_process("migrate", "--database", postgres.dsn(password="hidden"))
     assert line.endswith('password authentication failed for user "postgres"')
     assert "hidden" not in line
 
 
 def test_a_database_that_does_not_exist_is_named(postgres: PostgresServer) -> None:
     """The server's own words again."""
-    line = refused_here("migrate", "--database", postgres.dsn("nowhere"))
+    line = run_failing_in_process("migrate", "--database", postgres.dsn("nowhere"))
     assert line.endswith('database "nowhere" does not exist')
     assert PASSWORD not in line
 
@@ -232,7 +232,7 @@ def test_a_database_that_does_not_exist_is_named(postgres: PostgresServer) -> No
 def test_only_migrate_makes_an_sqlite_file(command: list[str], tmp_path: Path) -> None:
     """A missing file is said to be missing, and stays so."""
     with chdir(tmp_path):
-        line = refused_here(*command, "--database", "sqlite:///nowhere.db")
+        line = run_failing_in_process(*command, "--database", "sqlite:///nowhere.db")
     assert line == NO_SUCH_DATABASE
     assert list(tmp_path.iterdir()) == []
 
@@ -241,7 +241,7 @@ def test_only_migrate_makes_an_sqlite_file(command: list[str], tmp_path: Path) -
 def test_a_file_that_is_no_database_is_left_as_it_is(command: str, tmp_path: Path) -> None:
     """It is named, and not written to."""
     (tmp_path / "notes.txt").write_text("not a database, " * 100)
-    line = refused(command, "--database", "sqlite:///notes.txt", cwd=tmp_path)
+    line = run_failing(command, "--database", "sqlite:///notes.txt", cwd=tmp_path)
     assert line == "cannot open the database, notes.txt: file is not a database"
     assert (tmp_path / "notes.txt").read_text() == "not a database, " * 100
 
@@ -249,46 +249,46 @@ def test_a_file_that_is_no_database_is_left_as_it_is(command: str, tmp_path: Pat
 def test_migrate_makes_no_folders(tmp_path: Path) -> None:
     """A folder that is not there is probably a mistake."""
     with chdir(tmp_path):
-        line = refused_here("migrate", "--database", "sqlite:///no/where.db")
+        line = run_failing_in_process("migrate", "--database", "sqlite:///no/where.db")
     assert line == "there is no folder no for the database"
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_port_in_use_is_named(silent: int, sample_url: str) -> None:
     """`flowql serve` takes no other port than the one it is told."""
-    line = refused("serve", "--port", str(silent), "--database", sample_url)
+    line = run_failing("serve", "--port", str(silent), "--database", sample_url)
     assert line == f"cannot listen on 127.0.0.1 port {silent}: Address already in use"
 
 
 def test_a_host_that_is_not_ours_is_named(sample_url: str) -> None:
     """`flowql serve` listens where this machine is."""
-    line = refused("serve", "--host", "192.0.2.1", "--port", "0", "--database", sample_url)
+    line = run_failing("serve", "--host", "192.0.2.1", "--port", "0", "--database", sample_url)
     assert line.startswith("cannot listen on 192.0.2.1 port 0: ")
 
 
 def test_a_host_that_is_no_name_is_named(sample_url: str) -> None:
     """What no resolver takes is told as any other host that is not ours."""
-    line = refused_here("serve", "--host", "..", "--port", "0", "--database", sample_url)
+    line = run_failing_in_process("serve", "--host", "..", "--port", "0", "--database", sample_url)
     assert line.startswith("cannot listen on .. port 0: ")
 
 
 @pytest.mark.parametrize("port", ["-1", "0", "70000"])
 def test_the_demo_takes_a_port_that_there_is(port: str) -> None:
     """A number that is no port is refused."""
-    assert "--port" in refused_here("demo", "--port", port)
+    assert "--port" in run_failing_in_process("demo", "--port", port)
 
 
 def test_a_file_of_settings_that_is_no_text_is_told(tmp_path: Path) -> None:
     """`.env` is UTF-8."""
     (tmp_path / ".env").write_bytes(b"FLOWQL_PORT=\xff\n")
     with chdir(tmp_path):
-        assert refused_here("serve").startswith(".env cannot be read: ")
+        assert run_failing_in_process("serve").startswith(".env cannot be read: ")
 
 
 def test_a_bad_setting_in_the_environment_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     """The line names the variable, and not what is in it."""
     monkeypatch.setenv("FLOWQL_PORT", "hidden")
-    line = refused_here("serve")
+    line = run_failing_in_process("serve")
     assert line.startswith("FLOWQL_PORT: ")
     assert "hidden" not in line
 
@@ -297,7 +297,7 @@ def test_a_bad_setting_in_a_file_is_named(tmp_path: Path) -> None:
     """`.env` is read as the environment is."""
     (tmp_path / ".env").write_text("FLOWQL_WORKERS=hidden\nUNRELATED=1\nFLOWQL_UNKNOWN=1\n")
     with chdir(tmp_path):
-        assert refused_here("serve").startswith("FLOWQL_WORKERS: ")
+        assert run_failing_in_process("serve").startswith("FLOWQL_WORKERS: ")
 
 
 def test_an_option_goes_before_the_environment_which_goes_before_a_file(
@@ -306,11 +306,11 @@ def test_an_option_goes_before_the_environment_which_goes_before_a_file(
     """All three can say which database is meant."""
     (tmp_path / ".env").write_text("FLOWQL_DATABASE_URL=sqlite:///file.db\n")
     monkeypatch.chdir(tmp_path)
-    assert "at file.db:" in refused_here("token", "list")
+    assert "at file.db:" in run_failing_in_process("token", "list")
     monkeypatch.setenv("FLOWQL_DATABASE_URL", "sqlite:///environment.db")
-    assert "at environment.db:" in refused_here("token", "list")
+    assert "at environment.db:" in run_failing_in_process("token", "list")
     option = ["--database", "sqlite:///option.db"]
-    assert "at option.db:" in refused_here("token", "list", *option)
+    assert "at option.db:" in run_failing_in_process("token", "list", *option)
 
 
 def test_a_path_is_taken_as_it_is_written(tmp_path: Path) -> None:
@@ -319,9 +319,9 @@ def test_a_path_is_taken_as_it_is_written(tmp_path: Path) -> None:
     done = flowql("migrate", "--database", f"sqlite:///{name}", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert [path.name for path in tmp_path.iterdir()] == [name]
-    assert refused_here("token", "revoke", "x", "--database", f"sqlite:///{tmp_path / name}") == (
-        "there is no token 'x'"
-    )
+    assert run_failing_in_process(
+        "token", "revoke", "x", "--database", f"sqlite:///{tmp_path / name}"
+    ) == ("there is no token 'x'")
 
 
 def test_migrate_twice_changes_nothing(tmp_path: Path) -> None:
@@ -337,8 +337,8 @@ def test_import_says_what_it_left_out(tmp_path: Path) -> None:
     """A binding of a group that is not here is named by its line."""
     (tmp_path / "flow.yaml").write_text(LEFT_OUT)
     with chdir(tmp_path):
-        assert done_here("migrate").returncode == 0
-        told = done_here("import", "flow.yaml").stderr
+        assert run_in_process("migrate").returncode == 0
+        told = run_in_process("import", "flow.yaml").stderr
     assert told.splitlines() == [
         "flowql: flow.yaml:8: left out, since its group is not in this database",
         "flowql: 1 created, 0 updated, 0 unchanged, 0 skipped",
@@ -359,7 +359,9 @@ def test_a_password_may_have_any_character(postgres: PostgresServer) -> None:
         f"postgresql://plain:{raw}@{place}",
         f"postgres://{place}?user=plain&password={quote(odd, safe='+')}",
     ):
-        assert refused_here("token", "list", "--database", url).startswith("the database is empty")
+        assert run_failing_in_process("token", "list", "--database", url).startswith(
+            "the database is empty"
+        )
 
 
 def test_schema_prints_the_committed_schema(tmp_path: Path) -> None:

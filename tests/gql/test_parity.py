@@ -1,6 +1,6 @@
 """All databases with the same data give the same answers."""
 
-from support.app_client import Gateway
+from support.app_client import AppClient
 from support.random_queries import random_queries
 from support.reference.requests import random_requests
 
@@ -8,13 +8,13 @@ from support.reference.requests import random_requests
 
 
 def test_rest_is_the_same_on_every_database(
-    on_sqlite: Gateway, on_postgresql: Gateway, on_authentik: Gateway
+    on_sqlite: AppClient, on_postgresql: AppClient, on_authentik: AppClient
 ) -> None:
     """400 requests get the same status, headers and body, byte by byte."""
     for request in random_requests(seed=2028, count=400):
         ours, theirs, authentik_s = (
-            gateway.ask(request.method, request.target, request.headers)
-            for gateway in (on_sqlite, on_postgresql, on_authentik)
+            client.ask(request.method, request.target, request.headers)
+            for client in (on_sqlite, on_postgresql, on_authentik)
         )
         assert ours == theirs, request
         # Only authentik's own tables know the types of stages and policies.
@@ -23,13 +23,13 @@ def test_rest_is_the_same_on_every_database(
 
 
 def test_graphql_is_the_same_on_every_database(
-    on_sqlite: Gateway, on_postgresql: Gateway, on_authentik: Gateway
+    on_sqlite: AppClient, on_postgresql: AppClient, on_authentik: AppClient
 ) -> None:
     """80 queries get the same answers, byte by byte."""
     for query in random_queries(seed=2029, count=80):
         ours, *others = (
-            gateway.graphql(query.text, query.key, query.variables)
-            for gateway in (on_sqlite, on_postgresql, on_authentik)
+            client.graphql(query.text, query.key, query.variables)
+            for client in (on_sqlite, on_postgresql, on_authentik)
         )
         if ours.json["data"] is None and len(query.roots) > 1:
             # Of several pages that are not there, the one that is found out first is told.

@@ -24,9 +24,22 @@ import pytest
 from support.edge_case_data import KEYS, ROWS
 from support.paths import SAMPLES
 from support.postgres import PostgresServer
-from support.processes import PATIENCE_SECONDS, Served, free_port, running, wait_until_live
+from support.processes import (
+    PATIENCE_SECONDS,
+    RunningServer,
+    free_port,
+    run_process,
+    wait_until_live,
+)
 from support.seed import fill_ours
-from support.server_process import LIMIT_SECONDS, ask, ended, eventually, refused, serving
+from support.server_process import (
+    LIMIT_SECONDS,
+    ask,
+    run_failing,
+    run_server,
+    stop_server,
+    wait_until,
+)
 
 SLUGS = sorted(path.stem for path in SAMPLES.glob("*.yaml"))
 QUESTION = {"query": "{ flows { results { slug } } }"}
@@ -81,7 +94,7 @@ def test_the_demo_works_as_printed_and_leaves_nothing(
 ) -> None:
     """Both commands name all sample flows, on the next free port; then its folder is gone."""
     variables = {"TMPDIR": str(tmp_path), "COLUMNS": "40"}
-    with running(["demo", "--port", str(taken)], cwd=tmp_path, env=variables) as process:
+    with run_process(["demo", "--port", str(taken)], cwd=tmp_path, env=variables) as process:
         lines = printed_by(process)
         commands = [line for line in lines if line.startswith("curl ")]
         for command in commands:
@@ -102,18 +115,18 @@ def test_the_demo_works_as_printed_and_leaves_nothing(
 def test_it_answers_within_5_seconds_from_any_folder(sample_url: str) -> None:
     """From / as from anywhere; what it says is where it listens, on standard error."""
     started = monotonic()
-    with serving(sample_url, cwd=Path("/")) as (url, process):
+    with run_server(sample_url, cwd=Path("/")) as (url, process):
         assert monotonic() - started < LIMIT_SECONDS
         assert ask(url, "/-/health/live/").body == b"live"
         assert ask(url, "/-/health/ready/").body == b"ready"
-        assert ended(process) == ("", f"flowql: FlowQL listens on {url}\n")
+        assert stop_server(process) == ("", f"flowql: FlowQL listens on {url}\n")
 
 
 def test_a_relative_path_is_one_from_the_folder_that_it_starts_in(sample_url: str) -> None:
     """`sqlite:///flowql.db`, the default, is found in the folder."""
     folder = Path(sample_url.removeprefix("sqlite:///")).parent
     port = free_port()
-    with running(["serve", "--port", str(port)], cwd=folder) as process:
+    with run_process(["serve", "--port", str(port)], cwd=folder) as process:
         url = f"http://127.0.0.1:{port}"
         wait_until_live(url, process)
         assert ask(url, "/-/health/ready/").status == 200
@@ -130,14 +143,14 @@ def test_every_option_can_be_set_in_the_environment(sample_url: str) -> None:
         "FLOWQL_WORKERS": "1",
         "FLOWQL_ACCESS_LOG": "true",
     }
-    with running(["serve"], cwd=Path(tempfile.gettempdir()), env=settings) as process:
+    with run_process(["serve"], cwd=Path(tempfile.gettempdir()), env=settings) as process:
         wait_until_live(f"http://localhost:{port}", process)
-        assert '"GET /-/health/live/ HTTP/1.1" 200' in ended(process)[1]
+        assert '"GET /-/health/live/ HTTP/1.1" 200' in stop_server(process)[1]
 
 
 def test_one_worker_serves_in_the_process_that_was_started(sample_url: str) -> None:
     """It has no children."""
-    with serving(sample_url) as (_, process):
+    with run_server(sample_url) as (_, process):
         assert process.pid not in {parent for _, parent in parents()}
 
 
@@ -148,25 +161,27 @@ def parents() -> Iterator[tuple[int, int]]:
             yield int(stat.parent.name), int(stat.read_text().rpartition(")")[2].split()[1])
 
 
-def test_two_workers_serve_and_end_together(sample_url: str, served: Served) -> None:
+def test_two_workers_serve_and_end_together(sample_url: str, served: RunningServer) -> None:
     """Both answer on the one port, and SIGTERM ends both."""
-    with serving(sample_url, "--workers", "2") as (url, process):
+    with run_server(sample_url, "--workers", "2") as (url, process):
         for _ in range(8):
             answer = ask(url, "/graphql", served.token, QUESTION)
             assert slugs_in(answer.json) == SLUGS
-        printed, told = ended(process)
+        printed, told = stop_server(process)
         assert (printed, told) == ("", f"flowql: FlowQL listens on {url}\n")
         with pytest.raises(ConnectionRefusedError):
             ask(url, "/-/health/live/")
 
 
-def test_workers_serve_as_they_are_told(sample_url: str, served: Served, tmp_path: Path) -> None:
+def test_workers_serve_as_they_are_told(
+    sample_url: str, served: RunningServer, tmp_path: Path
+) -> None:
     """Options reach both of them: limits, sites, trusted documents, and what is turned off."""
     (tmp_path / "hello.graphql").write_text("{ __typename }")
     switches = ["--trusted-only", "--no-introspection", "--no-graphiql", "--no-suggestions"]
     given = ["--max-body", "99", "--cors-origin", "https://a.example,https://b.example"]
     folder = ["--trusted-documents", str(tmp_path)]
-    with serving(sample_url, "--workers", "2", *switches, *given, *folder) as (url, _):
+    with run_server(sample_url, "--workers", "2", *switches, *given, *folder) as (url, _):
         for _ in range(8):
             assert ask(url, "/schema.graphql").status == 404
             hello = ask(url, "/graphql", served.token, {"query": "{ __typename }"})
@@ -187,7 +202,7 @@ def shared_with(url: str) -> list[str]:
 def test_a_worker_that_cannot_start_ends_the_server(tmp_path: Path) -> None:
     """Where the database is gone, a killed worker is not started again and again."""
     path = tmp_path / "flowql.db"
-    with serving(fill_ours(f"sqlite:///{path}"), "--workers", "2") as (_, process):
+    with run_server(fill_ours(f"sqlite:///{path}"), "--workers", "2") as (_, process):
         path.rename(tmp_path / "elsewhere.db")
         workers = [pid for pid, parent in parents() if parent == process.pid]
         os.kill(max(workers), signal.SIGKILL)
@@ -196,11 +211,11 @@ def test_a_worker_that_cannot_start_ends_the_server(tmp_path: Path) -> None:
     assert told.endswith("flowql: a worker could not start, for the reason logged above\n")
 
 
-def test_there_is_no_access_log_unless_asked(sample_url: str, served: Served) -> None:
+def test_there_is_no_access_log_unless_asked(sample_url: str, served: RunningServer) -> None:
     """Without --access-log nothing is written; with it, requests are, and no key."""
-    with serving(sample_url, "--access-log") as (url, process):
+    with run_server(sample_url, "--access-log") as (url, process):
         assert ask(url, "/flows/instances/?page=1", served.token).status == 200
-        printed, told = ended(process)
+        printed, told = stop_server(process)
     assert printed == ""
     assert '"GET /flows/instances/?page=1 HTTP/1.1" 200' in told
     assert served.token not in told
@@ -211,11 +226,11 @@ def test_it_listens_on_ipv6(sample_url: str) -> None:
     port = free_port()
     options = ["serve", "--host", "::1", "--port", str(port), "--database", sample_url]
     if not has_ipv6():
-        assert refused(*options).startswith("cannot listen on ::1")
+        assert run_failing(*options).startswith("cannot listen on ::1")
         return
-    with running(options) as process:
+    with run_process(options) as process:
         wait_until_live(f"http://[::1]:{port}", process)
-        assert ended(process)[1] == f"flowql: FlowQL listens on http://[::1]:{port}\n"
+        assert stop_server(process)[1] == f"flowql: FlowQL listens on http://[::1]:{port}\n"
 
 
 def has_ipv6() -> bool:
@@ -227,30 +242,30 @@ def has_ipv6() -> bool:
         return False
 
 
-def test_sigterm_ends_it_with_connections_open(sample_url: str, served: Served) -> None:
+def test_sigterm_ends_it_with_connections_open(sample_url: str, served: RunningServer) -> None:
     """Silent, kept alive, in the middle of a head or of a body: it ends within 5 seconds."""
     half_a_body = HEAD.replace(b"{key}", served.token.encode()) + b"Content-Length: 100\r\n\r\n{"
-    with ExitStack() as stack, serving(sample_url) as (url, process):
+    with ExitStack() as stack, run_server(sample_url) as (url, process):
         place = ("127.0.0.1", urlsplit(url).port or 0)
         for sent in (b"", HEAD[:-5], half_a_body, WHOLE):
             connection = stack.enter_context(closing(create_connection(place)))
             connection.sendall(sent)
         # The last of them is answered, so all have been taken.
         assert connection.recv(4096).startswith(b"HTTP/1.1 200")
-        _, told = ended(process)
+        _, told = stop_server(process)
     assert "Traceback" not in told
 
 
 def test_sigterm_ends_it_with_a_query_in_flight(postgres: PostgresServer) -> None:
     """A table that somebody locked keeps a request waiting, and not the server."""
     database_url = fill_ours(postgres.create_database("locked"))
-    with serving(database_url) as (url, process), psycopg.connect(database_url) as locking:
+    with run_server(database_url) as (url, process), psycopg.connect(database_url) as locking:
         locking.execute("LOCK TABLE authentik_flows_flow")
         asking = Thread(target=ask_in_vain, args=(url,))
         asking.start()
         waiting = "SELECT 1 FROM pg_locks WHERE NOT granted AND pid <> pg_backend_pid()"
-        eventually(lambda: locking.execute(waiting).fetchone() is not None)
-        _, told = ended(process)
+        wait_until(lambda: locking.execute(waiting).fetchone() is not None)
+        _, told = stop_server(process)
         locking.rollback()
         asking.join()
     assert KEYS["superuser"] not in told
@@ -261,13 +276,13 @@ def test_sigterm_ends_it_with_slow_searches_on_sqlite(tmp_path: Path) -> None:
     """Searches that would take minutes do not keep it, whatever becomes of their threads."""
     flows = ROWS["authentik_flows_flow"]
     rows = {**ROWS, "authentik_flows_flow": [{**row, "title": "ß" * 200_000} for row in flows]}
-    with serving(fill_ours(f"sqlite:///{tmp_path / 'slow.db'}", rows)) as (url, process):
+    with run_server(fill_ours(f"sqlite:///{tmp_path / 'slow.db'}", rows)) as (url, process):
         before = cpu_ticks(process.pid)
         asking = [Thread(target=ask_in_vain, args=(url, "?search=absent")) for _ in range(8)]
         for thread in asking:
             thread.start()
-        eventually(lambda: cpu_ticks(process.pid) > before + os.sysconf("SC_CLK_TCK") // 2)
-        ended(process)
+        wait_until(lambda: cpu_ticks(process.pid) > before + os.sysconf("SC_CLK_TCK") // 2)
+        stop_server(process)
         for thread in asking:
             thread.join()
 

@@ -2,16 +2,16 @@
 
 import pytest
 
-from models.cache import Store
+from models.cache import SegmentedLRU
 
 
 @pytest.fixture
-def store() -> Store[str, str]:
+def store() -> SegmentedLRU[str, str]:
     """A store with room for 100."""
-    return Store(100)
+    return SegmentedLRU(100)
 
 
-def test_what_was_put_is_got(store: Store[str, str]) -> None:
+def test_what_was_put_is_got(store: SegmentedLRU[str, str]) -> None:
     """Before and after it was asked for; what was not put is None."""
     store.put("key", "value")
     assert [store.get("key"), store.get("key"), store.get("other")] == ["value", "value", None]
@@ -19,7 +19,7 @@ def test_what_was_put_is_got(store: Store[str, str]) -> None:
 
 def test_weights_are_bounded() -> None:
     """The weights never exceed the capacity, whichever values are asked for again."""
-    weights = Store[int, int](100)
+    weights = SegmentedLRU[int, int](100)
     for number in range(1000):
         weights.put(number, weight := 1 + number % 20, weight)
         if number % 3:
@@ -27,7 +27,7 @@ def test_weights_are_bounded() -> None:
     assert 0 < sum(weights.get(number) or 0 for number in range(1000)) <= 100
 
 
-def test_what_is_used_twice_survives_a_stream_of_others(store: Store[str, str]) -> None:
+def test_what_is_used_twice_survives_a_stream_of_others(store: SegmentedLRU[str, str]) -> None:
     """Ten thousand keys that come once drive out each other alone."""
     store.put("used", "value")
     assert store.get("used") == "value"
@@ -39,7 +39,7 @@ def test_what_is_used_twice_survives_a_stream_of_others(store: Store[str, str]) 
     assert len(store) <= 100
 
 
-def test_what_is_too_heavy_is_not_remembered(store: Store[str, str]) -> None:
+def test_what_is_too_heavy_is_not_remembered(store: SegmentedLRU[str, str]) -> None:
     """It drives out nothing; a new value of a known key that is too heavy is not remembered either."""
     store.put("known", "light")
     store.put("new", "heavy", 101)
@@ -48,7 +48,7 @@ def test_what_is_too_heavy_is_not_remembered(store: Store[str, str]) -> None:
     assert store.get("known") is None
 
 
-def test_a_value_is_replaced_with_its_weight(store: Store[str, str]) -> None:
+def test_a_value_is_replaced_with_its_weight(store: SegmentedLRU[str, str]) -> None:
     """On trial or kept, a key has one value, and its old weight is room again."""
     for weight in (20, 80):
         for value in ("old", "new"):
@@ -60,7 +60,7 @@ def test_a_value_is_replaced_with_its_weight(store: Store[str, str]) -> None:
 
 
 @pytest.mark.parametrize("uses", [0, 1])
-def test_the_longest_unused_goes_first(store: Store[str, str], uses: int) -> None:
+def test_the_longest_unused_goes_first(store: SegmentedLRU[str, str], uses: int) -> None:
     """Among those on trial as among those in use."""
     names = [f"{number:03}" for number in range(200)]
     for name in names:

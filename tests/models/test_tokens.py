@@ -12,11 +12,11 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from support.app_client import Gateway
+from support.app_client import AppClient
 from support.paths import SAMPLES
 from support.postgres import PostgresServer
 from support.processes import flowql
-from support.server_process import done_here, refused_here
+from support.server_process import run_failing_in_process, run_in_process
 
 FLOWS = "/flows/instances/?ordering=slug&page_size=100"
 SLUGS = sorted(path.stem for path in SAMPLES.glob("*.yaml"))
@@ -35,15 +35,15 @@ def url(
     else:
         made = postgres.create_database("tokens")
     for arguments in (["migrate"], ["import", str(SAMPLES)]):
-        done = done_here(*arguments, "--database", made)
+        done = run_in_process(*arguments, "--database", made)
         assert done.returncode == 0, done.stderr
     return made
 
 
 @pytest.fixture(scope="module")
-def gateway(url: str) -> Iterator[Gateway]:
+def client(url: str) -> Iterator[AppClient]:
     """FlowQL on that database, believing no token longer than a request."""
-    with Gateway(url, viewer_ttl=0) as running:
+    with AppClient(url, viewer_ttl=0) as running:
         yield running
 
 
@@ -56,21 +56,21 @@ def test_the_key_is_all_that_the_command_prints(url: str) -> None:
 
 def created(url: str, *arguments: str) -> str:
     """The key of a new token."""
-    done = done_here("token", "create", *arguments, "--database", url)
+    done = run_in_process("token", "create", *arguments, "--database", url)
     assert (done.returncode, done.stderr) == (0, "")
     return done.stdout.strip()
 
 
-def seen(gateway: Gateway, key: str) -> list[str]:
+def seen(client: AppClient, key: str) -> list[str]:
     """The slugs that the bearer of a key sees over REST."""
-    answer = gateway.get(FLOWS, key)
+    answer = client.get(FLOWS, key)
     assert answer.status == 200, answer
     return [flow["slug"] for flow in answer.json["results"]]
 
 
-def is_refused(gateway: Gateway, key: str) -> bool:
+def is_refused(client: AppClient, key: str) -> bool:
     """Whether a key opens nothing."""
-    answer = gateway.get(FLOWS, key)
+    answer = client.get(FLOWS, key)
     return (answer.status, answer.json) == REFUSED
 
 
@@ -84,60 +84,60 @@ def execute(url: str, statement: str, *values: object) -> list[tuple[object, ...
         return done.fetchall() if done.description else []
 
 
-def test_a_token_sees_all_flows(url: str, gateway: Gateway) -> None:
+def test_a_token_sees_all_flows(url: str, client: AppClient) -> None:
     """With neither --superuser nor --flow."""
-    assert seen(gateway, created(url, "all")) == SLUGS
+    assert seen(client, created(url, "all")) == SLUGS
 
 
-def test_a_superuser_s_token_sees_all_flows(url: str, gateway: Gateway) -> None:
+def test_a_superuser_s_token_sees_all_flows(url: str, client: AppClient) -> None:
     """Two of them share one group."""
     keys = [created(url, name, "--superuser") for name in ("first admin", "second admin")]
-    assert [seen(gateway, key) for key in keys] == [SLUGS, SLUGS]
+    assert [seen(client, key) for key in keys] == [SLUGS, SLUGS]
 
 
-def test_a_token_of_some_flows_sees_just_these(url: str, gateway: Gateway) -> None:
+def test_a_token_of_some_flows_sees_just_these(url: str, client: AppClient) -> None:
     """--flow can be repeated, and names a slug."""
     key = created(url, "some", "--flow", SLUGS[3], "--flow", SLUGS[1], "--flow", SLUGS[3])
-    assert seen(gateway, key) == [SLUGS[1], SLUGS[3]]
-    assert gateway.get(f"/flows/instances/{SLUGS[1]}/", key).status == 200
-    assert gateway.get(f"/flows/instances/{SLUGS[2]}/", key).status == 404
+    assert seen(client, key) == [SLUGS[1], SLUGS[3]]
+    assert client.get(f"/flows/instances/{SLUGS[1]}/", key).status == 200
+    assert client.get(f"/flows/instances/{SLUGS[2]}/", key).status == 404
 
 
-def test_a_key_is_stored_as_a_marked_digest_that_is_no_key(url: str, gateway: Gateway) -> None:
+def test_a_key_is_stored_as_a_marked_digest_that_is_no_key(url: str, client: AppClient) -> None:
     """Who reads the database cannot ask with what stands there."""
     key = created(url, "digest")
     stored = f"sha256${hashlib.sha256(key.encode()).hexdigest()}"
     found = execute(url, "SELECT key FROM authentik_core_token WHERE identifier = %s", "digest")
     assert found == [(stored,)]
     for presented in (stored, stored.removeprefix("sha256$"), stored.upper()):
-        assert is_refused(gateway, presented)
+        assert is_refused(client, presented)
 
 
-def test_a_token_expires(url: str, gateway: Gateway) -> None:
+def test_a_token_expires(url: str, client: AppClient) -> None:
     """--expires counts from now; when the time is past, the key opens nothing."""
     key = created(url, "short", "--expires", "30d")
-    assert seen(gateway, key) == SLUGS
+    assert seen(client, key) == SLUGS
     now = datetime.now(UTC)
-    told = done_here("token", "list", "--database", url).stdout
+    told = run_in_process("token", "list", "--database", url).stdout
     ends = {f"{now + timedelta(days=30, minutes=past):%Y-%m-%d %H:%M} UTC" for past in (-1, 0)}
     assert any(end in told for end in ends)
     past = "2020-01-01 00:00:00.000000"
     execute(url, "UPDATE authentik_core_token SET expires = %s WHERE identifier = 'short'", past)
-    assert is_refused(gateway, key)
+    assert is_refused(client, key)
 
 
-def test_a_revoked_token_opens_nothing(url: str, gateway: Gateway) -> None:
+def test_a_revoked_token_opens_nothing(url: str, client: AppClient) -> None:
     """It is gone with all that was made for it, and its name is free again."""
     keys = [created(url, "gone"), created(url, "gone with flows", "--flow", SLUGS[0])]
     for name in ("gone", "gone with flows"):
-        done = done_here("token", "revoke", name, "--database", url)
+        done = run_in_process("token", "revoke", name, "--database", url)
         assert (done.returncode, done.stdout) == (0, "")
         assert done.stderr == f"flowql: the token {name} is revoked\n"
-    assert all(is_refused(gateway, key) for key in keys)
+    assert all(is_refused(client, key) for key in keys)
     for table, column in (("core_user", "username"), ("rbac_role", "name")):
         left = f"SELECT {column} FROM authentik_{table} WHERE {column} LIKE %s"  # noqa: S608 - constants
         assert execute(url, left, "%gone%") == []
-    assert seen(gateway, created(url, "gone")) == SLUGS
+    assert seen(client, created(url, "gone")) == SLUGS
 
 
 def test_what_cannot_be_made_is_told_and_makes_nothing(url: str) -> None:
@@ -154,16 +154,19 @@ def test_what_cannot_be_made_is_told_and_makes_nothing(url: str) -> None:
         (["new", "--superuser", "--flow", SLUGS[0]], "--superuser and --flow exclude each other"),
         (["new", "--expires", "99999999d"], "--expires is not in the future, or too far in it"),
     ):
-        assert refused_here("token", "create", *arguments, "--database", url) == reason
+        assert run_failing_in_process("token", "create", *arguments, "--database", url) == reason
     assert execute(url, "SELECT COUNT(*) FROM authentik_core_user") == before
-    assert refused_here("token", "revoke", "new", "--database", url) == "there is no token 'new'"
+    assert (
+        run_failing_in_process("token", "revoke", "new", "--database", url)
+        == "there is no token 'new'"
+    )
 
 
 def test_the_list_has_no_keys(tmp_path: Path) -> None:
     """Names in order, what each sees, and when it ends; a long or odd name is not cut."""
     url = f"sqlite:///{tmp_path / 'flowql.db'}"
     for arguments in (["migrate"], ["import", str(SAMPLES)]):
-        done_here(*arguments, "--database", url)
+        run_in_process(*arguments, "--database", url)
     names = ["b", "a [bold] 50%", "c" * 150]
     keys = [
         created(url, names[0], "--superuser"),
@@ -186,11 +189,11 @@ def test_a_token_whose_flow_is_gone_sees_none(tmp_path: Path) -> None:
     """It is listed as what it is, and not as one that sees all."""
     url = f"sqlite:///{tmp_path / 'flowql.db'}"
     for arguments in (["migrate"], ["import", str(SAMPLES)]):
-        assert done_here(*arguments, "--database", url).returncode == 0
+        assert run_in_process(*arguments, "--database", url).returncode == 0
     created(url, "orphan", "--flow", "default-source-pre-authentication")
     with closing(sqlite3.connect(tmp_path / "flowql.db")) as connection:
         gone = "DELETE FROM authentik_flows_flow WHERE slug = 'default-source-pre-authentication'"
         connection.execute(gone)
         connection.commit()
-    listed = done_here("token", "list", "--database", url).stdout
+    listed = run_in_process("token", "list", "--database", url).stdout
     assert re.search(r"orphan +none +never", listed)

@@ -17,7 +17,7 @@ JSON = {"content-type": "application/json"}
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Response:
     """A response as it was sent; names of headers are in lower case."""
 
     status: int
@@ -35,7 +35,7 @@ def bearer(key: str | None) -> dict[str, str]:
     return {} if key is None else {"authorization": f"Bearer {key}"}
 
 
-class Gateway:
+class AppClient:
     """An application that runs in a thread of its own from `with` to its end."""
 
     def __init__(
@@ -57,27 +57,27 @@ class Gateway:
 
     def ask(
         self, method: str, target: str, headers: Mapping[str, str] | None = None, body: bytes = b""
-    ) -> Answer:
+    ) -> Response:
         """Send a request as it stands: nothing is escaped or tidied on the way.
 
         In the target's query, a lone surrogate stands for a byte that is no UTF-8.
         """
         return self._portal.call(self._send, method, target, headers or {}, body)
 
-    def get(self, target: str, key: str | None = None) -> Answer:
+    def get(self, target: str, key: str | None = None) -> Response:
         """GET as the bearer of a key."""
         return self.ask("GET", target, bearer(key))
 
     def graphql(
         self, query: str, key: str | None = None, variables: Mapping[str, Any] | None = None
-    ) -> Answer:
+    ) -> Response:
         """POST a GraphQL operation as the bearer of a key."""
         body = json.dumps({"query": query, "variables": variables}).encode()
         return self.ask("POST", "/graphql", bearer(key) | JSON, body)
 
     async def _send(
         self, method: str, target: str, headers: Mapping[str, str], body: bytes
-    ) -> Answer:
+    ) -> Response:
         path, _, query = target.partition("?")
         sent: list[Message] = []
         scope = {
@@ -106,4 +106,4 @@ class Gateway:
         await self.app(scope, receive, send)
         start, *rest = sent
         told = {name.decode().lower(): value.decode("latin-1") for name, value in start["headers"]}
-        return Answer(start["status"], told, b"".join(part.get("body", b"") for part in rest))
+        return Response(start["status"], told, b"".join(part.get("body", b"") for part in rest))

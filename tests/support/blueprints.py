@@ -10,10 +10,10 @@ from typing import Any
 from sqlalchemy import Executable, select
 
 from models.blueprint import importer
-from models.blueprint.importer import Report
-from models.database.database import Database, migrate, open_database
+from models.blueprint.importer import ImportReport
+from models.database import Database, migrate, open_database
 from models.tables.metadata import METADATA
-from models.tokens import Rights, create_token
+from models.tokens import TokenScope, create_token
 
 HEAD = "version: 1\nentries:\n"
 
@@ -24,7 +24,7 @@ class Store:
 
     url: str
 
-    def load(self, *paths: Path) -> Report:
+    def load(self, *paths: Path) -> ImportReport:
         """Import files and folders."""
         return asyncio.run(self._load(paths))
 
@@ -40,7 +40,7 @@ class Store:
         """The key of a new token that sees everything."""
         return asyncio.run(self._superuser())
 
-    async def _load(self, paths: Sequence[Path]) -> Report:
+    async def _load(self, paths: Sequence[Path]) -> ImportReport:
         database = await open_database(self.url, writable=True)
         try:
             return await importer.import_blueprints(database, paths)
@@ -63,7 +63,7 @@ class Store:
 
     async def _superuser(self) -> str:
         database = await open_database(self.url, writable=True)
-        key = await create_token(database, "superuser", Rights(superuser=True), None)
+        key = await create_token(database, "superuser", TokenScope(superuser=True), None)
         await database.close()
         return key
 

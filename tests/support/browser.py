@@ -112,7 +112,7 @@ Visits = Callable[..., Visit]
 
 
 @contextmanager
-def visiting(browser: Browser, url: str, scheme: Scheme = "light") -> Generator[Visit]:
+def open_browser(browser: Browser, url: str, scheme: Scheme = "light") -> Generator[Visit]:
     """A visit to the server at an address, from a browser that has seen nothing yet."""
     context = browser.new_context(
         base_url=url, color_scheme=scheme, viewport={"width": 1280, "height": 800}

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import psycopg
 from psycopg import sql
 
-from models.database.database import Database, open_database
+from models.database import Database, open_database
 from support.edge_case_data import POLICIES, ROWS, STAGES, identifier
 from support.seed import fill_authentik, fill_ours
 
@@ -35,7 +35,7 @@ TYPES = (
 
 
 @dataclass(frozen=True, slots=True)
-class Opened:
+class OpenDatabase:
     """An open database, and the event loop that it lives in."""
 
     database: Database
@@ -47,11 +47,11 @@ class Opened:
 
 
 @contextmanager
-def opened(url: str, *, writable: bool = False) -> Generator[Opened]:
+def open_for_test(url: str, *, writable: bool = False) -> Generator[OpenDatabase]:
     """The database at a URL."""
     with asyncio.Runner() as runner:
         database = runner.run(open_database(url, writable=writable))
-        yield Opened(database, runner)
+        yield OpenDatabase(database, runner)
         runner.run(database.close())
 
 

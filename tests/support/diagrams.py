@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from gql.diagram.flow import Head
+from gql.diagram.flow import FlowSummary
 from models.queries.bindings import PolicyBindingRow, StageBindingRow
 
 PK = "0b1d3c5e-0000-4000-8000-000000000001"
@@ -11,7 +11,7 @@ EXPRESSION = "authentik_policies_expression.expressionpolicy"
 PROMPT = "authentik_stages_prompt.promptstage"
 
 
-def flow(title: str = "Welcome!", mode: str = "all", **others: str) -> Head:
+def flow(title: str = "Welcome!", mode: str = "all", **others: str) -> FlowSummary:
     """A flow that policies are bound to as `flow`."""
     values = {
         "pk": PK,
@@ -23,7 +23,7 @@ def flow(title: str = "Welcome!", mode: str = "all", **others: str) -> Head:
         "denied_action": "message",
         "authentication": "none",
     }
-    return Head(**(values | others))
+    return FlowSummary(**(values | others))
 
 
 def stage(

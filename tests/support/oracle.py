@@ -12,11 +12,11 @@ from starlette.datastructures import Headers
 from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
 from strawberry.types import ExecutionResult
 
-from gql.auth import Viewers
-from gql.execution.documents import Documents, InvalidDocument, NoOperationError
-from gql.schema import query as schema
-from gql.schema.types import Context
-from models.database.database import Database, open_database
+from gql import schema
+from gql.auth import Authenticator
+from gql.context import Context
+from gql.execution.documents import Documents, InvalidDocument, UnknownOperationError
+from models.database import Database, open_database
 from models.queries.viewer import Viewer
 from support.app_client import bearer
 
@@ -25,19 +25,19 @@ FORBIDDEN = "You do not have permission to perform this action."
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class Expected:
     """What must be answered."""
 
     status: int
     body: bytes
 
 
-class Judge:
+class Oracle:
     """A database of its own, opened from `with` to its end, and a schema of its own."""
 
     def __init__(self, database_url: str) -> None:
         self._url = database_url
-        self._schema = schema.build()
+        self._schema = schema.build_schema()
         self._documents = Documents(self.schema)
         self._viewers: dict[str, Viewer] = {}
         self._stack = ExitStack()
@@ -58,13 +58,13 @@ class Judge:
         """The schema as graphql-core has it."""
         return core_schema(self._schema)
 
-    def verdict(self, body: bytes, key: str) -> Verdict:
+    def verdict(self, body: bytes, key: str) -> Expected:
         """What must be answered to a POST of this body by the bearer of a valid key."""
         return self._portal.call(self._verdict, body, key)
 
-    async def _verdict(self, body: bytes, key: str) -> Verdict:
+    async def _verdict(self, body: bytes, key: str) -> Expected:
         viewer = await self._viewer(key)
-        if viewer.is_refused:
+        if viewer.is_forbidden:
             return _verdict(403, message=FORBIDDEN, extensions={"code": "FORBIDDEN"})
         try:
             asked = orjson.loads(body)
@@ -75,7 +75,7 @@ class Judge:
             return _verdict(400, message=missing, extensions=BAD_INPUT)
         return await self._executed(asked, viewer)
 
-    async def _executed(self, asked: Mapping[str, Any], viewer: Viewer) -> Verdict:
+    async def _executed(self, asked: Mapping[str, Any], viewer: Viewer) -> Expected:
         name = asked["operationName"] or None
         refused = self._refused(asked["query"], asked["variables"], name)
         if refused:
@@ -92,27 +92,29 @@ class Judge:
             named = f"named {name!r} " if name else ""
             missing = f"The document has no operation {named}to execute, or several."
             return _verdict(200, message=missing, extensions=BAD_INPUT)
-        return Verdict(200, orjson.dumps(_told(result)))
+        return Expected(200, orjson.dumps(_told(result)))
 
     def _refused(
         self, query: str, variables: Mapping[str, Any], name: str | None
     ) -> GraphQLError | None:
         """What FlowQL's own limits refuse, of which graphql-core knows nothing."""
-        document = self._documents.document(query)
+        document = self._documents.get(query)
         if isinstance(document, InvalidDocument):
-            is_validated = document.names is not None
-            return None if is_validated or not document.errors[0].extensions else document.errors[0]
-        with suppress(NoOperationError):
+            is_refused = not document.is_within_limits and document.errors[0].extensions
+            return document.errors[0] if is_refused else None
+        with suppress(UnknownOperationError):
             operation = document.operation(name)
-            values = operation.variables.coerced(variables)
-            later = None if isinstance(values, list) else operation.guard.coerced(values.coerced)
-            return operation.guard.given(variables) or later
+            values = operation.variables.coerce(variables)
+            later = (
+                None if isinstance(values, list) else operation.limits.check_sizes(values.coerced)
+            )
+            return operation.limits.check_input(variables) or later
         return None
 
     async def _viewer(self, key: str) -> Viewer:
         if key not in self._viewers:
             headers = Headers(bearer(key))
-            self._viewers[key] = await Viewers(self._database, ttl=0).authenticate(headers)
+            self._viewers[key] = await Authenticator(self._database, ttl=0).authenticate(headers)
         return self._viewers[key]
 
 
@@ -147,5 +149,5 @@ def _path(error: GraphQLError) -> list[Any]:
     return list(error.path or [])
 
 
-def _verdict(status: int, **error: object) -> Verdict:
-    return Verdict(status, orjson.dumps({"errors": [error]}))
+def _verdict(status: int, **error: object) -> Expected:
+    return Expected(status, orjson.dumps({"errors": [error]}))

@@ -17,7 +17,7 @@ PATIENCE_SECONDS = 30
 
 
 @dataclass(frozen=True, slots=True)
-class Served:
+class RunningServer:
     """A running server: its address, its process, and a superuser's key."""
 
     url: str
@@ -53,7 +53,7 @@ def free_port() -> int:
 
 
 @contextmanager
-def running(
+def run_process(
     arguments: Sequence[str], cwd: Path | None = None, env: Mapping[str, str] | None = None
 ) -> Generator[subprocess.Popen[str]]:
     """Run `flowql` until the block ends."""

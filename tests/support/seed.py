@@ -8,7 +8,7 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from models.database.database import migrate, open_database
+from models.database import migrate, open_database
 from models.tables.metadata import METADATA
 from support.edge_case_data import ROWS, insert_postgres
 
@@ -46,7 +46,7 @@ async def _fill(url: str, rows: Mapping[str, Sequence[Mapping[str, Any]]]) -> No
             await connection.execute(METADATA.tables[table].delete())
         for name, values in rows.items():
             stored = [
-                {**row, "key": database.stored_key(str(row["key"]))} if "key" in row else row
+                {**row, "key": database.stored_token_key(str(row["key"]))} if "key" in row else row
                 for row in values
             ]
             if stored:

@@ -14,15 +14,15 @@ from urllib.parse import urlsplit
 import pytest
 
 from gql.cli import main
-from support.app_client import JSON, Answer, bearer
-from support.processes import PATIENCE_SECONDS, flowql, free_port, running, wait_until_live
+from support.app_client import JSON, Response, bearer
+from support.processes import PATIENCE_SECONDS, flowql, free_port, run_process, wait_until_live
 
 # How long the server may take to answer after its start, and to end after SIGTERM.
 LIMIT_SECONDS = 5
 
 
 @contextmanager
-def serving(
+def run_server(
     database_url: str,
     *arguments: str,
     cwd: Path | None = None,
@@ -31,7 +31,7 @@ def serving(
     """Serve on a free port until the block ends; gives the address, and the process."""
     port = free_port()
     options = ["--port", str(port), "--database", database_url, *arguments]
-    with running(["serve", *options], cwd=cwd, env=env) as process:
+    with run_process(["serve", *options], cwd=cwd, env=env) as process:
         url = f"http://127.0.0.1:{port}"
         wait_until_live(url, process)
         yield url, process
@@ -43,7 +43,7 @@ def ask(
     key: str | None = None,
     body: Mapping[str, Any] | None = None,
     accept: str = "*/*",
-) -> Answer:
+) -> Response:
     """GET a path, or POST JSON to it, as the bearer of a key."""
     headers = bearer(key) | {"accept": accept}
     with closing(http.client.HTTPConnection(urlsplit(url).netloc, timeout=20)) as connection:
@@ -53,10 +53,10 @@ def ask(
             connection.request("POST", path, json.dumps(body), headers | JSON)
         response = connection.getresponse()
         headers = {name.lower(): value for name, value in response.getheaders()}
-        return Answer(response.status, headers, response.read())
+        return Response(response.status, headers, response.read())
 
 
-def ended(process: Popen[str]) -> tuple[str, str]:
+def stop_server(process: Popen[str]) -> tuple[str, str]:
     """End the process by SIGTERM, in the time it has; gives what it wrote on both streams."""
     process.terminate()
     output = process.communicate(timeout=LIMIT_SECONDS)
@@ -64,7 +64,7 @@ def ended(process: Popen[str]) -> tuple[str, str]:
     return output
 
 
-def eventually(condition: Callable[[], bool]) -> None:
+def wait_until(condition: Callable[[], bool]) -> None:
     """Return when the condition holds; fail if it takes too long."""
     deadline = monotonic() + PATIENCE_SECONDS
     while not condition():
@@ -72,14 +72,16 @@ def eventually(condition: Callable[[], bool]) -> None:
         sleep(0.02)
 
 
-def refused(*arguments: str, cwd: Path | None = None, env: Mapping[str, str] | None = None) -> str:
+def run_failing(
+    *arguments: str, cwd: Path | None = None, env: Mapping[str, str] | None = None
+) -> str:
     """Run a command that cannot be done; gives the one line that says why."""
     done = flowql(*arguments, cwd=cwd, env=env)
     assert (done.returncode, done.stdout) == (2, ""), done
     return _reason(done.stderr)
 
 
-def done_here(*arguments: str) -> CompletedProcess[str]:
+def run_in_process(*arguments: str) -> CompletedProcess[str]:
     """As `flowql`, but in this process, which saves its start."""
     told, printed = StringIO(), StringIO()
     with redirect_stderr(told), redirect_stdout(printed), pytest.raises(SystemExit) as end:
@@ -89,9 +91,9 @@ def done_here(*arguments: str) -> CompletedProcess[str]:
     return CompletedProcess(arguments, code, printed.getvalue(), told.getvalue())
 
 
-def refused_here(*arguments: str) -> str:
+def run_failing_in_process(*arguments: str) -> str:
     """As `refused`, but in this process."""
-    done = done_here(*arguments)
+    done = run_in_process(*arguments)
     assert (done.returncode, done.stdout) == (2, ""), done
     return _reason(done.stderr)
 

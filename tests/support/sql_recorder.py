@@ -14,7 +14,7 @@ TOKENS = "authentik_core_token"
 
 
 @contextmanager
-def statements() -> Generator[list[Statement]]:
+def record_statements() -> Generator[list[Statement]]:
     """All that any database is asked in the block."""
     asked: list[Statement] = []
     with pytest.MonkeyPatch.context() as patch:

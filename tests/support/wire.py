@@ -9,7 +9,7 @@ from subprocess import Popen
 from threading import Thread
 from urllib.parse import urlsplit
 
-from support.server_process import LIMIT_SECONDS, serving
+from support.server_process import LIMIT_SECONDS, run_server
 
 # How long a server may wait for the rest of what was broken off, until it is told that nothing comes.
 LULL_SECONDS = 0.05
@@ -75,7 +75,7 @@ def statuses_in(heard: bytes) -> Iterator[int]:
 @contextmanager
 def wired(database_url: str) -> Generator[Wire]:
     """Serve a database until the block ends, and write down what the server complains of meanwhile."""
-    with serving(database_url) as (url, process):
+    with run_server(database_url) as (url, process):
         wire = Wire(url)
         listening = Thread(target=_write_down, args=(process, wire.complaints))
         listening.start()

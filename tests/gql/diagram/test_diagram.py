@@ -15,12 +15,12 @@ from hypothesis import strategies as st
 from gql.diagram import alt_text as words
 from gql.diagram import labels as names
 from gql.diagram import mermaid, svg
-from gql.diagram.flow import Diagram, Kind, drawn
-from gql.diagram.layout import laid_out
+from gql.diagram.flow import Diagram, NodeKind, build_diagram
+from gql.diagram.layout import lay_out
 from gql.diagram.style import DARK, LIGHT, Palette
-from gql.diagram.text import readable
+from gql.diagram.text import replace_unreadable
 from models.queries.bindings import PolicyBindingRow
-from support.app_client import Gateway, bearer
+from support.app_client import AppClient, bearer
 from support.blueprints import Store
 from support.diagrams import ODD_NAMES, PK, binding, flow, policy, stage
 from support.edge_case_data import KEYS, ROWS, SEEN_BY_ROLE
@@ -38,7 +38,7 @@ FLOWS = [str(row["slug"]) for row in ROWS["authentik_flows_flow"]]
 
 def text_of(diagram: Diagram) -> str:
     """Mermaid's text without its first line and the indentation."""
-    first, *lines = mermaid.written(diagram).splitlines()
+    first, *lines = mermaid.render(diagram).splitlines()
     assert first == "flowchart TD"
     return "\n".join(line.strip() for line in lines)
 
@@ -59,7 +59,7 @@ def test_stages_stand_in_a_row() -> None:
         stage("unknown", None),
     ]
     head = flow(designation="enrollment", authentication="require_superuser")
-    assert text_of(drawn(head, stages, {})) == lines(
+    assert text_of(build_diagram(head, stages, {})) == lines(
         """
         n0(["Welcome!<br/>Enrollment flow<br/>Only for superusers"])
         n1["ask<br/>Prompt<br/>Answered wrongly, the flow begins anew"]
@@ -76,7 +76,7 @@ def test_stages_stand_in_a_row() -> None:
 
 def test_a_flow_of_nothing_ends() -> None:
     """It is its beginning and its end; a flow without a title goes by its name."""
-    diagram = drawn(flow(" ", name="Nothing", designation="new"), [], {})
+    diagram = build_diagram(flow(" ", name="Nothing", designation="new"), [], {})
     assert text_of(diagram) == 'n0(["Nothing<br/>new"])\nn1(["End"])\nn0 --> n1'
 
 
@@ -90,7 +90,7 @@ n3{{"is c<br/>User"}}
 
 def test_all_must_pass_before_a_stage() -> None:
     """Whoever fails one comes to what is behind the stage."""
-    diagram = drawn(flow("x"), [stage("s", mode="all")], {"s": ASKED})
+    diagram = build_diagram(flow("x"), [stage("s", mode="all")], {"s": ASKED})
     assert text_of(diagram) == lines(
         f"""n0(["x<br/>Authentication flow"]){QUESTIONS}n4["s<br/>Prompt"]
 n5(["End"])
@@ -108,7 +108,7 @@ n4 --> n5"""
 def test_any_may_pass_before_a_stage() -> None:
     """The first that passes leads to the stage, and only the last one's failure past it."""
     stages = [stage("s", mode="any"), stage("t")]
-    diagram = drawn(flow("x"), stages, {"s": ASKED})
+    diagram = build_diagram(flow("x"), stages, {"s": ASKED})
     assert text_of(diagram) == lines(
         f"""n0(["x<br/>Authentication flow"]){QUESTIONS}n4["s<br/>Prompt"]
 n5["t<br/>Prompt"]
@@ -136,7 +136,7 @@ n5 --> n6"""
 def test_who_fails_before_the_flow_is_denied(mode: str, edges: Sequence[Any]) -> None:
     """What denies stands last and says what comes then; a binding that is turned round says the opposite."""
     bound = {"flow": [policy("a"), binding(user="b", negate=True)], "s": [policy("c", None)]}
-    diagram = drawn(flow("x", mode), [stage("s")], bound)
+    diagram = build_diagram(flow("x", mode), [stage("s")], bound)
     assert [(edge.source, edge.target, edge.label) for edge in diagram.edges] == [
         (0, 1, ""),
         *edges,
@@ -155,9 +155,13 @@ def test_who_fails_before_the_flow_is_denied(mode: str, edges: Sequence[Any]) ->
 def test_what_is_disabled_is_not_asked() -> None:
     """Such bindings are not drawn; one that binds nothing is, for it never passes."""
     off = [policy("a", enabled=False), binding(group="b", enabled=False)]
-    assert drawn(flow(), [stage("s")], {"flow": off, "s": off}) == drawn(flow(), [stage("s")], {})
+    assert build_diagram(flow(), [stage("s")], {"flow": off, "s": off}) == build_diagram(
+        flow(), [stage("s")], {}
+    )
     bound = {"s": [binding()]}
-    assert 'n1{{"nothing<br/>Empty binding"}}' in text_of(drawn(flow(), [stage("s")], bound))
+    assert 'n1{{"nothing<br/>Empty binding"}}' in text_of(
+        build_diagram(flow(), [stage("s")], bound)
+    )
 
 
 @pytest.mark.parametrize(
@@ -181,7 +185,7 @@ def test_types_are_told_in_people_s_words(model: str | None, name: str) -> None:
 def test_the_walk_in_words() -> None:
     """Each node in its order, and where each answer leads."""
     bound = {"flow": [policy("a")], "two": [binding(group="b")]}
-    assert words.told(drawn(flow(), [stage("one"), stage("two")], bound)) == lines(
+    assert words.describe(build_diagram(flow(), [stage("one"), stage("two")], bound)) == lines(
         """
         Start: Welcome! (Authentication flow).
         Decision: a (Expression policy). Passes: Stage 1: one. Fails: Denied.
@@ -205,12 +209,12 @@ def with_name(name: str) -> Diagram:
         binding(user=name, negate=True),
     ]
     bound = {"flow": decisions, name: decisions}
-    return drawn(flow(name, "any"), [stage(name, mode="any"), stage("last")], bound)
+    return build_diagram(flow(name, "any"), [stage(name, mode="any"), stage("last")], bound)
 
 
 def parsed(diagram: Diagram) -> ET.Element:
     """The SVG, read again."""
-    return ET.fromstring(svg.written(diagram))  # noqa: S314 - it is our own
+    return ET.fromstring(svg.render(diagram))  # noqa: S314 - it is our own
 
 
 def texts(root: ET.Element, tag: str) -> list[str]:
@@ -225,7 +229,7 @@ def test_a_picture_has_a_text_alternative() -> None:
     assert root.get("role") == "img"
     title, description = str(root.get("aria-labelledby")).split()
     found = {element.get("id"): element.text for element in root if element.get("id")}
-    assert found == {title: "x", description: words.told(diagram)}
+    assert found == {title: "x", description: words.describe(diagram)}
     assert title.endswith(PK)
     assert description.endswith(PK)
 
@@ -253,16 +257,16 @@ def test_any_text_is_drawn(name: str) -> None:
     """Its name can be read whole in a title, but for what nobody can read."""
     root = parsed(with_name(name))
     assert is_harmless(root)
-    known = re.sub("\r\n?", "\n", readable(name)) if name.strip() else "(no name)"
+    known = re.sub("\r\n?", "\n", replace_unreadable(name)) if name.strip() else "(no name)"
     assert texts(root, "title")[:3] == [known] * 3
 
 
 @given(name=st.text(max_size=30))
 def test_short_names_are_shown_whole(name: str) -> None:
     """A line may end between any two words or letters, and no letter is lost."""
-    root = parsed(drawn(flow(), [stage(name, None)], {}))
+    root = parsed(build_diagram(flow(), [stage(name, None)], {}))
     shown = "".join(texts(root.findall(f"{NAMESPACE}g[@class='stage']")[0], "text")[:-1])
-    whole = readable(name) if name.strip() else "(no name)"
+    whole = replace_unreadable(name) if name.strip() else "(no name)"
     assert "".join(shown.split()) == "".join(whole.split()) or _marks(name)
 
 
@@ -274,7 +278,7 @@ def _marks(name: str) -> bool:
 def test_marks_stay_with_their_letter() -> None:
     """A line never ends between the two, and of marks without end no more than six are drawn."""
     accented, heaped = "e\u0301" * 60, "a" + "\u0301" * 300
-    root = parsed(drawn(flow(), [stage(accented, None), stage(heaped, None)], {}))
+    root = parsed(build_diagram(flow(), [stage(accented, None), stage(heaped, None)], {}))
     first, second = root.findall(f"{NAMESPACE}g[@class='stage']")
     shown = texts(first, "text")[:-1]
 
@@ -285,7 +289,7 @@ def test_marks_stay_with_their_letter() -> None:
 
 def test_long_names_end_in_an_ellipsis() -> None:
     """No more than three lines of them are shown, broken where words end."""
-    root = parsed(drawn(flow(), [stage("a-long-name of a stage " * 30, None)], {}))
+    root = parsed(build_diagram(flow(), [stage("a-long-name of a stage " * 30, None)], {}))
     *shown, number = texts(root.findall(f"{NAMESPACE}g[@class='stage']")[0], "text")
     assert (len(shown), number) == (3, "1")
     assert [line[-1] for line in shown] == ["-", "a", "…"]
@@ -294,7 +298,7 @@ def test_long_names_end_in_an_ellipsis() -> None:
 @pytest.mark.parametrize("name", ["x", "a long name, to be told in lines " * 9])
 def test_nothing_is_drawn_over_another(name: str) -> None:
     """All nodes are within the picture, and none touches another."""
-    layout = laid_out(with_name(name))
+    layout = lay_out(with_name(name))
     for number, box in enumerate(layout.boxes):
         assert box.left > 0
         assert 0 < box.top < box.bottom < layout.height
@@ -309,7 +313,7 @@ def test_ten_thousand_bindings_are_drawn() -> None:
     stages = [stage(str(number), mode="any") for number in range(2500)]
     bound = {str(number): [policy("a"), policy("b")] for number in range(2500)}
     bound["flow"] = [policy("c")] * 2500
-    text = svg.written(drawn(flow(), stages, bound))
+    text = svg.render(build_diagram(flow(), stages, bound))
     assert [text.count(f'class="{kind}"') for kind in ("stage", "decision")] == [2500, 7500]
     assert len(text) < 10_000 * 1200
 
@@ -318,7 +322,7 @@ def test_the_style_is_the_one_of_the_policy() -> None:
     """STYLE_SOURCE is what a Content-Security-Policy takes for the picture's only style."""
     digest = hashlib.sha256(svg.STYLE.encode()).digest()
     assert f"'sha256-{base64.b64encode(digest).decode()}'" == svg.STYLE_SOURCE
-    assert f"<style>{svg.STYLE}</style>" in svg.written(with_name("x"))
+    assert f"<style>{svg.STYLE}</style>" in svg.render(with_name("x"))
 
 
 @pytest.mark.parametrize("palette", [LIGHT, DARK])
@@ -326,7 +330,7 @@ def test_letters_stand_out(palette: Palette) -> None:
     """Every text has a contrast of 4.5 to 1 or more, and every line one of 3 to 1."""
     pairs = [
         (palette.label, palette.paper),
-        (palette.paper, palette.nodes[Kind.STAGE].outline),
+        (palette.paper, palette.nodes[NodeKind.STAGE].outline),
         *((paint.name, paint.surface) for paint in palette.nodes.values()),
         *((paint.note, paint.surface) for paint in palette.nodes.values()),
     ]
@@ -374,25 +378,25 @@ flowchart TD
 def test_a_sample_flow_is_told_whole(sample_url: str) -> None:
     """The login that authentik comes with, as Mermaid's text."""
     key = Store(sample_url).superuser()
-    with Gateway(sample_url) as gateway:
-        answer = gateway.get(f"{CURRENT}default-authentication-flow/diagram/", key)
+    with AppClient(sample_url) as client:
+        answer = client.get(f"{CURRENT}default-authentication-flow/diagram/", key)
     assert answer.json["diagram"] == SAMPLE
 
 
 @pytest.mark.parametrize("mount", MOUNTS)
-def test_both_dialects_tell_what_the_graph_tells(gateway: Gateway, mount: str) -> None:
+def test_both_dialects_tell_what_the_graph_tells(client: AppClient, mount: str) -> None:
     """Of flows with many bindings and with none."""
     for slug in FLOWS[:9]:
-        told = gateway.graphql(f'{{ flow(slug: "{slug}") {{ diagram }} }}', SUPERUSER).json
-        answer = gateway.get(f"{mount}{slug}/diagram/", SUPERUSER)
+        told = client.graphql(f'{{ flow(slug: "{slug}") {{ diagram }} }}', SUPERUSER).json
+        answer = client.get(f"{mount}{slug}/diagram/", SUPERUSER)
         assert (answer.status, answer.headers["content-type"]) == (200, JSON)
         assert answer.json == told["data"]["flow"]
 
 
-def test_odd_flows_are_drawn(gateway: Gateway) -> None:
+def test_odd_flows_are_drawn(client: AppClient) -> None:
     """Whatever is stored, each flow is a picture."""
     for slug in FLOWS[::5]:
-        answer = gateway.get(f"{CURRENT}{slug}/diagram/?format=svg", SUPERUSER)
+        answer = client.get(f"{CURRENT}{slug}/diagram/?format=svg", SUPERUSER)
         assert is_harmless(ET.fromstring(answer.body))  # noqa: S314 - it is our own
 
 
@@ -426,7 +430,7 @@ def test_odd_flows_are_drawn(gateway: Gateway) -> None:
 )
 @pytest.mark.parametrize("mount", MOUNTS)
 def test_what_is_accepted_is_answered(
-    on_sqlite: Gateway, mount: str, accept: str | None, parameters: str, expected: str | None
+    on_sqlite: AppClient, mount: str, accept: str | None, parameters: str, expected: str | None
 ) -> None:
     """Weights count, and of equal ones JSON, unless the SVG alone is named; 406 where neither will do."""
     headers = bearer(SUPERUSER) | ({} if accept is None else {"accept": accept})
@@ -438,7 +442,7 @@ def test_what_is_accepted_is_answered(
         assert answer.headers["vary"] == "Accept"
 
 
-def test_a_picture_may_do_nothing(on_sqlite: Gateway) -> None:
+def test_a_picture_may_do_nothing(on_sqlite: AppClient) -> None:
     """It comes with a policy that admits its style alone."""
     headers = bearer(SUPERUSER) | {"accept": SVG}
     answer = on_sqlite.ask("GET", f"{CURRENT}a-flow/diagram/", headers)
@@ -481,7 +485,7 @@ def test_a_picture_may_do_nothing(on_sqlite: Gateway) -> None:
     ],
 )
 def test_the_checks_are_those_of_a_flow(  # noqa: PLR0913, PLR0917 - a row of the contract's table
-    on_sqlite: Gateway,
+    on_sqlite: AppClient,
     mount: str,
     method: str,
     path: str,
@@ -497,15 +501,15 @@ def test_the_checks_are_those_of_a_flow(  # noqa: PLR0913, PLR0917 - a row of th
 
 
 @pytest.mark.parametrize("reader", ["object_role", "object_role_by_group"])
-def test_hidden_flows_are_not_drawn(gateway: Gateway, reader: str) -> None:
+def test_hidden_flows_are_not_drawn(client: AppClient, reader: str) -> None:
     """Who may see some flows gets their pictures, and 404 for every other."""
     roles = {"object_role": ("some flows", "more flows")}.get(reader, ("few flows",))
     seen = {FLOWS[number] for role in roles for number in SEEN_BY_ROLE[role]}
     selected = "{ flows(pageSize: 60) { results { slug diagram } } }"
-    flows = gateway.graphql(selected, KEYS[reader]).json["data"]["flows"]["results"]
+    flows = client.graphql(selected, KEYS[reader]).json["data"]["flows"]["results"]
     told = {flow["slug"]: flow["diagram"] for flow in flows}
     assert told.keys() == seen
     for slug in FLOWS[::3]:
-        answer = gateway.get(f"{CURRENT}{slug}/diagram/", KEYS[reader])
+        answer = client.get(f"{CURRENT}{slug}/diagram/", KEYS[reader])
         expected = {"diagram": told[slug]} if slug in seen else NO_FLOW
         assert (answer.status, answer.json) == (200 if slug in seen else 404, expected)

@@ -14,12 +14,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gql.schema import query as schema
-from support.app_client import JSON, Answer, Gateway, bearer
+from gql import schema
+from support.app_client import JSON, AppClient, Response, bearer
 from support.edge_case_data import KEYS
 from support.paths import SCHEMA
-from support.processes import Served
-from support.server_process import refused_here
+from support.processes import RunningServer
+from support.server_process import run_failing_in_process
 
 KEY = KEYS["superuser"]
 GRAPHQL_RESPONSE = "application/graphql-response+json"
@@ -30,28 +30,28 @@ HELLO_BODY = json.dumps({"query": HELLO}).encode()
 ORIGIN = "https://app.example"
 
 
-def post(gateway: Gateway, body: object, accept: str | None = None, **headers: str) -> Answer:
+def post(client: AppClient, body: object, accept: str | None = None, **headers: str) -> Response:
     """POST a body, bytes as they are and all else as JSON."""
     sent = body if isinstance(body, bytes) else json.dumps(body).encode()
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     accepted = {} if accept is None else {"accept": accept}
-    return gateway.ask("POST", "/graphql", bearer(KEY) | JSON | accepted | named, sent)
+    return client.ask("POST", "/graphql", bearer(KEY) | JSON | accepted | named, sent)
 
 
-def get(gateway: Gateway, accept: str | None = None, **parameters: str) -> Answer:
+def get(client: AppClient, accept: str | None = None, **parameters: str) -> Response:
     """GET an operation by its parameters."""
     accepted = {} if accept is None else {"accept": accept}
     target = f"/graphql?{urlencode(parameters)}"
-    return gateway.ask("GET", target, bearer(KEY) | accepted)
+    return client.ask("GET", target, bearer(KEY) | accepted)
 
 
-def data(answer: Answer) -> Any:
+def data(answer: Response) -> Any:
     """The data of an answer without errors."""
     assert (answer.status, list(answer.json)) == (200, ["data"]), answer
     return answer.json["data"]
 
 
-def code(answer: Answer) -> str:
+def code(answer: Response) -> str:
     """The code of the only error of an answer without data."""
     assert list(answer.json) == ["errors"], answer
     [error] = answer.json["errors"]
@@ -59,7 +59,7 @@ def code(answer: Answer) -> str:
     return error["extensions"]["code"]
 
 
-def media_type(answer: Answer) -> str:
+def media_type(answer: Response) -> str:
     """The media type of an answer, all of which are UTF-8."""
     kind, _, charset = answer.headers["content-type"].partition("; ")
     assert charset == "charset=utf-8"
@@ -123,7 +123,7 @@ def sha256(text: str) -> str:
     ],
 )
 def test_the_media_type_is_what_the_accept_header_weighs_most(
-    on_sqlite: Gateway, accept: str | None, expected: str | None
+    on_sqlite: AppClient, accept: str | None, expected: str | None
 ) -> None:
     """The closest range tells a type's weight, the heaviest wins; where nothing will do, it is 406."""
     answer = post(on_sqlite, HELLO_BODY, accept)
@@ -147,7 +147,7 @@ def test_the_media_type_is_what_the_accept_header_weighs_most(
         "\0" * 9_000,
     ],
 )
-def test_an_accept_header_of_any_length_is_answered_soon(on_sqlite: Gateway, accept: str) -> None:
+def test_an_accept_header_of_any_length_is_answered_soon(on_sqlite: AppClient, accept: str) -> None:
     """It is read as far as Django REST framework would read it."""
     started = perf_counter()
     assert post(on_sqlite, HELLO_BODY, accept).status in (200, 406)
@@ -169,7 +169,7 @@ REQUEST_ERRORS: Mapping[str, Mapping[str, Any]] = {
 @pytest.mark.parametrize("accept", [None, PLAIN, "*/*", GRAPHQL_RESPONSE])
 @pytest.mark.parametrize("body", REQUEST_ERRORS.values(), ids=REQUEST_ERRORS)
 def test_nothing_executed_is_200_as_json_and_400_as_graphql_response(
-    on_sqlite: Gateway, body: object, accept: str | None
+    on_sqlite: AppClient, body: object, accept: str | None
 ) -> None:
     """What is wrong with an operation before it is executed has no data, and a code."""
     answer = post(on_sqlite, body, accept)
@@ -179,7 +179,9 @@ def test_nothing_executed_is_200_as_json_and_400_as_graphql_response(
 
 
 @pytest.mark.parametrize("accept", [PLAIN, GRAPHQL_RESPONSE])
-def test_what_was_executed_is_200_though_its_data_is_null(on_sqlite: Gateway, accept: str) -> None:
+def test_what_was_executed_is_200_though_its_data_is_null(
+    on_sqlite: AppClient, accept: str
+) -> None:
     """Data that is null was executed, whatever became of it."""
     answer = post(on_sqlite, {"query": "{ flows(page: 99) { __typename } }"}, accept)
     assert (answer.status, answer.json["data"]) == (200, None)
@@ -191,7 +193,7 @@ def test_what_was_executed_is_200_though_its_data_is_null(on_sqlite: Gateway, ac
     ("key", "status", "expected"), [("nope", 401, "UNAUTHENTICATED"), ("none", 403, "FORBIDDEN")]
 )
 def test_who_may_not_ask_is_told_so_in_either_media_type(
-    on_sqlite: Gateway, accept: str, key: str, status: int, expected: str
+    on_sqlite: AppClient, accept: str, key: str, status: int, expected: str
 ) -> None:
     """No token is 401, and a token that may see nothing 403, as GraphQL tells errors."""
     headers = bearer(KEYS.get(key, key)) | JSON | {"accept": accept}
@@ -199,7 +201,7 @@ def test_who_may_not_ask_is_told_so_in_either_media_type(
     assert (answer.status, code(answer), media_type(answer)) == (status, expected, accept)
 
 
-def test_no_answer_is_stored_by_who_passes_it_on(on_sqlite: Gateway) -> None:
+def test_no_answer_is_stored_by_who_passes_it_on(on_sqlite: AppClient) -> None:
     """An answer is for the bearer of one token, and so is a refusal."""
     answers = [
         post(on_sqlite, HELLO_BODY),
@@ -215,12 +217,12 @@ def test_no_answer_is_stored_by_who_passes_it_on(on_sqlite: Gateway) -> None:
 
 
 @pytest.mark.parametrize("path", ["/graphql", "/graphql/"])
-def test_get(gateway: Gateway, path: str) -> None:
+def test_get(client: AppClient, path: str) -> None:
     """A query can be asked by GET, with variables and the name of its operation."""
     query = "query A($s: String!) { flow(slug: $s) { slug } } query B { __typename }"
     variables = quote(json.dumps({"s": "a-flow"}))
     target = f"{path}?query={quote(query)}&variables={variables}&operationName=A"
-    assert data(gateway.get(target, KEY)) == {"flow": {"slug": "a-flow"}}
+    assert data(client.get(target, KEY)) == {"flow": {"slug": "a-flow"}}
 
 
 @pytest.mark.parametrize("path", ["/graphql", "/graphql/"])
@@ -235,17 +237,17 @@ def test_get(gateway: Gateway, path: str) -> None:
         "application/json;",
     ],
 )
-def test_post(gateway: Gateway, path: str, kind: str) -> None:
+def test_post(client: AppClient, path: str, kind: str) -> None:
     """A query can be asked by POST."""
     headers = bearer(KEY) | {"content-type": kind, "content-encoding": "identity"}
-    assert data(gateway.ask("POST", path, headers, HELLO_BODY)) == {"__typename": "Query"}
+    assert data(client.ask("POST", path, headers, HELLO_BODY)) == {"__typename": "Query"}
 
 
 @pytest.mark.parametrize(("name", "expected"), [("A", {"a": "Query"}), ("B", {"b": "Query"})])
-def test_operation_name(gateway: Gateway, name: str, expected: object) -> None:
+def test_operation_name(client: AppClient, name: str, expected: object) -> None:
     """Of several operations the named one is executed."""
     query = "query A { a: __typename } query B { b: __typename }"
-    assert data(post(gateway, {"query": query, "operationName": name})) == expected
+    assert data(post(client, {"query": query, "operationName": name})) == expected
 
 
 @pytest.mark.parametrize(
@@ -259,7 +261,7 @@ def test_operation_name(gateway: Gateway, name: str, expected: object) -> None:
     ids=json.dumps,
 )
 def test_what_is_null_or_unknown_is_as_if_it_were_not_there(
-    on_sqlite: Gateway, others: Mapping[str, Any]
+    on_sqlite: AppClient, others: Mapping[str, Any]
 ) -> None:
     """All but the query may be null, and there may be keys that nobody knows."""
     assert data(post(on_sqlite, {"query": HELLO, **others})) == {"__typename": "Query"}
@@ -348,7 +350,7 @@ MALFORMED: Mapping[bytes, str] = {
 @pytest.mark.parametrize("accept", [PLAIN, GRAPHQL_RESPONSE])
 @pytest.mark.parametrize("body", MALFORMED, ids=lambda body: repr(body)[:60])
 def test_a_body_that_holds_no_operation_is_400_in_either_media_type(
-    on_sqlite: Gateway, body: bytes, accept: str
+    on_sqlite: AppClient, body: bytes, accept: str
 ) -> None:
     """What is wrong with it is told as GraphQL tells errors."""
     answer = post(on_sqlite, body, accept)
@@ -392,7 +394,7 @@ def test_a_body_that_holds_no_operation_is_400_in_either_media_type(
     ids=lambda text: text[:60].encode("ascii", "replace").decode(),
 )
 def test_a_get_that_holds_no_operation_is_400(
-    on_sqlite: Gateway, parameters: str, message: str
+    on_sqlite: AppClient, parameters: str, message: str
 ) -> None:
     """Also what no URL should have, and what would be there twice."""
     answer = on_sqlite.get(f"/graphql?{parameters}", KEY)
@@ -412,7 +414,7 @@ def test_a_get_that_holds_no_operation_is_400(
 )
 @pytest.mark.parametrize("accept", [PLAIN, GRAPHQL_RESPONSE])
 def test_get_is_for_queries_alone(
-    on_sqlite: Gateway, operation: str, name: str, accept: str
+    on_sqlite: AppClient, operation: str, name: str, accept: str
 ) -> None:
     """Another operation is 405, which says how else, whatever the schema says of it."""
     answer = get(on_sqlite, accept, query=operation, operationName=name)
@@ -432,7 +434,7 @@ def test_get_is_for_queries_alone(
     ],
 )
 def test_a_get_of_a_query_may_speak_of_mutations(
-    on_sqlite: Gateway, operation: str, name: str, status: int
+    on_sqlite: AppClient, operation: str, name: str, status: int
 ) -> None:
     """What is not chosen is not executed, and a word is just a word."""
     answer = get(on_sqlite, GRAPHQL_RESPONSE, query=operation, operationName=name)
@@ -462,7 +464,7 @@ def test_a_get_of_a_query_may_speak_of_mutations(
     ids=str,
 )
 def test_a_body_that_is_not_json_in_utf8_as_it_is_is_415(
-    on_sqlite: Gateway, headers: Mapping[str, str]
+    on_sqlite: AppClient, headers: Mapping[str, str]
 ) -> None:
     """What a body is told to be decides, and not what it is."""
     answer = on_sqlite.ask("POST", "/graphql", bearer(KEY) | dict(headers), HELLO_BODY)
@@ -472,7 +474,7 @@ def test_a_body_that_is_not_json_in_utf8_as_it_is_is_415(
 @pytest.mark.parametrize("headers", [{}, {"content_length": "100001"}])
 @pytest.mark.parametrize("accept", [PLAIN, GRAPHQL_RESPONSE])
 def test_a_body_over_the_limit_is_413(
-    on_sqlite: Gateway, accept: str, headers: dict[str, str]
+    on_sqlite: AppClient, accept: str, headers: dict[str, str]
 ) -> None:
     """One byte more than 100 KB is too much, whatever it holds and whether its length is told."""
     answer = post(on_sqlite, HELLO_BODY.ljust(100_001), accept, **headers)
@@ -484,7 +486,7 @@ def test_a_body_over_the_limit_is_413(
 
 @pytest.mark.parametrize("is_told", [True, False])
 def test_a_body_over_the_limit_is_413_over_a_connection_that_stays(
-    served: Served,
+    served: RunningServer,
     is_told: bool,  # noqa: FBT001 - a case
 ) -> None:
     """Whether its length is told or it comes in chunks, the next request is answered as ever."""
@@ -503,14 +505,14 @@ def test_a_body_over_the_limit_is_413_over_a_connection_that_stays(
 
 @pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE", "HEAD", "TRACE", "QUERY", "BREW"])
 @pytest.mark.parametrize("path", ["/graphql", "/graphql/"])
-def test_other_methods(on_sqlite: Gateway, path: str, method: str) -> None:
+def test_other_methods(on_sqlite: AppClient, path: str, method: str) -> None:
     """Another method is 405, which says what is allowed."""
     answer = on_sqlite.ask(method, path, bearer(KEY) | JSON, HELLO_BODY)
     assert (answer.status, answer.headers["allow"]) == (405, "GET, POST")
     assert code(answer) == BAD_INPUT
 
 
-def test_options(on_sqlite: Gateway) -> None:
+def test_options(on_sqlite: AppClient) -> None:
     """Anybody may ask which methods there are."""
     answer = on_sqlite.ask("OPTIONS", "/graphql")
     assert (answer.status, answer.headers["allow"], answer.body) == (204, "GET, POST", b"")
@@ -537,7 +539,7 @@ def test_options(on_sqlite: Gateway) -> None:
     ],
     ids=lambda query: repr(query)[:60],
 )
-def test_bad_documents(on_sqlite: Gateway, query: str) -> None:
+def test_bad_documents(on_sqlite: AppClient, query: str) -> None:
     """A document that cannot be parsed, or is not valid, is told so without data."""
     answer = post(on_sqlite, {"query": query})
     assert (answer.status, list(answer.json)) == (200, ["errors"])
@@ -545,14 +547,14 @@ def test_bad_documents(on_sqlite: Gateway, query: str) -> None:
     assert codes <= {BAD_INPUT, "LIMIT_EXCEEDED"}
 
 
-def test_cookies_are_no_credentials(on_sqlite: Gateway) -> None:
+def test_cookies_are_no_credentials(on_sqlite: AppClient) -> None:
     """A key counts in the Authorization header alone."""
     headers = JSON | {"cookie": f"authorization=Bearer {KEY}; key={KEY}"}
     assert on_sqlite.ask("POST", "/graphql", headers, HELLO_BODY).status == 401
     assert on_sqlite.get(f"/graphql?query=%7B__typename%7D&token={KEY}").status == 401
 
 
-def test_every_type_tells_whether_it_is_one_of(on_sqlite: Gateway) -> None:
+def test_every_type_tells_whether_it_is_one_of(on_sqlite: AppClient) -> None:
     """Introspection of lists, and of what is not null, works as that of all else."""
     kind = "isOneOf ofType { isOneOf ofType { isOneOf ofType { isOneOf } } }"
     query = f"{{ __schema {{ types {{ isOneOf fields {{ type {{ {kind} }} }} }} }} }}"
@@ -566,7 +568,7 @@ BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
 
 
 @pytest.mark.parametrize("accept", ["text/html", BROWSER, "text/html;q=0.5, */*;q=0.4"])
-def test_browsers_get_a_page(on_sqlite: Gateway, accept: str) -> None:
+def test_browsers_get_a_page(on_sqlite: AppClient, accept: str) -> None:
     """Who asks for HTML first gets GraphiQL, and needs no token for it."""
     answer = on_sqlite.ask("GET", "/graphql", {"accept": accept})
     assert (answer.status, answer.headers["content-type"]) == (200, "text/html; charset=utf-8")
@@ -576,12 +578,12 @@ def test_browsers_get_a_page(on_sqlite: Gateway, accept: str) -> None:
 @pytest.mark.parametrize(
     "accept", ["*/*", PLAIN, "", f"{PLAIN}, text/html;q=0.9", "text/html;q=0, */*"]
 )
-def test_programs_get_no_page(on_sqlite: Gateway, accept: str) -> None:
+def test_programs_get_no_page(on_sqlite: AppClient, accept: str) -> None:
     """Who takes anything gets JSON."""
     assert on_sqlite.ask("GET", "/graphql", {"accept": accept}).status == 401
 
 
-def test_a_browser_that_brings_a_question_gets_its_answer(on_sqlite: Gateway) -> None:
+def test_a_browser_that_brings_a_question_gets_its_answer(on_sqlite: AppClient) -> None:
     """A query in the address is executed, and needs a token."""
     assert data(get(on_sqlite, BROWSER, query=HELLO)) == {"__typename": "Query"}
     assert get(on_sqlite, BROWSER, documentId="sha256:x").status == 200
@@ -590,8 +592,8 @@ def test_a_browser_that_brings_a_question_gets_its_answer(on_sqlite: Gateway) ->
 
 def test_without_graphiql_a_browser_gets_what_a_program_gets(sqlite_url: str) -> None:
     """That is JSON, or 406 where it takes HTML alone."""
-    with Gateway(sqlite_url, graphiql=False) as gateway:
-        answers = [get(gateway, BROWSER), get(gateway, "text/html")]
+    with AppClient(sqlite_url, graphiql=False) as client:
+        answers = [get(client, BROWSER), get(client, "text/html")]
     assert [answer.status for answer in answers] == [400, 406]
     assert {code(answer) for answer in answers} == {BAD_INPUT}
 
@@ -600,27 +602,27 @@ def test_without_graphiql_a_browser_gets_what_a_program_gets(sqlite_url: str) ->
 
 
 @pytest.fixture(scope="module")
-def shared(sqlite_url: str) -> Iterator[Gateway]:
+def shared(sqlite_url: str) -> Iterator[AppClient]:
     """FlowQL whose answers the pages of two sites may read."""
     origins = f" {ORIGIN.upper()} ,http://localhost:3000"
-    with Gateway(sqlite_url, cors_origins=origins) as gateway:
-        yield gateway
+    with AppClient(sqlite_url, cors_origins=origins) as client:
+        yield client
 
 
-def preflight(gateway: Gateway, origin: str, method: str = "POST") -> Answer:
+def preflight(client: AppClient, origin: str, method: str = "POST") -> Response:
     """What a browser asks before it sends a request of another site's page."""
     headers = {
         "origin": origin,
         "access-control-request-method": method,
         "access-control-request-headers": "authorization, content-type, apollo-require-preflight",
     }
-    return gateway.ask("OPTIONS", "/graphql", headers)
+    return client.ask("OPTIONS", "/graphql", headers)
 
 
 @pytest.mark.parametrize("origin", [ORIGIN, "http://localhost:3000"])
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_a_preflight_lets_the_sites_in_the_list_ask(
-    shared: Gateway, origin: str, method: str
+    shared: AppClient, origin: str, method: str
 ) -> None:
     """With any header, without cookies, and for an hour."""
     answer = preflight(shared, origin, method)
@@ -641,7 +643,7 @@ def test_a_preflight_lets_the_sites_in_the_list_ask(
 
 
 @pytest.mark.parametrize("origin", ["https://evil.example", f"{ORIGIN}.evil.example", "null", ""])
-def test_other_sites_are_not_let_in(shared: Gateway, origin: str) -> None:
+def test_other_sites_are_not_let_in(shared: AppClient, origin: str) -> None:
     """Neither the preflight nor an answer says that they may read it."""
     answers = [preflight(shared, origin), post(shared, HELLO_BODY, origin=origin)]
     assert [answer.status for answer in answers] == [400, 200]
@@ -659,7 +661,7 @@ def test_other_sites_are_not_let_in(shared: Gateway, origin: str) -> None:
     ],
 )
 def test_answers_and_refusals_can_be_read_by_the_sites_in_the_list(
-    shared: Gateway, path: str, headers: dict[str, str], status: int
+    shared: AppClient, path: str, headers: dict[str, str], status: int
 ) -> None:
     """All say whose pages may read them, and no other cache or page takes them for its own."""
     answer = shared.ask("GET", path, headers | {"origin": ORIGIN})
@@ -671,13 +673,13 @@ def test_answers_and_refusals_can_be_read_by_the_sites_in_the_list(
 
 def test_a_star_lets_all_sites_ask(sqlite_url: str) -> None:
     """Credentials are in no cookie, so that this is safe where the network is."""
-    with Gateway(sqlite_url, cors_origins="*") as gateway:
-        answers = [preflight(gateway, ORIGIN), post(gateway, HELLO_BODY, origin=ORIGIN)]
+    with AppClient(sqlite_url, cors_origins="*") as client:
+        answers = [preflight(client, ORIGIN), post(client, HELLO_BODY, origin=ORIGIN)]
     assert [answer.status for answer in answers] == [200, 200]
     assert {answer.headers["access-control-allow-origin"] for answer in answers} == {"*"}
 
 
-def test_without_a_list_no_answer_speaks_of_other_sites(on_sqlite: Gateway) -> None:
+def test_without_a_list_no_answer_speaks_of_other_sites(on_sqlite: AppClient) -> None:
     """A preflight is then answered as any other OPTIONS."""
     answers = [preflight(on_sqlite, ORIGIN), post(on_sqlite, HELLO_BODY, origin=ORIGIN)]
     assert [answer.status for answer in answers] == [204, 200]
@@ -695,7 +697,7 @@ def test_without_a_list_no_answer_speaks_of_other_sites(on_sqlite: Gateway) -> N
 )
 def test_what_is_no_origin_is_refused_by_name(origin: str) -> None:
     """A list that no browser's origin could match is said to be wrong."""
-    line = refused_here("serve", "--cors-origin", f"{ORIGIN},{origin},x://y")
+    line = run_failing_in_process("serve", "--cors-origin", f"{ORIGIN},{origin},x://y")
     assert line == (
         f"FLOWQL_CORS_ORIGINS: {origin} is no origin, which is as https://app.example, or *"
     )
@@ -719,7 +721,7 @@ NOT_FOUND = {
 
 @pytest.mark.parametrize("accept", [PLAIN, GRAPHQL_RESPONSE])
 def test_a_document_can_be_asked_by_its_hash_once_it_was_sent(
-    on_sqlite: Gateway, accept: str
+    on_sqlite: AppClient, accept: str
 ) -> None:
     """Apollo's protocol: unknown at first, then sent with its hash, then known, by GET as well."""
     text = f"{{ a: __typename }} # asked by {accept}"
@@ -735,7 +737,7 @@ def test_a_document_can_be_asked_by_its_hash_once_it_was_sent(
         assert data(get(on_sqlite, accept, extensions=extensions)) == {"a": "Query"}
 
 
-def test_a_document_can_be_registered_by_get(on_sqlite: Gateway) -> None:
+def test_a_document_can_be_registered_by_get(on_sqlite: AppClient) -> None:
     """As Apollo's client does with `useGETForHashedQueries` where a URL has room for it."""
     text = "query ByGet($s: String!) { flow(slug: $s) { slug } }"
     extensions = json.dumps(persisted(text)["extensions"])
@@ -748,7 +750,7 @@ def test_a_document_can_be_registered_by_get(on_sqlite: Gateway) -> None:
     assert data(sent) == data(again) == {"flow": {"slug": "a-flow"}}
 
 
-def test_a_hash_is_that_of_its_query(on_sqlite: Gateway) -> None:
+def test_a_hash_is_that_of_its_query(on_sqlite: AppClient) -> None:
     """Nobody can have another document executed by somebody else's hash."""
     text = "{ theirs: __typename }"
     answer = post(on_sqlite, persisted(text, "{ mine: __typename }"), GRAPHQL_RESPONSE)
@@ -756,7 +758,7 @@ def test_a_hash_is_that_of_its_query(on_sqlite: Gateway) -> None:
     assert post(on_sqlite, persisted(text)).json == {"errors": [NOT_FOUND]}
 
 
-def test_a_mutation_by_its_hash_is_no_query_either(on_sqlite: Gateway) -> None:
+def test_a_mutation_by_its_hash_is_no_query_either(on_sqlite: AppClient) -> None:
     """What GET executes does not depend on how it is asked."""
     text = "mutation { byHash }"
     post(on_sqlite, persisted(text, text))
@@ -767,10 +769,10 @@ def test_a_mutation_by_its_hash_is_no_query_either(on_sqlite: Gateway) -> None:
 def test_what_is_persisted_is_bounded(sqlite_url: str) -> None:
     """However much is sent, no more than a million characters are kept, and the newest of them."""
     texts = [f"{{ a: __typename }} # {n} ".ljust(50_000, "x") for n in range(30)]
-    with Gateway(sqlite_url) as gateway:
+    with AppClient(sqlite_url) as client:
         for text in texts:
-            assert post(gateway, persisted(text, text)).status == 200
-        known = [text for text in texts if "data" in post(gateway, persisted(text)).json]
+            assert post(client, persisted(text, text)).status == 200
+        known = [text for text in texts if "data" in post(client, persisted(text)).json]
     assert texts[-1] in known
     assert sum(map(len, known)) <= 1_000_000
 
@@ -793,30 +795,30 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def trusting(sqlite_url: str, folder: Path) -> Iterator[Gateway]:
+def trusting(sqlite_url: str, folder: Path) -> Iterator[AppClient]:
     """FlowQL that knows trusted documents, and executes others too."""
-    with Gateway(sqlite_url, trusted_documents=folder) as gateway:
-        yield gateway
+    with AppClient(sqlite_url, trusted_documents=folder) as client:
+        yield client
 
 
 @pytest.fixture(scope="module")
-def strict(sqlite_url: str, folder: Path) -> Iterator[Gateway]:
+def strict(sqlite_url: str, folder: Path) -> Iterator[AppClient]:
     """FlowQL that executes trusted documents alone."""
-    with Gateway(sqlite_url, trusted_documents=folder, trusted_only=True) as gateway:
-        yield gateway
+    with AppClient(sqlite_url, trusted_documents=folder, trusted_only=True) as client:
+        yield client
 
 
 @pytest.mark.parametrize("kind", ["trusting", "strict"])
 def test_a_trusted_document_is_asked_by_its_id(kind: str, request: pytest.FixtureRequest) -> None:
     """By POST and by GET, with variables; the id is that of the file's very bytes."""
-    gateway: Gateway = request.getfixturevalue(kind)
+    client: AppClient = request.getfixturevalue(kind)
     hello, flow = f"sha256:{sha256(HELLO_FILE)}", f"sha256:{sha256(FLOW_FILE)}"
-    assert data(post(gateway, {"documentId": hello})) == {"__typename": "Query"}
-    assert data(get(gateway, documentId=hello.upper().replace("SHA", "sha"))) == {
+    assert data(post(client, {"documentId": hello})) == {"__typename": "Query"}
+    assert data(get(client, documentId=hello.upper().replace("SHA", "sha"))) == {
         "__typename": "Query"
     }
     asked = {"documentId": flow, "variables": {"slug": "a-flow"}, "operationName": "Flow"}
-    assert data(post(gateway, asked)) == {"flow": {"slug": "a-flow"}}
+    assert data(post(client, asked)) == {"flow": {"slug": "a-flow"}}
 
 
 @pytest.mark.parametrize("kind", ["trusting", "strict"])
@@ -824,10 +826,10 @@ def test_a_trusted_document_is_asked_by_its_hash_or_its_text(
     kind: str, request: pytest.FixtureRequest
 ) -> None:
     """Apollo's hash needs no first time, and a text is known again."""
-    gateway: Gateway = request.getfixturevalue(kind)
+    client: AppClient = request.getfixturevalue(kind)
     asked = [persisted(HELLO_FILE), persisted(HELLO_FILE, HELLO_FILE), {"query": HELLO_FILE}]
     for body in asked:
-        assert data(post(gateway, body)) == {"__typename": "Query"}
+        assert data(post(client, body)) == {"__typename": "Query"}
 
 
 @pytest.mark.parametrize("kind", ["on_sqlite", "trusting", "strict"])
@@ -845,7 +847,7 @@ def test_an_unknown_id_is_not_found(
 @pytest.mark.parametrize("kind", [PLAIN, GRAPHQL_RESPONSE])
 @pytest.mark.parametrize("other", [{"query": HELLO_FILE}, persisted(HELLO_FILE)], ids=list)
 def test_an_id_beside_another_document_is_400(
-    trusting: Gateway, kind: str, other: dict[str, Any]
+    trusting: AppClient, kind: str, other: dict[str, Any]
 ) -> None:
     """Even where it is the same."""
     asked = {"documentId": f"sha256:{sha256(HELLO_FILE)}", **other}
@@ -853,7 +855,7 @@ def test_an_id_beside_another_document_is_400(
     assert (answer.status, code(answer)) == (400, BAD_INPUT)
 
 
-def test_others_are_executed_unless_only_trusted_ones_are(trusting: Gateway) -> None:
+def test_others_are_executed_unless_only_trusted_ones_are(trusting: AppClient) -> None:
     """A folder alone forbids nothing."""
     assert data(post(trusting, {"query": HELLO})) == {"__typename": "Query"}
 
@@ -863,7 +865,7 @@ def test_others_are_executed_unless_only_trusted_ones_are(trusting: Gateway) -> 
     "body", [{"query": HELLO}, persisted(HELLO, HELLO), {"query": "{"}], ids=str
 )
 def test_where_only_trusted_documents_are_executed_others_are_403(
-    strict: Gateway, body: object, accept: str
+    strict: AppClient, body: object, accept: str
 ) -> None:
     """The refusal says why, and nothing is remembered."""
     answer = post(strict, body, accept)
@@ -889,7 +891,7 @@ def test_a_file_that_cannot_be_trusted_is_named(
     """The server does not start, and says which file and why."""
     (tmp_path / "bad.graphql").write_bytes(content)
     options = ["--database", sqlite_url, "--port", "0", "--trusted-documents", str(tmp_path)]
-    line = refused_here("serve", *options)
+    line = run_failing_in_process("serve", *options)
     assert line == " ".join(f"{tmp_path / 'bad.graphql'}:{reason}".split())
 
 
@@ -897,13 +899,16 @@ def test_a_folder_that_is_not_there_is_named(sqlite_url: str, tmp_path: Path) ->
     """The server does not start without it."""
     missing = tmp_path / "missing"
     options = ["--database", sqlite_url, "--port", "0", "--trusted-documents", str(missing)]
-    assert refused_here("serve", *options) == f"there is no folder {missing} of trusted documents"
+    assert (
+        run_failing_in_process("serve", *options)
+        == f"there is no folder {missing} of trusted documents"
+    )
 
 
 def test_trusting_only_what_is_not_there_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing could be asked; an empty variable names no folder."""
     monkeypatch.setenv("FLOWQL_TRUSTED_DOCUMENTS", "")
-    assert refused_here("serve", "--trusted-only") == (
+    assert run_failing_in_process("serve", "--trusted-only") == (
         "FLOWQL_TRUSTED_ONLY: it needs FLOWQL_TRUSTED_DOCUMENTS, the folder that has them"
     )
 
@@ -913,13 +918,13 @@ def test_trusting_only_what_is_not_there_is_refused(monkeypatch: pytest.MonkeyPa
 
 def test_introspection_can_be_turned_off(sqlite_url: str) -> None:
     """No field describes the schema then, and its text is not found; `__typename` stays."""
-    with Gateway(sqlite_url, introspection=False) as gateway:
+    with AppClient(sqlite_url, introspection=False) as client:
         for query in ("{ __schema { types { name } } }", '{ __type(name: "Flow") { name } }'):
-            answer = post(gateway, {"query": query})
+            answer = post(client, {"query": query})
             assert (list(answer.json), "data" in answer.json) == (["errors"], False)
             assert answer.json["errors"][0]["extensions"] == {"code": BAD_INPUT}
-        assert data(post(gateway, {"query": HELLO})) == {"__typename": "Query"}
-        sdl = gateway.get("/schema.graphql")
+        assert data(post(client, {"query": HELLO})) == {"__typename": "Query"}
+        sdl = client.get("/schema.graphql")
     assert (sdl.status, sdl.json) == (404, {"detail": "Not found."})
 
 
@@ -936,27 +941,27 @@ def test_introspection_can_be_turned_off(sqlite_url: str) -> None:
     ],
 )
 def test_suggestions_can_be_turned_off(
-    on_sqlite: Gateway, sqlite_url: str, query: str, variables: dict[str, str]
+    on_sqlite: AppClient, sqlite_url: str, query: str, variables: dict[str, str]
 ) -> None:
     """A name that is wrong is then told to be so, and no other name beside it."""
     asked = {"query": query, "variables": variables}
     assert b"Did you mean" in post(on_sqlite, asked).body
-    with Gateway(sqlite_url, suggestions=False) as gateway:
-        answer = post(gateway, asked)
+    with AppClient(sqlite_url, suggestions=False) as client:
+        answer = post(client, asked)
     assert (list(answer.json), b"Did you mean" in answer.body) == (["errors"], False)
 
 
-def test_sdl(on_sqlite: Gateway) -> None:
+def test_sdl(on_sqlite: AppClient) -> None:
     """The schema can be had in GraphQL's language, by anybody, and is the file schema.graphql."""
     answer = on_sqlite.get("/schema.graphql")
     assert (answer.status, answer.body) == (200, SCHEMA.read_bytes())
-    assert answer.body.decode() == schema.printed(schema.build())
+    assert answer.body.decode() == schema.print_schema(schema.build_schema())
 
 
 # Whatever is sent ---------------------------------------------------------------------------------
 
 
-def assert_sound(answer: Answer) -> None:
+def assert_sound(answer: Response) -> None:
     """An answer or a refusal, told as GraphQL tells it, and never a failure of the server's."""
     assert answer.status < 500, answer
     if answer.status == 204 or answer.headers["content-type"].startswith("text/html"):
@@ -1051,7 +1056,7 @@ WHOLE_QUERY_STRINGS = (
 )
 
 
-def test_whatever_is_posted_is_answered_or_refused(trusting: Gateway, strict: Gateway) -> None:
+def test_whatever_is_posted_is_answered_or_refused(trusting: AppClient, strict: AppClient) -> None:
     """Bodies good, spoiled and random never fail the server, and each refusal says its kind."""
 
     def check(body: bytes, accept: str, is_strict: bool) -> None:  # noqa: FBT001 - it is drawn
@@ -1061,7 +1066,7 @@ def test_whatever_is_posted_is_answered_or_refused(trusting: Gateway, strict: Ga
     for_examples(5, check, body=WHOLE_BODIES, accept=accepts, is_strict=st.booleans())
 
 
-def test_whatever_is_sent_is_answered_or_refused(trusting: Gateway) -> None:
+def test_whatever_is_sent_is_answered_or_refused(trusting: AppClient) -> None:
     """So do methods, query strings and headers of every kind."""
 
     def check(method: str, query: bytes, headers: dict[str, str], body: bytes) -> None:

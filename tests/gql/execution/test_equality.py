@@ -37,10 +37,10 @@ from graphql import (
 from hypothesis import given, note, settings
 from hypothesis import strategies as st
 
-from support.app_client import JSON, Gateway, bearer
+from support.app_client import JSON, AppClient, bearer
 from support.edge_case_data import FLOW_COUNT, KEYS, ROWS, SEEN_BY_ROLE
 from support.operations import FLAWS, SIZE, Request, directives_at, drawn, fields_of, named, type_of
-from support.oracle import Judge, Verdict
+from support.oracle import Expected, Oracle
 
 BYTES = st.binary(min_size=SIZE, max_size=SIZE)
 # Who may see some flows or none, and the roles that let them.
@@ -68,10 +68,10 @@ PLACES = {
 
 @dataclass(frozen=True, slots=True)
 class Sides:
-    """The gateway and the judge, on the same database."""
+    """The client and the judge, on the same database."""
 
-    gateway: Gateway
-    judge: Judge
+    client: AppClient
+    judge: Oracle
     count: int
 
     @property
@@ -79,13 +79,13 @@ class Sides:
         """What both answer by."""
         return self.judge.schema
 
-    def answer(self, request: Request, reader: str) -> Verdict:
-        """What the gateway answers to a reader."""
+    def answer(self, request: Request, reader: str) -> Expected:
+        """What the client answers to a reader."""
         headers = bearer(KEYS[reader]) | JSON
-        answer = self.gateway.ask("POST", "/graphql", headers, request.body)
-        return Verdict(answer.status, answer.body)
+        answer = self.client.ask("POST", "/graphql", headers, request.body)
+        return Expected(answer.status, answer.body)
 
-    def agreed(self, request: Request, reader: str = "superuser") -> Verdict:
+    def agreed(self, request: Request, reader: str = "superuser") -> Expected:
         """The answer on which both agree."""
         expected = self.judge.verdict(request.body, KEYS[reader])
         actual = self.answer(request, reader)
@@ -96,15 +96,15 @@ class Sides:
 @pytest.fixture(params=COUNTS, scope="module")
 def sides(request: pytest.FixtureRequest) -> Iterator[Sides]:
     """Both sides, on each kind of database in turn."""
-    with Judge(request.getfixturevalue(f"{request.param}_url")) as judge:
-        gateway = request.getfixturevalue(f"on_{request.param}")
-        yield Sides(gateway, judge, COUNTS[request.param])
+    with Oracle(request.getfixturevalue(f"{request.param}_url")) as judge:
+        client = request.getfixturevalue(f"on_{request.param}")
+        yield Sides(client, judge, COUNTS[request.param])
 
 
 @pytest.fixture(scope="module")
-def on_file(on_sqlite: Gateway, sqlite_url: str) -> Iterator[Sides]:
+def on_file(on_sqlite: AppClient, sqlite_url: str) -> Iterator[Sides]:
     """Both sides, on SQLite alone."""
-    with Judge(sqlite_url) as judge:
+    with Oracle(sqlite_url) as judge:
         yield Sides(on_sqlite, judge, COUNTS["sqlite"])
 
 

@@ -29,16 +29,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from starlette.datastructures import Headers
 
-from gql.auth import Viewers
-from gql.execution.cost import Measure, Meter
-from gql.execution.declarations import graph_of
-from gql.execution.documents import Documents, InvalidDocument, NoOperationError
-from gql.execution.executor import Asked, Executor
+from gql import schema
+from gql.auth import Authenticator
+from gql.context import Context
+from gql.execution.cost import Cost, CostAnalyzer
+from gql.execution.declarations import core_schema
+from gql.execution.documents import Documents, InvalidDocument, UnknownOperationError
+from gql.execution.executor import Executor
+from gql.execution.request import GraphQLRequest
 from gql.limits import Limits
-from gql.schema import query as schema
-from gql.schema.types import Context
-from models.database.database import Database, open_database
-from support.app_client import Gateway, bearer
+from models.database import Database, open_database
+from support.app_client import AppClient, bearer
 from support.edge_case_data import KEYS
 
 SUPERUSER = KEYS["superuser"]
@@ -150,13 +151,13 @@ class Query:
 
 
 FOREST = strawberry.Schema(Query)
-GRAPH = graph_of(FOREST)
+GRAPH = core_schema(FOREST)
 
 
 def asked(text: str, variables: Values | None = None, limits: Limits = WIDE) -> ExecutionResult:
     """What is answered within these limits."""
     executor = Executor(FOREST, limits)
-    return asyncio.run(executor.execute(Asked(text, dict(variables or {})), None))
+    return asyncio.run(executor.execute(GraphQLRequest(text, dict(variables or {})), None))
 
 
 def errors_of(result: ExecutionResult) -> list[GraphQLError]:
@@ -180,7 +181,7 @@ def is_refused(text: str, limits: Limits, said: str, variables: Values | None = 
     """Whether a request is refused, the first time as the second, with this message."""
     executor = Executor(FOREST, limits)
     for _ in range(2):
-        result = asyncio.run(executor.execute(Asked(text, dict(variables or {})), None))
+        result = asyncio.run(executor.execute(GraphQLRequest(text, dict(variables or {})), None))
         assert message(result) == said
     return True
 
@@ -285,7 +286,7 @@ def test_a_limit_holds_however_it_is_written(limit: str, form: str) -> None:
         text = forms[form](most)
         name = "B" if form == "beside" else None
         executor = Executor(FOREST, limits)
-        assert is_answered(asyncio.run(executor.execute(Asked(text, {}, name), None)))
+        assert is_answered(asyncio.run(executor.execute(GraphQLRequest(text, {}, name), None)))
         assert is_refused(forms[form](most + 1), limits, said.format(most + 1, most))
 
 
@@ -375,7 +376,7 @@ def test_cost(text: str, cost: int) -> None:
 def test_a_picture_costs_what_is_drawn_in_it() -> None:
     """As much as a list of stages with what decides on each, and is itself one field."""
     costs = [
-        Meter(graph_of(schema.build()), {}).measure(operation)
+        CostAnalyzer(core_schema(schema.build_schema()), {}).analyze(operation)
         for selected in ("diagram", "stageBindings { policyBindings { pk } }")
         for operation in parse(
             f"{{ flows(pageSize: 7) {{ results {{ {selected} }} }} }}"
@@ -417,7 +418,7 @@ def test_verdicts_of_one_operation() -> None:
     executor = Executor(FOREST, replace(WIDE, cost=2 + 50))
     text = "query ($n: Int!) {trees(pageSize: $n) {nodes {name}}}"
     for n in [*range(1, 120), *range(120, 0, -1)]:
-        result = asyncio.run(executor.execute(Asked(text, {"n": n}), None))
+        result = asyncio.run(executor.execute(GraphQLRequest(text, {"n": n}), None))
         assert is_answered(result) == (n <= 50), n
 
 
@@ -427,7 +428,9 @@ def test_variables_of_other_operations() -> None:
         query B($v: [Where!]) {find(where: {both: $v})}"""
     executor = Executor(FOREST, WIDE)
     for name, value in (("A", 3), ("B", [{"name": "a"}]), ("B", None)):
-        assert is_answered(asyncio.run(executor.execute(Asked(text, {"v": value}, name), None)))
+        assert is_answered(
+            asyncio.run(executor.execute(GraphQLRequest(text, {"v": value}, name), None))
+        )
 
 
 # Sizes below the root -------------------------------------------------------------------------
@@ -480,7 +483,7 @@ def test_sizes_of_what_is_not_executed() -> None:
     """Another operation's variables are no matter."""
     text = "query A($v: Int!) {tree {some(first: $v) {name}}} query B($v: Int!) {trees(pageSize: $v) {total}}"
     executor = Executor(FOREST, WIDE)
-    run = (Asked(text, {"v": 101}, name) for name in ("B", "A"))
+    run = (GraphQLRequest(text, {"v": 101}, name) for name in ("B", "A"))
     first, second = (asyncio.run(executor.execute(one, None)) for one in run)
     assert is_answered(first)
     assert message(second, "BAD_USER_INPUT") == ODD_SIZES.format("first", 101)
@@ -558,9 +561,9 @@ FULL = get_introspection_query(
 
 
 @pytest.mark.parametrize("text", [FULL, get_introspection_query()])
-def test_introspection_of_real_tools(gateway: Gateway, text: str) -> None:
+def test_introspection_of_real_tools(client: AppClient, text: str) -> None:
     """What GraphiQL and code generators ask is answered."""
-    answer = gateway.graphql(text, SUPERUSER).json
+    answer = client.graphql(text, SUPERUSER).json
     assert list(answer) == ["data"]
     assert answer["data"]["__schema"]["queryType"]["name"] == "Query"
 
@@ -633,22 +636,22 @@ OVER_HTTP: Mapping[str, tuple[Write, int, str]] = {
 
 
 @pytest.mark.parametrize(("write", "most", "said"), OVER_HTTP.values(), ids=OVER_HTTP)
-def test_limits_over_http(gateway: Gateway, write: Write, most: int, said: str) -> None:
+def test_limits_over_http(client: AppClient, write: Write, most: int, said: str) -> None:
     """At each limit a request is answered; at one above it is a request error that says so."""
-    answer = gateway.graphql(write(most), SUPERUSER).json
+    answer = client.graphql(write(most), SUPERUSER).json
     assert list(answer) == ["data"]
-    refused = gateway.graphql(write(most + 1), SUPERUSER).json
+    refused = client.graphql(write(most + 1), SUPERUSER).json
     assert len(refused["errors"][0].pop("locations")) == 1
     assert refused == {"errors": [{"message": said, "extensions": {"code": "LIMIT_EXCEEDED"}}]}
 
 
 @pytest.mark.parametrize(("literal", "given"), [("101", {}), ("$v", {"v": 101}), ("-1", {})])
-def test_sizes_below_the_root_over_http(gateway: Gateway, literal: str, given: Values) -> None:
+def test_sizes_below_the_root_over_http(client: AppClient, literal: str, given: Values) -> None:
     """The flows of a stage are asked for in a size that can be, whether there is a stage or not."""
     head = "query ($v: Int!)" if given else ""
     stage = f'stage(pk: "{uuid.UUID(int=0)}")'
     text = f"{head} {{{stage} {{flows(first: {literal}) {{slug}}}}}}"
-    answer = gateway.graphql(text, SUPERUSER, given).json
+    answer = client.graphql(text, SUPERUSER, given).json
     [error] = answer["errors"]
     said = ODD_SIZES.format("first", given.get("v", literal))
     assert (error["message"], error["extensions"]) == (said, {"code": "BAD_USER_INPUT"})
@@ -675,9 +678,9 @@ async def asking(url: str) -> AsyncGenerator[Callable[[str], Coroutine[Any, Any,
     """What asks a database, as a superuser who waits for a second."""
     database: Database = await open_database(url)
     try:
-        viewer = await Viewers(database, ttl=0).authenticate(Headers(bearer(SUPERUSER)))
-        executor = Executor(schema.build(), Limits(seconds=1))
-        yield lambda text: executor.execute(Asked(text), Context(database, viewer))
+        viewer = await Authenticator(database, ttl=0).authenticate(Headers(bearer(SUPERUSER)))
+        executor = Executor(schema.build_schema(), Limits(seconds=1))
+        yield lambda text: executor.execute(GraphQLRequest(text), Context(database, viewer))
     finally:
         await database.close()
 
@@ -767,7 +770,7 @@ class Impatient:
 def test_a_timeout_inside_is_none_of_the_limit() -> None:
     """A resolver that gives up has failed, and is told so where it stands."""
     executor = Executor(strawberry.Schema(Impatient))
-    result = asyncio.run(executor.execute(Asked("{waits}"), None))
+    result = asyncio.run(executor.execute(GraphQLRequest("{waits}"), None))
     [error] = errors_of(result)
     assert (result.data, error.path) == ({"waits": None}, ["waits"])
     assert isinstance(error.original_error, TimeoutError)
@@ -875,8 +878,8 @@ def test_what_is_refused_is_remembered_as_a_text() -> None:
     """Nothing is kept of a document that is over a limit but its text and the error."""
     store = Documents(GRAPH, Limits(aliases=1))
     text = "{a: find b: find}"
-    refused = store.document(text)
-    assert refused is store.document(text)
+    refused = store.get(text)
+    assert refused is store.get(text)
     assert isinstance(refused, InvalidDocument)
     [error] = refused.errors
     assert (error.nodes, error.__traceback__, error.__context__) == (None, None, None)
@@ -1000,16 +1003,16 @@ def test_the_measure_is_that_of_naive_counting(text: str) -> None:
     [operation] = [one for one in document.definitions if isinstance(one, OperationDefinitionNode)]
     naive = Naive(document)
     naive.count(operation, "Query", (), None)
-    measure = Meter(GRAPH, naive.fragments).measure(operation)
+    measure = CostAnalyzer(GRAPH, naive.fragments).analyze(operation)
     assert naive.found == {name: getattr(measure, name) for name in naive.found}
     assert measure.nesting == 2 * bool(measure.objects)
-    assert isinstance(measure, Measure)
+    assert isinstance(measure, Cost)
 
 
 @given(st.lists(st.sampled_from([*"{}()[]:$@!=abF1", "...", " on ", "fragment ", "query "])))
 def test_no_document_breaks_the_limits(parts: Sequence[str]) -> None:
     """Whatever is sent is answered or refused."""
-    with suppress(NoOperationError):
+    with suppress(UnknownOperationError):
         result = asked(" ".join(parts) + " {...F} fragment F on Query {...F nope {nope}}")
         assert result.errors
         assert all(isinstance(error, GraphQLError) for error in result.errors)

@@ -21,30 +21,31 @@ from graphql.execution.values import VariableValues
 from strawberry.permission import BasePermission
 from strawberry.schema.config import StrawberryConfig
 
+from gql import schema
 from gql.execution import documents, selection, validation
 from gql.execution import plan as plans
-from gql.execution.compiler import Compilation, UnplannedError
+from gql.execution.compiler import Compilation, NotPlannableError
 from gql.execution.declarations import (
-    METADATA,
-    Known,
-    Load,
-    Object,
-    Objects,
+    METADATA_KEY,
+    EnumConverter,
+    LoadRelation,
     Relation,
-    column,
-    embedded,
-    graph_of,
-    loaded,
-    made,
-    related,
+    RowList,
+    RowObject,
+    column_field,
+    computed_field,
+    core_schema,
+    joined_field,
+    load_relation,
+    relation_field,
 )
 from gql.execution.documents import CAPACITY, MAX_PLANS, Document, Documents
-from gql.execution.executor import Asked, Executor
-from gql.execution.fallback import EveryRoot
-from gql.execution.plan import Nested, Plan, Shape
+from gql.execution.executor import Executor
+from gql.execution.fallback import AllRootErrorsContext
+from gql.execution.plan import ObjectField, Plan, SelectionSet
+from gql.execution.request import GraphQLRequest
 from gql.execution.variables import Variables
 from gql.limits import Limits
-from gql.schema import query as schema
 from models.batch import Batch, Grouped
 from support.operations import SIZE, drawn
 
@@ -86,7 +87,7 @@ class Info(strawberry.Info[Context, None]):
 
     def selected(self, *path: str) -> tuple[str, ...] | None:
         """The columns selected below a path."""
-        return selection.selected(self, *path)
+        return selection.selected_columns(self, *path)
 
 
 def careful(value: str | None, _context: Context) -> str | None:
@@ -106,7 +107,7 @@ def half(value: float, _context: Context) -> float | None:
     return value / 2 if value else None
 
 
-def loading(kind: str) -> Load:
+def loading(kind: str) -> LoadRelation:
     """Loads who belongs to others."""
 
     async def found(
@@ -139,48 +140,48 @@ async def reckoned(_context: Context, rows: Sequence[Any]) -> Sequence[date]:
 SOME = Relation("pk", lambda: Member, loading("friends"))
 
 
-async def _some(root: Object, info: Info, **arguments: Any) -> Objects[Any]:
-    return await loaded(SOME, root, info, arguments)
+async def _some(root: RowObject, info: Info, **arguments: Any) -> RowList[Any]:
+    return await load_relation(SOME, root, info, arguments)
 
 
 @strawberry.type
-class Chapter(Object):
+class Chapter(RowObject):
     """A leaf of the tree of objects."""
 
-    title: str = column("title", "May be odd.", careful)
-    note: str | None = column("note", "May be odd.", careful)
+    title: str = column_field("title", "May be odd.", careful)
+    note: str | None = column_field("note", "May be odd.", careful)
 
 
 @strawberry.type
-class Person(Object):
+class Person(RowObject):
     """An object in objects."""
 
-    name: str = column("name", "May be odd.", careful)
-    letter: str = column("name", "Told from the same column as the name.", greeted)
-    nick: str | None = column("nick", "May be null.")
-    born: Day | None = column("born", "A scalar of ours.")
+    name: str = column_field("name", "May be odd.", careful)
+    letter: str = column_field("name", "Told from the same column as the name.", greeted)
+    nick: str | None = column_field("nick", "May be null.")
+    born: Day | None = column_field("born", "A scalar of ours.")
 
 
 @strawberry.type
-class Book(Object):
+class Book(RowObject):
     """An object of every kind of field."""
 
-    id: strawberry.ID = column("id", "A number, told as a text.")
-    title: str = column("title", "May be odd.", careful)
-    subtitle: str | None = column("subtitle", "May be odd.", careful)
-    price: float = column("price", "May be a whole number.")
-    discount: float | None = column("discount", "May be null.")
-    half: float | None = column("price", "May be read as null.", half)
-    genre: Genre | None = column("genre", "May be unknown.", Known(Genre))
-    genres: list[Genre] = column("genres", "A list of leaves.")
-    printed: Day | None = column("printed", "May be null.")
-    reprinted: list[Day] = column("reprinted", "A list of leaves that are serialized.")
-    tags: list[str] = column("tags", "A list of leaves as they are stored.")
-    author: Person | None = column("author", "May be null.")
-    publisher: Person = column("publisher", "Is never null.")
-    chapters: list[Chapter] = column("chapters", "A list in a list.")
-    appendices: list[Chapter] | None = column("appendices", "One that may be null.")
-    loose: list[Chapter | None] = column("chapters", "One of objects that may be null.")
+    id: strawberry.ID = column_field("id", "A number, told as a text.")
+    title: str = column_field("title", "May be odd.", careful)
+    subtitle: str | None = column_field("subtitle", "May be odd.", careful)
+    price: float = column_field("price", "May be a whole number.")
+    discount: float | None = column_field("discount", "May be null.")
+    half: float | None = column_field("price", "May be read as null.", half)
+    genre: Genre | None = column_field("genre", "May be unknown.", EnumConverter(Genre))
+    genres: list[Genre] = column_field("genres", "A list of leaves.")
+    printed: Day | None = column_field("printed", "May be null.")
+    reprinted: list[Day] = column_field("reprinted", "A list of leaves that are serialized.")
+    tags: list[str] = column_field("tags", "A list of leaves as they are stored.")
+    author: Person | None = column_field("author", "May be null.")
+    publisher: Person = column_field("publisher", "Is never null.")
+    chapters: list[Chapter] = column_field("chapters", "A list in a list.")
+    appendices: list[Chapter] | None = column_field("appendices", "One that may be null.")
+    loose: list[Chapter | None] = column_field("chapters", "One of objects that may be null.")
 
     @strawberry.field
     def length(self) -> int:
@@ -189,84 +190,86 @@ class Book(Object):
 
 
 @strawberry.type
-class Shelf(Object):
+class Shelf(RowObject):
     """Objects in an object."""
 
-    name: str = column("name", "As stored.")
-    books: list[Book] = column("books", "All of them.")
-    favourites: list[Book] | None = column("books", "The same, which may be null.")
-    first: Book | None = column("first", "One of them.")
+    name: str = column_field("name", "As stored.")
+    books: list[Book] = column_field("books", "All of them.")
+    favourites: list[Book] | None = column_field("books", "The same, which may be null.")
+    first: Book | None = column_field("first", "One of them.")
 
 
 @strawberry.interface
-class Titled(Object):
+class Titled(RowObject):
     """What has a title."""
 
-    title: str = column("title", "May be odd.", careful)
+    title: str = column_field("title", "May be odd.", careful)
 
 
 @strawberry.type
 class Club(Titled):
     """An object that stands in the rows of others, with an object that stands in its own."""
 
-    title: str = column("title", "May be odd.", careful)
-    motto: str | None = column("motto", "May be odd.", careful)
-    genre: Genre | None = column("genre", "May be unknown.", Known(Genre))
-    chapters: list[Chapter] = column("chapters", "Objects of an object in a row.")
-    seat: "Club | None" = embedded("seat", lambda: Club, "May be null.")
-    members: list["Member"] = related(
+    title: str = column_field("title", "May be odd.", careful)
+    motto: str | None = column_field("motto", "May be odd.", careful)
+    genre: Genre | None = column_field("genre", "May be unknown.", EnumConverter(Genre))
+    chapters: list[Chapter] = column_field("chapters", "Objects of an object in a row.")
+    seat: "Club | None" = joined_field("seat", lambda: Club, "May be null.")
+    members: list["Member"] = relation_field(
         "pk", lambda: Member, loading("members"), "Belong to an object in a row."
     )
-    crest: str = made(("pk", "motto"), engraved, "Made for an object in a row.")
+    crest: str = computed_field(("pk", "motto"), engraved, "Made for an object in a row.")
 
 
 @strawberry.type
 class Member(Titled):
     """An object with others in its row, and others that belong to it."""
 
-    title: str = column("title", "May be odd.", careful)
-    note: str | None = column("note", "May be odd.", careful)
-    club: Club | None = embedded("club", lambda: Club, "May be null.")
-    home: Club = embedded("home", lambda: Club, "Is never null.")
-    friends: list["Member"] = related("pk", lambda: Member, loading("friends"), "All of them.")
-    rivals: list["Member"] | None = related(
+    title: str = column_field("title", "May be odd.", careful)
+    note: str | None = column_field("note", "May be odd.", careful)
+    club: Club | None = joined_field("club", lambda: Club, "May be null.")
+    home: Club = joined_field("home", lambda: Club, "Is never null.")
+    friends: list["Member"] = relation_field(
+        "pk", lambda: Member, loading("friends"), "All of them."
+    )
+    rivals: list["Member"] | None = relation_field(
         "pk", lambda: Member, loading("rivals"), "All of them, which may be null."
     )
-    heirs: list["Member"] = related(
+    heirs: list["Member"] = relation_field(
         "heir", lambda: Member, loading("friends"), "By a key that may be null."
     )
-    lost: list["Member"] = related("pk", lambda: Member, loading("lost"), "They fail.")
-    missed: list["Member"] | None = related(
+    lost: list["Member"] = relation_field("pk", lambda: Member, loading("lost"), "They fail.")
+    missed: list["Member"] | None = relation_field(
         "pk", lambda: Member, loading("lost"), "They fail, and may be null."
     )
-    badge: str = made(("pk", "title"), engraved, "Made of two columns.")
-    medal: str | None = made(("heir",), engraved, "By a key that may be null.")
-    ring: str = made(("heir",), engraved, "The same, which may not.")
-    stain: str | None = made(("pk",), spoilt, "Fails, and may be null.")
-    blot: str = made(("pk",), spoilt, "Fails.")
-    joined: Day = made(("pk",), reckoned, "Is no text.")
-    grid: list[list[Chapter]] = column("grid", "Lists in a list.")
-    mentor: Titled = column("mentor", "Of any type with a title.")
+    badge: str = computed_field(("pk", "title"), engraved, "Made of two columns.")
+    medal: str | None = computed_field(("heir",), engraved, "By a key that may be null.")
+    ring: str = computed_field(("heir",), engraved, "The same, which may not.")
+    stain: str | None = computed_field(("pk",), spoilt, "Fails, and may be null.")
+    blot: str = computed_field(("pk",), spoilt, "Fails.")
+    joined: Day = computed_field(("pk",), reckoned, "Is no text.")
+    grid: list[list[Chapter]] = column_field("grid", "Lists in a list.")
+    mentor: Titled = column_field("mentor", "Of any type with a title.")
 
-    @strawberry.field(metadata={METADATA: SOME})
+    @strawberry.field(metadata={METADATA_KEY: SOME})
     async def some(
         self, info: Info, most: int = 2, genre: Genre | None = None, word: str | None = None
     ) -> list["Member"]:
         """The first friends, as they are asked for."""
         return cast(Any, await _some(self, info, most=most, genre=genre, word=word))
 
-    @strawberry.field(metadata={METADATA: SOME})
+    @strawberry.field(metadata={METADATA_KEY: SOME})
     async def few(self, info: Info, most: int | None = None) -> list["Member"] | None:
         """The same, which may be null."""
         return cast(Any, await _some(self, info, most=most))
 
 
 @strawberry.type
-class Gathering(Object):
+class Gathering(RowObject):
     """Objects in columns, to which others belong."""
 
-    results: list[Member] = column("results", "A list of them.")
-    host: Member | None = column("host", "One of them.")
+    results: list[Member] = column_field("results", "A list of them.")
+    host: Member | None = column_field("host", "One of them.")
 
 
 @strawberry.input
@@ -318,7 +321,7 @@ def book(number: int, title: str, **values: Any) -> Row:
         "tags": ["a", "b"],
         "author": Person(row=person("Ann", "A.")),
         "publisher": Person(row=person("Bob")),
-        "chapters": Objects(Chapter, batch(chapter("one"), chapter("two"))),
+        "chapters": RowList(Chapter, batch(chapter("one"), chapter("two"))),
         "appendices": None,
     }
     return row | values
@@ -327,14 +330,14 @@ def book(number: int, title: str, **values: Any) -> Row:
 WELL = (
     book(1, "First", discount=0.5),
     book(2, "Second", genre="poem", printed=None, author=None),
-    book(3, "Third", price=0, chapters=Objects(Chapter, batch(chapter("three")))),
+    book(3, "Third", price=0, chapters=RowList(Chapter, batch(chapter("three")))),
 )
 # What is odd in each stands behind what is odd in the next, field by field.
 ILL = (
     book(1, "First", genre="play", publisher=Person(row=person("odd Bob"))),
     book(2, "Second", subtitle="odd two", author=Person(row=person("odd Ann"))),
-    book(3, "Third", subtitle="odd three", chapters=Objects(Chapter, batch(chapter("odd one")))),
-    book(4, "odd", appendices=Objects(Chapter, batch(chapter("a"), chapter("odd b", "odd c")))),
+    book(3, "Third", subtitle="odd three", chapters=RowList(Chapter, batch(chapter("odd one")))),
+    book(4, "odd", appendices=RowList(Chapter, batch(chapter("a"), chapter("odd b", "odd c")))),
 )
 VOID = (book(1, "First"), book(2, "Second", publisher=None, tags=None, chapters=None))
 SHELVES = {"well": WELL, "ill": ILL, "new": ILL[:3], "slight": ILL[:2], "void": VOID}
@@ -342,7 +345,7 @@ SHELVES = {"well": WELL, "ill": ILL, "new": ILL[:3], "slight": ILL[:2], "void": 
 
 def club(title: str, **values: Any) -> Row:
     """The values of a club."""
-    chapters = Objects(Chapter, batch(chapter("rules", f"{title} rules"), chapter("end", None)))
+    chapters = RowList(Chapter, batch(chapter("rules", f"{title} rules"), chapter("end", None)))
     row = {"pk": title, "title": title, "motto": "plain", "genre": "poem", "chapters": chapters}
     return row | values
 
@@ -350,7 +353,7 @@ def club(title: str, **values: Any) -> Row:
 def member(title: str, **values: Any) -> Row:
     """The values of a member."""
     row = {"pk": title, "title": title, "note": "plain", "club": None, "home": HOME, "heir": None}
-    grid = [Objects(Chapter, batch(chapter("one"))), Objects(Chapter, Batch({}, 0))]
+    grid = [RowList(Chapter, batch(chapter("one"))), RowList(Chapter, Batch({}, 0))]
     return row | {"grid": grid, "mentor": Club(row=CHESS)} | values
 
 
@@ -393,7 +396,9 @@ def belonging(
         raise ValueError(f"{kind} are lost with {most}.")
     known = BELONGING[kind]
     pairs = [(key, name) for key in dict.fromkeys(keys) for name in known.get(key, ())[:most]]
-    return Grouped.by([key for key, _ in pairs], rows_of([name for _, name in pairs], columns))
+    return Grouped.from_sorted(
+        [key for key, _ in pairs], rows_of([name for _, name in pairs], columns)
+    )
 
 
 def rows_of(names: Sequence[str], columns: Sequence[str]) -> Batch:
@@ -412,7 +417,7 @@ def inside(row: Any, name: str) -> Any:
 def shelf_of(name: str) -> Shelf:
     """The shelf with these books."""
     rows = SHELVES[name]
-    books = Objects(Book, batch(*rows))
+    books = RowList(Book, batch(*rows))
     return Shelf(row={"name": name, "books": books, "first": Book(row=rows[0])})
 
 
@@ -444,17 +449,17 @@ class Query:
         """A list at the root, which tells how it was asked for."""
         assert info.context
         told = [repr(only), repr(ids), repr(genres)]
-        return cast(Any, Objects(Book, batch(book(1, "Asked", tags=told))))
+        return cast(Any, RowList(Book, batch(book(1, "Asked", tags=told))))
 
     @strawberry.field
     async def members(self, info: Info, names: list[str]) -> list[Member]:
         """Those of these names."""
-        return cast(Any, Objects(Member, rows_of(names, info.selected() or ())))
+        return cast(Any, RowList(Member, rows_of(names, info.selected() or ())))
 
     @strawberry.field
     async def perhaps_members(self, info: Info, names: list[str]) -> list[Member] | None:
         """The same, which may be null."""
-        return cast(Any, Objects(Member, rows_of(names, info.selected() or ())))
+        return cast(Any, RowList(Member, rows_of(names, info.selected() or ())))
 
     @strawberry.field
     async def titled(self, info: Info, title: str) -> Titled | None:
@@ -469,15 +474,15 @@ class Query:
     @strawberry.field
     async def gathering(self, info: Info, names: list[str]) -> Gathering:
         """Members in columns; the first of them is the host."""
-        results = Objects(Member, rows_of(names, info.selected("results") or ()))
-        hosts = Objects(Member, rows_of(names[:1], info.selected("host") or ()))
+        results = RowList(Member, rows_of(names, info.selected("results") or ()))
+        hosts = RowList(Member, rows_of(names[:1], info.selected("host") or ()))
         return Gathering(row={"results": results, "host": next(iter(hosts), None)})
 
     @strawberry.field
     async def nothing(self, info: Info) -> list[Book]:
         """No row, and so no column."""
         assert info.context
-        return cast(Any, Objects(Book, Batch({}, 0)))
+        return cast(Any, RowList(Book, Batch({}, 0)))
 
     @strawberry.field
     async def broken(self, info: Info, *, needed: bool = False) -> Shelf | None:
@@ -521,9 +526,9 @@ LIBRARY = strawberry.Schema(
     Query,
     types=[Club, Member],
     config=StrawberryConfig(info_class=Info, scalar_map={Day: DAY}),
-    execution_context_class=EveryRoot,
+    execution_context_class=AllRootErrorsContext,
 )
-GRAPH = graph_of(LIBRARY)
+GRAPH = core_schema(LIBRARY)
 # Room for documents that are larger than anybody may ask.
 WIDE = Limits(aliases=10**6, root_fields=10**6, cost=10**7)
 PATHS = ((), ("books",), ("books", "author"), ("books", "chapters"), ("first",), ("nonesuch",))
@@ -762,7 +767,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
 
 def told(executor: Executor, text: str, variables: Values | None = None) -> bytes:
     """What an executor answers."""
-    asked = Asked(text, dict(variables or {}))
+    asked = GraphQLRequest(text, dict(variables or {}))
     return _written(asyncio.run(executor.execute(asked, Context())))
 
 
@@ -789,13 +794,13 @@ def cases(table: Mapping[str, Case]) -> list[Any]:
     ]
 
 
-def compilation(built: strawberry.Schema, asked: Asked) -> Compilation | None:
+def compilation(built: strawberry.Schema, asked: GraphQLRequest) -> Compilation | None:
     """What is to be compiled; None where nothing may be executed."""
-    document = Documents(graph_of(built), WIDE).document(asked.query)
+    document = Documents(core_schema(built), WIDE).get(asked.query)
     if not isinstance(document, Document):
         return None
     operation = document.operation(asked.operation_name)
-    variables = operation.variables.coerced(asked.variables)
+    variables = operation.variables.coerce(asked.variables)
     if isinstance(variables, list):
         return None
     return Compilation(built, document.fragments, operation.node, variables)
@@ -831,7 +836,7 @@ def test_what_is_not_planned_is_told_by_graphql_core(
 def test_root_fields_run_side_by_side() -> None:
     """Two root fields that wait for each other are both answered."""
     expected = {"a": {"name": "well"}, "b": {"name": "well"}}
-    asked = Asked("{a: meeting {name} b: meeting {name}}")
+    asked = GraphQLRequest("{a: meeting {name} b: meeting {name}}")
     result = asyncio.run(Executor(LIBRARY).execute(asked, Context()))
     assert (expected, None) == (result.data, result.errors)
 
@@ -854,7 +859,7 @@ def test_resolvers_are_told_the_same_selection_on_both_ways(text: str) -> None:
     """`info.selected` says to a plan's resolvers what it says to graphql-core's."""
     judge, context = Context(), Context()
     asyncio.run(cast(Any, LIBRARY.execute(text, context_value=judge)))
-    asyncio.run(Executor(LIBRARY).execute(Asked(text), context))
+    asyncio.run(Executor(LIBRARY).execute(GraphQLRequest(text), context))
     assert judge.selected
     assert judge.selected == context.selected
 
@@ -865,7 +870,7 @@ def test_the_same_is_loaded_on_both_ways(text: str, variables: Values) -> None:
     judge, context = Context(), Context()
     given = dict(variables)
     asyncio.run(cast(Any, LIBRARY.execute(text, variable_values=given, context_value=judge)))
-    asyncio.run(Executor(LIBRARY, WIDE).execute(Asked(text, given), context))
+    asyncio.run(Executor(LIBRARY, WIDE).execute(GraphQLRequest(text, given), context))
     for kind, columns, arguments in context.loads:
         assert any(
             (kind, arguments) == (other, same) and set(columns) <= set(more)
@@ -878,10 +883,12 @@ def test_the_same_is_loaded_on_both_ways(text: str, variables: Values) -> None:
 
 def test_every_operation_over_the_graph_is_planned() -> None:
     """Whatever is valid, asks for no introspection and skips by no null has a plan."""
-    built, chance, planned = schema.build(), Random(2030), 0
+    built, chance, planned = schema.build_schema(), Random(2030), 0
     while planned < 300:
-        request = drawn(graph_of(built), chance.randbytes(SIZE), "")
-        asked = Asked(request.query, dict(request.variables), request.operation_name or None)
+        request = drawn(core_schema(built), chance.randbytes(SIZE), "")
+        asked = GraphQLRequest(
+            request.query, dict(request.variables), request.operation_name or None
+        )
         found = compilation(built, asked)
         if found and not re.search(r"\b__(schema|type)\b", request.query):
             planned += _is_planned(found)
@@ -904,9 +911,9 @@ def _is_planned(found: Compilation) -> bool:
 )
 def test_introspection_is_not_planned(text: str) -> None:
     """Introspection, also beside other fields, has no plan."""
-    found = compilation(schema.build(), Asked(text))
+    found = compilation(schema.build_schema(), GraphQLRequest(text))
     assert found
-    with pytest.raises(UnplannedError):
+    with pytest.raises(NotPlannableError):
         found.plan()
 
 
@@ -916,21 +923,21 @@ def test_a_plan_is_no_larger_than_its_document() -> None:
     books = " ".join(f"b{n}: books {{author {{...P}}}}" for n in range(50))
     shelves = " ".join(f"s{n}: shelf {{...S}}" for n in range(50))
     text = f"{{{shelves}}} fragment S on Shelf {{{books}}} fragment P on Person {{{leaves}}}"
-    found = compilation(LIBRARY, Asked(text))
+    found = compilation(LIBRARY, GraphQLRequest(text))
     assert found
     assert sum(len(shape.fields) for shape in _shapes(found.plan())) < len(text)
 
 
-def _shapes(plan: Plan) -> Collection[Shape]:
+def _shapes(plan: Plan) -> Collection[SelectionSet]:
     """The shapes of a plan, each once."""
-    roots = [root for root in plan.roots.values() if isinstance(root, plans.Root)]
-    pending = [nested.shape for root in roots for nested in root.kinds.values()]
-    found: dict[int, Shape] = {}
+    roots = [root for root in plan.root_fields.values() if isinstance(root, plans.RootField)]
+    pending = [nested.selection_set for root in roots for nested in root.fields_by_type.values()]
+    found: dict[int, SelectionSet] = {}
     while pending:
         shape = pending.pop()
         if id(shape) not in found:
             found[id(shape)] = shape
-            pending += [one.shape for one in shape.fields if isinstance(one, Nested)]
+            pending += [one.selection_set for one in shape.fields if isinstance(one, ObjectField)]
     return found.values()
 
 
@@ -977,7 +984,7 @@ def test_plans_of_an_operation_are_bounded() -> None:
     for values in product((True, False), repeat=len(CONDITIONS)):
         given = dict(zip(CONDITIONS, values, strict=True))
         assert judged(CONDITIONAL, given) == told(executor, CONDITIONAL, given)
-        document = store.document(CONDITIONAL)
+        document = store.get(CONDITIONAL)
         assert isinstance(document, Document)
         assert len(document.operation(None).plans) <= MAX_PLANS
 
@@ -985,12 +992,12 @@ def test_plans_of_an_operation_are_bounded() -> None:
 def test_documents_are_bounded_and_one_in_use_stays(calls: Counter[str]) -> None:
     """However many documents come once, their characters are bounded, and none drives out another."""
     store = Documents(GRAPH)
-    warm = [store.document("{shelf {name}}") for _ in range(2)]
+    warm = [store.get("{shelf {name}}") for _ in range(2)]
     texts = [f"{{a{number:06}: __typename {' ' * 200}}}" for number in range(1000)]
     for text in texts:
-        store.document(text)
-    assert len(getattr(store, "_remembered")) * len(texts[0]) <= CAPACITY  # noqa: B009 - likewise
-    assert warm == [store.document("{shelf {name}}")] * 2
+        store.get(text)
+    assert len(getattr(store, "_cache")) * len(texts[0]) <= CAPACITY  # noqa: B009 - likewise
+    assert warm == [store.get("{shelf {name}}")] * 2
     assert calls["parse"] == 1 + len(texts)
 
 
@@ -1066,8 +1073,8 @@ def test_variables_are_coerced_as_graphql_core_coerces(definitions: str, given: 
     declared = cast(OperationDefinitionNode, node).variable_definitions or ()
     expected = graphql.get_variable_values(GRAPH, declared, dict(given), max_errors=50)
     variables = Variables(GRAPH, declared)
-    assert _comparable(expected) == _comparable(variables.coerced(given))
-    assert _comparable(expected) == _comparable(variables.coerced(given))
+    assert _comparable(expected) == _comparable(variables.coerce(given))
+    assert _comparable(expected) == _comparable(variables.coerce(given))
 
 
 def _comparable(found: VariableValues | list[GraphQLError]) -> Any:

@@ -11,9 +11,9 @@ from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
 import gql
 import models
-from support.browser import Scheme, Visit, Visits, launched, visiting
-from support.processes import Served
-from support.server_process import serving
+from support.browser import Scheme, Visit, Visits, launched, open_browser
+from support.processes import RunningServer
+from support.server_process import run_server
 
 FLOW = "default-authentication-flow"
 SCHEMES = ("light", "dark")
@@ -33,13 +33,13 @@ def visits(browser: Browser) -> Iterator[Visits]:
     with ExitStack() as stack:
 
         def begin(url: str, scheme: Scheme = "light") -> Visit:
-            return stack.enter_context(visiting(browser, url, scheme))
+            return stack.enter_context(open_browser(browser, url, scheme))
 
         yield begin
 
 
 @pytest.fixture
-def visit(visits: Visits, served: Served) -> Generator[Visit]:
+def visit(visits: Visits, served: RunningServer) -> Generator[Visit]:
     """A visit to `served`, which asks nobody else and complains of nothing."""
     visit = visits(served.url)
     yield visit
@@ -89,7 +89,7 @@ def kept(page: Page) -> str:
     return page.evaluate("() => JSON.stringify(localStorage) + document.cookie + location.href")
 
 
-def test_somebody_signs_in_and_asks_with_variables(visit: Visit, served: Served) -> None:
+def test_somebody_signs_in_and_asks_with_variables(visit: Visit, served: RunningServer) -> None:
     """The token is sent as a header; neither an address nor what outlives the tab has it."""
     page = signed_in(visit, "/graphql", served.token)
     tabs(page).get_by_role("button", name="WithVariables").click()
@@ -100,7 +100,7 @@ def test_somebody_signs_in_and_asks_with_variables(visit: Visit, served: Served)
     assert served.token not in kept(page)
 
 
-def test_headers_are_not_typed(visit: Visit, served: Served) -> None:
+def test_headers_are_not_typed(visit: Visit, served: RunningServer) -> None:
     """GraphiQL's history would keep them for good, a token too."""
     page = signed_in(visit, "/graphql", served.token)
 
@@ -108,7 +108,7 @@ def test_headers_are_not_typed(visit: Visit, served: Served) -> None:
     expect(page.get_by_text("Headers", exact=True)).to_have_count(0)
 
 
-def test_an_address_in_an_answer_is_not_asked(visit: Visit, served: Served) -> None:
+def test_an_address_in_an_answer_is_not_asked(visit: Visit, served: RunningServer) -> None:
     """GraphiQL would show a picture from wherever it is, to who comes by with the mouse."""
     page = signed_in(visit, "/graphql", served.token)
     write(page, "{ flows(pageSize: 1) { results { background } } }")
@@ -121,7 +121,7 @@ def test_an_address_in_an_answer_is_not_asked(visit: Visit, served: Served) -> N
     expect(page.locator(".result-window img, .CodeMirror-info img")).to_have_count(0)
 
 
-def test_every_example_is_answered(visit: Visit, served: Served) -> None:
+def test_every_example_is_answered(visit: Visit, served: RunningServer) -> None:
     """Each is a tab of its own."""
     page = signed_in(visit, "/graphql", served.token)
     for tab in tabs(page).locator(".graphiql-tab-button").all():
@@ -133,7 +133,7 @@ def test_every_example_is_answered(visit: Visit, served: Served) -> None:
         expect(result(page)).not_to_contain_text('"errors"')
 
 
-def test_fields_are_completed_and_documented(visit: Visit, served: Served) -> None:
+def test_fields_are_completed_and_documented(visit: Visit, served: RunningServer) -> None:
     """By the schema's own descriptions."""
     page = signed_in(visit, "/graphql", served.token)
     page.get_by_role("button", name="Show Documentation Explorer").click()
@@ -147,7 +147,7 @@ def test_fields_are_completed_and_documented(visit: Visit, served: Served) -> No
     visit.screenshot("graphiql-completion")
 
 
-def test_the_explorer_makes_a_query_from_clicks(visit: Visit, served: Served) -> None:
+def test_the_explorer_makes_a_query_from_clicks(visit: Visit, served: RunningServer) -> None:
     """It knows the fields of the schema."""
     page = signed_in(visit, "/graphql", served.token)
     page.get_by_role("button", name="Show GraphiQL Explorer").click()
@@ -156,7 +156,7 @@ def test_the_explorer_makes_a_query_from_clicks(visit: Visit, served: Served) ->
     visit.screenshot("graphiql-explorer")
 
 
-def test_a_wrong_token_is_said_in_words(visit: Visit, served: Served) -> None:
+def test_a_wrong_token_is_said_in_words(visit: Visit, served: RunningServer) -> None:
     """It is not kept, and the next one is welcome at once."""
     page = visit.page
     page.goto("/graphql")
@@ -172,7 +172,7 @@ def test_a_wrong_token_is_said_in_words(visit: Visit, served: Served) -> None:
     expect(page.get_by_role("button", name="Sign out")).to_be_visible()
 
 
-def test_a_flow_is_drawn_on_the_front_page(visit: Visit, served: Served) -> None:
+def test_a_flow_is_drawn_on_the_front_page(visit: Visit, served: RunningServer) -> None:
     """In place, with the address of the flow, from where the way back leads."""
     page = signed_in(visit, "/", served.token)
     page.locator(f"a[href*='flow={FLOW}']").click()
@@ -188,7 +188,9 @@ def test_a_flow_is_drawn_on_the_front_page(visit: Visit, served: Served) -> None
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
-def test_light_and_dark_are_the_systems(visits: Visits, served: Served, scheme: Scheme) -> None:
+def test_light_and_dark_are_the_systems(
+    visits: Visits, served: RunningServer, scheme: Scheme
+) -> None:
     """On the front page, in GraphiQL and in a picture."""
     visit = visits(served.url, scheme)
     page = signed_in(visit, f"/?flow={FLOW}", served.token)
@@ -208,7 +210,7 @@ def brightness(element: Locator) -> float:
     return sum(map(float, re.findall(r"[\d.]+", colour)[:3])) / 3
 
 
-def test_all_of_it_goes_by_keyboard(visit: Visit, served: Served) -> None:
+def test_all_of_it_goes_by_keyboard(visit: Visit, served: RunningServer) -> None:
     """The first Tab offers the way past the bar; Escape leaves the dialog to where one was."""
     page = visit.page
     page.goto("/graphql")
@@ -242,7 +244,7 @@ def test_tab_leads_out_of_an_editor(visit: Visit) -> None:
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
-def test_axe_finds_nothing_serious(visits: Visits, served: Served, scheme: Scheme) -> None:
+def test_axe_finds_nothing_serious(visits: Visits, served: RunningServer, scheme: Scheme) -> None:
     """Signed in or not, in light and dark, with all that can be opened beside the editors."""
     visit = visits(served.url, scheme)
     page = visit.page
@@ -279,7 +281,7 @@ def test_the_editor_is_there_soon(visit: Visit, measured: list[str]) -> None:
 
 @pytest.mark.parametrize("scheme", SCHEMES)
 def test_without_graphiqls_files_there_is_a_plain_box(
-    visits: Visits, served: Served, bare: str, scheme: Scheme
+    visits: Visits, served: RunningServer, bare: str, scheme: Scheme
 ) -> None:
     """It asks as well, and axe finds nothing serious in it."""
     visit = visits(bare, scheme)
@@ -299,18 +301,18 @@ def bare(sample_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     for package in (gql, models):
         home = Path(package.__path__[0])
         shutil.copytree(home, folder / home.name, ignore=shutil.ignore_patterns("vendor"))
-    with serving(sample_url, env={"PYTHONPATH": str(folder)}) as (url, _):
+    with run_server(sample_url, env={"PYTHONPATH": str(folder)}) as (url, _):
         yield url
 
 
 @pytest.fixture(scope="module")
 def below(sample_url: str) -> Iterator[str]:
     """The address of FlowQL below a path."""
-    with serving(sample_url, "--root-path", "/flows") as (url, _):
+    with run_server(sample_url, "--root-path", "/flows") as (url, _):
         yield url
 
 
-def test_a_path_may_lead_to_it(visits: Visits, served: Served, below: str) -> None:
+def test_a_path_may_lead_to_it(visits: Visits, served: RunningServer, below: str) -> None:
     """All that a page needs is below the path."""
     visit = visits(below)
     page = signed_in(visit, "/flows/", served.token)

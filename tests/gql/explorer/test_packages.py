@@ -8,7 +8,7 @@ import pytest
 
 from gql.explorer import npm, packages
 from gql.explorer.packages import PACKAGES
-from models.errors import RefusedError
+from models.errors import OperatorError
 from support.processes import flowql
 
 NAMES = {
@@ -78,7 +78,7 @@ def test_pip_brings_npm_along_where_there_is_none(tmp_path: Path) -> None:
     """It goes into the folder that it is told, and runs from there."""
     command = npm.from_pypi(tmp_path)
 
-    assert npm.ended([*command, "--version"]).returncode == 0
+    assert npm.run([*command, "--version"]).returncode == 0
     assert all(part.startswith(str(tmp_path)) for part in command)
 
 
@@ -86,7 +86,7 @@ def test_pip_brings_npm_along_where_there_is_none(tmp_path: Path) -> None:
 def test_neither_npm_nor_pip_to_bring_it_is_said_in_one_line(tmp_path: Path) -> None:
     """The reason is pip's."""
     with pytest.raises(
-        RefusedError, match=r"^there is no npm on PATH, and pip cannot fetch one: No matching .*$"
+        OperatorError, match=r"^there is no npm on PATH, and pip cannot fetch one: No matching .*$"
     ):
         npm.from_pypi(tmp_path)
 
@@ -95,7 +95,7 @@ def test_neither_npm_nor_pip_to_bring_it_is_said_in_one_line(tmp_path: Path) -> 
 def test_without_a_network_nothing_is_written(tmp_path: Path) -> None:
     """The line names what could not be fetched, and npm's code for why; no address."""
     with pytest.raises(
-        RefusedError, match=r"^npm cannot fetch graphiql-explorer@0\.9\.0: ECONNREFUSED$"
+        OperatorError, match=r"^npm cannot fetch graphiql-explorer@0\.9\.0: ECONNREFUSED$"
     ):
         packages.install(tmp_path / "vendor", ONE)
 
@@ -108,7 +108,7 @@ def test_a_package_with_another_sum_is_not_opened(tmp_path: Path) -> None:
     before = files_in(tmp_path / "vendor")
     other = replace(ONE[0], integrity=PACKAGES[0].integrity)
 
-    with pytest.raises(RefusedError, match=r"^what npm has as graphiql-explorer@0\.9\.0 is not"):
+    with pytest.raises(OperatorError, match=r"^what npm has as graphiql-explorer@0\.9\.0 is not"):
         packages.install(tmp_path / "vendor", (other,))
 
     assert files_in(tmp_path / "vendor") == before
@@ -121,7 +121,7 @@ def test_files_of_another_version_give_way(tmp_path: Path) -> None:
     packages.install(vendor, ONE)
     (vendor / "licenses/graphiql-explorer.txt").rename(vendor / "of-before.txt")
 
-    assert packages.installed(vendor, ONE) is False
+    assert packages.is_installed(vendor, ONE) is False
     assert packages.install(vendor, ONE) is True
     assert set(files_in(vendor)) == {"licenses/graphiql-explorer.txt", "sums.txt"}
 
@@ -138,7 +138,7 @@ def test_a_folder_that_cannot_be_written_is_said_in_one_line(tmp_path: Path) -> 
     """Nothing is fetched in vain: it is the first thing that is looked at."""
     (tmp_path / "file").write_text("")
 
-    with pytest.raises(RefusedError, match=r"^cannot write .*/file/vendor: Not a directory$"):
+    with pytest.raises(OperatorError, match=r"^cannot write .*/file/vendor: Not a directory$"):
         packages.install(tmp_path / "file" / "vendor")
 
 

@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 
 from gql.explorer.graphiql import examples
-from support.app_client import Answer, Gateway, bearer
+from support.app_client import AppClient, Response, bearer
 from support.edge_case_data import KEYS
 from support.paths import ROOT
-from support.processes import Served
-from support.server_process import ask, serving
+from support.processes import RunningServer
+from support.server_process import ask, run_server
 
 BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
 BELOW = "/flows"
@@ -26,7 +26,7 @@ PAGES = ("/", "/graphql", "/graphql/")
 class Page(HTMLParser):
     """What stands in a page: each element's name with its attributes, and all text."""
 
-    def __init__(self, answer: Answer) -> None:
+    def __init__(self, answer: Response) -> None:
         super().__init__()
         self.elements: list[tuple[str, dict[str, str | None]]] = []
         self.text = ""
@@ -46,20 +46,20 @@ class Page(HTMLParser):
         return [value for value in found if value]
 
 
-def look(gateway: Gateway, target: str = "/", key: str | None = None, **headers: str) -> Answer:
+def look(client: AppClient, target: str = "/", key: str | None = None, **headers: str) -> Response:
     """What a browser gets."""
-    return gateway.ask("GET", target, {"accept": BROWSER, **bearer(key), **headers})
+    return client.ask("GET", target, {"accept": BROWSER, **bearer(key), **headers})
 
 
 @pytest.fixture
-def below_a_root(sqlite_url: str) -> Iterator[Gateway]:
+def below_a_root(sqlite_url: str) -> Iterator[AppClient]:
     """FlowQL below a path."""
-    with Gateway(sqlite_url, root_path=BELOW) as gateway:
-        yield gateway
+    with AppClient(sqlite_url, root_path=BELOW) as client:
+        yield client
 
 
 @pytest.mark.parametrize("path", PAGES)
-def test_a_page_runs_nothing_but_files_of_ours(on_sqlite: Gateway, path: str) -> None:
+def test_a_page_runs_nothing_but_files_of_ours(on_sqlite: AppClient, path: str) -> None:
     """The policy admits no other host and nothing unsafe, and nothing in the page needs more."""
     answer = look(on_sqlite, path)
     policy = answer.headers["content-security-policy"]
@@ -84,20 +84,20 @@ def test_a_page_runs_nothing_but_files_of_ours(on_sqlite: Gateway, path: str) ->
 
 @pytest.mark.parametrize("root", ["", BELOW])
 def test_every_address_in_a_page_leads_somewhere(
-    on_sqlite: Gateway, below_a_root: Gateway, root: str
+    on_sqlite: AppClient, below_a_root: AppClient, root: str
 ) -> None:
     """Whatever a page refers to is there, below a root path too."""
-    gateway = below_a_root if root else on_sqlite
+    client = below_a_root if root else on_sqlite
     for path in PAGES:
-        for address in Page(look(gateway, f"{root}{path}")).values("src", "href"):
+        for address in Page(look(client, f"{root}{path}")).values("src", "href"):
             if address.startswith("/"):
                 assert address.startswith(f"{root}/"), address
-                status = look(gateway, address).status
+                status = look(client, address).status
                 # REST wants a token, and speaks JSON.
                 assert status == (403 if "/instances/" in address else 200), address
 
 
-def test_files_are_kept_for_good(on_sqlite: Gateway) -> None:
+def test_files_are_kept_for_good(on_sqlite: AppClient) -> None:
     """A file's address tells its content; it is compressed for who takes that, and the same."""
     addresses = {
         one
@@ -122,13 +122,13 @@ def test_files_are_kept_for_good(on_sqlite: Gateway) -> None:
 @pytest.mark.parametrize(
     "path", ["page.css", "page.0000000000000000.css", "..%2fpages.py", "%00", "vendor/react.js", ""]
 )
-def test_no_other_file_is_there(on_sqlite: Gateway, path: str) -> None:
+def test_no_other_file_is_there(on_sqlite: AppClient, path: str) -> None:
     """What is no address of a file is not found, whatever lies in the folders."""
     assert on_sqlite.get(f"/explorer/{path}").status == 404
 
 
 @pytest.mark.parametrize("path", ["/", "/graphql", "/schema.graphql", "/api/v3/schema/"])
-def test_texts_are_compressed(on_sqlite: Gateway, path: str) -> None:
+def test_texts_are_compressed(on_sqlite: AppClient, path: str) -> None:
     """Pages and documents are compressed for who takes that, time and again."""
     for _ in range(2):
         packed = look(on_sqlite, path, **{"accept-encoding": "gzip"})
@@ -136,7 +136,7 @@ def test_texts_are_compressed(on_sqlite: Gateway, path: str) -> None:
         assert gzip.decompress(packed.body) == look(on_sqlite, path).body
 
 
-def test_programs_get_an_index(on_sqlite: Gateway) -> None:
+def test_programs_get_an_index(on_sqlite: AppClient) -> None:
     """Who does not ask for HTML is told in JSON where everything is, and who asks."""
     index = on_sqlite.get("/").json
 
@@ -172,16 +172,16 @@ def test_programs_get_an_index(on_sqlite: Gateway) -> None:
     ],
 )
 def test_the_index_tells_whether_a_token_is_good(
-    gateway: Gateway, key: str, told: dict[str, object]
+    client: AppClient, key: str, told: dict[str, object]
 ) -> None:
     """A wrong token is told in words, with 200: asking is no failure."""
-    answer = gateway.get("/", KEYS[key])
+    answer = client.get("/", KEYS[key])
 
     assert answer.status == 200
     assert told.items() <= answer.json.items()
 
 
-def test_nobody_sees_flows_who_is_not_signed_in(on_sqlite: Gateway) -> None:
+def test_nobody_sees_flows_who_is_not_signed_in(on_sqlite: AppClient) -> None:
     """The front page says what there is to everybody, and flows to who may see them."""
     stranger, wrong = look(on_sqlite), look(on_sqlite, "/", KEYS["unknown"])
     seen = look(on_sqlite, "/?flow=default-authentication-flow", KEYS["unknown"])
@@ -192,33 +192,33 @@ def test_nobody_sees_flows_who_is_not_signed_in(on_sqlite: Gateway) -> None:
     assert seen.body == wrong.body
 
 
-def test_flows_are_listed_by_designation(gateway: Gateway) -> None:
+def test_flows_are_listed_by_designation(client: AppClient) -> None:
     """Page by page, each flow once, below its designation and in the order of the slugs."""
     slugs: list[str] = []
     for number in (1, 2):
-        page = Page(look(gateway, f"/?page={number}", KEYS["superuser"]))
+        page = Page(look(client, f"/?page={number}", KEYS["superuser"]))
         slugs += [link.split("flow=")[1] for link in page.values("href") if "flow=" in link]
     asked = "{ flows(ordering: [DESIGNATION_ASC], pageSize: 100, page: %d) { results { slug } } }"
-    pages = [gateway.graphql(asked % number, KEYS["superuser"]).json for number in (1, 2)]
+    pages = [client.graphql(asked % number, KEYS["superuser"]).json for number in (1, 2)]
 
     assert slugs == [flow["slug"] for page in pages for flow in page["data"]["flows"]["results"]]
     assert len(slugs) == 160
 
 
-def test_a_chosen_flow_is_drawn(gateway: Gateway) -> None:
+def test_a_chosen_flow_is_drawn(client: AppClient) -> None:
     """The picture stands in the page as the REST view gives it, with Mermaid's text beside it."""
     [(slug, title)] = [
         (flow["slug"], flow["name"])
-        for flow in gateway.get("/flows/instances/?page_size=1", KEYS["superuser"]).json["results"]
+        for flow in client.get("/flows/instances/?page_size=1", KEYS["superuser"]).json["results"]
     ]
-    page = look(gateway, f"/?flow={slug}", KEYS["superuser"]).body.decode()
-    told = gateway.get(f"/flows/instances/{slug}/diagram/", KEYS["superuser"])
-    drawn = gateway.ask(
+    page = look(client, f"/?flow={slug}", KEYS["superuser"]).body.decode()
+    told = client.get(f"/flows/instances/{slug}/diagram/", KEYS["superuser"])
+    drawn = client.ask(
         "GET",
         f"/flows/instances/{slug}/diagram/",
         {**bearer(KEYS["superuser"]), "accept": "image/svg+xml"},
     )
-    parsed = Page(Answer(200, {}, page.encode()))
+    parsed = Page(Response(200, {}, page.encode()))
 
     assert drawn.body.decode().removeprefix('<?xml version="1.0" encoding="utf-8"?>\n') in page
     assert told.json["diagram"] in parsed.text
@@ -227,32 +227,32 @@ def test_a_chosen_flow_is_drawn(gateway: Gateway) -> None:
 
 @pytest.mark.parametrize("key", ["superuser", "object_role"])
 @pytest.mark.parametrize("query", ["flow=no-such-flow", "flow=a%00b", "flow=%ff", "flow=a/b"])
-def test_a_flow_that_is_not_there_is_told(gateway: Gateway, key: str, query: str) -> None:
+def test_a_flow_that_is_not_there_is_told(client: AppClient, key: str, query: str) -> None:
     """A slug of no flow, or none that can be, is told in the page, with 404."""
-    answer = look(gateway, f"/?{query}", KEYS[key])
+    answer = look(client, f"/?{query}", KEYS[key])
 
     assert answer.status == 404
     assert "There is no flow" in answer.body.decode()
 
 
-def test_a_hidden_flow_is_as_if_it_were_not_there(gateway: Gateway) -> None:
+def test_a_hidden_flow_is_as_if_it_were_not_there(client: AppClient) -> None:
     """Who may see some flows is shown these, and told of another what is told of none."""
     key = KEYS["object_role"]
     seen = {
-        flow["slug"] for flow in gateway.get("/flows/instances/?page_size=100", key).json["results"]
+        flow["slug"] for flow in client.get("/flows/instances/?page_size=100", key).json["results"]
     }
-    listed = Page(look(gateway, "/", key)).values("href")
-    page = gateway.get("/flows/instances/?page_size=100", KEYS["superuser"]).json["results"]
+    listed = Page(look(client, "/", key)).values("href")
+    page = client.get("/flows/instances/?page_size=100", KEYS["superuser"]).json["results"]
     hidden = next(flow["slug"] for flow in page if flow["slug"] not in seen)
-    answer = look(gateway, f"/?flow={hidden}", key)
+    answer = look(client, f"/?flow={hidden}", key)
 
     assert {link.split("flow=")[1] for link in listed if "flow=" in link} == seen
     assert answer.status == 404
-    assert answer.body == look(gateway, "/?flow=xyz", key).body.replace(b"xyz", hidden.encode())
+    assert answer.body == look(client, "/?flow=xyz", key).body.replace(b"xyz", hidden.encode())
 
 
 @pytest.mark.parametrize("page", ["0", "3", "-1", "x", "9" * 5000, "1e3", "%00"])
-def test_a_page_that_is_not_there_is_told(on_sqlite: Gateway, page: str) -> None:
+def test_a_page_that_is_not_there_is_told(on_sqlite: AppClient, page: str) -> None:
     """A number of no page, or none at all, is told with 404."""
     answer = look(on_sqlite, f"/?page={page}", KEYS["superuser"])
 
@@ -260,7 +260,7 @@ def test_a_page_that_is_not_there_is_told(on_sqlite: Gateway, page: str) -> None
     assert "does not exist" in answer.body.decode()
 
 
-def test_names_are_text_wherever_they_come_from(on_sqlite: Gateway) -> None:
+def test_names_are_text_wherever_they_come_from(on_sqlite: AppClient) -> None:
     """What somebody calls a flow, and what somebody asks for, is never taken for markup."""
     odd = "%22%3E%3Cscript%3Ealert(1)%3C/script%3E"
     page = look(on_sqlite, f"/?flow={odd}", KEYS["superuser"])
@@ -270,7 +270,7 @@ def test_names_are_text_wherever_they_come_from(on_sqlite: Gateway) -> None:
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "OPTIONS"])
-def test_the_front_page_is_only_read(on_sqlite: Gateway, method: str) -> None:
+def test_the_front_page_is_only_read(on_sqlite: AppClient, method: str) -> None:
     """Other methods are refused."""
     answer = on_sqlite.ask(method, "/")
 
@@ -278,7 +278,7 @@ def test_the_front_page_is_only_read(on_sqlite: Gateway, method: str) -> None:
     assert sorted(answer.headers["allow"].split(", ")) == ["GET", "HEAD"]
 
 
-def test_a_root_path_may_be_taken_off_by_a_proxy_or_not(below_a_root: Gateway) -> None:
+def test_a_root_path_may_be_taken_off_by_a_proxy_or_not(below_a_root: AppClient) -> None:
     """Both ways all of FlowQL is there, though `/flows` begins an address of its own too."""
     key = KEYS["superuser"]
     for path in ("/schema.graphql", "/flows/instances/?page_size=1", "/api/v3/schema/", "/"):
@@ -293,7 +293,7 @@ def test_without_its_packages_a_page_says_how_to_get_them(sqlite_url: str, tmp_p
     """Where GraphiQL's files are missing there is a plain box to ask in."""
     for package in ("gql", "models"):
         shutil.copytree(ROOT / package, tmp_path / package, ignore=shutil.ignore_patterns("vendor"))
-    with serving(sqlite_url, env={"PYTHONPATH": str(tmp_path)}) as (url, _):
+    with run_server(sqlite_url, env={"PYTHONPATH": str(tmp_path)}) as (url, _):
         page = Page(ask(url, "/graphql", accept=BROWSER))
 
         assert "flowql explorer install" in page.text
@@ -305,16 +305,16 @@ def test_without_its_packages_a_page_says_how_to_get_them(sqlite_url: str, tmp_p
 @pytest.mark.parametrize("path", PAGES)
 def test_pages_that_bring_a_token_are_for_this_machine(sqlite_url: str, path: str) -> None:
     """A site whose own name leads here is told nothing; no other page has a token in it."""
-    with Gateway(sqlite_url, token=KEYS["superuser"]) as gateway:
+    with AppClient(sqlite_url, token=KEYS["superuser"]) as client:
         for host in ("127.0.0.1:8000", "localhost", "LOCALHOST:80"):
-            answer = look(gateway, path, host=host)
+            answer = look(client, path, host=host)
             assert answer.status == 200, host
             assert Page(answer).values("data-token") == [KEYS["superuser"]]
         for host in ("evil.example:8000", "127.0.0.1.evil.example", ""):
-            answer = look(gateway, path, host=host)
+            answer = look(client, path, host=host)
             assert (answer.status, answer.body) == (400, b"Invalid host header"), host
-    with Gateway(sqlite_url) as gateway:
-        assert Page(look(gateway, path)).values("data-token") == []
+    with AppClient(sqlite_url) as client:
+        assert Page(look(client, path)).values("data-token") == []
 
 
 @pytest.mark.parametrize(
@@ -326,9 +326,9 @@ def test_what_is_switched_off_is_not_linked(
 ) -> None:
     """The pages are there without it, and so is the index."""
     others: Mapping[str, Any] = {switched_off: False}
-    with Gateway(sqlite_url, **others) as gateway:
-        front, index = look(gateway), gateway.get("/").json
-        graphiql = look(gateway, "/graphql")
+    with AppClient(sqlite_url, **others) as client:
+        front, index = look(client), client.get("/").json
+        graphiql = look(client, "/graphql")
 
     assert front.status == 200
     assert graphiql.status == (200 if gone == "schema" else 401)
@@ -338,7 +338,7 @@ def test_what_is_switched_off_is_not_linked(
 
 
 @pytest.mark.parametrize("example", list(examples()), ids=lambda example: example["query"][2:30])
-def test_the_examples_are_answered(served: Served, example: dict[str, str]) -> None:
+def test_the_examples_are_answered(served: RunningServer, example: dict[str, str]) -> None:
     """Each tab that GraphiQL opens with asks something that the sample flows answer."""
     variables = json.loads(example["variables"] or "null")
     body = {"query": example["query"], "variables": variables}

@@ -16,24 +16,24 @@ from gql.resolvers import cursors
 from gql.resolvers.connections import (
     ConnectionQuery,
     ConnectionSelection,
-    FlowConnection,
+    FlowConnectionData,
     connect_flows,
 )
-from gql.resolvers.flows import Selection, list_flows
+from gql.resolvers.flows import FlowSelection, list_flows
 from models.queries.conditions import Matches, Operator, Where
-from models.queries.flows import BY_SLUG, COLUMNS, ORDERINGS, FlowQuery, Ordering, complete
-from models.queries.viewer import Sight, Viewer
+from models.queries.flows import BY_SLUG, COLUMNS, ORDERINGS, FlowQuery, Ordering, complete_ordering
+from models.queries.viewer import FlowAccess, Viewer
 from models.tables.flow import FlowDesignation
 from models.tables.metadata import METADATA
-from support.databases import Opened, fill_ours_typed, opened
+from support.databases import OpenDatabase, fill_ours_typed, open_for_test
 from support.edge_case_data import FLOW_COUNT, ROWS, identifier
 from support.postgres import PostgresServer
-from support.sql_recorder import statements
+from support.sql_recorder import record_statements
 
-EVERYBODY = Viewer(1, Sight.EVERYTHING)
+EVERYBODY = Viewer(1, FlowAccess.ALL)
 # Reads with the roles that may see some flows.
-SOMEBODY = Viewer(6, Sight.GRANTED)
-NOBODY = Viewer(1, Sight.NOTHING)
+SOMEBODY = Viewer(6, FlowAccess.SOME)
+NOBODY = Viewer(1, FlowAccess.NONE)
 WAYS = [Ordering(name, descending) for name in ORDERINGS for descending in (False, True)]
 SLUGS = ConnectionSelection(columns=("slug",))
 NO_MORE = ConnectionSelection(
@@ -48,56 +48,58 @@ NO_FLOW = Where(Matches("slug", Operator.EQUALS, "w0"), {"w0": "nope"})
 @pytest.fixture(scope="module")
 def databases(
     sqlite_url: str, postgresql_url: str, authentik_url: str
-) -> Iterator[Mapping[str, Opened]]:
+) -> Iterator[Mapping[str, OpenDatabase]]:
     """A database of each kind, all with the same data."""
     with (
-        opened(sqlite_url) as on_sqlite,
-        opened(postgresql_url) as on_postgresql,
-        opened(authentik_url) as on_authentik,
+        open_for_test(sqlite_url) as on_sqlite,
+        open_for_test(postgresql_url) as on_postgresql,
+        open_for_test(authentik_url) as on_authentik,
     ):
         yield {"sqlite": on_sqlite, "postgresql": on_postgresql, "authentik": on_authentik}
 
 
 @pytest.fixture(params=["sqlite", "postgresql", "authentik"])
-def on(request: pytest.FixtureRequest, databases: Mapping[str, Opened]) -> Opened:
+def on(request: pytest.FixtureRequest, databases: Mapping[str, OpenDatabase]) -> OpenDatabase:
     """Each of them in turn."""
     return databases[request.param]
 
 
 def asked(
-    on: Opened,
+    on: OpenDatabase,
     viewer: Viewer = EVERYBODY,
     wanted: ConnectionSelection = SLUGS,
     **query: Any,
-) -> FlowConnection:
+) -> FlowConnectionData:
     """One page."""
     return on.run(connect_flows(on.database, viewer, ConnectionQuery(**query), wanted))
 
 
-def slugs_of(page: FlowConnection) -> list[str]:
+def slugs_of(page: FlowConnectionData) -> list[str]:
     """The slugs of a page."""
     return list(page.flows.columns.get("slug", ()))
 
 
-def cursors_of(page: FlowConnection) -> Sequence[str]:
+def cursors_of(page: FlowConnectionData) -> Sequence[str]:
     """The cursors of a page that has been asked for them."""
     assert page.cursors is not None
     return page.cursors
 
 
-def in_order(on: Opened, ordering: tuple[Ordering, ...], viewer: Viewer = EVERYBODY) -> list[str]:
+def in_order(
+    on: OpenDatabase, ordering: tuple[Ordering, ...], viewer: Viewer = EVERYBODY
+) -> list[str]:
     """All slugs, as the pages by number have them."""
     slugs: list[str] = []
     query = FlowQuery(ordering=ordering, page_size=100)
     for number in range(1, 3 if viewer is EVERYBODY else 2):
         asked_for = query._replace(page=number)
-        selection = Selection(("slug",), pagination=False)
+        selection = FlowSelection(("slug",), pagination=False)
         page = on.run(list_flows(on.database, viewer, asked_for, selection))
         slugs += page.flows.columns["slug"]
     return slugs
 
 
-def forwards(on: Opened, size: int, viewer: Viewer = EVERYBODY, **query: Any) -> list[str]:
+def forwards(on: OpenDatabase, size: int, viewer: Viewer = EVERYBODY, **query: Any) -> list[str]:
     """All slugs, from the first page to the last."""
     slugs: list[str] = []
     page = asked(on, viewer, first=size, **query)
@@ -111,7 +113,7 @@ def forwards(on: Opened, size: int, viewer: Viewer = EVERYBODY, **query: Any) ->
         assert page.has_previous
 
 
-def backwards(on: Opened, size: int, viewer: Viewer = EVERYBODY, **query: Any) -> list[str]:
+def backwards(on: OpenDatabase, size: int, viewer: Viewer = EVERYBODY, **query: Any) -> list[str]:
     """The same from the last page to the first."""
     slugs: list[str] = []
     page = asked(on, viewer, last=size, **query)
@@ -127,7 +129,7 @@ def backwards(on: Opened, size: int, viewer: Viewer = EVERYBODY, **query: Any) -
 
 @pytest.mark.parametrize("size", [3, 7, 100])
 @pytest.mark.parametrize("way", WAYS)
-def test_pages_have_all_flows_in_order(on: Opened, way: Ordering, size: int) -> None:
+def test_pages_have_all_flows_in_order(on: OpenDatabase, way: Ordering, size: int) -> None:
     """By any name, in both directions, forwards as backwards."""
     expected = in_order(on, (way,))
     assert len(expected) == FLOW_COUNT
@@ -136,7 +138,7 @@ def test_pages_have_all_flows_in_order(on: Opened, way: Ordering, size: int) -> 
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_pages_may_have_one_flow(on: Opened, way: Ordering) -> None:
+def test_pages_may_have_one_flow(on: OpenDatabase, way: Ordering) -> None:
     """And a viewer who sees some flows goes through these alone."""
     expected = in_order(on, (way,), SOMEBODY)
     assert 0 < len(expected) < FLOW_COUNT
@@ -155,7 +157,7 @@ def test_pages_may_have_one_flow(on: Opened, way: Ordering) -> None:
     ),
 )
 def test_pages_of_random_orders_have_all_flows(
-    databases: Mapping[str, Opened],
+    databases: Mapping[str, OpenDatabase],
     ordering: tuple[Ordering, ...],
     size: int,
     viewer: Viewer,
@@ -184,7 +186,7 @@ def test_pages_of_random_orders_have_all_flows(
     "ordering", [(BY_SLUG,), (Ordering("designation", descending=True), Ordering("name"))]
 )
 def test_both_cursors_bound_a_page(
-    on: Opened, columns: tuple[str, ...], where: Where, ordering: tuple[Ordering, ...]
+    on: OpenDatabase, columns: tuple[str, ...], where: Where, ordering: tuple[Ordering, ...]
 ) -> None:
     """`first` with `before` and `last` with `after` stay between them, and the count is of all."""
     wanted = ConnectionSelection(tuple(dict.fromkeys(columns)))
@@ -206,18 +208,18 @@ def test_both_cursors_bound_a_page(
         assert first.total_count == last.total_count == everything.total_count
 
 
-def test_cursors_need_no_flow(on: Opened) -> None:
+def test_cursors_need_no_flow(on: OpenDatabase) -> None:
     """Between two that follow each other is nothing, nor behind the last; what else is told is right."""
     page = asked(on, first=100)
     two: dict[str, Any] = {"after": cursors_of(page)[4], "before": cursors_of(page)[5]}
-    assert asked(on, first=5, **two) == FlowConnection(
+    assert asked(on, first=5, **two) == FlowConnectionData(
         page.flows._replace(columns={}, size=0),
         [],
         has_next=False,
         has_previous=True,
         total_count=160,
     )
-    assert asked(on, last=5, **two) == FlowConnection(
+    assert asked(on, last=5, **two) == FlowConnectionData(
         page.flows._replace(columns={}, size=0),
         [],
         has_next=True,
@@ -229,7 +231,7 @@ def test_cursors_need_no_flow(on: Opened) -> None:
     assert (slugs_of(behind), behind.has_next, behind.has_previous) == ([], False, True)
 
 
-def test_the_default_is_the_first_twenty(on: Opened) -> None:
+def test_the_default_is_the_first_twenty(on: OpenDatabase) -> None:
     """Where neither `first` nor `last` is given, behind a cursor as well."""
     expected = in_order(on, (BY_SLUG,))
     page = asked(on)
@@ -250,19 +252,19 @@ def test_the_default_is_the_first_twenty(on: Opened) -> None:
     ],
 )
 def test_sizes_that_cannot_be(
-    on: Opened, viewer: Viewer, query: dict[str, Any], reason: str
+    on: OpenDatabase, viewer: Viewer, query: dict[str, Any], reason: str
 ) -> None:
     """Are refused before anything is read, and to those who see nothing as well."""
-    with statements() as recorded, pytest.raises(BadUserInputError) as refused:
+    with record_statements() as recorded, pytest.raises(BadUserInputError) as refused:
         asked(on, viewer, **query)
     assert str(refused.value) == reason
     assert recorded == []
 
 
-def test_who_sees_nothing_gets_an_empty_connection(on: Opened) -> None:
+def test_who_sees_nothing_gets_an_empty_connection(on: OpenDatabase) -> None:
     """Without a statement."""
     cursor = cursors_of(asked(on, first=1))[0]
-    with statements() as recorded:
+    with record_statements() as recorded:
         page = asked(on, NOBODY, first=5, after=cursor)
     assert (page.flows.size, *page[1:]) == (0, [], False, False, 0)
     assert recorded == []
@@ -303,34 +305,34 @@ def wanting(**wanted: Any) -> ConnectionSelection:
     ],
 )
 def test_statements(
-    on: Opened, wanted: ConnectionSelection, query: dict[str, Any], expected: int
+    on: OpenDatabase, wanted: ConnectionSelection, query: dict[str, Any], expected: int
 ) -> None:
     """One, if anything has to be read; a second where there is no flow, and a cursor is given."""
     ends = {"first": cursors_of(asked(on, first=1))[0], "last": cursors_of(asked(on, last=1))[0]}
     given: dict[str, Any] = {
         name: ends[value] if name in {"after", "before"} else value for name, value in query.items()
     }
-    with statements() as recorded:
+    with record_statements() as recorded:
         asked(on, wanted=wanted, **given)
     assert len(recorded) == expected
 
 
-def test_nothing_is_counted_or_looked_for_that_is_not_selected(on: Opened) -> None:
+def test_nothing_is_counted_or_looked_for_that_is_not_selected(on: OpenDatabase) -> None:
     """A count and a look back are in the statement only where they are wanted."""
     after = cursors_of(asked(on, first=1))[0]
     for counted, looks_back in ((False, False), (True, False), (False, True), (True, True)):
         wanted = SLUGS._replace(total_count=counted, has_previous=looks_back)
-        with statements() as recorded:
+        with record_statements() as recorded:
             page = asked(on, wanted=wanted, after=after)
         assert ("count(" in recorded[0].text, "EXISTS" in recorded[0].text) == (counted, looks_back)
         assert (page.total_count, page.has_previous) == (160 if counted else None, looks_back)
 
 
 @pytest.mark.parametrize("where", [Where(), RECOVERY])
-def test_a_statement_is_compiled_once(on: Opened, where: Where) -> None:
+def test_a_statement_is_compiled_once(on: OpenDatabase, where: Where) -> None:
     """For any cursor and size."""
     first = asked(on, first=3, where=where)
-    with statements() as recorded:
+    with record_statements() as recorded:
         for size, cursor in zip((1, 3, 50), cursors_of(first), strict=True):
             asked(on, first=size, after=cursor, where=where)
     assert len({id(statement) for statement in recorded}) == 1
@@ -340,12 +342,12 @@ def test_a_statement_is_compiled_once(on: Opened, where: Where) -> None:
 
 
 @contextmanager
-def own(kind: str, postgres: PostgresServer, folder: Any) -> Generator[Opened]:
+def own(kind: str, postgres: PostgresServer, folder: Any) -> Generator[OpenDatabase]:
     """A database that may be written."""
     url = f"sqlite:///{folder / 'own.db'}"
     if kind == "postgresql":
         url = postgres.create_database("keyset_own")
-    with opened(fill_ours_typed(url), writable=True) as on:
+    with open_for_test(fill_ours_typed(url), writable=True) as on:
         yield on
 
 
@@ -361,7 +363,7 @@ def flow(slug: str, name: str) -> dict[str, Any]:
     }
 
 
-async def insert(on: Opened, *flows: Mapping[str, Any]) -> None:
+async def insert(on: OpenDatabase, *flows: Mapping[str, Any]) -> None:
     """Store flows."""
     tables = METADATA.tables
     async with on.database.transaction() as connection:
@@ -372,7 +374,7 @@ async def insert(on: Opened, *flows: Mapping[str, Any]) -> None:
             await connection.execute(tables["authentik_flows_flow"].insert(), dict(row))
 
 
-async def delete(on: Opened, *slugs: str) -> None:
+async def delete(on: OpenDatabase, *slugs: str) -> None:
     """Delete flows that nothing is bound to."""
     table = METADATA.tables["authentik_flows_flow"]
     async with on.database.transaction() as connection:
@@ -404,8 +406,8 @@ def test_what_changes_between_pages_is_neither_repeated_nor_lost(
 
 # Cursors ------------------------------------------------------------------------------------------
 
-BY_NAME = complete((Ordering("name", descending=True),))
-BY_MODE = complete((Ordering("compatibility_mode"), Ordering("pk")))
+BY_NAME = complete_ordering((Ordering("name", descending=True),))
+BY_MODE = complete_ordering((Ordering("compatibility_mode"), Ordering("pk")))
 
 
 def encoded(told: list[Any]) -> str:
@@ -420,9 +422,9 @@ PK = identifier("flow", 1)
 
 def test_a_cursor_reads_as_it_was_written() -> None:
     """Letters, booleans and uuids alike."""
-    assert cursors.read("after", GOOD, BY_NAME) == ["ü?>", "a-flow"]
+    assert cursors.decode_cursor("after", GOOD, BY_NAME) == ["ü?>", "a-flow"]
     mode = encoded([1, "compatibility_mode,pk", True, PK])
-    assert cursors.read("after", mode, BY_MODE) == [True, PK]
+    assert cursors.decode_cursor("after", mode, BY_MODE) == [True, PK]
 
 
 @pytest.mark.parametrize("argument", ["after", "before"])
@@ -481,7 +483,7 @@ def test_what_is_no_cursor_is_refused(
 ) -> None:
     """Bad, foreign and outdated ones alike, with one error that names the argument."""
     with pytest.raises(BadUserInputError) as refused:
-        cursors.read(argument, cursor, ordering)
+        cursors.decode_cursor(argument, cursor, ordering)
     assert str(refused.value) == (
         f"{argument} is no cursor of this list in this order: take one that the list has given"
         " for the same orderBy."
@@ -499,7 +501,7 @@ def test_what_is_no_cursor_is_refused(
 def test_any_text_is_a_cursor_or_refused(text: str) -> None:
     """What is read was written here, letter by letter."""
     try:
-        values = cursors.read("after", text, BY_NAME)
+        values = cursors.decode_cursor("after", text, BY_NAME)
     except BadUserInputError:
         return
     assert encoded([1, "-name,slug", *values]) == text
@@ -523,11 +525,11 @@ def test_a_long_cursor_is_judged_quickly(cursor: str) -> None:
     """Ten times as long as a request may be."""
     start = time.perf_counter()
     with suppress(BadUserInputError):
-        cursors.read("after", cursor, BY_NAME)
+        cursors.decode_cursor("after", cursor, BY_NAME)
     assert time.perf_counter() - start < 1
 
 
-def test_a_cursor_may_name_what_is_not_there(on: Opened) -> None:
+def test_a_cursor_may_name_what_is_not_there(on: OpenDatabase) -> None:
     """A flow is behind it by its values alone, however odd they are."""
     ordering = (Ordering("name", descending=True),)
     expected = in_order(on, ordering)

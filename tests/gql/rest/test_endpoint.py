@@ -11,7 +11,7 @@ import psycopg
 import pytest
 
 from models.search_terms import fold
-from support.app_client import JSON, Gateway, bearer
+from support.app_client import JSON, AppClient, bearer
 from support.edge_case_data import FLOW_COUNT, KEYS, ROWS, flow_uuid
 from support.reference.requests import random_requests
 from support.reference.site import Reference
@@ -35,7 +35,7 @@ FULL = hypothesis.settings.get_current_profile_name() == "full"
 
 @pytest.mark.parametrize("seed", range(2026, 2030 if FULL else 2027))
 def test_random_requests_get_the_reference_s_answers(
-    on_authentik: Gateway, reference: Reference, seed: int
+    on_authentik: AppClient, reference: Reference, seed: int
 ) -> None:
     """Status and JSON of 1,500 requests, key order included, are Django REST framework's."""
     for request in random_requests(seed, count=1500):
@@ -51,9 +51,9 @@ def pairs(body: bytes) -> object:
     return json.loads(body, object_pairs_hook=list)
 
 
-def slugs(gateway: Gateway, parameters: str, mount: str = DOCUMENTED) -> list[str]:
+def slugs(client: AppClient, parameters: str, mount: str = DOCUMENTED) -> list[str]:
     """The slugs of the first 100 flows that a query string asks for."""
-    answer = gateway.get(f"{mount}?page_size=100&{parameters}", SUPERUSER)
+    answer = client.get(f"{mount}?page_size=100&{parameters}", SUPERUSER)
     assert answer.status == 200, answer
     return [flow["slug"] for flow in answer.json["results"]]
 
@@ -109,16 +109,16 @@ LAST_KEYS = [
         ),
     ],
 )
-def test_keys(gateway: Gateway, mount: str, keys: list[str], flow_keys: list[str]) -> None:
+def test_keys(client: AppClient, mount: str, keys: list[str], flow_keys: list[str]) -> None:
     """Each dialect has its keys in its order, in the list as in the detail."""
-    answer = gateway.get(mount, SUPERUSER)
+    answer = client.get(mount, SUPERUSER)
     assert answer.headers["content-type"] == "application/json"
     assert answer.headers["allow"] == "GET, HEAD, OPTIONS"
     assert list(answer.json) == keys
     assert answer.json.get("autocomplete", {}) == {}
     assert list(answer.json["pagination"]) == PAGINATION_KEYS
     assert [list(flow) for flow in answer.json["results"]] == [flow_keys] * 20
-    detail = gateway.get(f"{mount}{SLUGS[0]}/", SUPERUSER)
+    detail = client.get(f"{mount}{SLUGS[0]}/", SUPERUSER)
     assert pairs(detail.body) == pairs(json.dumps(answer.json["results"][0]).encode())
 
 
@@ -150,17 +150,17 @@ def _stored(background: str) -> str:
         ),
     ],
 )
-def test_backgrounds(gateway: Gateway, background: str, url: str, themed: object) -> None:
+def test_backgrounds(client: AppClient, background: str, url: str, themed: object) -> None:
     """One dialect has the URL, the other what is stored, its URL, and one URL for each theme."""
     slug = _stored(background)
-    assert gateway.get(f"{DOCUMENTED}{slug}/", SUPERUSER).json["background"] == url
-    flow = gateway.get(f"{CURRENT}{slug}/", SUPERUSER).json
+    assert client.get(f"{DOCUMENTED}{slug}/", SUPERUSER).json["background"] == url
+    flow = client.get(f"{CURRENT}{slug}/", SUPERUSER).json
     assert [flow[key] for key in ("background", *CURRENT_KEYS)] == [background, url, themed]
 
 
-def test_unknown_enum_values_are_passed_through(gateway: Gateway) -> None:
+def test_unknown_enum_values_are_passed_through(client: AppClient) -> None:
     """A value of a newer authentik is told as it is stored."""
-    flow = gateway.get(f"{DOCUMENTED}{FLOWS[5]['slug']}/", SUPERUSER).json
+    flow = client.get(f"{DOCUMENTED}{FLOWS[5]['slug']}/", SUPERUSER).json
     assert (flow["designation"], flow["denied_action"]) == ("device_code", "redirect")
 
 
@@ -219,9 +219,9 @@ def found(terms: Sequence[str]) -> list[str]:
         ("'; DROP TABLE", ["';", "DROP", "TABLE"]),
     ],
 )
-def test_search(gateway: Gateway, search: str, terms: Sequence[str]) -> None:
+def test_search(client: AppClient, search: str, terms: Sequence[str]) -> None:
     """A search is split into its terms, each of which is somewhere in the flow."""
-    assert found(terms)[:100] == slugs(gateway, f"search={quote(search)}")
+    assert found(terms)[:100] == slugs(client, f"search={quote(search)}")
 
 
 @pytest.mark.parametrize(
@@ -235,9 +235,9 @@ def test_search(gateway: Gateway, search: str, terms: Sequence[str]) -> None:
         ("a\\\\b", {"a\\\\b"}),
     ],
 )
-def test_search_folds_one_character_to_one(gateway: Gateway, search: str, names: set[str]) -> None:
+def test_search_folds_one_character_to_one(client: AppClient, search: str, names: set[str]) -> None:
     """Case does not count; letters that only expand to each other are different ones."""
-    flows = gateway.get(f"{DOCUMENTED}?search={quote(search)}", SUPERUSER).json["results"]
+    flows = client.get(f"{DOCUMENTED}?search={quote(search)}", SUPERUSER).json["results"]
     assert {flow["name"] for flow in flows if "mir" not in flow["title"]} == names
 
 
@@ -286,9 +286,9 @@ def test_every_character_is_folded_as_postgresql_folds_it(authentik_url: str) ->
         "format=",
     ],
 )
-def test_no_filter(gateway: Gateway, parameters: str) -> None:
+def test_no_filter(client: AppClient, parameters: str) -> None:
     """What is empty, unknown, or overruled by an empty last one filters nothing."""
-    assert SLUGS[:100] == slugs(gateway, quote(parameters, safe="=&%[]"))
+    assert SLUGS[:100] == slugs(client, quote(parameters, safe="=&%[]"))
 
 
 @pytest.mark.parametrize(
@@ -310,9 +310,9 @@ def test_no_filter(gateway: Gateway, parameters: str) -> None:
         ("slug=a-flow&designation=enrollment", []),
     ],
 )
-def test_filters(gateway: Gateway, parameters: str, numbers: list[int]) -> None:
+def test_filters(client: AppClient, parameters: str, numbers: list[int]) -> None:
     """A filter is exact, trimmed, and of repeated ones the last; all hold together."""
-    assert [FLOWS[number]["slug"] for number in numbers] == slugs(gateway, parameters)
+    assert [FLOWS[number]["slug"] for number in numbers] == slugs(client, parameters)
 
 
 def _choice(value: str) -> list[str]:
@@ -348,9 +348,9 @@ def _choice(value: str) -> list[str]:
     ],
 )
 @pytest.mark.parametrize("path", [DOCUMENTED, f"{CURRENT}a-flow/", f"{CURRENT}nope/"])
-def test_bad_filters(gateway: Gateway, path: str, parameters: str, problems: object) -> None:
+def test_bad_filters(client: AppClient, path: str, parameters: str, problems: object) -> None:
     """Bad values are 400, all at once, in one order; in the detail as in the list."""
-    answer = gateway.get(f"{path}?{parameters}", SUPERUSER)
+    answer = client.get(f"{path}?{parameters}", SUPERUSER)
     assert (answer.status, pairs(answer.body)) == (400, pairs(json.dumps(problems).encode()))
 
 
@@ -380,18 +380,18 @@ ORDERED: Sequence[tuple[str, Callable[[dict[str, Any]], Any]]] = [
 @pytest.mark.parametrize("mount", MOUNTS)
 @pytest.mark.parametrize(("ordering", "key"), ORDERED)
 def test_ordering(
-    gateway: Gateway, mount: str, ordering: str, key: Callable[[dict[str, Any]], Any]
+    client: AppClient, mount: str, ordering: str, key: Callable[[dict[str, Any]], Any]
 ) -> None:
     """Known terms sort, character by character, with ties by slug; others are dropped."""
     expected = [flow["slug"] for flow in sorted(FLOWS, key=key)]
-    assert expected[:100] == slugs(gateway, f"ordering={ordering}", mount)
+    assert expected[:100] == slugs(client, f"ordering={ordering}", mount)
 
 
-def test_ordering_by_background(gateway: Gateway) -> None:
+def test_ordering_by_background(client: AppClient) -> None:
     """Only the current dialect can sort by the background."""
     expected = sorted(FLOWS, key=lambda flow: (str(flow["background"]), str(flow["slug"])))
-    assert slugs(gateway, "ordering=background", DOCUMENTED) == SLUGS[:100]
-    by_background = slugs(gateway, "ordering=background", CURRENT)
+    assert slugs(client, "ordering=background", DOCUMENTED) == SLUGS[:100]
+    by_background = slugs(client, "ordering=background", CURRENT)
     assert by_background == [flow["slug"] for flow in expected[:100]]
 
 
@@ -403,9 +403,9 @@ def test_ordering_by_background(gateway: Gateway) -> None:
         *((odd, 20) for odd in ("", "0", "-1", "abc", "5.0", "1e1", "0x1", "%00", "_1", "%C2%B2")),
     ],
 )
-def test_page_size(gateway: Gateway, size: str, expected: int) -> None:
+def test_page_size(client: AppClient, size: str, expected: int) -> None:
     """A size is what Python's int() reads, at most 100; what it does not read is no size."""
-    answer = gateway.get(f"{DOCUMENTED}?page_size={size}", SUPERUSER).json
+    answer = client.get(f"{DOCUMENTED}?page_size={size}", SUPERUSER).json
     assert len(answer["results"]) == answer["pagination"]["end_index"] == expected
 
 
@@ -421,9 +421,9 @@ def test_page_size(gateway: Gateway, size: str, expected: int) -> None:
         ("last", [0, 2, 160, 3, 3, 141, 160]),
     ],
 )
-def test_page(gateway: Gateway, page: str, place: list[int]) -> None:
+def test_page(client: AppClient, page: str, place: list[int]) -> None:
     """A page tells its place among all."""
-    answer = gateway.get(f"{DOCUMENTED}?page_size=70&page={page}", SUPERUSER).json
+    answer = client.get(f"{DOCUMENTED}?page_size=70&page={page}", SUPERUSER).json
     assert list(answer["pagination"].values()) == place
     assert [flow["slug"] for flow in answer["results"]] == SLUGS[place[5] - 1 : place[6]]
 
@@ -431,20 +431,20 @@ def test_page(gateway: Gateway, page: str, place: list[int]) -> None:
 @pytest.mark.parametrize(
     "page", ["0", "-1", "abc", "1.0", "LAST", "%20last", "4", "9" * 5000, "%00", "1e0", "%20"]
 )
-def test_no_such_page(gateway: Gateway, page: str) -> None:
+def test_no_such_page(client: AppClient, page: str) -> None:
     """What is no page's number, or past the end, is 404."""
-    answer = gateway.get(f"{DOCUMENTED}?page_size=70&page={page}", SUPERUSER)
+    answer = client.get(f"{DOCUMENTED}?page_size=70&page={page}", SUPERUSER)
     assert (answer.status, answer.json) == (404, INVALID_PAGE)
 
 
 @pytest.mark.parametrize("page", ["", "1", "last"])
-def test_an_empty_set_has_one_page(gateway: Gateway, page: str) -> None:
+def test_an_empty_set_has_one_page(client: AppClient, page: str) -> None:
     """Nothing found is a page without flows, and no error."""
-    answer = gateway.get(f"{CURRENT}?slug=nope&page={page}", SUPERUSER)
+    answer = client.get(f"{CURRENT}?slug=nope&page={page}", SUPERUSER)
     pagination = dict(zip(PAGINATION_KEYS, [0, 0, 0, 1, 1, 0, 0], strict=True))
     assert answer.status == 200
     assert answer.json == {"pagination": pagination, "results": [], "autocomplete": {}}
-    assert gateway.get(f"{CURRENT}?slug=nope&page=2", SUPERUSER).json == INVALID_PAGE
+    assert client.get(f"{CURRENT}?slug=nope&page=2", SUPERUSER).json == INVALID_PAGE
 
 
 # Addresses, methods, and the order of checks ------------------------------------------------------
@@ -458,12 +458,12 @@ def test_an_empty_set_has_one_page(gateway: Gateway, page: str) -> None:
         *("a-flow/%0A", "a%2Fb/", "a%00/", "%FF/", "a.b/export/"),
     ],
 )
-def test_no_such_address(gateway: Gateway, mount: str, path: str) -> None:
+def test_no_such_address(client: AppClient, mount: str, path: str) -> None:
     """A path without its last slash, or with a slug that none can be, is 404 before all else."""
     for key in (None, SUPERUSER):
-        answer = gateway.get(mount + path, key)
+        answer = client.get(mount + path, key)
         assert (answer.status, answer.json) == (404, NOT_FOUND)
-    assert gateway.get(mount.rstrip("/"), SUPERUSER).json == NOT_FOUND
+    assert client.get(mount.rstrip("/"), SUPERUSER).json == NOT_FOUND
 
 
 @pytest.mark.parametrize(
@@ -481,28 +481,28 @@ def test_no_such_address(gateway: Gateway, mount: str, path: str) -> None:
         ("?format=JSON", 404, NOT_FOUND),
     ],
 )
-def test_nothing_there(gateway: Gateway, path: str, status: int, body: object) -> None:
+def test_nothing_there(client: AppClient, path: str, status: int, body: object) -> None:
     """A flow that is not there, or that the filters exclude, is 404; so is another format."""
-    answer = gateway.get(DOCUMENTED + path, SUPERUSER)
+    answer = client.get(DOCUMENTED + path, SUPERUSER)
     assert (answer.status, answer.json) == (status, body)
 
 
-def test_hidden_flows_are_as_missing_ones(gateway: Gateway) -> None:
+def test_hidden_flows_are_as_missing_ones(client: AppClient) -> None:
     """A reader of some flows cannot tell a hidden one from none."""
     for path in ("A-flow/", "A-flow/export/", "nope/"):
-        answer = gateway.get(CURRENT + path, KEYS["object_role_by_group"])
+        answer = client.get(CURRENT + path, KEYS["object_role_by_group"])
         assert (answer.status, answer.json) == (404, NO_FLOW)
-    assert gateway.get(f"{CURRENT}a-flow/", KEYS["object_role_by_group"]).status == 200
+    assert client.get(f"{CURRENT}a-flow/", KEYS["object_role_by_group"]).status == 200
 
 
 @pytest.mark.parametrize("mount", MOUNTS)
 @pytest.mark.parametrize("accept", ["*/*", "text/html", "application/yaml"])
-def test_export(gateway: Gateway, mount: str, accept: str) -> None:
+def test_export(client: AppClient, mount: str, accept: str) -> None:
     """An export is an attachment, whatever is accepted, at the address that the flow tells."""
-    address = gateway.get(f"{mount}a-flow/", SUPERUSER).json["export_url"]
+    address = client.get(f"{mount}a-flow/", SUPERUSER).json["export_url"]
     assert address == f"{CURRENT}a-flow/export/"
     headers = bearer(SUPERUSER) | {"accept": accept}
-    answer = gateway.ask("GET", f"{mount}a-flow/export/", headers)
+    answer = client.ask("GET", f"{mount}a-flow/export/", headers)
     assert answer.status == 200
     assert answer.headers["content-disposition"] == 'attachment; filename="a-flow.yaml"'
     assert b"slug: a-flow" in answer.body
@@ -518,22 +518,22 @@ def test_export(gateway: Gateway, mount: str, accept: str) -> None:
         ("text/html," * 900 + "application/json", 406),
     ],
 )
-def test_accept(gateway: Gateway, accept: str, status: int) -> None:
+def test_accept(client: AppClient, accept: str, status: int) -> None:
     """Who takes no JSON is told 406, and 404 for another format; even before who asks."""
-    answer = gateway.ask("GET", DOCUMENTED, bearer(SUPERUSER) | {"accept": accept})
+    answer = client.ask("GET", DOCUMENTED, bearer(SUPERUSER) | {"accept": accept})
     assert answer.status == status
     if status == 406:
         assert answer.json == NOT_ACCEPTABLE
-        assert gateway.ask("GET", DOCUMENTED, {"accept": accept}).json == NOT_ACCEPTABLE
+        assert client.ask("GET", DOCUMENTED, {"accept": accept}).json == NOT_ACCEPTABLE
         unknown_format = f"{DOCUMENTED}?format=xml"
-        assert gateway.ask("GET", unknown_format, {"accept": accept}).json == NOT_FOUND
+        assert client.ask("GET", unknown_format, {"accept": accept}).json == NOT_FOUND
 
 
 @pytest.mark.parametrize("path", ["", "a-flow/", "a-flow/export/", "nope/"])
-def test_head(gateway: Gateway, path: str) -> None:
+def test_head(client: AppClient, path: str) -> None:
     """HEAD has the status and the headers of GET."""
     get, head = (
-        gateway.ask(method, DOCUMENTED + path, bearer(SUPERUSER)) for method in ("GET", "HEAD")
+        client.ask(method, DOCUMENTED + path, bearer(SUPERUSER)) for method in ("GET", "HEAD")
     )
     assert (get.status, get.headers) == (head.status, head.headers)
 
@@ -547,7 +547,7 @@ def test_head(gateway: Gateway, path: str) -> None:
         ("a-flow/export/", "Export", "Export flow to .yaml file"),
     ],
 )
-def test_options(gateway: Gateway, path: str, name: str, description: str) -> None:
+def test_options(client: AppClient, path: str, name: str, description: str) -> None:
     """OPTIONS tells what is there, to whoever is logged in."""
     media_types = ["application/json"]
     expected = {
@@ -557,17 +557,17 @@ def test_options(gateway: Gateway, path: str, name: str, description: str) -> No
         "parses": media_types,
     }
     for mount in MOUNTS:
-        answer = gateway.ask("OPTIONS", f"{mount}{path}?designation=x", bearer(KEYS["none"]))
+        answer = client.ask("OPTIONS", f"{mount}{path}?designation=x", bearer(KEYS["none"]))
         assert (answer.status, answer.headers["allow"]) == (200, "GET, HEAD, OPTIONS")
         assert pairs(answer.body) == pairs(json.dumps(expected).encode())
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "TRACE", "BREW"])
 @pytest.mark.parametrize("path", ["", "a-flow/", "a-flow/export/"])
-def test_other_methods(gateway: Gateway, path: str, method: str) -> None:
+def test_other_methods(client: AppClient, path: str, method: str) -> None:
     """Nothing can be changed here: 405, and what is allowed."""
     headers = bearer(SUPERUSER) | JSON
-    answer = gateway.ask(method, f"{CURRENT}{path}?search=%00", headers, b"{}")
+    answer = client.ask(method, f"{CURRENT}{path}?search=%00", headers, b"{}")
     assert (answer.status, answer.headers["allow"]) == (405, "GET, HEAD, OPTIONS")
     assert answer.json == {"detail": f'Method "{method}" not allowed.'}
 
@@ -587,7 +587,7 @@ def test_other_methods(gateway: Gateway, path: str, method: str) -> None:
 )
 @pytest.mark.parametrize("mount", MOUNTS)
 def test_order_of_checks(  # noqa: PLR0913, PLR0917 - a row of the contract's table
-    gateway: Gateway,
+    client: AppClient,
     mount: str,
     method: str,
     parameters: str,
@@ -596,14 +596,14 @@ def test_order_of_checks(  # noqa: PLR0913, PLR0917 - a row of the contract's ta
     body: object,
 ) -> None:
     """The first check that fails is the one that answers."""
-    answer = gateway.ask(method, f"{mount}?{parameters}", bearer(key))
+    answer = client.ask(method, f"{mount}?{parameters}", bearer(key))
     assert (answer.status, answer.json) == (status, body)
 
 
-def test_a_query_that_is_not_utf_8(gateway: Gateway) -> None:
+def test_a_query_that_is_not_utf_8(client: AppClient) -> None:
     """Bytes that are no UTF-8 are read as Latin-1, as Django reads them."""
-    found = gateway.get(f"{DOCUMENTED}?search=%C3%BCber", SUPERUSER).json
-    assert gateway.get(f"{DOCUMENTED}?search=\udcfcber", SUPERUSER).json == found
+    found = client.get(f"{DOCUMENTED}?search=%C3%BCber", SUPERUSER).json
+    assert client.get(f"{DOCUMENTED}?search=\udcfcber", SUPERUSER).json == found
     assert found["pagination"]["count"] > 0
 
 
@@ -626,24 +626,24 @@ def test_a_query_that_is_not_utf_8(gateway: Gateway) -> None:
         (f"Bearer {KEYS['wrong_permission']}", REFUSED),
     ],
 )
-def test_refusals(gateway: Gateway, authorization: str | None, body: object) -> None:
+def test_refusals(client: AppClient, authorization: str | None, body: object) -> None:
     """Every refusal is 403, and says why."""
     headers = {} if authorization is None else {"authorization": authorization}
     for path in (DOCUMENTED, f"{CURRENT}a-flow/", f"{CURRENT}nope/export/"):
-        answer = gateway.ask("GET", path, headers)
+        answer = client.ask("GET", path, headers)
         assert (answer.status, answer.json) == (403, body)
         assert "www-authenticate" not in answer.headers
 
 
 @pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER", "bEaReR"])
-def test_the_scheme_has_no_case(gateway: Gateway, scheme: str) -> None:
+def test_the_scheme_has_no_case(client: AppClient, scheme: str) -> None:
     """The scheme of a key is the same in any case."""
-    answer = gateway.ask("GET", DOCUMENTED, {"authorization": f"{scheme} {SUPERUSER}"})
+    answer = client.ask("GET", DOCUMENTED, {"authorization": f"{scheme} {SUPERUSER}"})
     assert answer.status == 200
 
 
-def test_internal_service_accounts_get_an_empty_list(gateway: Gateway) -> None:
+def test_internal_service_accounts_get_an_empty_list(client: AppClient) -> None:
     """An internal service account that may see nothing is not refused."""
-    answer = gateway.get(DOCUMENTED, KEYS["internal_service_account_none"])
+    answer = client.get(DOCUMENTED, KEYS["internal_service_account_none"])
     assert (answer.status, answer.json["results"]) == (200, [])
     assert answer.json["pagination"]["count"] == 0

@@ -10,11 +10,11 @@ from starlette.routing import Route
 
 from gql.rest import openapi
 from gql.rest.endpoint import DIALECTS
-from support.app_client import Gateway
+from support.app_client import AppClient
 from support.client_environments import client_modules, client_python, finish
 from support.edge_case_data import KEYS, ROWS, UNKNOWN_ENGINE_MODES, UNKNOWN_ENUMS
 from support.paths import CLIENTS
-from support.server_process import serving
+from support.server_process import run_server
 
 SUPERUSER = KEYS["superuser"]
 FLOWS = ROWS["authentik_flows_flow"]
@@ -26,16 +26,16 @@ YAML, NAMED_YAML = "application/vnd.oai.openapi", "application/yaml"
 JSON, NAMED_JSON = "application/vnd.oai.openapi+json", "application/json"
 
 
-def document(gateway: Gateway, address: str = CURRENT) -> Any:
+def document(client: AppClient, address: str = CURRENT) -> Any:
     """A served document."""
-    return gateway.get(f"{address}?format=json").json
+    return client.get(f"{address}?format=json").json
 
 
 # Over HTTP ----------------------------------------------------------------------------------------
 
 
 @BOTH
-def test_a_document_is_the_same_in_yaml_as_in_json(on_sqlite: Gateway, address: str) -> None:
+def test_a_document_is_the_same_in_yaml_as_in_json(on_sqlite: AppClient, address: str) -> None:
     """Whoever asks, with no token, gets YAML or JSON of the same, in the same order."""
     told = on_sqlite.get(address)
 
@@ -67,7 +67,7 @@ def test_a_document_is_the_same_in_yaml_as_in_json(on_sqlite: Gateway, address: 
     ],
 )
 def test_the_media_type_is_what_is_weighed_most(
-    on_sqlite: Gateway, accept: str | None, parameters: str, expected: str
+    on_sqlite: AppClient, accept: str | None, parameters: str, expected: str
 ) -> None:
     """Of equal weights it is what is named, else drf-spectacular's YAML; `format` chooses first."""
     headers = {} if accept is None else {"accept": accept}
@@ -90,7 +90,7 @@ def test_the_media_type_is_what_is_weighed_most(
         (YAML, "?format=json"),
     ],
 )
-def test_what_is_neither_is_406(on_sqlite: Gateway, accept: str, parameters: str) -> None:
+def test_what_is_neither_is_406(on_sqlite: AppClient, accept: str, parameters: str) -> None:
     """The body is REST's, whatever was asked for."""
     answer = on_sqlite.ask("GET", CURRENT + parameters, {"accept": accept})
 
@@ -100,7 +100,7 @@ def test_what_is_neither_is_406(on_sqlite: Gateway, accept: str, parameters: str
 
 
 @pytest.mark.parametrize("format_", ["xml", "JSON", "openapi"])
-def test_an_unknown_format_is_404(on_sqlite: Gateway, format_: str) -> None:
+def test_an_unknown_format_is_404(on_sqlite: AppClient, format_: str) -> None:
     """So it is with REST, before the Accept header is looked at."""
     answer = on_sqlite.ask("GET", f"{CURRENT}?format={format_}", {"accept": "text/html"})
 
@@ -108,7 +108,7 @@ def test_an_unknown_format_is_404(on_sqlite: Gateway, format_: str) -> None:
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "TRACE"])
-def test_a_document_can_only_be_read(on_sqlite: Gateway, method: str) -> None:
+def test_a_document_can_only_be_read(on_sqlite: AppClient, method: str) -> None:
     """Other methods are told which there are."""
     answer = on_sqlite.ask(method, CURRENT)
 
@@ -116,7 +116,7 @@ def test_a_document_can_only_be_read(on_sqlite: Gateway, method: str) -> None:
     assert answer.json == {"detail": f'Method "{method}" not allowed.'}
 
 
-def test_head_and_options_tell_what_there_is(on_sqlite: Gateway) -> None:
+def test_head_and_options_tell_what_there_is(on_sqlite: AppClient) -> None:
     """HEAD has GET's headers; OPTIONS tells which media types there are."""
     head, get, options = (on_sqlite.ask(method, CURRENT) for method in ("HEAD", "GET", "OPTIONS"))
 
@@ -129,7 +129,7 @@ def test_head_and_options_tell_what_there_is(on_sqlite: Gateway) -> None:
 
 
 @BOTH
-def test_every_address_is_told_and_no_other(on_sqlite: Gateway, address: str) -> None:
+def test_every_address_is_told_and_no_other(on_sqlite: AppClient, address: str) -> None:
     """The paths, below the server's, are the routes that there are for flows."""
     told = document(on_sqlite, address)
     [server] = told["servers"]
@@ -151,7 +151,7 @@ def test_a_root_path_is_the_server_s(dialect: Any, expected: str) -> None:
 
 
 @BOTH
-def test_keys_are_told_in_their_order(on_sqlite: Gateway, address: str) -> None:
+def test_keys_are_told_in_their_order(on_sqlite: AppClient, address: str) -> None:
     """A page, where it lies and a flow have just the keys that the document has, in its order."""
     schemas = document(on_sqlite, address)["components"]["schemas"]
     page = on_sqlite.get(f"{BASES[address]}/flows/instances/", SUPERUSER).json
@@ -172,7 +172,7 @@ def test_answers_are_as_the_document_says(authentik_url: str) -> None:
     A stored value that this version does not know is passed on as authentik does, though no enum has it.
     """
     odd = sorted(str(FLOWS[number]["slug"]) for number in UNKNOWN_ENUMS | UNKNOWN_ENGINE_MODES)
-    with serving(authentik_url) as (url, _):
+    with run_server(authentik_url) as (url, _):
         script = [str(client_python("schemathesis")), "-I", str(CLIENTS / "check_openapi.py")]
         addresses = [f"{url}{address}?format=json" for address in (DOCUMENTED, CURRENT)]
         told: list[dict[str, list[str]]] = json.loads(
@@ -268,7 +268,7 @@ def differences(one: Any, other: Any, place: str = "") -> Iterator[str]:
             yield below
 
 
-def test_operations_are_authentik_s(on_sqlite: Gateway) -> None:
+def test_operations_are_authentik_s(on_sqlite: AppClient) -> None:
     """Names, parameters, types, what is required and in which order, are those of authentik's own document."""
     package = client_modules("goauthentik-api") / "node_modules" / "@goauthentik" / "api"
     theirs = yaml.load((package / "schema.yml").read_text(), yaml.CSafeLoader)

@@ -15,7 +15,7 @@ from gql.resolvers.connections import ConnectionQuery, ConnectionSelection, conn
 from gql.schema import filters as asked
 from gql.schema.filters import BooleanMatch, FlowWhere, Match, PolicyWhere, StageWhere, TextMatch
 from gql.schema.types import UUID
-from models.queries.viewer import Sight, Viewer
+from models.queries.viewer import FlowAccess, Viewer
 from models.tables.flow import (
     FlowAuthentication,
     FlowDeniedAction,
@@ -26,10 +26,10 @@ from models.tables.flow import (
 from support.databases import (
     POLICY_TYPES,
     STAGE_TYPES,
-    Opened,
+    OpenDatabase,
     fill_authentik_typed,
     fill_ours_typed,
-    opened,
+    open_for_test,
 )
 from support.edge_case_data import (
     FLOW_COUNT,
@@ -43,7 +43,7 @@ from support.edge_case_data import (
     identifier,
 )
 from support.postgres import PostgresServer
-from support.sql_recorder import statements
+from support.sql_recorder import record_statements
 
 T = TypeVar("T")
 Row = Mapping[str, Any]
@@ -65,28 +65,30 @@ MODES = {
     row["pbm_uuid"]: row["policy_engine_mode"]
     for row in ROWS["authentik_policies_policybindingmodel"]
 }
-EVERYBODY = Viewer(1, Sight.EVERYTHING)
+EVERYBODY = Viewer(1, FlowAccess.ALL)
 SLUGS_ALONE = ConnectionSelection(columns=("slug",), has_previous=False)
 
 
 @pytest.fixture(scope="module")
 def databases(
     tmp_path_factory: pytest.TempPathFactory, postgres: PostgresServer
-) -> Iterator[Sequence[Opened]]:
+) -> Iterator[Sequence[OpenDatabase]]:
     """A database of each kind, all with the same data."""
     sqlite = f"sqlite:///{tmp_path_factory.mktemp('where') / 'flowql.db'}"
     with (
-        opened(fill_ours_typed(sqlite)) as on_sqlite,
-        opened(fill_ours_typed(postgres.create_database("where"))) as on_postgresql,
-        opened(fill_authentik_typed(postgres.create_database("where_authentik"))) as on_authentik,
+        open_for_test(fill_ours_typed(sqlite)) as on_sqlite,
+        open_for_test(fill_ours_typed(postgres.create_database("where"))) as on_postgresql,
+        open_for_test(
+            fill_authentik_typed(postgres.create_database("where_authentik"))
+        ) as on_authentik,
     ):
         yield (on_sqlite, on_postgresql, on_authentik)
 
 
-def found(on: Opened, where: FlowWhere, viewer: Viewer = EVERYBODY) -> list[str]:
+def found(on: OpenDatabase, where: FlowWhere, viewer: Viewer = EVERYBODY) -> list[str]:
     """The slugs that a condition finds, page by page; their number is told right."""
     slugs: list[str] = []
-    query = ConnectionQuery(asked.read("where", where, on.database), first=100)
+    query = ConnectionQuery(asked.parse_where("where", where, on.database), first=100)
     while True:
         page = on.run(connect_flows(on.database, viewer, query, SLUGS_ALONE))
         slugs += page.flows.columns.get("slug", ())
@@ -264,7 +266,7 @@ WHERES = st.recursive(leaves(), grown, max_leaves=8)
 
 @given(wheres=st.lists(WHERES, min_size=3, max_size=3))
 def test_random_conditions_find_what_they_are_true_of(
-    databases: Sequence[Opened], wheres: list[FlowWhere]
+    databases: Sequence[OpenDatabase], wheres: list[FlowWhere]
 ) -> None:
     """Trees of any shape, on each database, and their complements find the others."""
     for where in wheres:
@@ -308,14 +310,16 @@ ALL = sorted(str(flow["slug"]) for flow in FLOWS)
         (FlowWhere(policy=PolicyWhere(name=TextMatch(equals="never bound"))), []),
     ],
 )
-def test_conditions(databases: Sequence[Opened], where: FlowWhere, expected: list[str]) -> None:
+def test_conditions(
+    databases: Sequence[OpenDatabase], where: FlowWhere, expected: list[str]
+) -> None:
     """Nothing in `and` is true, nothing in `or` is not; no text is in none, and letters count."""
     assert true_of(where) == expected
     assert [found(on, where) for on in databases] == [expected] * len(databases)
 
 
 @pytest.mark.parametrize("type_", [TextMatch(contains=""), TextMatch(starts_with="authentik")])
-def test_an_unknown_type_is_none(databases: Sequence[Opened], type_: TextMatch) -> None:
+def test_an_unknown_type_is_none(databases: Sequence[OpenDatabase], type_: TextMatch) -> None:
     """Not even an empty text is in it, but the opposite holds for who uses only such stages."""
     unknown: list[str] = sorted(set(STAGES) - set(STAGE_TYPES))
     of_unknown = StageWhere(type=type_, name=TextMatch(in_=[*unknown]))
@@ -357,24 +361,24 @@ POLICY = PolicyWhere(name=TextMatch(contains="if"), type=TextMatch(contains="p")
     ],
 )
 def test_conditions_may_be_many_and_deep(
-    databases: Sequence[Opened], make: Callable[[FlowWhere], FlowWhere], where: FlowWhere
+    databases: Sequence[OpenDatabase], make: Callable[[FlowWhere], FlowWhere], where: FlowWhere
 ) -> None:
     """A hundred of them, and twelve levels, are no more than a database takes."""
     expected = true_of(make(where))
     assert [found(on, make(where)) for on in databases] == [expected] * len(databases)
 
 
-def test_a_list_may_be_long(databases: Sequence[Opened]) -> None:
+def test_a_list_may_be_long(databases: Sequence[OpenDatabase]) -> None:
     """It is one parameter, whatever its length."""
     values = [f"no-{number}" for number in range(5000)]
     where = FlowWhere(slug=TextMatch(in_=[*values, "a-flow"]))
     assert [found(on, where) for on in databases] == [["a-flow"]] * len(databases)
 
 
-def test_a_restricted_viewer_finds_no_other_flow(databases: Sequence[Opened]) -> None:
+def test_a_restricted_viewer_finds_no_other_flow(databases: Sequence[OpenDatabase]) -> None:
     """Whatever is asked for, and `not` of it: what is seen is split in two."""
     # Reads with the role that may see five flows.
-    viewer = Viewer(7, Sight.GRANTED)
+    viewer = Viewer(7, FlowAccess.SOME)
     where = FlowWhere(stage=StageWhere())
     for on in databases:
         seen = found(on, FlowWhere(), viewer)
@@ -384,12 +388,12 @@ def test_a_restricted_viewer_finds_no_other_flow(databases: Sequence[Opened]) ->
         assert set(halves[0]) <= set(true_of(where))
 
 
-def test_conditions_of_one_shape_share_a_statement(databases: Sequence[Opened]) -> None:
+def test_conditions_of_one_shape_share_a_statement(databases: Sequence[OpenDatabase]) -> None:
     """Values, and how many there are in a list, make no other SQL; nor does their order in the text."""
     first = FlowWhere(slug=TextMatch(in_=["a"]), stage=StageWhere(name=TextMatch(equals="b")))
     other = FlowWhere(slug=TextMatch(in_=[]), stage=StageWhere(name=TextMatch(equals="")))
     for on in databases:
-        with statements() as recorded:
+        with record_statements() as recorded:
             found(on, first)
             found(on, other)
         assert recorded[0] is recorded[1]
@@ -416,9 +420,9 @@ NUL = "a\0b"
         (FlowWhere(policy=PolicyWhere(name=TextMatch(equals=NUL))), "where.policy.name.equals"),
     ],
 )
-def test_a_nul_is_refused(databases: Sequence[Opened], where: FlowWhere, path: str) -> None:
+def test_a_nul_is_refused(databases: Sequence[OpenDatabase], where: FlowWhere, path: str) -> None:
     """The error says where it is."""
     with pytest.raises(BadUserInputError) as refused:
-        asked.read("where", where, databases[0].database)
+        asked.parse_where("where", where, databases[0].database)
     expected = f"{path} has a NUL character, which no text in a database has."
     assert str(refused.value) == expected

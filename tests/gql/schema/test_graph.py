@@ -8,7 +8,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from support.app_client import Answer, Gateway
+from support.app_client import AppClient, Response
 from support.databases import KINDS
 from support.edge_case_data import (
     ACTIONS,
@@ -72,9 +72,9 @@ WHOLE_FLOW = "pk slug stageBindings { ...S } policyBindings { ...P }"
 
 
 @pytest.fixture(scope="module", params=KINDS)
-def gateway(
+def client(
     request: pytest.FixtureRequest, postgres: PostgresServer, tmp_path_factory: Any
-) -> Iterator[Gateway]:
+) -> Iterator[AppClient]:
     """FlowQL on each kind of database, with the odd data and the types of most of it."""
     if request.param == "sqlite":
         url = fill_ours(
@@ -86,7 +86,7 @@ def gateway(
         url = fill_authentik(postgres.create_database("authentik_graph"))
         _create_children(url)
     # What is asked here is large, and nothing here is about limits.
-    with Gateway(url, max_cost=1_000_000) as opened:
+    with AppClient(url, max_cost=1_000_000) as opened:
         yield opened
 
 
@@ -227,29 +227,29 @@ def users_of(part: str, pk: str, seen: Sequence[Row] = FLOWS) -> list[Any]:
     return [flow["slug"] for flow in seen if PARTS[part][1](flow, pk)]
 
 
-def data(answer: Answer) -> Any:
+def data(answer: Response) -> Any:
     """The data of an answer without errors."""
     assert (answer.status, list(answer.json)) == (200, ["data"]), answer.json
     return answer.json["data"]
 
 
-def ask(gateway: Gateway, query: str, key: str = SUPERUSER, **variables: Any) -> Any:
+def ask(client: AppClient, query: str, key: str = SUPERUSER, **variables: Any) -> Any:
     """The data of the answer to a query with fragments P and S, which has no errors."""
-    return data(gateway.graphql(query, key, variables))
+    return data(client.graphql(query, key, variables))
 
 
 # Bindings -----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("kind", ["superuser", *RESTRICTED])
-def test_bindings_of_every_flow(gateway: Gateway, kind: str) -> None:
+def test_bindings_of_every_flow(client: AppClient, kind: str) -> None:
     """Every field of all that is bound, in order, for whoever sees the flow; unknown actions are errors."""
     seen, size = seen_by(kind), 4
     for start in range(0, len(seen), size):
         flows = seen[start : start + size]
         place = f"pageSize: {size}, page: {start // size + 1}"
         query = f"{{ flows({place}) {{ results {{ {WHOLE_FLOW} }} }} }} {BINDINGS}"
-        answer = gateway.graphql(query, KEYS[kind]).json
+        answer = client.graphql(query, KEYS[kind]).json
         assert answer["data"]["flows"]["results"] == [whole(flow) for flow in flows]
         assert [error["path"] for error in answer.get("errors", [])] == [
             path
@@ -259,11 +259,11 @@ def test_bindings_of_every_flow(gateway: Gateway, kind: str) -> None:
 
 
 @pytest.mark.parametrize("page", [1, 2])
-def test_bindings_of_a_hundred_flows(gateway: Gateway, page: int) -> None:
+def test_bindings_of_a_hundred_flows(client: AppClient, page: int) -> None:
     """Each flow has its own bindings, however many flows there are beside it."""
     selected = "slug stageBindings { pk stage { name } } policyBindings { pk }"
     query = f"{{ flows(pageSize: 100, page: {page}) {{ results {{ {selected} }} }} }}"
-    assert ask(gateway, query)["flows"]["results"] == [
+    assert ask(client, query)["flows"]["results"] == [
         {
             "slug": flow["slug"],
             "stageBindings": [
@@ -279,36 +279,36 @@ def test_bindings_of_a_hundred_flows(gateway: Gateway, page: int) -> None:
 
 
 @pytest.mark.parametrize("number", [0, 1, 2, 3, 4, 5, 54])
-def test_bindings_of_one_flow(gateway: Gateway, number: int) -> None:
+def test_bindings_of_one_flow(client: AppClient, number: int) -> None:
     """`flow` says the same of a flow as the page that it is on."""
     flow = FLOW_ROWS[flow_uuid(number)]
     query = f"query ($slug: String!) {{ flow(slug: $slug) {{ {WHOLE_FLOW} }} }} {BINDINGS}"
-    answer = gateway.graphql(query, SUPERUSER, {"slug": flow["slug"]}).json
+    answer = client.graphql(query, SUPERUSER, {"slug": flow["slug"]}).json
     assert answer["data"] == {"flow": whole(flow)}
     assert [error["path"] for error in answer.get("errors", [])] == unknown_actions(flow, "flow")
 
 
 @pytest.mark.parametrize("kind", ["superuser", *RESTRICTED, "internal_service_account_none"])
-def test_introspection_beside_it_changes_nothing(gateway: Gateway, kind: str) -> None:
+def test_introspection_beside_it_changes_nothing(client: AppClient, kind: str) -> None:
     """What graphql-core walks through, since no plan has introspection, is answered the same."""
     ids = [global_id(type_, str(ROWS[table][1][key])) for type_, (table, key) in NODES.items()]
     nodes = " ".join(f'n{i}: node(id: "{id_}") {{ id {FRAGMENTS} }}' for i, id_ in enumerate(ids))
     page = f"flows(pageSize: 7) {{ results {{ {WHOLE_FLOW} }} }}"
     planned, walked = (
-        gateway.graphql(f"{BINDINGS} {{ {page} {nodes} {beside} }}", KEYS[kind]).json
+        client.graphql(f"{BINDINGS} {{ {page} {nodes} {beside} }}", KEYS[kind]).json
         for beside in ("", "__schema { queryType { name } }")
     )
     assert walked["data"].pop("__schema") == {"queryType": {"name": "Query"}}
     assert planned == walked
 
 
-def test_unknown_actions(gateway: Gateway) -> None:
+def test_unknown_actions(client: AppClient) -> None:
     """An action that this version does not know is null with an error; all else is told."""
     for number, action in UNKNOWN_ACTIONS.items():
         row = STAGE_BINDINGS[number]
         query = f"query ($id: ID!) {{ node(id: $id) {{ ...S }} }} {BINDINGS}"
         given = {"id": global_id("FlowStageBinding", str(row["fsb_uuid"]))}
-        answer = gateway.graphql(query, SUPERUSER, given).json
+        answer = client.graphql(query, SUPERUSER, given).json
         assert answer["data"] == {"node": stage_binding(row)}
         [error] = answer["errors"]
         assert error["path"] == ["node", "invalidResponseAction"]
@@ -316,7 +316,7 @@ def test_unknown_actions(gateway: Gateway) -> None:
         assert error["extensions"] == {"code": UNKNOWN}
 
 
-def test_bindings_of_flows_below_flows(gateway: Gateway) -> None:
+def test_bindings_of_flows_below_flows(client: AppClient) -> None:
     """A flow is the same below its own bindings, in all its fields, and so are its bindings."""
     below = f"flow {{ {EVERY_FIELD} stageBindings {{ pk }} policyBindings {{ pk }} }}"
     inner = below.removeprefix("flow ")
@@ -324,7 +324,7 @@ def test_bindings_of_flows_below_flows(gateway: Gateway) -> None:
     query += f" fragment F on Flow {inner}"
     for number in (0, 1, 12, 54):
         flow = FLOW_ROWS[flow_uuid(number)]
-        told = ask(gateway, query, slug=flow["slug"])["flow"]
+        told = ask(client, query, slug=flow["slug"])["flow"]
         bindings = [{"pk": row["fsb_uuid"]} for row in bound_to(flow)]
         own = {**told, "stageBindings": bindings}
         assert told["stageBindings"] == [{**bound, "flow": own} for bound in bindings]
@@ -339,28 +339,28 @@ def test_types_are_known_and_unknown(name: str) -> None:
     assert {pk in TYPES for pk in PARTS[name][0]} == {True, False}
 
 
-def test_every_stage_and_policy(gateway: Gateway) -> None:
+def test_every_stage_and_policy(client: AppClient) -> None:
     """Each has its name and, where it is known, its type."""
     for pk in STAGE_ROWS:
         query = "query ($pk: UUID!) { stage(pk: $pk) { pk name type } }"
-        assert ask(gateway, query, pk=pk) == {"stage": stage(pk)}
+        assert ask(client, query, pk=pk) == {"stage": stage(pk)}
     for pk in POLICY_ROWS:
         query = "query ($pk: UUID!) { policy(pk: $pk) { pk name type executionLogging } }"
-        assert ask(gateway, query, pk=pk.upper()) == {"policy": policy(pk)}
+        assert ask(client, query, pk=pk.upper()) == {"policy": policy(pk)}
 
 
 @pytest.mark.parametrize("name", PART_NAMES)
 @pytest.mark.parametrize("first", [0, 1, 2, 100])
-def test_who_uses_a_stage_or_a_policy(gateway: Gateway, name: str, first: int) -> None:
+def test_who_uses_a_stage_or_a_policy(client: AppClient, name: str, first: int) -> None:
     """The first flows by slug that use it, each once, whatever binds it and how often."""
     query = f"query ($pk: UUID!, $n: Int!) {{ {name}(pk: $pk) {{ flows(first: $n) {{ slug }} }} }}"
     for pk in PARTS[name][0]:
         expected = [{"slug": slug} for slug in users_of(name, pk)[:first]]
-        assert ask(gateway, query, pk=pk, n=first) == {name: {"flows": expected}}
+        assert ask(client, query, pk=pk, n=first) == {name: {"flows": expected}}
 
 
 @pytest.mark.parametrize("name", PART_NAMES)
-def test_who_uses_it_are_twenty_at_first(gateway: Gateway, name: str) -> None:
+def test_who_uses_it_are_twenty_at_first(client: AppClient, name: str) -> None:
     """Without an argument there are 20 flows at most, and the argument is one of each field."""
     pk = max(PARTS[name][0], key=lambda pk: len(users_of(name, pk)))
     query = (
@@ -369,20 +369,20 @@ def test_who_uses_it_are_twenty_at_first(gateway: Gateway, name: str) -> None:
     )
     expected = [{"slug": slug} for slug in users_of(name, pk)]
     assert len(expected) > 20
-    assert ask(gateway, query, pk=pk) == {
+    assert ask(client, query, pk=pk) == {
         name: {"flows": expected[:20], "one": expected[:1], "none": []}
     }
 
 
 @pytest.mark.parametrize("first", [-1, 101, 2**31 - 1, -(2**31)])
 @pytest.mark.parametrize("name", PART_NAMES)
-def test_first_is_from_0_to_100(gateway: Gateway, name: str, first: int) -> None:
+def test_first_is_from_0_to_100(client: AppClient, name: str, first: int) -> None:
     """Any other number, in the document or in a variable, is an error that says so; nothing is executed."""
     pk = next(iter(PARTS[name][0]))
     rest = f'{{ {name}(pk: "{pk}") {{ flows(first: FIRST) {{ slug }} }} }}'
     by_variable = "query ($n: Int!) " + rest.replace("FIRST", "$n")
-    literal = gateway.graphql(rest.replace("FIRST", str(first)), SUPERUSER)
-    variable = gateway.graphql(by_variable, SUPERUSER, {"n": first})
+    literal = client.graphql(rest.replace("FIRST", str(first)), SUPERUSER)
+    variable = client.graphql(by_variable, SUPERUSER, {"n": first})
     for answer in (literal, variable):
         assert (answer.status, list(answer.json)) == (200, ["errors"])
         [error] = answer.json["errors"]
@@ -391,7 +391,7 @@ def test_first_is_from_0_to_100(gateway: Gateway, name: str, first: int) -> None
 
 
 @pytest.mark.parametrize("kind", ["superuser", *RESTRICTED])
-def test_who_uses_what_a_flow_uses(gateway: Gateway, kind: str) -> None:
+def test_who_uses_what_a_flow_uses(client: AppClient, kind: str) -> None:
     """Below the flows of a page, each stage and policy names the first flows that use it and are seen."""
     seen = seen_by(kind)
     query = """{ flows(pageSize: 5) { results {
@@ -401,7 +401,7 @@ def test_who_uses_what_a_flow_uses(gateway: Gateway, kind: str) -> None:
     def users(name: str, pk: object, first: int) -> dict[str, Any]:
         return {"flows": [{"slug": slug} for slug in users_of(name, str(pk), seen)[:first]]}
 
-    assert ask(gateway, query, KEYS[kind])["flows"]["results"] == [
+    assert ask(client, query, KEYS[kind])["flows"]["results"] == [
         {
             "stageBindings": [
                 {"stage": users("stage", row["stage_id"], 3)} for row in bound_to(flow)
@@ -420,14 +420,14 @@ def test_who_uses_what_a_flow_uses(gateway: Gateway, kind: str) -> None:
 
 @pytest.mark.parametrize("name", PART_NAMES)
 @pytest.mark.parametrize("kind", RESTRICTED)
-def test_readers_see_what_their_flows_use(gateway: Gateway, kind: str, name: str) -> None:
+def test_readers_see_what_their_flows_use(client: AppClient, kind: str, name: str) -> None:
     """A stage or a policy is there if a flow that the reader sees uses it, with just such flows."""
     query = f"query ($pk: UUID!) {{ {name}(pk: $pk) {{ pk flows(first: 100) {{ slug }} }} }}"
     seen = seen_by(kind)
     for pk in PARTS[name][0]:
         users = [{"slug": slug} for slug in users_of(name, pk, seen)]
         expected = {"pk": pk, "flows": users} if users else None
-        assert ask(gateway, query, KEYS[kind], pk=pk) == {name: expected}
+        assert ask(client, query, KEYS[kind], pk=pk) == {name: expected}
 
 
 @pytest.mark.parametrize(
@@ -437,12 +437,12 @@ def test_readers_see_what_their_flows_use(gateway: Gateway, kind: str, name: str
         ("policy", identifier("policy", "bound to no flow")),
     ],
 )
-def test_what_no_flow_uses_is_for_who_sees_all(gateway: Gateway, name: str, pk: str) -> None:
+def test_what_no_flow_uses_is_for_who_sees_all(client: AppClient, name: str, pk: str) -> None:
     """It has no flows; to a reader of some flows it is as what is missing."""
     query = f"query ($pk: UUID!) {{ {name}(pk: $pk) {{ pk flows {{ slug }} }} }}"
-    assert ask(gateway, query, pk=pk) == {name: {"pk": pk, "flows": []}}
+    assert ask(client, query, pk=pk) == {name: {"pk": pk, "flows": []}}
     hidden, missing = (
-        gateway.graphql(query, KEYS["object_role"], {"pk": one}).body for one in (pk, MISSING)
+        client.graphql(query, KEYS["object_role"], {"pk": one}).body for one in (pk, MISSING)
     )
     assert hidden == missing
 
@@ -462,24 +462,24 @@ def hidden(kind: str) -> Mapping[str, str]:
 
 
 @pytest.mark.parametrize("kind", RESTRICTED)
-def test_hidden_nodes_are_as_missing_ones(gateway: Gateway, kind: str) -> None:
+def test_hidden_nodes_are_as_missing_ones(client: AppClient, kind: str) -> None:
     """What the reader may not see is answered byte by byte as what is not there; others see it."""
     for type_, pk in hidden(kind).items():
         bodies = [
-            gateway.graphql(NODE, KEYS[kind], {"id": global_id(type_, one)}).body
+            client.graphql(NODE, KEYS[kind], {"id": global_id(type_, one)}).body
             for one in (pk, MISSING)
         ]
         assert bodies == [b'{"data":{"node":null}}'] * 2
-        assert ask(gateway, NODE, id=global_id(type_, pk))["node"]["__typename"] == type_
+        assert ask(client, NODE, id=global_id(type_, pk))["node"]["__typename"] == type_
 
 
-def test_bindings_of_applications_are_no_nodes(gateway: Gateway) -> None:
+def test_bindings_of_applications_are_no_nodes(client: AppClient) -> None:
     """A policy binding of neither a flow nor a stage binding is null for everybody."""
     bound = [row for row in POLICY_BINDINGS if row["target_id"] == APPLICATION]
     assert bound
     for row in bound:
         id_ = global_id("PolicyBinding", str(row["policy_binding_uuid"]))
-        assert ask(gateway, NODE, id=id_) == {"node": None}
+        assert ask(client, NODE, id=id_) == {"node": None}
 
 
 WALKS = (
@@ -493,10 +493,10 @@ WALKS = (
 
 @pytest.mark.parametrize("walk", WALKS)
 @pytest.mark.parametrize("kind", RESTRICTED)
-def test_no_way_leads_to_hidden_flows(gateway: Gateway, kind: str, walk: str) -> None:
+def test_no_way_leads_to_hidden_flows(client: AppClient, kind: str, walk: str) -> None:
     """Whatever way readers go from flows that they see, they come to such flows alone."""
     fragment = "fragment T on Flow { seen: slug }"
-    body = gateway.graphql(f"{{ flows {{ results {{ {walk} }} }} }} {fragment}", KEYS[kind]).json
+    body = client.graphql(f"{{ flows {{ results {{ {walk} }} }} }} {fragment}", KEYS[kind]).json
     found = set(slugs_in(body["data"]))
     assert found
     assert found <= {flow["slug"] for flow in seen_by(kind)}
@@ -512,22 +512,20 @@ def slugs_in(told: Any) -> Iterator[str]:
             yield from [value] if name == "seen" else slugs_in(value)
 
 
-def test_internal_service_accounts_without_rights_find_nothing(gateway: Gateway) -> None:
+def test_internal_service_accounts_without_rights_find_nothing(client: AppClient) -> None:
     """They are not refused, and all is null to them."""
     pk = str(STAGE_BINDINGS[0]["stage_id"])
     query = """query ($stage: UUID!, $policy: UUID!) {
         stage(pk: $stage) { pk flows { pk } } policy(pk: $policy) { pk flows { pk } }
         flows { results { stageBindings { stage { pk } } } } }"""
-    assert ask(gateway, query, INTERNAL, stage=pk, policy=next(iter(POLICY_ROWS))) == {
+    assert ask(client, query, INTERNAL, stage=pk, policy=next(iter(POLICY_ROWS))) == {
         "stage": None,
         "policy": None,
         "flows": {"results": []},
     }
     for type_, (table, key) in NODES.items():
         for row in ROWS[table][:2]:
-            assert ask(gateway, NODE, INTERNAL, id=global_id(type_, str(row[key]))) == {
-                "node": None
-            }
+            assert ask(client, NODE, INTERNAL, id=global_id(type_, str(row[key]))) == {"node": None}
 
 
 # Nodes --------------------------------------------------------------------------------------------
@@ -579,26 +577,26 @@ def _own(type_: str, row: Row) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("type_", NODES)
-def test_nodes_are_the_objects_themselves(gateway: Gateway, type_: str) -> None:
+def test_nodes_are_the_objects_themselves(client: AppClient, type_: str) -> None:
     """A node tells by fragments all that its object does, and the fragments of others tell nothing."""
     query = f"query ($id: ID!) {{ node(id: $id) {{ __typename id {FRAGMENTS} }} }} {BINDINGS}"
     table, key = NODES[type_]
     rows = [row for row in ROWS[table] if row.get("target_id") != APPLICATION]
     for row in rows[:: len(rows) // 50 + 1]:
         given = {"id": global_id(type_, str(row[key]))}
-        assert gateway.graphql(query, SUPERUSER, given).json["data"] == {"node": node(type_, row)}
+        assert client.graphql(query, SUPERUSER, given).json["data"] == {"node": node(type_, row)}
 
 
 @pytest.mark.parametrize("type_", NODES)
-def test_a_fragment_on_another_type_tells_nothing(gateway: Gateway, type_: str) -> None:
+def test_a_fragment_on_another_type_tells_nothing(client: AppClient, type_: str) -> None:
     """Where no fragment is on the node's type it is an object without a field."""
     table, key = NODES[type_]
     other = "Stage" if type_ != "Stage" else "Policy"
     query = f"query ($id: ID!) {{ node(id: $id) {{ ... on {other} {{ pk flows {{ pk }} }} }} }}"
-    assert ask(gateway, query, id=global_id(type_, str(ROWS[table][0][key]))) == {"node": {}}
+    assert ask(client, query, id=global_id(type_, str(ROWS[table][0][key]))) == {"node": {}}
 
 
-def test_several_nodes_at_once(gateway: Gateway) -> None:
+def test_several_nodes_at_once(client: AppClient) -> None:
     """Nodes of several types are asked for side by side, the same one twice too."""
     ids = {
         type_: global_id(type_, str(ROWS[table][3][key])) for type_, (table, key) in NODES.items()
@@ -608,18 +606,18 @@ def test_several_nodes_at_once(gateway: Gateway) -> None:
         for alias in "ab"
         for type_, id_ in ids.items()
     )
-    assert ask(gateway, f"{{ {fields} }}") == {
+    assert ask(client, f"{{ {fields} }}") == {
         f"{alias}{type_}": {"__typename": type_, "id": id_}
         for alias in "ab"
         for type_, id_ in ids.items()
     }
 
 
-def test_ids_stay_as_they_are(gateway: Gateway) -> None:
+def test_ids_stay_as_they_are(client: AppClient) -> None:
     """The id of a row is the same for ever, on each kind of database."""
     query = """{ flow(slug: "a-flow") {
         id stageBindings { id stage { id } } policyBindings { id policy { id } } } }"""
-    told = ask(gateway, query)["flow"]
+    told = ask(client, query)["flow"]
     binding, bound = told["stageBindings"][0], told["policyBindings"][0]
     ids = [one["id"] for one in (told, binding, binding["stage"], bound, bound["policy"])]
     assert ids == [
@@ -631,13 +629,13 @@ def test_ids_stay_as_they_are(gateway: Gateway) -> None:
     ]
 
 
-def test_ids_are_unique(gateway: Gateway) -> None:
+def test_ids_are_unique(client: AppClient) -> None:
     """No two objects have the same id, of whatever types, and each has its own."""
     query = """{ flows(pageSize: 100, page: %d) { results {
         id pk stageBindings { id pk stage { id pk } } policyBindings { id pk policy { id pk } } } } }"""
     known: dict[str, str] = {}
     for page in (1, 2):
-        for id_, pk in ids_in(ask(gateway, query % page)):
+        for id_, pk in ids_in(ask(client, query % page)):
             assert known.setdefault(id_, pk) == pk
     assert len(set(known.values())) == len(known) > FLOW_COUNT
 
@@ -697,10 +695,10 @@ BAD_IDS: Mapping[str, str] = {
 
 
 @pytest.mark.parametrize("id_", BAD_IDS.values(), ids=BAD_IDS)
-def test_bad_ids(gateway: Gateway, id_: str) -> None:
+def test_bad_ids(client: AppClient, id_: str) -> None:
     """What is no id of a node in its one spelling is an error, and nothing else is touched."""
     query = f"query ($id: ID!) {{ __typename {NODE.partition('{')[2]}"
-    answer = gateway.graphql(query, SUPERUSER, {"id": id_})
+    answer = client.graphql(query, SUPERUSER, {"id": id_})
     assert (answer.status, answer.json["data"]) == (200, {"__typename": "Query", "node": None})
     [error] = answer.json["errors"]
     assert (error["path"], error["extensions"]) == (["node"], {"code": BAD_INPUT})
@@ -708,18 +706,18 @@ def test_bad_ids(gateway: Gateway, id_: str) -> None:
 
 
 @pytest.mark.parametrize("id_", ["null", "true", "1.5", "[]", "{}", "FLOW"])
-def test_malformed_ids(gateway: Gateway, id_: str) -> None:
+def test_malformed_ids(client: AppClient, id_: str) -> None:
     """What is not even an ID is told so, and nothing is executed."""
-    answer = gateway.graphql(f"{{ node(id: {id_}) {{ id }} }}", SUPERUSER)
+    answer = client.graphql(f"{{ node(id: {id_}) {{ id }} }}", SUPERUSER)
     assert (answer.status, list(answer.json)) == (200, ["errors"])
 
 
-def test_an_id_of_nothing_is_null(gateway: Gateway) -> None:
+def test_an_id_of_nothing_is_null(client: AppClient) -> None:
     """An id that could be is no error, whatever the type; nor is a number one."""
     for type_ in NODES:
-        assert ask(gateway, NODE, id=global_id(type_, MISSING)) == {"node": None}
+        assert ask(client, NODE, id=global_id(type_, MISSING)) == {"node": None}
         # The key of another type's row is none of this one's.
         others = [(table, key) for name, (table, key) in NODES.items() if name != type_]
         for table, key in others:
             id_ = global_id(type_, str(ROWS[table][0][key]))
-            assert ask(gateway, NODE, id=id_) == {"node": None}
+            assert ask(client, NODE, id=id_) == {"node": None}

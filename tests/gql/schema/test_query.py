@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from support.app_client import Answer, Gateway
+from support.app_client import AppClient, Response
 from support.edge_case_data import (
     FLOW_COUNT,
     KEYS,
@@ -88,16 +88,16 @@ ORDERINGS: Sequence[tuple[str, Callable[[Row], Any]]] = [
 ]
 
 
-def data(answer: Answer) -> Any:
+def data(answer: Response) -> Any:
     """The data of an answer without errors."""
     assert (answer.status, answer.headers["content-type"]) == (200, JSON_IN_UTF8)
     assert list(answer.json) == ["data"], answer.json
     return answer.json["data"]
 
 
-def slugs(gateway: Gateway, arguments: str, key: str = SUPERUSER) -> list[str]:
+def slugs(client: AppClient, arguments: str, key: str = SUPERUSER) -> list[str]:
     """The slugs on the page of flows that the arguments ask for."""
-    flows = data(gateway.graphql(f"{{ flows{arguments} {{ results {{ slug }} }} }}", key))["flows"]
+    flows = data(client.graphql(f"{{ flows{arguments} {{ results {{ slug }} }} }}", key))["flows"]
     return [flow["slug"] for flow in flows["results"]]
 
 
@@ -109,10 +109,10 @@ def slugs_where(condition: Callable[[Row], bool]) -> list[str]:
 # Arguments ----------------------------------------------------------------------------------------
 
 
-def test_page(gateway: Gateway) -> None:
+def test_page(client: AppClient) -> None:
     """A page without arguments has the first 20 flows by slug, and tells its place."""
     query = f"{{ flows {{ pagination {{ {EVERY_PLACE} }} results {{ slug }} }} }}"
-    assert data(gateway.graphql(query, SUPERUSER)) == {
+    assert data(client.graphql(query, SUPERUSER)) == {
         "flows": {
             "pagination": {
                 "next": 2,
@@ -129,63 +129,63 @@ def test_page(gateway: Gateway) -> None:
 
 
 @pytest.mark.parametrize(("page", "size"), [(1, 1), (2, 7), (23, 7), (2, 100), (160, 1)])
-def test_any_page(gateway: Gateway, page: int, size: int) -> None:
+def test_any_page(client: AppClient, page: int, size: int) -> None:
     """Each page follows on the one before."""
     start = (page - 1) * size
     expected = SLUGS[start : start + size]
-    assert expected == slugs(gateway, f"(page: {page}, pageSize: {size})")
+    assert expected == slugs(client, f"(page: {page}, pageSize: {size})")
 
 
 @pytest.mark.parametrize(("argument", "condition"), FILTERS)
-def test_filter(gateway: Gateway, argument: str, condition: Callable[[Row], bool]) -> None:
+def test_filter(client: AppClient, argument: str, condition: Callable[[Row], bool]) -> None:
     """A filter leaves just the flows that it says, untrimmed; several hold together."""
-    assert slugs_where(condition) == slugs(gateway, f"({argument}, pageSize: 100)")
+    assert slugs_where(condition) == slugs(client, f"({argument}, pageSize: 100)")
 
 
 @pytest.mark.parametrize(
     "argument",
     ["designation", "search", "ordering", "deniedAction", "name", "slug", "pk"],
 )
-def test_null_is_no_filter(gateway: Gateway, argument: str) -> None:
+def test_null_is_no_filter(client: AppClient, argument: str) -> None:
     """A null argument is as none at all."""
-    assert SLUGS[:20] == slugs(gateway, f"({argument}: null)")
+    assert SLUGS[:20] == slugs(client, f"({argument}: null)")
 
 
 @pytest.mark.parametrize("search", ["", " ", ",", '\\"\\"', " , "])
-def test_a_search_of_nothing_is_no_filter(gateway: Gateway, search: str) -> None:
+def test_a_search_of_nothing_is_no_filter(client: AppClient, search: str) -> None:
     """A search without terms, or for an empty one, leaves every flow."""
-    assert SLUGS[:20] == slugs(gateway, f'(search: "{search}")')
+    assert SLUGS[:20] == slugs(client, f'(search: "{search}")')
 
 
 @pytest.mark.parametrize(("ordering", "key"), ORDERINGS)
-def test_ordering(gateway: Gateway, ordering: str, key: Callable[[Row], Any]) -> None:
+def test_ordering(client: AppClient, ordering: str, key: Callable[[Row], Any]) -> None:
     """Flows are sorted as they are stored, character by character, with ties by slug."""
     expected = [flow["slug"] for flow in sorted(FLOWS, key=key)]
-    assert expected[:100] == slugs(gateway, f"(ordering: {ordering}, pageSize: 100)")
+    assert expected[:100] == slugs(client, f"(ordering: {ordering}, pageSize: 100)")
 
 
 @pytest.mark.parametrize("name", ["SLUG", "PK"])
-def test_descending_ordering(gateway: Gateway, name: str) -> None:
+def test_descending_ordering(client: AppClient, name: str) -> None:
     """A descending order is the ascending one backwards, where there are no ties."""
     column = {"SLUG": "slug", "PK": "flow_uuid"}[name]
     expected = [
         flow["slug"] for flow in sorted(FLOWS, key=lambda row: str(row[column]), reverse=True)
     ]
-    assert expected[:100] == slugs(gateway, f"(ordering: {name}_DESC, pageSize: 100)")
+    assert expected[:100] == slugs(client, f"(ordering: {name}_DESC, pageSize: 100)")
 
 
 # Fields -------------------------------------------------------------------------------------------
 
 
-def test_every_field_is_rests(gateway: Gateway) -> None:
+def test_every_field_is_rests(client: AppClient) -> None:
     """All fields of all flows, and all places of pages, are what REST says."""
     for page in (1, 2):
-        rest = gateway.get(f"/api/v3/flows/instances/?page_size=100&page={page}", SUPERUSER).json
+        rest = client.get(f"/api/v3/flows/instances/?page_size=100&page={page}", SUPERUSER).json
         query = (
             f"{{ flows(pageSize: 100, page: {page})"
             f" {{ pagination {{ {EVERY_PLACE} }} results {{ {EVERY_FIELD} }} }} }}"
         )
-        answer = gateway.graphql(query, SUPERUSER).json
+        answer = client.graphql(query, SUPERUSER).json
         assert answer["data"]["flows"] == {
             "pagination": place(rest["pagination"]),
             "results": [told(flow) for flow in rest["results"]],
@@ -197,9 +197,9 @@ def test_every_field_is_rests(gateway: Gateway) -> None:
         ]
 
 
-def test_a_flow_by_hand(gateway: Gateway) -> None:
+def test_a_flow_by_hand(client: AppClient) -> None:
     """A flow is what is stored for it: enums in upper case, URLs, stages and policies in order."""
-    assert data(gateway.graphql(_flow("a-flow"), SUPERUSER))["flow"] == {
+    assert data(client.graphql(_flow("a-flow"), SUPERUSER))["flow"] == {
         "pk": flow_uuid(1),
         "policybindingmodelPtrId": identifier("flow target", 1),
         "name": "Logout",
@@ -231,30 +231,30 @@ def _policies_of(target: str) -> list[object]:
 
 
 @pytest.mark.parametrize(("number", "plans"), [(1, 0), (3, 4), (4, 3), (12, 1)])
-def test_cached_plans(gateway: Gateway, number: int, plans: int) -> None:
+def test_cached_plans(client: AppClient, number: int, plans: int) -> None:
     """Only the plans of the flow itself count, expired or not."""
     query = f'{{ flows(pk: "{flow_uuid(number)}") {{ results {{ cacheCount }} }} }}'
-    assert data(gateway.graphql(query, SUPERUSER))["flows"]["results"] == [{"cacheCount": plans}]
+    assert data(client.graphql(query, SUPERUSER))["flows"]["results"] == [{"cacheCount": plans}]
 
 
 def _flow(slug: str) -> str:
     return f"{{ flow(slug: {json.dumps(slug)}) {{ {EVERY_FIELD} }} }}"
 
 
-def test_flow_is_rests(gateway: Gateway) -> None:
+def test_flow_is_rests(client: AppClient) -> None:
     """`flow` says of a flow what REST's detail says."""
     for slug in SLUGS[::9]:
-        rest = gateway.get(f"/api/v3/flows/instances/{slug}/", SUPERUSER).json
-        answer = gateway.graphql(_flow(slug), SUPERUSER).json
+        rest = client.get(f"/api/v3/flows/instances/{slug}/", SUPERUSER).json
+        answer = client.graphql(_flow(slug), SUPERUSER).json
         assert answer["data"] == {"flow": told(rest)}
         paths = [error["path"] for error in answer.get("errors", [])]
         assert paths == unknown_enums(rest, "flow")
 
 
-def test_unknown_enum_values_are_null(gateway: Gateway) -> None:
+def test_unknown_enum_values_are_null(client: AppClient) -> None:
     """A value that this version does not know is null, with an error; other rows are untouched."""
     query = "{ flows(pageSize: 100) { results { slug designation layout } } }"
-    answer = gateway.graphql(query, SUPERUSER).json
+    answer = client.graphql(query, SUPERUSER).json
     flows = {flow["slug"]: flow for flow in answer["data"]["flows"]["results"]}
     slug = str(FLOWS[5]["slug"])
     assert flows[slug] == {"slug": slug, "designation": None, "layout": "CONTENT_LEFT"}
@@ -270,11 +270,11 @@ def test_unknown_enum_values_are_null(gateway: Gateway) -> None:
     assert error["message"] == "FlowDesignation has no value for 'device_code'."
 
 
-def test_errors_are_sorted_by_path(gateway: Gateway) -> None:
+def test_errors_are_sorted_by_path(client: AppClient) -> None:
     """Several errors are listed in the order of their paths, whatever finished first."""
     page = 'flows(search: "flow", pageSize: 100) { results { stages policies cacheCount layout } }'
     flow = f'flow(slug: "{FLOWS[29]["slug"]}") {{ layout designation }}'
-    answer = gateway.graphql(f"{{ a: {page} b: {flow} c: {page} d: {flow} }}", SUPERUSER).json
+    answer = client.graphql(f"{{ a: {page} b: {flow} c: {page} d: {flow} }}", SUPERUSER).json
     paths = [error["path"] for error in answer["errors"]]
     assert paths == sorted(paths)
     assert {path[0] for path in paths} == {"a", "b", "c", "d"}
@@ -299,28 +299,28 @@ def test_errors_are_sorted_by_path(gateway: Gateway) -> None:
         ),
     ],
 )
-def test_unusable_arguments(gateway: Gateway, field: str, message: str) -> None:
+def test_unusable_arguments(client: AppClient, field: str, message: str) -> None:
     """An argument that cannot be used is an error with a code and a path, and no data at all."""
-    answer = gateway.graphql(f"{{ {field} {{ results {{ pk }} }} }}", SUPERUSER)
+    answer = client.graphql(f"{{ {field} {{ results {{ pk }} }} }}", SUPERUSER)
     [error] = answer.json["errors"]
     assert (answer.status, answer.json["data"], error["path"]) == (200, None, ["flows"])
     assert error["extensions"] == {"code": BAD_INPUT}
     assert error["message"].startswith(message)
 
 
-def test_nul_in_the_slug_of_a_flow(gateway: Gateway) -> None:
+def test_nul_in_the_slug_of_a_flow(client: AppClient) -> None:
     """A NUL is an error; the flow, which may be null, is the only thing that is."""
-    answer = gateway.graphql('{ __typename flow(slug: "\\u0000") { pk } }', SUPERUSER).json
+    answer = client.graphql('{ __typename flow(slug: "\\u0000") { pk } }', SUPERUSER).json
     assert answer["data"] == {"__typename": "Query", "flow": None}
     assert [error["extensions"]["code"] for error in answer["errors"]] == [BAD_INPUT]
 
 
 @pytest.mark.parametrize("pk", ['"nope"', '""', "1", "[]", "{}", "true", '"\\u0000"'])
-def test_malformed_uuids(gateway: Gateway, pk: str) -> None:
+def test_malformed_uuids(client: AppClient, pk: str) -> None:
     """What is no UUID is told so, in the document or in a variable, and nothing is executed."""
-    literal = gateway.graphql(f"{{ flows(pk: {pk}) {{ results {{ pk }} }} }}", SUPERUSER)
+    literal = client.graphql(f"{{ flows(pk: {pk}) {{ results {{ pk }} }} }}", SUPERUSER)
     query = "query ($pk: UUID) { flows(pk: $pk) { results { pk } } }"
-    variable = gateway.graphql(query, SUPERUSER, {"pk": json.loads(pk)})
+    variable = client.graphql(query, SUPERUSER, {"pk": json.loads(pk)})
     for answer in (literal, variable):
         assert (answer.status, list(answer.json)) == (200, ["errors"])
         assert [error["extensions"] for error in answer.json["errors"]] == [{"code": BAD_INPUT}]
@@ -345,9 +345,9 @@ def test_malformed_uuids(gateway: Gateway, pk: str) -> None:
         "nope",
     ],
 )
-def test_invalid_documents(gateway: Gateway, field: str) -> None:
+def test_invalid_documents(client: AppClient, field: str) -> None:
     """A document that is not valid is told so, and nothing of it is executed."""
-    answer = gateway.graphql(f"{{ __typename {field} }}", SUPERUSER)
+    answer = client.graphql(f"{{ __typename {field} }}", SUPERUSER)
     assert (answer.status, list(answer.json)) == (200, ["errors"])
     assert {error["extensions"]["code"] for error in answer.json["errors"]} == {BAD_INPUT}
 
@@ -368,34 +368,34 @@ def test_invalid_documents(gateway: Gateway, field: str) -> None:
         ),
     ],
 )
-def test_nobody_is_told_to_log_in(gateway: Gateway, key: str | None, message: str) -> None:
+def test_nobody_is_told_to_log_in(client: AppClient, key: str | None, message: str) -> None:
     """No token, or a bad one, is 401 with the scheme to come back with."""
-    answer = gateway.graphql("{ __typename }", key)
+    answer = client.graphql("{ __typename }", key)
     assert (answer.status, answer.headers["www-authenticate"]) == (401, "Bearer")
     extensions = {"code": "UNAUTHENTICATED"}
     assert answer.json == {"errors": [{"message": message, "extensions": extensions}]}
 
 
 @pytest.mark.parametrize("kind", ["none", "no_groups", "dangling", "wrong_permission"])
-def test_readers_of_nothing_are_refused(gateway: Gateway, kind: str) -> None:
+def test_readers_of_nothing_are_refused(client: AppClient, kind: str) -> None:
     """Who is logged in and may see no flow is told so with 403."""
-    answer = gateway.graphql("{ __typename }", KEYS[kind])
+    answer = client.graphql("{ __typename }", KEYS[kind])
     assert (answer.status, "www-authenticate" in answer.headers) == (403, False)
     message = "You do not have permission to perform this action."
     assert answer.json == {"errors": [{"message": message, "extensions": {"code": "FORBIDDEN"}}]}
 
 
-def test_internal_service_accounts_get_an_empty_page(gateway: Gateway) -> None:
+def test_internal_service_accounts_get_an_empty_page(client: AppClient) -> None:
     """An internal service account that may see nothing is not refused."""
     query = '{ flows { pagination { count } results { pk } } flow(slug: "a-flow") { pk } }'
-    assert data(gateway.graphql(query, KEYS["internal_service_account_none"])) == {
+    assert data(client.graphql(query, KEYS["internal_service_account_none"])) == {
         "flows": {"pagination": {"count": 0}, "results": []},
         "flow": None,
     }
 
 
 @pytest.mark.parametrize("kind", READING_KEYS)
-def test_readers_see_their_flows(gateway: Gateway, kind: str) -> None:
+def test_readers_see_their_flows(client: AppClient, kind: str) -> None:
     """A reader sees the granted flows, and the count of just these."""
     roles = {
         "object_role": ("some flows", "more flows"),
@@ -406,16 +406,16 @@ def test_readers_see_their_flows(gateway: Gateway, kind: str) -> None:
     seen = {flow_uuid(n) for role in roles or () for n in SEEN_BY_ROLE[role]}
     expected = slugs_where(lambda flow: roles is None or flow["flow_uuid"] in seen)
     query = "{ flows(pageSize: 100) { pagination { count } results { slug } } }"
-    flows = data(gateway.graphql(query, KEYS[kind]))["flows"]
+    flows = data(client.graphql(query, KEYS[kind]))["flows"]
     assert flows["pagination"] == {"count": len(expected)}
     assert [flow["slug"] for flow in flows["results"]] == expected[:100]
 
 
-def test_hidden_flows_are_as_missing_ones(gateway: Gateway) -> None:
+def test_hidden_flows_are_as_missing_ones(client: AppClient) -> None:
     """A flow that the reader may not see is null, as one that is not there; a seen one is not."""
     query = '{ seen: flow(slug: "a-flow") { slug } hidden: flow(slug: "A-flow") { slug }'
     query += ' missing: flow(slug: "nope") { slug } odd: flow(slug: "ü /") { slug } }'
-    assert data(gateway.graphql(query, KEYS["object_role_by_group"])) == {
+    assert data(client.graphql(query, KEYS["object_role_by_group"])) == {
         "seen": {"slug": "a-flow"},
         "hidden": None,
         "missing": None,

@@ -5,26 +5,26 @@ from typing import Any
 
 import pytest
 
-from support.app_client import Gateway
+from support.app_client import AppClient
 from support.random_queries import Query, expected, random_queries
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "authentik"])
 def test_random_queries_say_what_rest_says(kind: str, request: pytest.FixtureRequest) -> None:
     """500 queries give REST's flows, places, and pages that are not there, keys in order."""
-    gateway: Gateway = request.getfixturevalue(f"on_{kind}")
+    client: AppClient = request.getfixturevalue(f"on_{kind}")
     for query in random_queries(seed=2027, count=500):
-        _check(gateway, query)
+        _check(client, query)
 
 
-def _check(gateway: Gateway, query: Query) -> None:
+def _check(client: AppClient, query: Query) -> None:
     def ask(target: str) -> Any:
-        answer = gateway.get(target, query.key)
+        answer = client.get(target, query.key)
         assert answer.status in (200, 404), (target, answer)
         return answer.json if answer.status == 200 else None
 
     expectation = expected(query, ask)
-    answer = gateway.graphql(query.text, query.key, query.variables)
+    answer = client.graphql(query.text, query.key, query.variables)
     assert answer.status == 200, (query, answer)
     errors = answer.json.get("errors", [])
     if expectation.bad:

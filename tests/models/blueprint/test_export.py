@@ -18,7 +18,7 @@ from models.errors import BlueprintError
 from models.queries.bindings import PolicyBindingRow
 from models.queries.flows import FlowRow
 from models.tables.metadata import METADATA
-from support.app_client import Gateway
+from support.app_client import AppClient
 from support.blueprints import Store, blueprint, copy_of, empty_store
 from support.edge_case_data import (
     ACTIONS,
@@ -112,14 +112,14 @@ class Exported:
         return [entry for entry in self.entries if entry.model in models]
 
 
-def exported(gateway: Gateway, slug: str, key: str, folder: Path) -> Exported:
+def exported(client: AppClient, slug: str, key: str, folder: Path) -> Exported:
     """Export a flow into a file of a folder, and read that."""
-    answer = gateway.get(f"/flows/instances/{slug}/export/", key)
+    answer = client.get(f"/flows/instances/{slug}/export/", key)
     assert (answer.status, answer.headers["content-type"]) == (200, "application/yaml")
     assert answer.headers["content-disposition"] == f'attachment; filename="{slug}.yaml"'
     file = folder / f"{slug}.yaml"
     file.write_bytes(answer.body)
-    return Exported(answer.body.decode(), document.read(file))
+    return Exported(answer.body.decode(), document.read_entries(file))
 
 
 def stripped(entries: Sequence[Entry]) -> list[object]:
@@ -140,7 +140,7 @@ def store(template: Store, tmp_path_factory: pytest.TempPathFactory) -> Store:
 
 
 @pytest.fixture(scope="module")
-def typed(postgres: PostgresServer) -> Iterator[Gateway]:
+def typed(postgres: PostgresServer) -> Iterator[AppClient]:
     """FlowQL on authentik's database with the tables of some types of stages and policies."""
     url = fill_authentik(postgres.create_database("export"))
     with psycopg.connect(url) as connection:
@@ -154,8 +154,8 @@ def typed(postgres: PostgresServer) -> Iterator[Gateway]:
         policies = [pk for pk, name in POLICIES.items() if name != UNTYPED_POLICY]
         create_child(connection, "authentik_policies_dummy_dummypolicy", "policy_ptr_id", policies)
         create_child(connection, "authentik_policies_empty_emptypolicy", "policy_ptr_id", [])
-    with Gateway(url) as gateway:
-        yield gateway
+    with AppClient(url) as client:
+        yield client
 
 
 def create_child(connection: psycopg.Connection, table: str, key: str, pks: Sequence[str]) -> None:
@@ -168,7 +168,7 @@ def create_child(connection: psycopg.Connection, table: str, key: str, pks: Sequ
 
 @pytest.fixture(scope="module")
 def all_typed(
-    typed: Gateway, tmp_path_factory: pytest.TempPathFactory
+    typed: AppClient, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Path, dict[str, Exported]]:
     """All odd flows, exported from authentik's database into one folder, and read."""
     folder = tmp_path_factory.mktemp("exports")
@@ -181,15 +181,15 @@ def test_samples_survive_export_and_import(
     """Into an empty database, each makes the same flow with the same keys and the same export."""
     store.load(SAMPLES)
     key = store.superuser()
-    with Gateway(store.url) as gateway:
-        flows = gateway.get("/flows/instances/?page_size=100", key).json["results"]
+    with AppClient(store.url) as client:
+        flows = client.get("/flows/instances/?page_size=100", key).json["results"]
         for flow in flows:
             folder = tmp_path_factory.mktemp("sample")
-            first = exported(gateway, flow["slug"], key, folder)
+            first = exported(client, flow["slug"], key, folder)
             copy = copy_of(template, folder)
             assert copy.load(folder / f"{flow['slug']}.yaml").created == len(first.entries)
             other_key = copy.superuser()
-            with Gateway(copy.url) as other:
+            with AppClient(copy.url) as other:
                 [same] = other.get("/flows/instances/", other_key).json["results"]
                 assert exported(other, flow["slug"], other_key, folder).text == first.text
             assert same == {**flow, "policybindingmodel_ptr_id": same["policybindingmodel_ptr_id"]}
@@ -203,19 +203,19 @@ def test_exports_change_nothing_where_they_come_from(
     store.load(SAMPLES)
     key = store.superuser()
     folder = tmp_path_factory.mktemp("exports")
-    with Gateway(store.url) as gateway:
+    with AppClient(store.url) as client:
         for file in SAMPLES.iterdir():
-            exported(gateway, file.stem, key, folder)
+            exported(client, file.stem, key, folder)
     before = store.dump()
     report = store.load(folder)
     assert (report.created, report.updated) == (0, 0)
     assert store.dump() == before
 
 
-def test_flow_without_known_types_is_exported_alone(gateway: Gateway, tmp_path: Path) -> None:
+def test_flow_without_known_types_is_exported_alone(client: AppClient, tmp_path: Path) -> None:
     """A comment names each stage, policy and binding; groups and users stay bound."""
     for slug, flow in FLOWS.items():
-        found = exported(gateway, slug, SUPERUSER, tmp_path)
+        found = exported(client, slug, SUPERUSER, tmp_path)
         assert {entry.model for entry in found.entries} <= {FLOW, POLICY_BINDING}
         assert [entry.identifiers for entry in found.of(FLOW)] == [
             {"pk": flow["flow_uuid"], "slug": slug}
@@ -317,9 +317,9 @@ def test_odd_flows_survive_export_and_import(
     ]
     assert len(report.left_out) == len(readers) > 0
     key = store.superuser()
-    with Gateway(store.url) as gateway:
+    with AppClient(store.url) as client:
         for slug, found in good.items():
-            again = exported(gateway, slug, key, tmp_path)
+            again = exported(client, slug, key, tmp_path)
             kept = [entry for entry in found.entries if entry not in readers]
             assert stripped(again.entries) == stripped(kept)
     assert len(good) > 90
@@ -356,9 +356,9 @@ def test_hostile_names_stay_names(store: Store, tmp_path: Path) -> None:
     before = store.dump()
     exports = tmp_path / "exports"
     exports.mkdir()
-    with Gateway(store.url) as gateway:
+    with AppClient(store.url) as client:
         for number, name in enumerate(HOSTILE):
-            found = exported(gateway, f"hostile-{number}", key, exports)
+            found = exported(client, f"hostile-{number}", key, exports)
             names = [
                 entry.identifiers.get("name", entry.attrs.get("name")) for entry in found.entries
             ]
@@ -374,9 +374,9 @@ def test_hostile_names_stay_in_their_comment(store: Store, tmp_path: Path) -> No
     store.load(tmp_path)
     key = store.superuser()
     store.execute(*(METADATA.tables[f"flowql_{kind}type"].delete() for kind in ("stage", "policy")))
-    with Gateway(store.url) as gateway:
+    with AppClient(store.url) as client:
         for number, name in enumerate(HOSTILE):
-            found = exported(gateway, f"hostile-{number}", key, tmp_path)
+            found = exported(client, f"hostile-{number}", key, tmp_path)
             assert [entry.attrs["name"] for entry in found.entries] == [name]
             assert [json.dumps(name) in line and line.isascii() for line in found.comments] == [
                 True
@@ -434,8 +434,8 @@ def test_any_text_is_written_as_it_is_read(
     flow = FlowRow(key, key, name, "any", name, "recovery", name, "any", False, "", "", "")  # noqa: FBT003 - positions are FlowRow's own
     binding = replace(unbound(key), group_name=group)
     file = tmp_path_factory.getbasetemp() / "any.yaml"
-    file.write_text(export.written(export.document(flow, [], [binding])), "utf-8", newline="")
-    found, bound = document.read(file)
+    file.write_text(export.dump(export.build_document(flow, [], [binding])), "utf-8", newline="")
+    found, bound = document.read_entries(file)
     assert {found.attrs[field] for field in ("name", "title", "background")} == {name}
     assert bound.identifiers["group"] == Find("authentik_core.group", [("name", group)])
 
@@ -445,19 +445,19 @@ def test_binding_of_nothing_is_left_out() -> None:
     key = identifier("any", "flow")
     flow = FlowRow(key, key, "x", "x", "x", "recovery", "", "any", False, "", "", "")  # noqa: FBT003 - positions are FlowRow's own
     binding = unbound(key)
-    _, line = export.document(flow, [], [binding])
+    _, line = export.build_document(flow, [], [binding])
     assert line == f"left out: the binding of null ({key})"
 
 
 @pytest.mark.parametrize(
     "reader", ["object_role", "object_role_by_group", "object_role_by_ancestor"]
 )
-def test_hidden_flows_are_not_exported(gateway: Gateway, reader: str) -> None:
+def test_hidden_flows_are_not_exported(client: AppClient, reader: str) -> None:
     """They answer as flows that do not exist; those that a reader sees are exported."""
     roles = {"object_role": ("some flows", "more flows")}.get(reader, ("few flows",))
     seen = {number for role in roles for number in SEEN_BY_ROLE[role]}
     for number, flow in enumerate(ROWS["authentik_flows_flow"]):
-        answer = gateway.get(f"/flows/instances/{flow['slug']}/export/", KEYS[reader])
+        answer = client.get(f"/flows/instances/{flow['slug']}/export/", KEYS[reader])
         assert answer.status == (200 if number in seen else 404)
         if number not in seen:
             assert answer.json == {"detail": "No Flow matches the given query."}
@@ -467,8 +467,8 @@ def test_flow_that_nothing_is_bound_to_is_one_entry(store: Store, tmp_path: Path
     """The whole text, as authentik writes blueprints."""
     entry = {**named(0, "Simple")[0]}
     store.load(blueprint(tmp_path / "simple.yaml", yaml.safe_dump([entry])))
-    with Gateway(store.url) as gateway:
-        text = exported(gateway, "hostile-0", store.superuser(), tmp_path).text
+    with AppClient(store.url) as client:
+        text = exported(client, "hostile-0", store.superuser(), tmp_path).text
     key = identifier("hostile flow", 0)
     assert text == (
         "version: 1\n"

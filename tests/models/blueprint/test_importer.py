@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from gql.cli import main
-from models.blueprint.importer import Report, import_blueprints
-from models.database.database import Database, open_database
+from models.blueprint.importer import ImportReport, import_blueprints
+from models.database import Database, open_database
 from models.errors import BlueprintError
 from models.tables.metadata import METADATA
 from support.blueprints import HEAD, Store, blueprint, copy_of, dump_of, empty_store
@@ -378,7 +378,7 @@ def content(store: Store) -> Content:
     return Content(store.dump())
 
 
-def counts(report: Report) -> tuple[int, int, int]:
+def counts(report: ImportReport) -> tuple[int, int, int]:
     """How many entries were created, updated and unchanged."""
     return report.created, report.updated, report.unchanged
 

@@ -20,16 +20,16 @@ from alembic.migration import MigrationContext
 from psycopg import sql
 from sqlalchemy import Connection, create_engine, inspect
 
-from models.database.database import migrate, open_database
-from models.database.statement import Plain
+from models.database import migrate, open_database
+from models.database.statement import RawSQL
 from models.errors import DatabaseError
 from models.tables.metadata import METADATA
-from support.app_client import Gateway
+from support.app_client import AppClient
 from support.edge_case_data import KEYS
 from support.paths import README
 from support.postgres import HOST, PASSWORD, PostgresServer
 from support.seed import create_authentik, fill_authentik, fill_ours
-from support.server_process import refused, refused_here
+from support.server_process import run_failing, run_failing_in_process
 
 KEY = KEYS["superuser"]
 FOLDING = "the database's locale does not fold case one character to one"
@@ -113,7 +113,7 @@ def as_role(postgres: PostgresServer, role: str) -> str:
 async def _opened(url: str, schema: str, query: str) -> object:
     database = await open_database(url, schema)
     try:
-        [row] = await database.read(Plain(query))
+        [row] = await database.read(RawSQL(query))
         return row[0]
     finally:
         await database.close()
@@ -174,7 +174,7 @@ def test_serve_ends_with_the_name_of_what_is_missing(postgres: PostgresServer) -
     """The same for the command, with exit code 2."""
     url = create_authentik(postgres.create_database("incomplete"))
     execute(url, "ALTER TABLE authentik_core_token DROP COLUMN expiring")
-    line = refused("serve", "--port", "0", "--database", url)
+    line = run_failing("serve", "--port", "0", "--database", url)
     assert line == "authentik's column authentik_core_token.expiring is missing"
 
 
@@ -183,7 +183,7 @@ def test_a_tenant_is_a_schema(schema: str, postgres: PostgresServer) -> None:
     """Any name will do; the default schema of the same database is another tenant."""
     name = f"tenants of {schema[:3]}"
     url = fill_authentik(create_authentik(postgres.create_database(name)), schema)
-    with Gateway(url, schema) as tenant, Gateway(url) as public:
+    with AppClient(url, schema) as tenant, AppClient(url) as public:
         assert tenant.get("/flows/instances/", KEY).json["pagination"]["count"] == 160
         assert public.get("/flows/instances/", KEY).status == 403
     assert refusal(url, "elsewhere") == "there is no schema 'elsewhere' in the database"
@@ -195,7 +195,7 @@ def test_a_role_with_select_alone_will_do(
 ) -> None:
     """It lets FlowQL answer everything that the owner's role lets it answer."""
     slugs = [row[0] for row in fetched(granted, "SELECT slug FROM authentik_flows_flow LIMIT 40")]
-    with Gateway(granted) as owner, Gateway(as_role(postgres, role)) as reader:
+    with AppClient(granted) as owner, AppClient(as_role(postgres, role)) as reader:
         for path in ("/flows/instances/", "/api/v3/flows/instances/?page_size=100"):
             assert reader.get(path, KEY) == owner.get(path, KEY)
             assert reader.get(path, KEYS["object_role"]) == owner.get(path, KEYS["object_role"])
@@ -253,10 +253,10 @@ def test_requests_write_nothing_to_postgresql(postgres: PostgresServer) -> None:
     url = fill_authentik(postgres.create_database("counted"))
     counted = "SELECT SUM(n_tup_ins + n_tup_upd + n_tup_del) FROM pg_stat_user_tables"
     before = fetched(url, counted)
-    with Gateway(url) as gateway:
-        gateway.graphql(EVERYTHING, KEY)
-        gateway.get("/flows/instances/", KEY)
-        gateway.get("/flows/instances/", "unknown")
+    with AppClient(url) as client:
+        client.graphql(EVERYTHING, KEY)
+        client.get("/flows/instances/", KEY)
+        client.get("/flows/instances/", "unknown")
     assert fetched(url, counted) == before
 
 
@@ -264,9 +264,9 @@ def test_requests_write_nothing_to_sqlite(tmp_path: Path) -> None:
     """The file is the same, byte by byte."""
     url = fill_ours(f"sqlite:///{tmp_path / 'flowql.db'}")
     before = (tmp_path / "flowql.db").read_bytes()
-    with Gateway(url) as gateway:
-        gateway.graphql(EVERYTHING, KEY)
-        gateway.get("/flows/instances/", KEY)
+    with AppClient(url) as client:
+        client.graphql(EVERYTHING, KEY)
+        client.get("/flows/instances/", KEY)
     assert (tmp_path / "flowql.db").read_bytes() == before
 
 
@@ -275,10 +275,10 @@ def test_authentik_s_database_is_never_written(bare_authentik: str, tmp_path: Pa
     tables = "SELECT relname FROM pg_class WHERE relkind = 'r' ORDER BY 1"
     before = fetched(bare_authentik, tables)
     option = ("--database", bare_authentik)
-    line = refused_here("migrate", *option)
+    line = run_failing_in_process("migrate", *option)
     assert line == "schema 'public' is authentik's own, which is never migrated"
     for words in (["import", str(tmp_path)], ["token", "create", "x"], ["token", "list"]):
-        line = refused_here(*words, *option)
+        line = run_failing_in_process(*words, *option)
         assert line == "the database is authentik's own, which FlowQL only reads"
     assert fetched(bare_authentik, tables) == before
 
@@ -297,7 +297,7 @@ def test_an_outdated_or_a_newer_schema_is_refused(postgres: PostgresServer) -> N
     url = postgres.create_database("versions")
     asyncio.run(migrate(url))
     execute(url, "DELETE FROM alembic_version")
-    assert refused("serve", "--port", "0", "--database", url) == OUTDATED
+    assert run_failing("serve", "--port", "0", "--database", url) == OUTDATED
     execute(url, "INSERT INTO alembic_version VALUES ('9999')")
     assert refusal(url) == NEWER
 
@@ -305,7 +305,7 @@ def test_an_outdated_or_a_newer_schema_is_refused(postgres: PostgresServer) -> N
 def test_a_locale_that_folds_only_ascii_is_refused(peculiar: PostgresServer) -> None:
     """`migrate` makes nothing where upper('ü') is not Ü."""
     url = peculiar.create_database("ascii")
-    assert refused_here("migrate", "--database", url).startswith(FOLDING)
+    assert run_failing_in_process("migrate", "--database", url).startswith(FOLDING)
     assert refusal(url) == EMPTY
 
 
@@ -315,7 +315,7 @@ def test_a_locale_that_folds_one_character_to_two_is_refused(postgres: PostgresS
         provider = "LOCALE_PROVIDER builtin BUILTIN_LOCALE 'PG_UNICODE_FAST' TEMPLATE template0"
         connection.execute(f"CREATE DATABASE folding {provider}".encode())
     url = postgres.dsn("folding")
-    assert refused_here("migrate", "--database", url).startswith(FOLDING)
+    assert run_failing_in_process("migrate", "--database", url).startswith(FOLDING)
     assert refusal(url) == EMPTY
 
 
@@ -324,7 +324,7 @@ def test_a_migration_that_fails_changes_nothing(tmp_path: Path) -> None:
     path = tmp_path / "flowql.db"
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("CREATE TABLE guardian_roleobjectpermission (id)")
-        line = refused_here("migrate", "--database", f"sqlite:///{path}")
+        line = run_failing_in_process("migrate", "--database", f"sqlite:///{path}")
         tables = connection.execute("SELECT name FROM sqlite_master").fetchall()
     in_the_way = "table guardian_roleobjectpermission already exists"
     assert line == f"nothing was written to the database: {in_the_way}"

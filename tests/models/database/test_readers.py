@@ -14,13 +14,12 @@ import psycopg
 import pytest
 import uvloop
 
-from models.database import postgresql
-from models.database.database import Database, open_database
+from models.database import Database, open_database, postgresql
 from models.database.postgresql import POOL_SIZE, PostgreSQLReader
 from models.database.sqlite import THREADS
-from models.database.statement import Plain
+from models.database.statement import RawSQL
 from models.tables.cached_plan import PlanKeys
-from support.app_client import Gateway
+from support.app_client import AppClient
 from support.edge_case_data import KEYS
 from support.postgres import PostgresServer
 from support.seed import fill_authentik
@@ -31,7 +30,7 @@ COUNTING = (
 )
 # Some tenths of a second, and minutes.
 SLOW, ENDLESS = 1_000_000, 1_000_000_000
-QUICK = Plain("SELECT 1")
+QUICK = RawSQL("SELECT 1")
 # What anything here may take.
 PATIENCE_SECONDS = 20
 
@@ -53,7 +52,7 @@ async def opened(url: str) -> AsyncGenerator[Database]:
 
 def counting(database: Database, most: int) -> "asyncio.Task[Any]":
     """Begin to count in SQLite, which takes its time."""
-    return asyncio.create_task(database.read(Plain(COUNTING), {"most": most}))
+    return asyncio.create_task(database.read(RawSQL(COUNTING), {"most": most}))
 
 
 async def cancelled(reading: "asyncio.Task[Any]") -> None:
@@ -94,7 +93,7 @@ def test_a_read_that_is_quick_again_is_no_slow_one(sqlite_url: str) -> None:
             await counting(database, 1)
             order: list[str] = []
             asyncio.get_running_loop().call_soon(order.append, "turn")
-            assert await database.read(Plain(COUNTING), {"most": 2}) == [(2,)]
+            assert await database.read(RawSQL(COUNTING), {"most": 2}) == [(2,)]
             assert order == []
 
     run(main())
@@ -178,7 +177,7 @@ def test_a_writer_is_waited_for(locking: sqlite3.Connection, tmp_path: Path) -> 
         async with opened(f"sqlite:///{tmp_path / 'copy.db'}") as database:
             locking.execute("BEGIN EXCLUSIVE")
             locking.execute("UPDATE alembic_version SET version_num = 'new'")
-            question = Plain("SELECT version_num FROM alembic_version")
+            question = RawSQL("SELECT version_num FROM alembic_version")
             reading = asyncio.create_task(database.read(question))
             await asyncio.wait([reading], timeout=0.2)
             assert not reading.done()
@@ -247,7 +246,7 @@ def watch(authentik_url: str) -> Iterator[Watch]:
 
 def sleeping(database: Database, seconds: float = 0.03) -> "asyncio.Task[Any]":
     """Begin a read that takes PostgreSQL some time."""
-    return asyncio.create_task(database.read(Plain(f"SELECT pg_sleep({seconds})::text")))
+    return asyncio.create_task(database.read(RawSQL(f"SELECT pg_sleep({seconds})::text")))
 
 
 async def filled(database: Database) -> None:
@@ -299,7 +298,7 @@ def test_each_connection_has_its_settings(watch: Watch, setting: str, value: str
     async def main() -> None:
         async with opened(watch.url) as database:
             await filled(database)
-            shown = (database.read(Plain(f"SHOW {setting}")) for _ in range(POOL_SIZE))
+            shown = (database.read(RawSQL(f"SHOW {setting}")) for _ in range(POOL_SIZE))
             assert [list(row) for [row] in await asyncio.gather(*shown)] == [[value]] * POOL_SIZE
 
     run(main())
@@ -412,7 +411,7 @@ def test_a_select_that_fails_leaves_its_connection_in_use(watch: Watch) -> None:
             before = watch.seen("pid")
             for _ in range(3):
                 with pytest.raises(asyncpg.DivisionByZeroError):
-                    await database.read(Plain("SELECT 1 / 0"))
+                    await database.read(RawSQL("SELECT 1 / 0"))
             assert await database.read(QUICK) == [(1,)]
             assert watch.seen("pid") == before
             assert len(before) == 1
@@ -425,7 +424,7 @@ def test_a_read_that_is_cut_twice_fails(watch: Watch) -> None:
 
     async def main() -> None:
         async with opened(watch.url) as database:
-            suicide = Plain("SELECT pg_terminate_backend(pg_backend_pid()), pg_sleep(5)")
+            suicide = RawSQL("SELECT pg_terminate_backend(pg_backend_pid()), pg_sleep(5)")
             with pytest.raises((asyncpg.PostgresError, asyncpg.InterfaceError, OSError)):
                 await database.read(suicide)
             assert await database.read(QUICK) == [(1,)]
@@ -455,7 +454,7 @@ def test_cached_plans_are_found_however_their_keys_are_sorted(
     change: str,
     expected: PlanKeys,
     postgres: PostgresServer,
-    on_authentik: Gateway,
+    on_authentik: AppClient,
 ) -> None:
     """Each way of counting counts the same."""
     name = f"keys {os.urandom(4).hex()}"
@@ -469,8 +468,8 @@ def test_cached_plans_are_found_however_their_keys_are_sorted(
     assert len(set(counts.values())) > 3
     if expected is PlanKeys.ABSENT:
         counts = dict.fromkeys(counts, 0)
-    with Gateway(url) as gateway:
-        assert plan_counts(gateway) == counts
+    with AppClient(url) as client:
+        assert plan_counts(client) == counts
 
 
 async def plan_keys(url: str) -> PlanKeys:
@@ -479,8 +478,8 @@ async def plan_keys(url: str) -> PlanKeys:
         return database.catalog.plan_keys
 
 
-def plan_counts(gateway: Gateway) -> dict[str, int]:
+def plan_counts(client: AppClient) -> dict[str, int]:
     """How many plans of each flow are cached, over REST."""
     pages = ("?page_size=100", "?page_size=100&page=2")
-    answers = [gateway.get(f"/flows/instances/{page}", KEYS["superuser"]).json for page in pages]
+    answers = [client.get(f"/flows/instances/{page}", KEYS["superuser"]).json for page in pages]
     return {flow["slug"]: flow["cache_count"] for answer in answers for flow in answer["results"]}

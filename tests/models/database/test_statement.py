@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from models.database.statement import Statement
-from support.app_client import Answer, Gateway
+from support.app_client import AppClient, Response
 from support.databases import KINDS
 from support.edge_case_data import KEYS, READING_KEYS, flow_uuid, identifier
 from support.graph import EVERY_FIELD, EVERY_PLACE, FIELDS
-from support.sql_recorder import is_of_viewer, statements
+from support.sql_recorder import is_of_viewer, record_statements
 
 SUPERUSER = KEYS["superuser"]
 SIZES = (*range(1, 10), 50, 99, 100)
@@ -39,51 +39,51 @@ COLUMNS = {
 
 
 @pytest.fixture(scope="module", params=KINDS)
-def wide(request: pytest.FixtureRequest) -> Iterator[Gateway]:
+def wide(request: pytest.FixtureRequest) -> Iterator[AppClient]:
     """FlowQL on each kind of database, where a request may cost more than by default."""
     url = request.getfixturevalue(f"{request.param}_url")
-    with Gateway(url, max_cost=1_000_000) as gateway:
-        yield gateway
+    with AppClient(url, max_cost=1_000_000) as client:
+        yield client
 
 
-def asked(ask: Callable[[], Answer], status: int = 200) -> list[Statement]:
+def asked(ask: Callable[[], Response], status: int = 200) -> list[Statement]:
     """What a database is asked for an answer of that status, besides who asks."""
-    with statements() as recorded:
+    with record_statements() as recorded:
         assert ask().status == status
     return [statement for statement in recorded if not is_of_viewer(statement)]
 
 
-def asked_for(gateway: Gateway, query: str, key: str = SUPERUSER) -> list[Statement]:
+def asked_for(client: AppClient, query: str, key: str = SUPERUSER) -> list[Statement]:
     """The same for a GraphQL operation."""
-    return asked(lambda: gateway.graphql(query, key))
+    return asked(lambda: client.graphql(query, key))
 
 
-def test_a_rest_page_takes_one_statement(gateway: Gateway) -> None:
+def test_a_rest_page_takes_one_statement(client: AppClient) -> None:
     """A whole page takes the same statement for 1 flow as for 100, in either dialect."""
     for mount in ("/flows/instances/", "/api/v3/flows/instances/"):
         for size in SIZES:
             target = f"{mount}?page_size={size}"
-            [_] = asked(lambda target=target: gateway.get(target, SUPERUSER))
+            [_] = asked(lambda target=target: client.get(target, SUPERUSER))
 
 
 @pytest.mark.parametrize("kind", READING_KEYS)
-def test_every_reader_takes_one_statement(gateway: Gateway, kind: str) -> None:
+def test_every_reader_takes_one_statement(client: AppClient, kind: str) -> None:
     """Rights are part of the statement, not a statement of their own."""
-    [_] = asked(lambda: gateway.get("/flows/instances/", KEYS[kind]))
+    [_] = asked(lambda: client.get("/flows/instances/", KEYS[kind]))
 
 
-def test_a_reader_who_may_see_nothing_takes_none(gateway: Gateway) -> None:
+def test_a_reader_who_may_see_nothing_takes_none(client: AppClient) -> None:
     """An internal service account without rights is told so without a look at the flows."""
     key = KEYS["internal_service_account_none"]
-    assert asked(lambda: gateway.get("/flows/instances/", key)) == []
-    assert asked_for(gateway, '{ flow(slug: "a-flow") { slug } }', key) == []
+    assert asked(lambda: client.get("/flows/instances/", key)) == []
+    assert asked_for(client, '{ flow(slug: "a-flow") { slug } }', key) == []
 
 
-def test_who_asks_takes_one_statement(gateway: Gateway) -> None:
+def test_who_asks_takes_one_statement(client: AppClient) -> None:
     """A key that opens nothing is asked for each time, and nothing else is."""
     for _ in range(2):
-        with statements() as recorded:
-            assert gateway.get("/flows/instances/", "nope").status == 403
+        with record_statements() as recorded:
+            assert client.get("/flows/instances/", "nope").status == 403
         [statement] = recorded
         assert is_of_viewer(statement)
 
@@ -104,36 +104,36 @@ def test_who_asks_takes_one_statement(gateway: Gateway) -> None:
         ("/schema.graphql", None, 200, 0),
     ],
 )
-def test_rest(gateway: Gateway, target: str, key: str | None, status: int, expected: int) -> None:
+def test_rest(client: AppClient, target: str, key: str | None, status: int, expected: int) -> None:
     """A second statement counts, where no flow was found or the last page is asked for."""
-    assert len(asked(lambda: gateway.get(target, key), status)) == expected
+    assert len(asked(lambda: client.get(target, key), status)) == expected
 
 
-def test_exports_take_as_many_for_any_flow(gateway: Gateway) -> None:
+def test_exports_take_as_many_for_any_flow(client: AppClient) -> None:
     """An export takes as many statements for 39 stage bindings as for 2, and a missing one takes one."""
     counts = {
-        slug: len(asked(lambda s=slug: gateway.get(f"/flows/instances/{s}/export/", SUPERUSER)))
+        slug: len(asked(lambda s=slug: client.get(f"/flows/instances/{s}/export/", SUPERUSER)))
         for slug in ("A-flow", "a-flow", "a_flow")
     }
     assert len(set(counts.values())) == 1, counts
     missing = "/flows/instances/nope/export/"
-    [_] = asked(lambda: gateway.get(missing, SUPERUSER), 404)
+    [_] = asked(lambda: client.get(missing, SUPERUSER), 404)
 
 
 @pytest.mark.parametrize("parameters", ["", "?format=svg"])
-def test_diagrams_take_three(gateway: Gateway, parameters: str) -> None:
+def test_diagrams_take_three(client: AppClient, parameters: str) -> None:
     """A picture takes one for the flow, one for its stages and one for all policies; a missing one takes one."""
     for slug, status, expected in (("A-flow", 200, 3), ("a-flow", 200, 3), ("nope", 404, 1)):
         target = f"/flows/instances/{slug}/diagram/{parameters}"
-        found = asked(lambda target=target: gateway.get(target, SUPERUSER), status)
+        found = asked(lambda target=target: client.get(target, SUPERUSER), status)
         assert len(found) == expected
 
 
-def test_a_graphql_page_takes_one_statement(gateway: Gateway) -> None:
+def test_a_graphql_page_takes_one_statement(client: AppClient) -> None:
     """All fields and the pagination take the same statement for 1 flow as for 100."""
     selected = f"pagination {{ {EVERY_PLACE} }} results {{ {EVERY_FIELD} }}"
     for size in SIZES:
-        [_] = asked_for(gateway, f"{{ flows(pageSize: {size}) {{ {selected} }} }}")
+        [_] = asked_for(client, f"{{ flows(pageSize: {size}) {{ {selected} }} }}")
 
 
 @pytest.mark.parametrize(
@@ -162,36 +162,36 @@ def test_a_graphql_page_takes_one_statement(gateway: Gateway) -> None:
         ("a: flows { pagination { count } } b: flows { results { stages } }", 2),
     ],
 )
-def test_graphql(gateway: Gateway, selected: str, expected: int) -> None:
+def test_graphql(client: AppClient, selected: str, expected: int) -> None:
     """A root takes one statement, if that; a second counts, where a page may be beyond the end."""
-    assert len(asked_for(gateway, f"{{ {selected} }}")) == expected
+    assert len(asked_for(client, f"{{ {selected} }}")) == expected
 
 
 @pytest.mark.parametrize("field", FIELDS)
-def test_only_what_is_selected_is_read(gateway: Gateway, field: str) -> None:
+def test_only_what_is_selected_is_read(client: AppClient, field: str) -> None:
     """No other column of a flow, and no other table; the slug is what pages are sorted by."""
-    [statement] = asked_for(gateway, f"{{ flows {{ results {{ {field} }} }} }}")
+    [statement] = asked_for(client, f"{{ flows {{ results {{ {field} }} }} }}")
     tables = set(re.findall(r"\b(?:authentik|django)_[a-z_]+", statement.text))
     assert tables == {FLOW, RELATED.get(field, FLOW)}
     columns = set(re.findall(rf"\b{FLOW}\.([a-z_]+)", statement.text))
     assert columns == COLUMNS.get(field, {FIELDS[field].removesuffix("_url")}) | {"slug"}
 
 
-def test_fragments_are_looked_into(gateway: Gateway) -> None:
+def test_fragments_are_looked_into(client: AppClient) -> None:
     """What a fragment selects is read, and nothing else."""
     fragments = (
         "fragment P on FlowPage { results { ...F ... { slug } } } fragment F on Flow { stages }"
     )
-    [statement] = asked_for(gateway, f"{{ flows {{ ...P }} }} {fragments}")
+    [statement] = asked_for(client, f"{{ flows {{ ...P }} }} {fragments}")
     assert RELATED["stages"] in statement.text
     assert RELATED["policies"] not in statement.text
 
 
-def test_nothing_is_counted_that_is_not_selected(gateway: Gateway) -> None:
+def test_nothing_is_counted_that_is_not_selected(client: AppClient) -> None:
     """Without the pagination there is no count, and with it alone there is no flow."""
-    [page] = asked_for(gateway, "{ flows { results { slug title } } }")
-    [both] = asked_for(gateway, "{ flows { pagination { next } results { slug title } } }")
-    [count] = asked_for(gateway, "{ flows { pagination { next } } }")
+    [page] = asked_for(client, "{ flows { results { slug title } } }")
+    [both] = asked_for(client, "{ flows { pagination { next } results { slug title } } }")
+    [count] = asked_for(client, "{ flows { pagination { next } } }")
     counts = [statement.text.lower().count("count(") for statement in (page, both, count)]
     assert counts == [0, 1, 1]
     assert "title" not in count.text
@@ -230,7 +230,9 @@ INTROSPECTION = "__schema { queryType { name } }"
 
 @pytest.mark.parametrize("key", [SUPERUSER, KEYS["object_role_by_group"]])
 @pytest.mark.parametrize(("selected", "expected"), NESTED)
-def test_a_list_takes_one_statement(wide: Gateway, selected: str, expected: int, key: str) -> None:
+def test_a_list_takes_one_statement(
+    wide: AppClient, selected: str, expected: int, key: str
+) -> None:
     """Each list takes one for all its parents, whatever their number, and what is one each takes none."""
     for page in FROM_ONE_TO_A_HUNDRED:
         query = f"flows({page}) {{ results {{ {selected} }} }}"
@@ -242,13 +244,13 @@ def test_a_list_takes_one_statement(wide: Gateway, selected: str, expected: int,
 
 @pytest.mark.parametrize(("slug", "expected"), [("a-flow", 3), ("Aflow", 2), ("nope", 1)])
 def test_where_there_is_no_parent_nothing_is_asked(
-    gateway: Gateway, slug: str, expected: int
+    client: AppClient, slug: str, expected: int
 ) -> None:
     """Below a list that is empty for all there is no statement."""
     selected = "stageBindings { policyBindings { pk } }"
     for beside in ("", INTROSPECTION):
         query = f'{{ flow(slug: "{slug}") {{ {selected} }} {beside} }}'
-        assert len(asked_for(gateway, query)) == expected
+        assert len(asked_for(client, query)) == expected
 
 
 @pytest.mark.parametrize(
@@ -270,13 +272,13 @@ def test_where_there_is_no_parent_nothing_is_asked(
 )
 @pytest.mark.parametrize("key", [SUPERUSER, KEYS["object_role"]])
 def test_nodes(  # noqa: PLR0913, PLR0917 - a row of the table
-    gateway: Gateway, type_: str, pk: str, selected: str, expected: int, key: str
+    client: AppClient, type_: str, pk: str, selected: str, expected: int, key: str
 ) -> None:
     """A node takes one statement, its rights and what it is one of included, and a list one more."""
     id_ = urlsafe_b64encode(f"{type_}:{pk}".encode()).decode()
     for beside in ("", INTROSPECTION):
         query = f'{{ node(id: "{id_}") {{ {selected} }} {beside} }}'
-        assert len(asked_for(gateway, query, key)) == expected
+        assert len(asked_for(client, query, key)) == expected
 
 
 @pytest.mark.parametrize(
@@ -290,11 +292,11 @@ def test_nodes(  # noqa: PLR0913, PLR0917 - a row of the table
         (f'stage(pk: "{STAGE}") {{ flows(first: 101) {{ slug }} }}', 0),
     ],
 )
-def test_stages_and_policies(gateway: Gateway, query: str, expected: int) -> None:
+def test_stages_and_policies(client: AppClient, query: str, expected: int) -> None:
     """One takes one statement, its type included, and the flows that use it one more."""
-    assert len(asked_for(gateway, f"{{ {query} }}")) == expected
+    assert len(asked_for(client, f"{{ {query} }}")) == expected
     key = KEYS["internal_service_account_none"]
-    assert asked_for(gateway, f"{{ {query} }}", key) == []
+    assert asked_for(client, f"{{ {query} }}", key) == []
 
 
 STAGES, STAGE_BINDINGS = "authentik_flows_stage", "authentik_flows_flowstagebinding"
@@ -340,12 +342,12 @@ SORTED_BY = {
 
 @pytest.mark.parametrize(("selected", "expected"), READ)
 def test_only_what_is_selected_below_flows_is_read(
-    gateway: Gateway, selected: str, expected: dict[str, set[str]]
+    client: AppClient, selected: str, expected: dict[str, set[str]]
 ) -> None:
     """No other column of a binding, and nothing of the stage or the policy that is not selected."""
     for beside in ("", INTROSPECTION):
         query = f"{{ flows {{ results {{ {selected} }} }} {beside} }}"
-        _, statement = asked_for(gateway, query)
+        _, statement = asked_for(client, query)
         tables = set(re.findall(r"\b(?:authentik|django|flowql)_[a-z_]+", statement.text))
         assert tables == set(expected)
         for table, columns in expected.items():
@@ -357,7 +359,7 @@ def test_only_what_is_selected_below_flows_is_read(
     ("arguments", "others"),
     [("first: 1", "first: 2"), ("first: 0", "first: 100")],
 )
-def test_a_list_is_compiled_once(wide: Gateway, arguments: str, others: str) -> None:
+def test_a_list_is_compiled_once(wide: AppClient, arguments: str, others: str) -> None:
     """Whatever the parents and the arguments, a list is asked for by the same statement."""
     first, second = (
         asked_for(
@@ -380,16 +382,16 @@ def test_a_list_is_compiled_once(wide: Gateway, arguments: str, others: str) -> 
         ("designation: RECOVERY", "designation: ENROLLMENT"),
     ],
 )
-def test_a_statement_is_compiled_once(gateway: Gateway, key: str, arguments: list[str]) -> None:
+def test_a_statement_is_compiled_once(client: AppClient, key: str, arguments: list[str]) -> None:
     """Whatever the values, it is the same statement."""
     queries = [f"{{ flows({given}) {{ results {{ slug }} }} }}" for given in arguments]
-    first, *others = (asked_for(gateway, query, key)[0] for query in queries)
+    first, *others = (asked_for(client, query, key)[0] for query in queries)
     assert all(other is first for other in others)
 
 
-def test_only_selects_are_sent(gateway: Gateway) -> None:
+def test_only_selects_are_sent(client: AppClient) -> None:
     """Answering changes nothing in the database."""
-    with statements() as recorded:
-        gateway.get("/flows/instances/a-flow/export/", SUPERUSER)
-        gateway.graphql(f"{{ flows {{ results {{ {EVERY_FIELD} }} }} }}", SUPERUSER)
+    with record_statements() as recorded:
+        client.get("/flows/instances/a-flow/export/", SUPERUSER)
+        client.graphql(f"{{ flows {{ results {{ {EVERY_FIELD} }} }} }}", SUPERUSER)
     assert {statement.text.split()[0] for statement in recorded} <= {"SELECT", "WITH"}

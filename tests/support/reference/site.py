@@ -101,7 +101,7 @@ def _set_up_django() -> None:
         DATABASE_ROUTERS=["support.reference.tenant.TenantRouter"],
         # An oracle that fails says so loudest with its traceback.
         DEBUG_PROPAGATE_EXCEPTIONS=True,
-        INSTALLED_APPS=["rest_framework", "django_filters", "reference"],
+        INSTALLED_APPS=["rest_framework", "django_filters", "support.reference"],
         # Refusals are what it is asked about, so they are not worth a warning each.
         LOGGING={
             "version": 1,
