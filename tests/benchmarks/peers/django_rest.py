@@ -30,7 +30,7 @@ settings.configure(
             "CONN_MAX_AGE": None,
         }
     },
-    INSTALLED_APPS=["rest_framework", "django_filters", "reference"],
+    INSTALLED_APPS=["rest_framework", "django_filters", "support.reference"],
     MIDDLEWARE=[],
     REST_FRAMEWORK={
         "DEFAULT_AUTHENTICATION_CLASSES": [],
