@@ -177,7 +177,7 @@ def _build_decision_node(row: PolicyBindingRow) -> tuple[Node, tuple[str, str]]:
         text = f"is {_format_name(row.username)}"
         return Node(NodeKind.DECISION, text, "User"), MEMBERSHIP_OUTCOMES
     # authentik evaluates a binding without a policy, group or user, and it never passes.
-    return Node(NodeKind.DECISION, "Empty binding", "Never passes"), POLICY_OUTCOMES
+    return Node(NodeKind.DECISION, "never passes", "Empty binding"), POLICY_OUTCOMES
 
 
 def _build_stage(row: StageBindingRow, number: int) -> Node:

@@ -38,7 +38,7 @@ AUTHENTICATIONS: Mapping[str, str] = {
     "require_token": "Requires a flow token",
 }
 DENIED_ACTIONS: Mapping[str, str] = {
-    "message_continue": "Redirects to the next URL, or shows a message if there is none",
+    "message_continue": "Redirects to the next URL, or shows a message",
     "message": "Shows a message",
     "continue": "Redirects to the next URL",
 }

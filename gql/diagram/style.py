@@ -95,7 +95,7 @@ font-family:system-ui,-apple-system,"Segoe UI",Roboto,"Noto Sans",sans-serif}}
 .{ROOT} .badge{{stroke-width:2}}
 .{ROOT} .edge{{fill:none;stroke-width:1.5;stroke-linejoin:round}}
 """
-# Equal in every diagram, and free of characters that XML or HTML escapes, since its hash is in the CSP.
+# The CSP contains the hash, so this is constant and has no characters that XML or HTML escapes.
 STYLE = (
     f"\n{COMMON_RULES}{_scope(_build_rules(LIGHT))}"
     f"@media (prefers-color-scheme:dark){{\n{_scope(_build_rules(DARK))}}}\n"

@@ -35,7 +35,7 @@ INVALID_PAGE_NUMBER = 0
 
 
 class PageSession(NamedTuple):
-    """The viewer of the page, or None and the reason why the token was rejected, if there is one."""
+    """The viewer of the page, or the reason why the token is rejected; without a token, neither."""
 
     viewer: Viewer | None = None
     error: str | None = None

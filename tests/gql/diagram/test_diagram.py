@@ -132,7 +132,7 @@ n5 --> n6"""
     ],
 )
 def test_decisions_of_the_flow_lead_to_denied(mode: str, edges: Sequence[Any]) -> None:
-    """The denied node is the last and shows the denied action. A negated binding swaps its labels."""
+    """The denied node is last and shows the denied action. A negated binding swaps its labels."""
     bound = {"flow": [policy("a"), binding(user="b", negate=True)], "s": [policy("c", None)]}
     diagram = build_diagram(flow("x", mode), [stage("s")], bound)
     assert [(edge.source, edge.target, edge.label) for edge in diagram.edges] == [
@@ -157,7 +157,7 @@ def test_disabled_and_empty_bindings() -> None:
         flow(), [stage("s")], {}
     )
     bound = {"s": [binding()]}
-    assert 'n1{{"Empty binding<br/>Never passes"}}' in render_lines(
+    assert 'n1{{"never passes<br/>Empty binding"}}' in render_lines(
         build_diagram(flow(), [stage("s")], bound)
     )
 

@@ -275,7 +275,7 @@ def test_front_page_is_read_only(on_sqlite: AppClient, method: str) -> None:
 
 
 def test_root_path_may_be_removed_by_a_proxy(client_at_root_path: AppClient) -> None:
-    """All paths work with and without it, also the path of REST, which starts with `/flows`, too."""
+    """All paths work with and without it. One path starts with `/flows` itself."""
     key = KEYS["superuser"]
     for path in ("/schema.graphql", "/flows/instances/?page_size=1", "/api/v3/schema/", "/"):
         assert client_at_root_path.get(path, key) == client_at_root_path.get(
