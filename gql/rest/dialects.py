@@ -26,26 +26,28 @@ class Dialect:
     extra: Mapping[str, Any]
 
 
-def _columns(*names: str) -> Mapping[str, Field]:
+def _build_fields(*names: str) -> Mapping[str, Field]:
     """Return fields that have the names of their columns."""
     return {name: Field(name) for name in names}
 
 
-def _flow_serializer(backgrounds: Mapping[str, Field]) -> Serializer:
+def _build_flow_serializer(backgrounds: Mapping[str, Field]) -> Serializer:
     """Return the serializer of flows with these fields for the background."""
     return Serializer(
         {
-            **_columns("pk", "policybindingmodel_ptr_id", "name", "slug", "title", "designation"),
+            **_build_fields(
+                "pk", "policybindingmodel_ptr_id", "name", "slug", "title", "designation"
+            ),
             **backgrounds,
-            **_columns("stages", "policies", "cache_count"),
-            **_columns("policy_engine_mode", "compatibility_mode"),
-            "export_url": Field("slug", _export_url),
-            **_columns("layout", "denied_action", "authentication"),
+            **_build_fields("stages", "policies", "cache_count"),
+            **_build_fields("policy_engine_mode", "compatibility_mode"),
+            "export_url": Field("slug", _build_export_url),
+            **_build_fields("layout", "denied_action", "authentication"),
         }
     )
 
 
-def _export_url(slug: str, _schema: str) -> str:
+def _build_export_url(slug: str, _schema: str) -> str:
     return urls.export_url(slug)
 
 
@@ -55,14 +57,14 @@ BACKGROUND_URL = Field("background", urls.background_url)
 DOCUMENTED = Dialect(
     base_path="",
     orderings=frozenset(ORDERINGS) - {"background"},
-    flow=_flow_serializer({"background": BACKGROUND_URL}),
+    flow=_build_flow_serializer({"background": BACKGROUND_URL}),
     extra={},
 )
 # authentik 2026.8, which the generated clients read.
 CURRENT = Dialect(
     base_path="/api/v3",
     orderings=frozenset(ORDERINGS),
-    flow=_flow_serializer(
+    flow=_build_flow_serializer(
         {
             "background": Field("background"),
             "background_url": BACKGROUND_URL,

@@ -72,13 +72,13 @@ class FlowEndpoint(ABC):
         try:
             return await self._handle(request)
         except RestError as error:
-            return _json(error.body, error.status)
+            return _json_response(error.body, error.status)
         except (UnauthenticatedError, ForbiddenError) as error:
-            return _json({"detail": str(error)}, 403)
+            return _json_response({"detail": str(error)}, 403)
         except InvalidParametersError as error:
-            return _json(error.messages, 400)
+            return _json_response(error.messages, 400)
         except InvalidPageError:
-            return _json({"detail": "Invalid page."}, 404)
+            return _json_response({"detail": "Invalid page."}, 404)
 
     async def _handle(self, request: Request) -> Response:
         """Return the response, or raise the error of the first failed check.
@@ -90,12 +90,12 @@ class FlowEndpoint(ABC):
         media_type = self._negotiate(request.headers, parameters.get("format"))
         viewer = await self.authenticator.authenticate(request.headers)
         if request.method == "OPTIONS":
-            return _json(self._metadata())
+            return _json_response(self._build_metadata())
         check_method(request)
         search = parameters.parse_search()
         require_access(viewer)
         query = parameters.build_query(search, self.dialect.orderings)
-        return await self.get(FlowRequest(viewer, _with_slug(query, request), media_type))
+        return await self.get(FlowRequest(viewer, _add_slug(query, request), media_type))
 
     def _negotiate(self, headers: Headers, format_: str) -> str:
         if format_ not in self.formats:
@@ -109,7 +109,7 @@ class FlowEndpoint(ABC):
         """Return the media type of the response, or None if the Accept header admits none."""
         return media_types[0] if accepts_json(headers) else None
 
-    def _metadata(self) -> Mapping[str, Any]:
+    def _build_metadata(self) -> Mapping[str, Any]:
         return {
             "name": self.name,
             "description": self.description,
@@ -136,7 +136,9 @@ class FlowListEndpoint(FlowEndpoint):
     async def get(self, request: FlowRequest) -> Response:
         page = await resolvers.list_flows(self.database, request.viewer, request.query)
         results = self.serialize(page.flows)
-        return _json({"pagination": page.pagination, "results": results, **self.dialect.extra})
+        return _json_response(
+            {"pagination": page.pagination, "results": results, **self.dialect.extra}
+        )
 
 
 class FlowInstanceEndpoint(FlowEndpoint):
@@ -149,7 +151,7 @@ class FlowInstanceEndpoint(FlowEndpoint):
     async def get(self, request: FlowRequest) -> Response:
         flows = await resolvers.find_flow(self.database, request.viewer, request.query)
         for flow in self.serialize(flows):
-            return _json(flow)
+            return _json_response(flow)
         raise NotFoundError(NO_FLOW)
 
 
@@ -194,7 +196,7 @@ class FlowDiagramEndpoint(FlowEndpoint):
         if request.media_type == SVG:
             response = Response(svg.render(diagram), 200, {**ALLOW, **SVG_HEADERS}, SVG)
         else:
-            response = _json({"diagram": mermaid.render(diagram)})
+            response = _json_response({"diagram": mermaid.render(diagram)})
         response.headers["Vary"] = "Accept"
         return response
 
@@ -232,7 +234,7 @@ def _check_path(request: Request) -> None:
         raise NotFoundError
 
 
-def _with_slug(query: FlowQuery, request: Request) -> FlowQuery:
+def _add_slug(query: FlowQuery, request: Request) -> FlowQuery:
     """Return the query with the slug of the path, if it has one, as a filter.
 
     Raises NotFoundError if the query filters by another slug.
@@ -243,5 +245,5 @@ def _with_slug(query: FlowQuery, request: Request) -> FlowQuery:
     return query._replace(slug=slug)
 
 
-def _json(body: object, status: int = 200) -> Response:
+def _json_response(body: object, status: int = 200) -> Response:
     return Response(orjson.dumps(body), status, ALLOW, JSON)

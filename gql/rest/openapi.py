@@ -92,14 +92,14 @@ class OpenApiEndpoint:
         try:
             response = self._handle(Request(scope, receive))
         except RestError as error:
-            response = _json(error.body, error.status)
+            response = _json_response(error.body, error.status)
         await response(scope, receive, send)
 
     def _handle(self, request: Request) -> Response:
         """Return the response, or raise the error of the first failed check, in REST's order."""
         media_type = _negotiate(request)
         if request.method == "OPTIONS":
-            return _json(_metadata())
+            return _json_response(_build_metadata())
         check_method(request)
         return Response(self.formats[FORMATS[media_type]], 200, HEADERS, media_type)
 
@@ -115,7 +115,7 @@ def _negotiate(request: Request) -> str:
     return media_type
 
 
-def _metadata() -> Mapping[str, Any]:
+def _build_metadata() -> Mapping[str, Any]:
     return {
         "name": "Schema",
         "description": "OpenAPI of the flow endpoints",
@@ -124,7 +124,7 @@ def _metadata() -> Mapping[str, Any]:
     }
 
 
-def _json(body: object, status: int = 200) -> Response:
+def _json_response(body: object, status: int = 200) -> Response:
     return Response(orjson.dumps(body), status, HEADERS, JSON)
 
 

@@ -55,7 +55,7 @@ class Parameters:
 
         Raises InvalidParametersError, with a message for each invalid filter.
         """
-        filters = dict(self._filters())
+        filters = dict(self._parse_filters())
         messages = {name: [value.message] for name, value in filters.items() if value.message}
         if messages:
             raise InvalidParametersError(messages)
@@ -66,19 +66,19 @@ class Parameters:
             designation=filters["designation"].value,
             denied_action=filters["denied_action"].value,
             search=search,
-            ordering=tuple(self._ordering(orderings)) or (BY_SLUG,),
+            ordering=tuple(self._parse_ordering(orderings)) or (BY_SLUG,),
             page=_parse_page(self.get("page")),
             page_size=_parse_page_size(self.get("page_size")),
         )
 
-    def _filters(self) -> Iterator[tuple[str, "Filter"]]:
+    def _parse_filters(self) -> Iterator[tuple[str, "Filter"]]:
         yield "flow_uuid", _parse_uuid(self.get("flow_uuid").strip())
         yield "name", _parse_string(self.get("name").strip())
         yield "slug", _parse_string(self.get("slug").strip())
         yield "designation", _parse_choice(self.get("designation"), FlowDesignation)
         yield "denied_action", _parse_choice(self.get("denied_action"), FlowDeniedAction)
 
-    def _ordering(self, orderings: frozenset[str]) -> Iterator[Ordering]:
+    def _parse_ordering(self, orderings: frozenset[str]) -> Iterator[Ordering]:
         for term in self.get("ordering").split(","):
             ordering = Ordering.parse(term.strip())
             if ordering.name in orderings:

@@ -16,7 +16,7 @@ class Field(NamedTuple):
     column: str
     convert: Converter | None = None
 
-    def values(self, batch: Batch, schema: str) -> Sequence[Any]:
+    def read(self, batch: Batch, schema: str) -> Sequence[Any]:
         """Return the field's value in each row."""
         values, convert = batch.columns[self.column], self.convert
         return values if convert is None else [convert(value, schema) for value in values]
@@ -33,5 +33,5 @@ class Serializer:
         if not batch.size:
             return []
         keys = tuple(self.fields)
-        columns = (field.values(batch, schema) for field in self.fields.values())
+        columns = (field.read(batch, schema) for field in self.fields.values())
         return [dict(zip(keys, row, strict=True)) for row in zip(*columns, strict=True)]

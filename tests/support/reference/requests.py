@@ -19,7 +19,9 @@ from support.edge_case_data import (
 )
 
 FLOWS = ROWS["authentik_flows_flow"]
-MOUNTS = ("/flows/instances/", "/api/v3/flows/instances/")
+DOCUMENTED = "/flows/instances/"
+CURRENT = "/api/v3/flows/instances/"
+MOUNTS = (DOCUMENTED, CURRENT)
 WHITE_SPACE = (" ", "  ", "\t", "\n", "\r\n", "\x0b", "\x1c", "\x85", "\u00a0", "\u2003", "\u3000")
 HOSTILE = (
     "%00",
