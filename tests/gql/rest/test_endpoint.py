@@ -7,7 +7,7 @@ import pytest
 
 from support.app_client import JSON, AppClient, bearer
 from support.edge_case_data import KEYS
-from support.reference.requests import CURRENT, DOCUMENTED, MOUNTS, random_requests
+from support.reference.requests import CURRENT, DOCUMENTED, MOUNTS, draw_requests
 from support.reference.responses import (
     FORBIDDEN,
     INVALID_PAGE,
@@ -31,8 +31,8 @@ FULL = hypothesis.settings.get_current_profile_name() == "full"
 def test_responses_equal_those_of_the_reference(
     on_authentik: AppClient, reference: Reference, seed: int
 ) -> None:
-    """1,500 random requests get the status and JSON of Django REST framework, with its key order."""
-    for request in random_requests(seed, count=1500):
+    """1,500 random requests get Django REST framework's status, JSON and order of keys."""
+    for request in draw_requests(seed, count=1500):
         expected = reference.ask(request.method, request.target, request.headers)
         actual = on_authentik.ask(request.method, request.target, request.headers)
         assert (request, expected.status) == (request, actual.status)
@@ -112,7 +112,7 @@ def test_export(client: AppClient, mount: str, accept: str) -> None:
     ],
 )
 def test_accept(client: AppClient, accept: str, status: int) -> None:
-    """Without JSON in Accept, 406 comes before authentication, and 404 for an unknown format first."""
+    """An Accept header without JSON returns 406 before 403, but after 404 for an unknown format."""
     response = client.ask("GET", DOCUMENTED, bearer(SUPERUSER) | {"accept": accept})
     assert response.status == status
     if status == 406:

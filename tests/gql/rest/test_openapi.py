@@ -1,4 +1,4 @@
-"""Tests of the OpenAPI documents: media types, and equality with the responses and with authentik."""
+"""Tests of the OpenAPI documents: media types, and equality with responses and authentik."""
 
 import json
 import re
