@@ -17,7 +17,7 @@ from support.paths import SCHEMA as SCHEMA_FILE
 
 SCHEMA = build_schema(SCHEMA_FILE.read_text())
 SUPERUSER = f"Bearer {KEYS['superuser']}".encode()
-GOOD_BODY = b'{"query": "{ flows(pageSize: 1) { results { slug } } }"}'
+VALID_BODY = b'{"query": "{ flows(pageSize: 1) { results { slug } } }"}'
 MAX_SIZE = 3
 
 Header = tuple[bytes, bytes]
@@ -27,7 +27,7 @@ Header = tuple[bytes, bytes]
 class RawRequest:
     """An HTTP request by its parts, which may be invalid."""
 
-    body: bytes = GOOD_BODY
+    body: bytes = VALID_BODY
     authorization: bytes = SUPERUSER
     method: bytes = b"POST"
     target: bytes = b"/graphql"
@@ -149,8 +149,8 @@ UNUSUAL_BODIES = st.sampled_from(
         *(b"", b"1", b"null", b"[]", b"{}", b'""', b"NaN", b"{", b"\0", b"\xff", b"\xef\xbb\xbf{}"),
         *(b"[" * 50_000, b'{"a":' * 20_000, b"[" * 5_000 + b"]" * 5_000, b" " * 99_000),
         *(b'{"query": ' + number + b"}" for number in (b"1e999999", b"-0", b"9" * 5_000)),
-        *(GOOD_BODY.decode().encode(name) for name in ("utf-16", "utf-32-le")),
-        *(GOOD_BODY * 2, b"[" + GOOD_BODY + b"]", GOOD_BODY[:-1] + b', "query": 1}'),
+        *(VALID_BODY.decode().encode(name) for name in ("utf-16", "utf-32-le")),
+        *(VALID_BODY * 2, b"[" + VALID_BODY + b"]", VALID_BODY[:-1] + b', "query": 1}'),
         b'{"query": "' + b"{a" * 20_000 + b'"}',
         b'{"query": "' + b"#" * 200_000 + b'"}',
         b'{"query": "{ flow(slug: \\"\\u0000\\") { slug } }"}',

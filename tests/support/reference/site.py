@@ -42,7 +42,7 @@ class Reference:
         # Django's connections belong to a thread, which must not run an event loop.
         self._thread = ThreadPoolExecutor(1)
 
-    def ask(self, method: str, target: str, headers: Mapping[str, str]) -> Response:
+    def request(self, method: str, target: str, headers: Mapping[str, str]) -> Response:
         """Send a request with a raw, percent-encoded target and headers in Latin-1.
 
         Raises the exception that a server would return as 500.
