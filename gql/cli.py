@@ -82,7 +82,7 @@ SchemaOption = Annotated[str | None, _build_option(SETTINGS["schema_name"])]
 @app.command
 @_add_option_per_setting
 def serve(**options: Any) -> None:
-    """Serve GraphQL and REST from a database, which is only read."""
+    """Serve GraphQL and REST from a database, without writing to it."""
     from gql import server
 
     settings = read_settings(**options)

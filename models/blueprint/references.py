@@ -37,7 +37,7 @@ MODELS: Mapping[type[Table], str] = {
     User: "authentik_core.user",
 }
 # An import does not create groups and users.
-VIEWERS: Mapping[type[Table], str] = {Group: "group", User: "user"}
+NOT_IMPORTED: Mapping[type[Table], str] = {Group: "group", User: "user"}
 # Primary keys that are not UUIDs.
 PK_CHECKS: Mapping[type[Table], values.Check] = {User: values.check_integer}
 PKS = {kind.table: kind.pk for kind in (FLOW, STAGE, POLICY, STAGE_BINDING, GROUP, USER, PARENT)}
@@ -138,8 +138,8 @@ class References:
         return column == self.resolve(entry, value, definition.target)
 
     def _build_missing_error(self, entry: Entry, value: Any, target: type[Table]) -> Exception:
-        if target in VIEWERS:
-            return OmittedEntryError(f"its {VIEWERS[target]} is not in this database")
+        if target in NOT_IMPORTED:
+            return OmittedEntryError(f"its {NOT_IMPORTED[target]} is not in this database")
         model = self._find_unsupported_model(entry, value)
         if model is not None and target is PolicyBindingModel:
             return OmittedEntryError(f"its target is of {model}, which FlowQL does not store")

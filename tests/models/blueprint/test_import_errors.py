@@ -185,7 +185,7 @@ ENTRIES: dict[str, tuple[str, str]] = {
         BINDING + "target: !Find [authentik_flows.stage, [name, base-stage]], order: 1}",
         "'target' refers to a Stage; expected a Flow",
     ),
-    "a foreign kind found": (
+    "an unsupported kind found": (
         BINDING + "target: !Find [authentik_core.application, [slug, x]], order: 1}",
         "'target' refers to authentik_core.application, which FlowQL does not store",
     ),
@@ -193,7 +193,7 @@ ENTRIES: dict[str, tuple[str, str]] = {
         BINDING + "target: !Find [authentik_flows.flow, [slug__iexact, base]], order: 1}",
         "'target' uses !Find with the field 'slug__iexact', which is not supported",
     ),
-    "a find by a foreign field": (
+    "a find by an unsupported field": (
         BINDING + "target: !Find [authentik_flows.flow, [cache, 1]], order: 1}",
         "'target' uses !Find with the field 'cache', which is not supported",
     ),
@@ -282,8 +282,8 @@ def failing_import(
         store = copy_store(template, tmp_path_factory.mktemp("db"))
     else:
         server: PostgresServer = request.getfixturevalue("postgres")
-        store = Store(server.create_database("refused", "import_template"))
-    folder = tmp_path_factory.mktemp("refused")
+        store = Store(server.create_database("failing_import", "import_template"))
+    folder = tmp_path_factory.mktemp("failing_import")
     store.load(write_blueprint(folder / "base.yaml", BASE))
     write_blueprint(folder / "first.yaml", f"{STAGE}identifiers: {{name: first}}\n")
     write_blueprint(folder / "third.yaml", f"{STAGE}identifiers: {{name: third}}\n")
