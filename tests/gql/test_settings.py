@@ -108,8 +108,8 @@ def test_options_override_the_environment_which_overrides_the_env_file(
     """All three can set the database."""
     (tmp_path / ".env").write_text("FLOWQL_DATABASE_URL=sqlite:///file.db\n")
     monkeypatch.chdir(tmp_path)
-    assert "at file.db:" in run_failing_in_process("token", "list")
+    assert "database file.db not found" in run_failing_in_process("token", "list")
     monkeypatch.setenv("FLOWQL_DATABASE_URL", "sqlite:///environment.db")
-    assert "at environment.db:" in run_failing_in_process("token", "list")
+    assert "database environment.db not found" in run_failing_in_process("token", "list")
     option = ["--database", "sqlite:///option.db"]
-    assert "at option.db:" in run_failing_in_process("token", "list", *option)
+    assert "database option.db not found" in run_failing_in_process("token", "list", *option)
