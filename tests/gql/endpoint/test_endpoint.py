@@ -699,7 +699,7 @@ def test_what_is_no_origin_is_refused_by_name(origin: str) -> None:
     """A list that no browser's origin could match is said to be wrong."""
     line = run_failing_in_process("serve", "--cors-origin", f"{ORIGIN},{origin},x://y")
     assert line == (
-        f"FLOWQL_CORS_ORIGINS: invalid origin {origin!r}: expected https://app.example, or *"
+        f"FLOWQL_CORS_ORIGINS: {origin} is no origin, which is as https://app.example, or *"
     )
 
 
@@ -909,7 +909,7 @@ def test_trusting_only_what_is_not_there_is_refused(monkeypatch: pytest.MonkeyPa
     """Nothing could be asked; an empty variable names no folder."""
     monkeypatch.setenv("FLOWQL_TRUSTED_DOCUMENTS", "")
     assert run_failing_in_process("serve", "--trusted-only") == (
-        "FLOWQL_TRUSTED_ONLY: requires FLOWQL_TRUSTED_DOCUMENTS, the folder of the documents"
+        "FLOWQL_TRUSTED_ONLY: it needs FLOWQL_TRUSTED_DOCUMENTS, the folder that has them"
     )
 
 
