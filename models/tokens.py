@@ -148,7 +148,7 @@ def _find_or_create_superuser_group(session: Session) -> str:
 
 def _grant_view(session: Session, user: User, slugs: Sequence[str]) -> None:
     """Create a role for the user that can view the flows with these slugs, or all without slugs."""
-    role = Role(uuid=str(uuid.uuid4()), name=_role_name(user.username))
+    role = Role(uuid=str(uuid.uuid4()), name=_build_role_name(user.username))
     session.add(role)
     session.flush()
     session.add(UserRole(user_id=user.id or 0, role_id=role.uuid))
@@ -167,7 +167,7 @@ def _grant_view(session: Session, user: User, slugs: Sequence[str]) -> None:
         session.add(RoleObjectPermission(object_pk=pk, **grant))
 
 
-def _role_name(username: str) -> str:
+def _build_role_name(username: str) -> str:
     return f"flowql token {username}"
 
 
@@ -224,13 +224,13 @@ def _revoke(connection: Connection, name: str) -> None:
         token = session.scalars(select(Token).where(col(Token.identifier) == name)).first()
         if token is None:
             raise TokenError(f"unknown token {name!r}")
-        roles = select(col(Role.uuid)).where(col(Role.name) == _role_name(name))
+        roles = select(col(Role.uuid)).where(col(Role.name) == _build_role_name(name))
         for statement in (
             delete(RoleModelPermission).where(col(RoleModelPermission.role_id).in_(roles)),
             delete(RoleObjectPermission).where(col(RoleObjectPermission.role_id).in_(roles)),
             delete(UserRole).where(col(UserRole.user_id) == token.user_id),
             delete(UserGroup).where(col(UserGroup.user_id) == token.user_id),
-            delete(Role).where(col(Role.name) == _role_name(name)),
+            delete(Role).where(col(Role.name) == _build_role_name(name)),
             delete(Token).where(col(Token.identifier) == name),
             delete(User).where(col(User.id) == token.user_id),
         ):

@@ -20,7 +20,6 @@ configured: Connection | None = context.config.attributes.get("connection")
 if configured is not None:
     run(configured)
 else:
-    with create_engine(
-        context.get_x_argument(as_dictionary=True)["database"]
-    ).begin() as new_connection:
-        run(new_connection)
+    url = context.get_x_argument(as_dictionary=True)["database"]
+    with create_engine(url).begin() as created:
+        run(created)
