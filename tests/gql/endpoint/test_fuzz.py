@@ -1,4 +1,4 @@
-"""Random requests: the server answers or rejects each of them, and never fails."""
+"""Random requests never fail the server."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -93,8 +93,8 @@ OPERATIONS = st.fixed_dictionaries(
 
 
 @st.composite
-def corrupted_texts(draw: st.DrawFn, texts: list[bytes]) -> bytes:
-    """Draw one of the texts with some bytes removed, repeated or replaced."""
+def corrupt_text(draw: st.DrawFn, texts: list[bytes]) -> bytes:
+    """Draw one of the requests with some bytes removed, repeated or replaced."""
     text = draw(st.sampled_from(texts))
     for _ in range(draw(st.integers(0, 3))):
         start, length = draw(st.integers(0, len(text))), draw(st.integers(0, 9))
@@ -103,13 +103,13 @@ def corrupted_texts(draw: st.DrawFn, texts: list[bytes]) -> bytes:
 
 
 RANDOM_BODIES = (
-    corrupted_texts(BODIES)
+    corrupt_text(BODIES)
     | st.binary(max_size=60)
     | JSON_VALUES.map(lambda value: json.dumps(value).encode())
     | OPERATIONS.map(lambda value: json.dumps(value).encode())
 )
 RANDOM_QUERY_STRINGS = (
-    corrupted_texts([text.encode() for text in QUERY_STRINGS])
+    corrupt_text([text.encode() for text in QUERY_STRINGS])
     | st.binary(max_size=60)
     | OPERATIONS.map(
         lambda parameters: urlencode(

@@ -21,7 +21,7 @@ from support.graphql_http import (
 
 @pytest.mark.parametrize("accept", [PLAIN, GRAPHQL_RESPONSE])
 def test_automatic_persisted_queries(on_sqlite: AppClient, accept: str) -> None:
-    """Apollo's protocol: not found, then registered with its hash, then known, by GET too."""
+    """Apollo's protocol: not found, then registered with its hash, then found, by GET too."""
     text = f"{{ a: __typename }} # with {accept}"
     unknown = post(on_sqlite, persisted(text), accept)
     assert (unknown.status, unknown.json) == (
@@ -71,6 +71,6 @@ def test_persisted_documents_are_bounded(sqlite_url: str) -> None:
     with AppClient(sqlite_url) as client:
         for text in texts:
             assert post(client, persisted(text, text)).status == 200
-        known = [text for text in texts if "data" in post(client, persisted(text)).json]
-    assert texts[-1] in known
-    assert sum(map(len, known)) <= 1_000_000
+        cached = [text for text in texts if "data" in post(client, persisted(text)).json]
+    assert texts[-1] in cached
+    assert sum(map(len, cached)) <= 1_000_000

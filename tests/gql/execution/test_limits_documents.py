@@ -27,7 +27,7 @@ from support.forest import (
 
 
 def test_defaults() -> None:
-    """The defaults are those of the README."""
+    """Limits without arguments are the default limits."""
     assert repr(Limits()) == (
         "Limits(body=100000, tokens=2000, depth=12, aliases=30, directives=50, root_fields=20,"
         " cost=10000, seconds=10, conditions=100)"
@@ -255,7 +255,7 @@ def test_errors_are_bounded() -> None:
 
 
 def test_cached_errors_hold_no_syntax_tree() -> None:
-    """The cache keeps only the text and the error of an invalid document."""
+    """The cache keeps only the source and the error of an invalid document."""
     documents = Documents(GRAPH, Limits(aliases=1))
     text = "{a: find b: find}"
     document = documents.get(text)
