@@ -41,7 +41,7 @@ TOO_MANY_TOKENS = re.compile(r"Syntax Error: Document contains more than \d+ (to
 
 
 class UnknownOperationError(Exception):
-    """A document has no operation of the name, or several and no name is given."""
+    """The document has no operation of this name, or several and the request names none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,10 +203,15 @@ def _name(node: OperationDefinitionNode) -> str | None:
 
 
 def _index_of_operation(names: Sequence[str | None], name: str | None) -> int:
-    found = [index for index, known in enumerate(names) if name in (None, known)]
-    if not found or (name is None and len(found) > 1):
-        raise UnknownOperationError
-    return found[0]
+    indexes = [index for index, known in enumerate(names) if name in (None, known)]
+    if not indexes:
+        missing = f"Unknown operation {name!r}." if name else "The document has no operation."
+        raise UnknownOperationError(missing)
+    if name is None and len(indexes) > 1:
+        raise UnknownOperationError(
+            "Must provide operationName: the document has several operations."
+        )
+    return indexes[0]
 
 
 def _limit_error(error: GraphQLError, most: int) -> GraphQLError:
