@@ -1,4 +1,4 @@
-"""The expected responses of the GraphQL endpoint, from graphql-core by Strawberry's public execute."""
+"""graphql-core as the judge: what it answers to a request, through Strawberry's public execute."""
 
 from collections.abc import Mapping
 from contextlib import ExitStack, suppress
@@ -26,17 +26,14 @@ FORBIDDEN = "You do not have permission to perform this action."
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """An expected response."""
+    """What must be answered."""
 
     status: int
     body: bytes
 
 
 class Oracle:
-    """A separate schema and database, from which the expected responses come.
-
-    The database is open from `with` to its end.
-    """
+    """A database of its own, opened from `with` to its end, and a schema of its own."""
 
     def __init__(self, database_url: str) -> None:
         self._url = database_url
@@ -58,60 +55,60 @@ class Oracle:
 
     @property
     def schema(self) -> GraphQLSchema:
-        """The graphql-core schema."""
+        """The schema as graphql-core has it."""
         return core_schema(self._schema)
 
     def verdict(self, body: bytes, key: str) -> Expected:
-        """Return the expected response to a POST of this body with a valid token."""
-        return self._portal.call(self._expect, body, key)
+        """What must be answered to a POST of this body by the bearer of a valid key."""
+        return self._portal.call(self._verdict, body, key)
 
-    async def _expect(self, body: bytes, key: str) -> Expected:
+    async def _verdict(self, body: bytes, key: str) -> Expected:
         viewer = await self._viewer(key)
         if viewer.is_forbidden:
-            return _error(403, message=FORBIDDEN, extensions={"code": "FORBIDDEN"})
+            return _verdict(403, message=FORBIDDEN, extensions={"code": "FORBIDDEN"})
         try:
-            parameters = orjson.loads(body)
+            asked = orjson.loads(body)
         except orjson.JSONDecodeError:
-            return _error(400, message="The body is not JSON.", extensions=BAD_INPUT)
-        if not parameters["query"]:
+            return _verdict(400, message="The body is not JSON.", extensions=BAD_INPUT)
+        if not asked["query"]:
             missing = "There is no query, which is a text."
-            return _error(400, message=missing, extensions=BAD_INPUT)
-        return await self._execute(parameters, viewer)
+            return _verdict(400, message=missing, extensions=BAD_INPUT)
+        return await self._executed(asked, viewer)
 
-    async def _execute(self, parameters: Mapping[str, Any], viewer: Viewer) -> Expected:
-        name = parameters["operationName"] or None
-        error = self._limit_error(parameters["query"], parameters["variables"], name)
-        if error:
-            return _error(200, **error.formatted)
+    async def _executed(self, asked: Mapping[str, Any], viewer: Viewer) -> Expected:
+        name = asked["operationName"] or None
+        refused = self._refused(asked["query"], asked["variables"], name)
+        if refused:
+            return _verdict(200, **refused.formatted)
         try:
-            _check_choice(parameters["query"], name)
+            _check_choice(asked["query"], name)
             result = await self._schema.execute(
-                parameters["query"],
-                variable_values=parameters["variables"],
+                asked["query"],
+                variable_values=asked["variables"],
                 context_value=Context(self._database, viewer),
                 operation_name=name,
             )
         except (CannotGetOperationTypeError, InvalidOperationTypeError):
             named = f"named {name!r} " if name else ""
             missing = f"The document has no operation {named}to execute, or several."
-            return _error(200, message=missing, extensions=BAD_INPUT)
-        return Expected(200, orjson.dumps(_response_map(result)))
+            return _verdict(200, message=missing, extensions=BAD_INPUT)
+        return Expected(200, orjson.dumps(_told(result)))
 
-    def _limit_error(
+    def _refused(
         self, query: str, variables: Mapping[str, Any], name: str | None
     ) -> GraphQLError | None:
-        """Return the error for an exceeded limit of FlowQL; graphql-core has none of them."""
+        """What FlowQL's own limits refuse, of which graphql-core knows nothing."""
         document = self._documents.get(query)
         if isinstance(document, InvalidDocument):
-            exceeds_limit = not document.is_within_limits and document.errors[0].extensions
-            return document.errors[0] if exceeds_limit else None
+            is_refused = not document.is_within_limits and document.errors[0].extensions
+            return document.errors[0] if is_refused else None
         with suppress(UnknownOperationError):
             operation = document.operation(name)
             values = operation.variables.coerce(variables)
-            size_error = (
+            later = (
                 None if isinstance(values, list) else operation.limits.check_sizes(values.coerced)
             )
-            return operation.limits.check_input(variables) or size_error
+            return operation.limits.check_input(variables) or later
         return None
 
     async def _viewer(self, key: str) -> Viewer:
@@ -121,33 +118,30 @@ class Oracle:
         return self._viewers[key]
 
 
-def core_schema(strawberry_schema: schema.Schema) -> GraphQLSchema:
-    """Return the graphql-core schema of a Strawberry schema."""
-    return getattr(strawberry_schema, "_schema")  # noqa: B009 - Strawberry has no public name for it
+def core_schema(built: schema.Schema) -> GraphQLSchema:
+    """A Strawberry schema as graphql-core has it."""
+    return getattr(built, "_schema")  # noqa: B009 - Strawberry has no public name for it
 
 
 def _check_choice(query: str, name: str | None) -> None:
-    """Raise CannotGetOperationTypeError if there are several operations and no name.
-
-    Strawberry would execute the first.
-    """
+    """Refuse to choose among several operations, of which Strawberry would take the first."""
     with suppress(GraphQLError):
         kinds = [definition.kind for definition in parse(query).definitions]
         if name is None and kinds.count("operation_definition") > 1:
             raise CannotGetOperationTypeError(None)
 
 
-def _response_map(result: ExecutionResult) -> Mapping[str, Any]:
+def _told(result: ExecutionResult) -> Mapping[str, Any]:
     if not result.errors:
         return {"data": result.data}
-    errors = [_with_code(error.formatted) for error in sorted(result.errors, key=_path)]
-    # An error before the execution has no path.
-    is_executed = result.data is not None or any(error.path for error in result.errors)
-    return {"data": result.data, "errors": errors} if is_executed else {"errors": errors}
+    errors = [_coded(error.formatted) for error in sorted(result.errors, key=_path)]
+    # What fails before it is executed fails at no path.
+    executed = result.data is not None or any(error.path for error in result.errors)
+    return {"data": result.data, "errors": errors} if executed else {"errors": errors}
 
 
-def _with_code(error: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Add the code that graphql-core's errors lack."""
+def _coded(error: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The error with a code, which graphql-core's own have not."""
     return {**error, "extensions": {**BAD_INPUT, **error.get("extensions", {})}}
 
 
@@ -155,5 +149,5 @@ def _path(error: GraphQLError) -> list[Any]:
     return list(error.path or [])
 
 
-def _error(status: int, **error: object) -> Expected:
+def _verdict(status: int, **error: object) -> Expected:
     return Expected(status, orjson.dumps({"errors": [error]}))
