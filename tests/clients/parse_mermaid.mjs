@@ -23,7 +23,11 @@ for (const flowchart of JSON.parse(readFileSync(process.argv[2], "utf-8"))) {
   const { db } = await mermaid.mermaidAPI.getDiagramFromText(flowchart);
   const labels = [...db.getVertices()].map(([id, { text: label }]) => [id, label.split("<br>").map(decode)]);
   const edges = db.getEdges().map(({ start, end, text: label }) => [start, end, label]);
-  const extras = [...db.getClasses().keys(), ...db.getSubGraphs(), ...[...db.getVertices().values()].flatMap((vertex) => [...vertex.styles, ...vertex.classes, ...(vertex.link ? [vertex.link] : [])])];
+  const extras = [
+    ...db.getClasses().keys(),
+    ...db.getSubGraphs(),
+    ...[...db.getVertices().values()].flatMap(({ styles, classes, link }) => [...styles, ...classes, ...(link ? [link] : [])]),
+  ];
   charts.push({ labels, edges, extras });
 }
 process.stdout.write(JSON.stringify(charts));

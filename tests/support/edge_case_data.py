@@ -575,12 +575,12 @@ def _group_parents() -> list[Row]:
     ]
 
 
-def _numbered(rows: Iterable[Row]) -> list[Row]:
+def _with_ids(rows: Iterable[Row]) -> list[Row]:
     return [{"id": number} | row for number, row in enumerate(rows, start=1)]
 
 
 def _user_groups() -> list[Row]:
-    return _numbered(
+    return _with_ids(
         {"user_id": _number(USERS, user), "group_id": identifier("group", group)}
         for user, (_, groups, _) in USERS.items()
         for group in groups
@@ -588,7 +588,7 @@ def _user_groups() -> list[Row]:
 
 
 def _user_roles() -> list[Row]:
-    return _numbered(
+    return _with_ids(
         {"user_id": _number(USERS, user), "role_id": identifier("role", role)}
         for user, (_, _, roles) in USERS.items()
         for role in roles
@@ -596,7 +596,7 @@ def _user_roles() -> list[Row]:
 
 
 def _group_roles() -> list[Row]:
-    return _numbered(
+    return _with_ids(
         {"group_id": identifier("group", group), "role_id": identifier("role", role)}
         for group, role in GROUP_ROLES
     )
@@ -626,7 +626,7 @@ def _model_permissions() -> list[Row]:
     wrong = set(PERMISSION_TYPES) - {MODEL_PERMISSION}
     granted = [("flow reader", MODEL_PERMISSION)]
     granted += [("wrong permission", permission) for permission in sorted(wrong)]
-    return _numbered(
+    return _with_ids(
         {
             "content_type_id": PERMISSION_TYPES[permission],
             "permission_id": permission,
@@ -648,7 +648,7 @@ def _object_permissions() -> list[Row]:
     granted += [("wrong permission", FOREIGN_PERMISSION, flow_uuid(n)) for n in range(15, 20)]
     # A permission to change a flow does not include the permission to view it.
     granted += [("few flows", CHANGE_PERMISSION, flow_uuid(n)) for n in range(30, 35)]
-    return _numbered(
+    return _with_ids(
         {
             "object_pk": flow,
             "content_type_id": PERMISSION_TYPES[permission],
