@@ -1,4 +1,4 @@
-# FlowQL: one command for each thing a person, or CI, does here. `make help` lists them.
+# Commands for developers and CI; `make help` lists them.
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 ARGS ?=
@@ -13,8 +13,8 @@ DEVELOPMENT := $(VENV)/.development-installed
 GRAPHIQL := gql/explorer/vendor/sums.txt
 
 CLIENTS := $(addprefix tests/clients/,authentik-2024.2 authentik-2026.8 ariadne-codegen gql schemathesis)
-APART := $(CLIENTS) gql/explorer/node
-LOCKS := requirements.lock requirements-dev.lock $(APART:=.lock)
+STANDALONE := $(CLIENTS) gql/explorer/node
+LOCKS := requirements.lock requirements-dev.lock $(STANDALONE:=.lock)
 SCRATCH := build/drift
 
 .DEFAULT_GOAL := help
@@ -25,21 +25,21 @@ MAKEFLAGS += --no-print-directory
 ##@ Use
 
 .PHONY: help
-help: ## Say what can be made
+help: ## List the commands
 	@awk 'BEGIN { FS = ":.*## " } \
 	  /^##@/ { printf "\n%s\n", substr($$0, 5) } \
 	  /^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 .PHONY: install
-install: $(RUNTIME) ## Set up .venv, with the command at .venv/bin/flowql
-	@$(MAKE) $(GRAPHIQL) || echo "== going on without GraphiQL: its page will say how to get it"
+install: $(RUNTIME) ## Create .venv and install .venv/bin/flowql
+	@$(MAKE) $(GRAPHIQL) || echo "== continuing without GraphiQL; its page shows how to install it"
 
 .PHONY: run
-run: install ## Install, then run `flowql demo` on the sample flows
+run: install ## Install, then run `flowql demo` with the sample flows
 	@$(BIN)/flowql demo $(ARGS)
 
 .PHONY: test
-test: $(DEVELOPMENT) $(GRAPHIQL) chromium ## Install, then run every test with coverage (ARGS="-k search" for some)
+test: $(DEVELOPMENT) $(GRAPHIQL) chromium ## Install, then run every test with coverage (ARGS="-k search" selects some)
 	@echo "== tests"
 	@$(BIN)/coverage erase
 	@$(BIN)/coverage run -m pytest $(ARGS)
@@ -49,98 +49,99 @@ test: $(DEVELOPMENT) $(GRAPHIQL) chromium ## Install, then run every test with c
 ##@ Check
 
 .PHONY: check
-check: lint types layers drift smoke test ## Everything that CI asks for
+check: lint types layers drift smoke test ## Run every check of CI
 
 .PHONY: check-all
-check-all: check fuzz npm ## check, and what takes longer
+check-all: check fuzz npm ## Run every check, and the slow tests
 
 .PHONY: lint
-lint: $(DEVELOPMENT) ## Style of the code, by ruff
+lint: $(DEVELOPMENT) ## Check the code style with ruff
 	@echo "== lint"
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
 
 .PHONY: types
-types: $(DEVELOPMENT) ## Types, by pyright in its strict mode
+types: $(DEVELOPMENT) ## Check the types with pyright in strict mode
 	@echo "== types"
 	@$(BIN)/basedpyright
 
 .PHONY: layers
-layers: $(DEVELOPMENT) ## Which package may import which
+layers: $(DEVELOPMENT) ## Check the imports between packages
 	@echo "== layers"
 	@$(BIN)/lint-imports
 
 .PHONY: drift
-drift: $(DEVELOPMENT) ## Generated files are what they are generated from
+drift: $(DEVELOPMENT) ## Check that generated files are up to date
 	@echo "== drift: schema.graphql"
 	@$(BIN)/flowql schema --check
 	@echo "== drift: locks"
 	@rm -rf $(SCRATCH) && mkdir -p $(SCRATCH)
-	@tar cf - pyproject.toml $(APART:=.in) $(LOCKS) | tar xf - -C $(SCRATCH)
+	@tar cf - pyproject.toml $(STANDALONE:=.in) $(LOCKS) | tar xf - -C $(SCRATCH)
 	@$(MAKE) -C $(SCRATCH) -f $(CURDIR)/Makefile UV=$(CURDIR)/$(UV) compile
 	@for lock in $(LOCKS); do \
-	  diff -u $$lock $(SCRATCH)/$$lock || { echo "$$lock is behind its source: make lock"; exit 1; }; \
+	  diff -u $$lock $(SCRATCH)/$$lock || { echo "$$lock is out of date; run: make lock"; exit 1; }; \
 	done
 
 .PHONY: smoke
-smoke: $(DEVELOPMENT) $(GRAPHIQL) ## The wheel, in an empty environment, from /
+smoke: $(DEVELOPMENT) $(GRAPHIQL) ## Build the wheel, and use it in an empty environment
 	@echo "== wheel smoke test"
 	@$(BIN)/python tests/packaging/wheel_smoke.py
 
 .PHONY: fuzz
-fuzz: $(DEVELOPMENT) $(GRAPHIQL) chromium ## Every test again, with the full number of fuzz examples
+fuzz: $(DEVELOPMENT) $(GRAPHIQL) chromium ## Run every test with the full number of fuzzing examples
 	@echo "== fuzz"
 	@$(BIN)/pytest --hypothesis-profile=full $(ARGS)
 
 .PHONY: npm
-npm: $(DEVELOPMENT) $(GRAPHIQL) ## The tests that take packages from npm
+npm: $(DEVELOPMENT) $(GRAPHIQL) ## Run the tests that install packages from npm
 	@echo "== npm"
 	@$(BIN)/pytest -m npm $(ARGS)
 
 .PHONY: bench
-bench: $(DEVELOPMENT) ## Race FlowQL against its peers (needs wrk, npm and two quiet cores; ARGS="--rounds 1")
+bench: $(DEVELOPMENT) ## Benchmark FlowQL against other servers (requires wrk, npm packages and two idle cores; ARGS="--rounds 1")
 	@$(BIN)/python tests/benchmarks/run.py $(ARGS)
 
 ##@ Change
 
 .PHONY: format
-format: $(DEVELOPMENT) ## Let ruff lay out the code
+format: $(DEVELOPMENT) ## Format the code with ruff
 	@$(BIN)/ruff check --fix
 	@$(BIN)/ruff format
 
 .PHONY: lock
-lock: $(DEVELOPMENT) compile ## Bring the locks up to pyproject.toml
+lock: $(DEVELOPMENT) compile ## Update the locks from pyproject.toml
 
 .PHONY: upgrade
-upgrade: COMPILING := --upgrade
-upgrade: lock ## Bring the locks up to the newest releases
+upgrade: COMPILE_OPTIONS := --upgrade
+upgrade: lock ## Upgrade the locks to the newest releases
 
 .PHONY: released
-released: ## Keep schema.graphql as the released one, which later ones may not break
+released: ## Save schema.graphql as the released schema, with which later ones stay compatible
 	@cp schema.graphql tests/released/schema.graphql
 
 .PHONY: screenshot
-screenshot: ## Let README's picture of GraphiQL be the one that the tests have taken
+screenshot: ## Replace README's screenshot of GraphiQL by the tests' latest one
 	@cp build/screenshots/graphiql-result.png tests/gql/explorer/graphiql.png
 
 .PHONY: clean
-clean: ## Remove what was made, the environments too
+clean: ## Remove environments, builds and caches
 	@rm -rf $(VENV) .venv-clients build dist .coverage .coverage.* htmlcov \
 	  gql/explorer/vendor gql/explorer/vendor.new .hypothesis .pytest_cache .ruff_cache .import_linter_cache
 
-# Pins that are locked stay as they are, unless pyproject.toml no longer allows them.
-COMPILE = $(UV) pip compile --quiet --universal --generate-hashes --custom-compile-command "make lock" $(COMPILING)
+# uv keeps the pins of the existing locks if pyproject.toml still allows them.
+COMPILE = $(UV) pip compile --quiet --universal --generate-hashes --custom-compile-command "make lock" $(COMPILE_OPTIONS)
 
 .PHONY: compile
-compile: # a client may be PyPI's gql, which pyproject.toml keeps out of our own environment: --no-config
+# pyproject.toml excludes PyPI's gql, which one client's environment needs, hence --no-config.
+compile:
 	@$(COMPILE) pyproject.toml --group build --output-file requirements.lock
 	@$(COMPILE) pyproject.toml --group dev --constraints requirements.lock --output-file requirements-dev.lock
-	@for client in $(APART); do \
-	  $(COMPILE) --no-config --python-version 3.11 $$client.in --output-file $$client.lock || exit 1; \
+	@for name in $(STANDALONE); do \
+	  $(COMPILE) --no-config --python-version 3.11 $$name.in --output-file $$name.lock || exit 1; \
 	done
 
 $(BIN)/python:
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "FlowQL needs Python 3.11 or newer: make PYTHON=python3.11 ...")'
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "FlowQL requires Python 3.11 or newer; run: make PYTHON=python3.11 ...")'
 	@echo "== $(VENV)"
 	@$(PYTHON) -m venv --clear $(VENV)
 
@@ -155,16 +156,17 @@ $(DEVELOPMENT): requirements-dev.lock $(RUNTIME)
 	@$(PIP) install --quiet --require-hashes --no-deps --requirement requirements-dev.lock
 	@touch $@
 
-# Older than packages.py does not mean that its files are: the command knows by their sums.
+# The command checks checksums, and downloads only missing or changed files.
 $(GRAPHIQL): gql/explorer/packages.py | $(RUNTIME)
 	@echo "== GraphiQL"
 	@$(BIN)/flowql explorer install
 	@touch $@
 
+# The browser of the tests.
 .PHONY: chromium
-chromium: # which shows our pages to the tests
+chromium:
 	@for name in chromium chromium-browser google-chrome; do command -v $$name >/dev/null && exit; done; \
 	  [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null \
-	  || { echo "The tests need Chromium. On Debian, as root: apt-get install chromium"; exit 1; }; \
+	  || { echo "The tests require Chromium. On Debian, run as root: apt-get install chromium"; exit 1; }; \
 	  echo "== installing Chromium"; apt-get update --quiet=2 \
 	  && apt-get install --quiet=2 --yes --no-install-recommends chromium

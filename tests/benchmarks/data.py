@@ -1,4 +1,4 @@
-"""1,000 flows with all that belongs to them, the same on every run."""
+"""1,000 flows with their bindings, stages, policies and cached plans, the same in every run."""
 
 import random
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -23,7 +23,7 @@ POLICY_COUNT = 100
 PLAN_COUNT = 3000
 PLANNED_FLOW_COUNT = 400
 OTHER_KEY_COUNT = 5000
-GROUP_BINDINGS_IN_A_HUNDRED = 8
+GROUP_BINDING_PERCENT = 8
 
 KEY = "key-of-the-benchmark"
 PAST = datetime(2021, 2, 3, 4, 5, 6, 789000, tzinfo=UTC)
@@ -42,7 +42,7 @@ SUBJECTS = (
     "account",
     "source",
 )
-MANNERS = ("default", "guest", "staff", "partner", "legacy", "mobile", "kiosk", "übliche")
+ADJECTIVES = ("default", "guest", "staff", "partner", "legacy", "mobile", "kiosk", "übliche")
 RESPONSE_ACTIONS = ("retry", "restart", "retry", "restart_with_context")
 BACKGROUNDS = (
     "",
@@ -53,7 +53,7 @@ BACKGROUNDS = (
 
 
 def fill_postgresql(url: str) -> str:
-    """Create authentik's tables, and fill and analyse them; gives the URL."""
+    """Create, fill and analyze authentik's tables, and return the URL."""
     create_authentik(url)
     with psycopg.connect(url) as connection, connection.cursor() as cursor:
         for table, rows in all_rows().items():
@@ -64,30 +64,30 @@ def fill_postgresql(url: str) -> str:
 
 
 def fill_sqlite(url: str) -> str:
-    """Create FlowQL's own tables with the same rows; gives the URL."""
+    """Create FlowQL's own tables with the same rows, and return the URL."""
     return fill_ours(url, all_rows())
 
 
 @cache
 def all_rows() -> Rows:
-    """All rows of all tables, parents first."""
-    chance = random.Random("benchmark")
-    flows = [_flow(number, chance) for number in range(FLOW_COUNT)]
+    """Return the rows of all tables, referenced tables first."""
+    rng = random.Random("benchmark")
+    flows = [_flow(number, rng) for number in range(FLOW_COUNT)]
     stages: list[Row] = [
-        {"stage_uuid": _uuid(chance), "name": f"stage-{number}"} for number in range(STAGE_COUNT)
+        {"stage_uuid": _uuid(rng), "name": f"stage-{number}"} for number in range(STAGE_COUNT)
     ]
-    policies = [_policy(number, chance) for number in range(POLICY_COUNT)]
-    stage_bindings = list(_stage_bindings(flows, stages, chance))
+    policies = [_policy(number, rng) for number in range(POLICY_COUNT)]
+    stage_bindings = list(_stage_bindings(flows, stages, rng))
     targets = [row["policybindingmodel_ptr_id"] for row in (*flows, *stage_bindings)]
     return {
-        "authentik_policies_policybindingmodel": [_target(target, chance) for target in targets],
+        "authentik_policies_policybindingmodel": [_target(target, rng) for target in targets],
         "authentik_flows_flow": flows,
         "authentik_flows_stage": stages,
         "authentik_flows_flowstagebinding": stage_bindings,
         "authentik_policies_policy": policies,
         **_access(),
-        "authentik_policies_policybinding": list(_policy_bindings(targets, policies, chance)),
-        "django_postgres_cache_cacheentry": list(_cache_entries(flows, chance)),
+        "authentik_policies_policybinding": list(_policy_bindings(targets, policies, rng)),
+        "django_postgres_cache_cacheentry": list(_cache_entries(flows, rng)),
     }
 
 
@@ -99,100 +99,100 @@ def _copy(cursor: psycopg.Cursor[Any], table: str, rows: Sequence[Row]) -> None:
             copy.write_row([Jsonb(v) if isinstance(v, dict) else v for v in row.values()])
 
 
-def _uuid(chance: random.Random) -> str:
-    return str(UUID(int=chance.getrandbits(128), version=4))
+def _uuid(rng: random.Random) -> str:
+    return str(UUID(int=rng.getrandbits(128), version=4))
 
 
-def _target(target: str, chance: random.Random) -> Row:
-    return {"pbm_uuid": target, "policy_engine_mode": chance.choice(("any", "any", "all"))}
+def _target(target: str, rng: random.Random) -> Row:
+    return {"pbm_uuid": target, "policy_engine_mode": rng.choice(("any", "any", "all"))}
 
 
-def _flow(number: int, chance: random.Random) -> Row:
-    manner, subject = chance.choice(MANNERS), chance.choice(SUBJECTS)
+def _flow(number: int, rng: random.Random) -> Row:
+    adjective, subject = rng.choice(ADJECTIVES), rng.choice(SUBJECTS)
     designation = DESIGNATIONS[number % len(DESIGNATIONS)]
     return {
-        "policybindingmodel_ptr_id": _uuid(chance),
-        "flow_uuid": _uuid(chance),
-        "name": f"{manner.capitalize()} {subject} {designation} {number % 50}",
-        "slug": f"{manner.replace('ü', 'u')}-{subject}-{designation}-{number}",
-        "title": f"{chance.choice(('Welcome', 'Sign in', 'One more step'))}: {subject}",
-        "layout": chance.choice(LAYOUTS),
+        "policybindingmodel_ptr_id": _uuid(rng),
+        "flow_uuid": _uuid(rng),
+        "name": f"{adjective.capitalize()} {subject} {designation} {number % 50}",
+        "slug": f"{adjective.replace('ü', 'u')}-{subject}-{designation}-{number}",
+        "title": f"{rng.choice(('Welcome', 'Sign in', 'One more step'))}: {subject}",
+        "layout": rng.choice(LAYOUTS),
         "designation": designation,
-        "background": chance.choice(BACKGROUNDS),
-        "compatibility_mode": chance.random() < 0.2,
-        "denied_action": chance.choice(DENIED_ACTIONS),
-        "authentication": chance.choice(AUTHENTICATIONS),
+        "background": rng.choice(BACKGROUNDS),
+        "compatibility_mode": rng.random() < 0.2,
+        "denied_action": rng.choice(DENIED_ACTIONS),
+        "authentication": rng.choice(AUTHENTICATIONS),
     }
 
 
-def _policy(number: int, chance: random.Random) -> Row:
+def _policy(number: int, rng: random.Random) -> Row:
     return {
         "created": PAST,
         "last_updated": PAST,
-        "policy_uuid": _uuid(chance),
+        "policy_uuid": _uuid(rng),
         "name": f"policy-{number}",
         "execution_logging": number % 2 == 0,
     }
 
 
 def _stage_bindings(
-    flows: Sequence[Row], stages: Sequence[Row], chance: random.Random
+    flows: Sequence[Row], stages: Sequence[Row], rng: random.Random
 ) -> Iterator[Row]:
     for flow in flows:
-        bound = chance.sample(stages, chance.randint(0, 8))
-        for place, stage in enumerate(bound):
+        bound = rng.sample(stages, rng.randint(0, 8))
+        for position, stage in enumerate(bound):
             yield {
-                "policybindingmodel_ptr_id": _uuid(chance),
-                "fsb_uuid": _uuid(chance),
-                "evaluate_on_plan": place % 3 == 0,
-                "re_evaluate_policies": place % 4 != 3,
-                "invalid_response_action": RESPONSE_ACTIONS[place % len(RESPONSE_ACTIONS)],
-                "order": place * 10,
+                "policybindingmodel_ptr_id": _uuid(rng),
+                "fsb_uuid": _uuid(rng),
+                "evaluate_on_plan": position % 3 == 0,
+                "re_evaluate_policies": position % 4 != 3,
+                "invalid_response_action": RESPONSE_ACTIONS[position % len(RESPONSE_ACTIONS)],
+                "order": position * 10,
                 "stage_id": stage["stage_uuid"],
                 "target_id": flow["flow_uuid"],
             }
 
 
 def _policy_bindings(
-    targets: Sequence[str], policies: Sequence[Row], chance: random.Random
+    targets: Sequence[str], policies: Sequence[Row], rng: random.Random
 ) -> Iterator[Row]:
     for target in targets:
-        for place, policy in enumerate(chance.sample(policies, chance.randint(0, 3))):
-            of_group = chance.randrange(100) < GROUP_BINDINGS_IN_A_HUNDRED
+        for position, policy in enumerate(rng.sample(policies, rng.randint(0, 3))):
+            is_group = rng.randrange(100) < GROUP_BINDING_PERCENT
             yield {
-                "policy_binding_uuid": _uuid(chance),
-                "enabled": chance.random() < 0.9,
-                "negate": place == 2,
-                "timeout": (30, 5, 120)[place],
-                "failure_result": place == 1,
-                "order": place,
+                "policy_binding_uuid": _uuid(rng),
+                "enabled": rng.random() < 0.9,
+                "negate": position == 2,
+                "timeout": (30, 5, 120)[position],
+                "failure_result": position == 1,
+                "order": position,
                 "expires": None,
                 "expiring": False,
-                "policy_id": None if of_group else policy["policy_uuid"],
-                "group_id": GROUP if of_group else None,
+                "policy_id": None if is_group else policy["policy_uuid"],
+                "group_id": GROUP if is_group else None,
                 "user_id": None,
                 "target_id": target,
             }
 
 
-def _cache_entries(flows: Sequence[Row], chance: random.Random) -> Iterator[Row]:
-    planned = chance.sample(flows, PLANNED_FLOW_COUNT)
-    keys = [f"{PLANNER}{chance.choice(planned)['flow_uuid']}#{n}" for n in range(PLAN_COUNT)]
-    keys += _other_keys(chance)
-    # As authentik writes them: in no order that an index would like.
-    chance.shuffle(keys)
+def _cache_entries(flows: Sequence[Row], rng: random.Random) -> Iterator[Row]:
+    planned_flows = rng.sample(flows, PLANNED_FLOW_COUNT)
+    keys = [f"{PLANNER}{rng.choice(planned_flows)['flow_uuid']}#{n}" for n in range(PLAN_COUNT)]
+    keys += _other_keys(rng)
+    # authentik writes them in random order, too.
+    rng.shuffle(keys)
     for key in keys:
         yield {"cache_key": key, "value": "gASVAAAA" * 16, "expires": FUTURE}
 
 
-def _other_keys(chance: random.Random) -> Iterable[str]:
+def _other_keys(rng: random.Random) -> Iterable[str]:
     kinds = ("policies", "sessions", "providers/oauth2", "outposts/state", "flows/planned")
     for number in range(OTHER_KEY_COUNT):
-        yield f"public::1:goauthentik.io/{kinds[number % len(kinds)]}/{_uuid(chance)}"
+        yield f"public::1:goauthentik.io/{kinds[number % len(kinds)]}/{_uuid(rng)}"
 
 
 def _access() -> Rows:
-    """One user, whose key may see every flow because of a group."""
+    """Return one user, whose token sees every flow through a group of superusers."""
     return {
         "authentik_core_user": [_user()],
         "authentik_core_group": [

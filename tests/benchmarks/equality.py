@@ -1,86 +1,87 @@
-"""Whether all servers answer every question with the same data: else no figure would mean a thing."""
+"""The check that all servers return the same data, without which figures are not comparable."""
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import orjson
-from servers import OURS, STATIC, Server
-from workload import Question, Workload
+from servers import STATIC, Server
+from workload import HttpRequest, Workload
 
 from support.graph import ENUMS, FIELDS, PAGINATION
 
 EXCERPT = 400
-# The graph's `background` is the URL, which REST's documented dialect calls by the same name.
+# The graph's `background` is a URL, and so is the field of that name in REST's documented dialect.
 REST_NAMES = {**FIELDS, "background": "background"}
 
 
-class DifferentAnswersError(RuntimeError):
-    """Two servers do not say the same; the message shows where."""
+class DifferentDataError(RuntimeError):
+    """Two servers return different data; the message shows the first difference."""
 
 
 def check(workload: Workload, servers: Sequence[Server]) -> str:
-    """Raise DifferentAnswersError unless all servers agree; gives the digest of all answers."""
+    """Compare the data of all servers and return its digest.
+
+    Raises DifferentDataError if two servers differ.
+    """
     first, *others = [server for server in servers if server.kind.name != STATIC]
-    expected = list(answers(first, workload.questions))
+    expected = list(fetch_all(first, workload.requests))
     for server in others:
-        actual = answers(server, workload.questions)
-        for question, mine, theirs in zip(workload.questions, expected, actual, strict=True):
-            if digest(mine) != digest(theirs):
-                who = f"{first.kind.label} and {server.kind.label}"
-                raise DifferentAnswersError(_difference(who, question, mine, theirs))
+        actual = fetch_all(server, workload.requests)
+        for request, one, other in zip(workload.requests, expected, actual, strict=True):
+            if digest(one) != digest(other):
+                labels = f"{first.kind.label} and {server.kind.label}"
+                raise DifferentDataError(_difference(labels, request, one, other))
     return digest(expected)
 
 
-def check_rest(page: Workload, listed: Workload, server: Server) -> None:
-    """Raise DifferentAnswersError unless REST says of each page what GraphQL says of it."""
-    graph, rest = answers(server, page.questions), answers(server, listed.questions)
-    for question, told, found in zip(listed.questions, graph, rest, strict=True):
-        derived = _as_rest(told["data"]["flows"])
-        if digest(derived) != digest(found):
-            raise DifferentAnswersError(_difference("GraphQL and REST", question, derived, found))
+def check_rest(graphql: Workload, rest: Workload, server: Server) -> None:
+    """Compare the pages of GraphQL and REST; raises DifferentDataError if two differ."""
+    pages, expected = fetch_all(server, graphql.requests), fetch_all(server, rest.requests)
+    for request, page, rest_page in zip(rest.requests, pages, expected, strict=True):
+        converted = _to_rest(page["data"]["flows"])
+        if digest(converted) != digest(rest_page):
+            raise DifferentDataError(_difference("GraphQL and REST", request, converted, rest_page))
 
 
-def answers(server: Server, questions: Sequence[Question]) -> Iterator[Any]:
-    """The data that each question is answered with; raises DifferentAnswersError for an error."""
-    with server.connected() as connection:
-        for question in questions:
-            status, body = server.ask(connection, question)
-            told = orjson.loads(body) if status == 200 else None
-            if told is None or "errors" in told or not _has_data(told):
-                raise DifferentAnswersError(
-                    f"{server.kind.label} answers {question} with {status}: {body[:EXCERPT]!r}"
+def fetch_all(server: Server, requests: Sequence[HttpRequest]) -> Iterator[Any]:
+    """Send the requests and yield the parsed responses.
+
+    Raises DifferentDataError if a response has errors or no data.
+    """
+    with server.connect() as connection:
+        for request in requests:
+            status, body = server.send(connection, request)
+            response = orjson.loads(body) if status == 200 else None
+            if response is None or "errors" in response or not _has_data(response):
+                raise DifferentDataError(
+                    f"{server.kind.label} returns {status} for {request}: {body[:EXCERPT]!r}"
                 )
-            yield told
+            yield response
 
 
 def digest(value: Any) -> str:
-    """What is the same for the same data, however its keys are ordered."""
+    """Return a hash that does not depend on the order of keys."""
     return hashlib.sha256(orjson.dumps(value, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
 
-def ours_of(servers: Sequence[Server]) -> Server:
-    """FlowQL among the servers."""
-    return next(server for server in servers if server.kind.name == OURS)
-
-
-def _has_data(told: Mapping[str, Any]) -> bool:
-    if "results" in told:
-        return bool(told["results"])
-    data = told["data"]
+def _has_data(response: Mapping[str, Any]) -> bool:
+    if "results" in response:
+        return bool(response["results"])
+    data = response["data"]
     return bool(data["flows"]["results"] if "flows" in data else data["flow"])
 
 
-def _difference(who: str, question: Question, mine: Any, theirs: Any) -> str:
-    ours, others = orjson.dumps(mine).decode(), orjson.dumps(theirs).decode()
-    pairs = enumerate(zip(ours, others, strict=False))
-    place = next((n for n, (one, other) in pairs if one != other), 0)
-    start = max(0, place - EXCERPT // 4)
-    excerpts = f"{ours[start : start + EXCERPT]}\n{others[start : start + EXCERPT]}"
-    return f"{who} differ on {question}:\n{excerpts}"
+def _difference(labels: str, request: HttpRequest, one: Any, other: Any) -> str:
+    first, second = orjson.dumps(one).decode(), orjson.dumps(other).decode()
+    pairs = enumerate(zip(first, second, strict=False))
+    position = next((n for n, (left, right) in pairs if left != right), 0)
+    start = max(0, position - EXCERPT // 4)
+    excerpts = f"{first[start : start + EXCERPT]}\n{second[start : start + EXCERPT]}"
+    return f"{labels} differ on {request}:\n{excerpts}"
 
 
-def _as_rest(page: Mapping[str, Any]) -> Mapping[str, Any]:
+def _to_rest(page: Mapping[str, Any]) -> Mapping[str, Any]:
     return {
         "pagination": {rest: page["pagination"][name] for name, rest in PAGINATION.items()},
         "results": [

@@ -1,8 +1,10 @@
-"""What was measured, as it is kept in results/."""
+"""The measured figures, and the files in results/ that hold them."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from pydantic import TypeAdapter
 
@@ -11,7 +13,7 @@ RESULTS = Path(__file__).parent / "results"
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One server under one workload in one round; CPU and latency are per request."""
+    """One server under one workload in one round; CPU time and latency are per request."""
 
     round: int
     server: str
@@ -29,13 +31,13 @@ class Figure:
 
     @property
     def rate(self) -> float:
-        """Requests a second."""
+        """Requests per second."""
         return self.requests / self.seconds
 
 
 @dataclass(frozen=True, slots=True)
 class StatementFigure:
-    """PostgreSQL alone under pgbench in one round, with the statement for a workload's pages."""
+    """PostgreSQL under pgbench in one round, with the statement for a workload's pages."""
 
     round: int
     workload: str
@@ -46,7 +48,7 @@ class StatementFigure:
 
 @dataclass(frozen=True, slots=True)
 class ColdDocument:
-    """How long a document took that was new, and how long when it was asked again."""
+    """The time of a new document's first request, and of its later requests."""
 
     cold_ms: float
     warm_ms: float
@@ -54,10 +56,10 @@ class ColdDocument:
 
 @dataclass(frozen=True, slots=True)
 class Growth:
-    """What a worker held after so many distinct documents, the first time when it was warm."""
+    """A worker's memory after a number of distinct documents; the first sample is the warm worker."""
 
     documents: int
-    refused: int
+    rejected: int
     pss_kib: int
     rss_kib: int
 
@@ -82,13 +84,30 @@ ADAPTER: TypeAdapter[Results] = TypeAdapter(Results)
 
 
 def save(results: Results, name: str) -> Path:
-    """Write results/<name>.json; gives its path."""
+    """Write results/NAME.json and return its path."""
     RESULTS.mkdir(exist_ok=True)
     path = RESULTS / f"{name}.json"
-    path.write_bytes(ADAPTER.dump_json(results, indent=1) + b"\n")
+    path.write_text(_dump_lines(ADAPTER.dump_python(results, mode="json")))
     return path
 
 
 def load(name: str) -> Results:
-    """Read results/<name>.json."""
+    """Read results/NAME.json."""
     return ADAPTER.validate_json((RESULTS / f"{name}.json").read_bytes())
+
+
+def _dump_lines(fields: Mapping[str, Any]) -> str:
+    """Serialize an object as JSON with one record, or one entry, on each line."""
+    members = [f"{json.dumps(name)}: {_dump_member(value)}" for name, value in fields.items()]
+    return "{\n" + ",\n".join(members) + "\n}\n"
+
+
+def _dump_member(value: Any) -> str:
+    match value:
+        case {**entries} if entries:
+            lines = [f"{json.dumps(name)}: {json.dumps(entry)}" for name, entry in entries.items()]
+            return "{\n " + ",\n ".join(lines) + "\n}"
+        case [*records] if records:
+            return "[\n " + ",\n ".join(map(json.dumps, records)) + "\n]"
+        case _:
+            return json.dumps(value)

@@ -1,4 +1,4 @@
--- One flow by its slug with all its fields, as page.sql has them.
+-- SELECT a flow by its slug with all fields, with the columns of page.sql.
 SELECT
   flow.flow_uuid::text AS "pk",
   flow.policybindingmodel_ptr_id::text AS "policybindingmodelPtrId",

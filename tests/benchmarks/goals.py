@@ -1,4 +1,4 @@
-"""What the figures must come to: ratios of one round each, and the bound that they have to keep."""
+"""The goals of the benchmark: ratios of figures of the same round, and their bounds."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from figures import Figure, Results
 
 POSTGRESQL, SQLITE, NOTHING = "PostgreSQL", "SQLite", "nothing"
 OURS, STATIC = "flowql", "static"
-KIB_A_MIB = 1024
+KIB_PER_MIB = 1024
 
 Key = tuple[str, str, str]
 Measure = Callable[[Figure], float]
@@ -16,9 +16,9 @@ Measure = Callable[[Figure], float]
 
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """A bound on a ratio or an amount; `values` has one for each round, or just one."""
+    """A bound on a ratio or an amount; `values` has one value per round, or one in all."""
 
-    told: str
+    description: str
     bound: float
     at_least: bool
     values: Sequence[float]
@@ -31,19 +31,25 @@ class Goal:
 
     @property
     def is_met(self) -> bool:
-        """Whether the median keeps the bound."""
+        """True if the median is within the bound."""
         return self.value >= self.bound if self.at_least else self.value <= self.bound
 
 
-def goals(results: Results) -> Iterator[Goal]:
-    """All goals that were measured."""
-    for goal in (*_cpu(results), *_rates(results), *_alone(results), *_amounts(results)):
+def list_goals(results: Results) -> Iterator[Goal]:
+    """Yield the goals that have figures."""
+    goals = (
+        *_cpu_goals(results),
+        *_rate_goals(results),
+        *_statement_goals(results),
+        *_amount_goals(results),
+    )
+    for goal in goals:
         if goal.values:
             yield goal
 
 
-def _cpu(results: Results) -> Iterator[Goal]:
-    """The server's CPU a request, as parts of what peers take."""
+def _cpu_goals(results: Results) -> Iterator[Goal]:
+    """Compare the server's CPU time per request with the peers'."""
     for rows in ("20", "100"):
         ours = (OURS, POSTGRESQL, f"page_{rows}")
         for peer, workload, bound in (
@@ -66,8 +72,8 @@ def _cpu(results: Results) -> Iterator[Goal]:
     )
 
 
-def _rates(results: Results) -> Iterator[Goal]:
-    """Requests a second, as multiples of what peers answer."""
+def _rate_goals(results: Results) -> Iterator[Goal]:
+    """Compare the requests per second with the peers'."""
     page = (OURS, POSTGRESQL, "page_20")
     pairs: Sequence[tuple[str, float, Key, Key]] = (
         ("20 rows, to strawberry's", 12, page, ("strawberry", POSTGRESQL, "page_20")),
@@ -87,23 +93,23 @@ def _rates(results: Results) -> Iterator[Goal]:
             (STATIC, NOTHING, "page_20"),
         ),
     )
-    for told, bound, ours, theirs in pairs:
+    for description, bound, ours, theirs in pairs:
         values = _ratios(results, ours, theirs, _rate_of)
-        yield Goal(f"requests/s, {told}", bound, at_least=True, values=values)
+        yield Goal(f"requests/s, {description}", bound, at_least=True, values=values)
 
 
-def _alone(results: Results) -> Iterator[Goal]:
-    """PostgreSQL's CPU a request, to what it takes for the best statement alone."""
+def _statement_goals(results: Results) -> Iterator[Goal]:
+    """Compare PostgreSQL's CPU time per request with pgbench's."""
     for rows in ("20", "100"):
         workload = f"page_{rows}"
         ours = _by_round(results, (OURS, POSTGRESQL, workload), _postgres_of)
-        alone = {s.round: s.postgres_us for s in results.statements if s.workload == workload}
-        values = [ours[number] / alone[number] for number in ours if number in alone]
-        told = f"PostgreSQL's CPU, {rows} rows, to pgbench's"
-        yield Goal(told, 1.1, at_least=False, values=values)
+        pgbench = {s.round: s.postgres_us for s in results.statements if s.workload == workload}
+        values = [ours[number] / pgbench[number] for number in ours if number in pgbench]
+        description = f"PostgreSQL's CPU, {rows} rows, to pgbench's"
+        yield Goal(description, 1.1, at_least=False, values=values)
 
 
-def _amounts(results: Results) -> Iterator[Goal]:
+def _amount_goals(results: Results) -> Iterator[Goal]:
     values: Sequence[float] = ()
     if results.cold:
         cold = median(document.cold_ms for document in results.cold)
@@ -112,15 +118,15 @@ def _amounts(results: Results) -> Iterator[Goal]:
     values = ()
     if results.growth:
         warm, *_, last = results.growth
-        values = [(last.pss_kib - warm.pss_kib) / KIB_A_MIB]
+        values = [(last.pss_kib - warm.pss_kib) / KIB_PER_MIB]
     count = results.growth[-1].documents if results.growth else 0
-    told = f"memory after {count:,} distinct documents, over warm"
-    yield Goal(told, 20, at_least=False, values=values, unit=" MiB")
+    description = f"memory after {count:,} distinct documents, over warm"
+    yield Goal(description, 20, at_least=False, values=values, unit=" MiB")
 
 
 def _ratios(results: Results, ours: Key, theirs: Key, measure: Measure) -> Sequence[float]:
-    mine, others = _by_round(results, ours, measure), _by_round(results, theirs, measure)
-    return [mine[number] / others[number] for number in mine if number in others]
+    own, others = _by_round(results, ours, measure), _by_round(results, theirs, measure)
+    return [own[number] / others[number] for number in own if number in others]
 
 
 def _by_round(results: Results, key: Key, measure: Measure) -> Mapping[int, float]:

@@ -1,4 +1,4 @@
-"""Load on a server: wrk, with 16 connections that go round the questions of a workload."""
+"""Load on a server by wrk: 16 connections that repeat the requests of a workload."""
 
 import json
 import shutil
@@ -7,23 +7,23 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from machine import MachineError, pinned
-from workload import Question
+from machine import MachineError, pin_command
+from workload import HttpRequest
 
 CONNECTIONS = 16
 
-# wrk asks for a request whenever a connection is free; it has one thread, so one cycle.
+# wrk calls request() when a connection is free; its one thread makes one cycle for all connections.
 SCRIPT = """\
-local questions = {{
-{questions}
+local parameters = {{
+{parameters}
 }}
 local headers = {headers}
 local requests = {{}}
 local next = 0
 
 function init(_)
-  for number, question in ipairs(questions) do
-    requests[number] = wrk.format(question[1], question[2], headers, question[3])
+  for number, parameter in ipairs(parameters) do
+    requests[number] = wrk.format(parameter[1], parameter[2], headers, parameter[3])
   end
 end
 
@@ -44,12 +44,12 @@ end
 
 
 class LoadError(RuntimeError):
-    """Not every request was answered as it should be."""
+    """A request failed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What wrk saw: requests that were answered, in how many seconds, and how soon each."""
+    """The results of wrk: the number of responses, the time in seconds, and the latency."""
 
     requests: int
     seconds: float
@@ -60,41 +60,44 @@ class Load:
 
 
 def require_wrk() -> None:
-    """Raise MachineError where wrk is missing."""
+    """Raise MachineError if wrk is not installed."""
     if shutil.which("wrk") is None:
         raise MachineError("wrk is not installed: apt-get install wrk")
 
 
-def write_script(path: Path, questions: Sequence[Question], headers: Mapping[str, str]) -> Path:
-    """A script for wrk that asks the questions in turn, over and over; gives its path."""
+def write_script(path: Path, requests: Sequence[HttpRequest], headers: Mapping[str, str]) -> Path:
+    """Write a script for wrk that repeats the requests in order, and return its path."""
     path.write_text(
         SCRIPT.format(
-            questions="\n".join(map(_as_lua, questions)),
-            headers="{" + ", ".join(f'["{k}"] = {_quoted(v)}' for k, v in headers.items()) + "}",
+            parameters="\n".join(map(_render_lua, requests)),
+            headers="{" + ", ".join(f'["{k}"] = {_quote(v)}' for k, v in headers.items()) + "}",
         )
     )
     return path
 
 
-def put_on(url: str, script: Path, seconds: int, core: int) -> Load:
-    """Ask the server for that long, from one core; raises LoadError for any failed request."""
+def run_wrk(url: str, script: Path, seconds: int, core: int) -> Load:
+    """Load the server for some seconds from one core; raises LoadError if a request fails."""
     threads = ("--threads", "1", "--connections", str(CONNECTIONS), "--timeout", "20s")
     command = ["wrk", *threads, "--duration", f"{seconds}s", "--script", str(script), url]
-    done = subprocess.run(pinned(core, command), capture_output=True, text=True, check=False)
-    figures = [line for line in done.stdout.splitlines() if line.startswith("FIGURES ")]
+    pinned = pin_command(core, command)
+    process = subprocess.run(pinned, capture_output=True, text=True, check=False)
+    figures = [line for line in process.stdout.splitlines() if line.startswith("FIGURES ")]
     if not figures:
-        raise LoadError(f"wrk failed: {done.stdout}{done.stderr}")
+        raise LoadError(f"wrk failed: {process.stdout}{process.stderr}")
     load = Load(**json.loads(figures[0].removeprefix("FIGURES ")))
     if load.errors:
-        raise LoadError(f"{url}: {load.errors} of {load.requests} requests failed: {done.stdout}")
+        raise LoadError(
+            f"{url}: {load.errors} of {load.requests} requests failed: {process.stdout}"
+        )
     return load
 
 
-def _as_lua(question: Question) -> str:
-    method, target, body = map(_quoted, (question.method, question.target, question.body))
+def _render_lua(request: HttpRequest) -> str:
+    method, target, body = map(_quote, (request.method, request.target, request.body))
     return f"  {{{method}, {target}, {body}}},"
 
 
-def _quoted(text: str) -> str:
-    # No question has what would end this kind of quotation of Lua's.
+def _quote(text: str) -> str:
+    # No request contains the end of this kind of Lua string.
     return f"[==[{text}]==]"

@@ -1,4 +1,4 @@
-"""The machine: its two cores, and what processes take of them and of the memory."""
+"""The machine: its cores, and the CPU time and memory of processes."""
 
 import os
 import platform
@@ -10,8 +10,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 PROC = Path("/proc")
-TICKS_A_SECOND = os.sysconf("SC_CLK_TCK")
-# Where fields stand in /proc/<pid>/stat behind the command's name.
+TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
+# Positions of fields in /proc/<pid>/stat after the command's name.
 PARENT, USER_TIME, SYSTEM_TIME, REAPED_USER_TIME, REAPED_SYSTEM_TIME = 1, 11, 12, 13, 14
 
 PACKAGES = (
@@ -33,12 +33,12 @@ PACKAGES = (
 
 
 class MachineError(RuntimeError):
-    """This machine cannot run the benchmark; the message says what it lacks."""
+    """This machine cannot run the benchmark; the message names the missing requirement."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cores:
-    """The core that the measured server has to itself, and the one for all else."""
+    """The core of the measured server, and the core of all other processes."""
 
     server: int
     others: int
@@ -46,47 +46,47 @@ class Cores:
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """What a process and its children hold, in KiB; PSS shares out what several hold."""
+    """The memory of a process and its children in KiB; PSS divides shared memory by its users."""
 
     pss_kib: int
     rss_kib: int
 
 
-def divide() -> Cores:
-    """Two cores; this process, and whatever it starts, moves to the second."""
+def assign_cores() -> Cores:
+    """Return the cores, and move this process and its future children to the second one."""
     cores = sorted(os.sched_getaffinity(0))
     if len(cores) < 2:
-        raise MachineError("the benchmark needs two cores")
+        raise MachineError("the benchmark requires two cores")
     os.sched_setaffinity(0, {cores[1]})
     return Cores(cores[0], cores[1])
 
 
-def pinned(core: int, command: Sequence[str]) -> list[str]:
-    """The command on one core, with all its threads and children."""
+def pin_command(core: int, command: Sequence[str]) -> list[str]:
+    """Return a command line that runs a command, its threads and its children on one core."""
     return ["taskset", "--cpu-list", str(core), *command]
 
 
-def cpu_seconds(pid: int) -> float:
-    """CPU time of a process so far, with that of its threads and children, ended ones too."""
+def read_cpu_seconds(pid: int) -> float:
+    """Return the CPU time of a process, its threads and its children, including ended ones."""
     family = list(_family(pid))
     ticks = sum(int(field) for fields in family for field in fields[USER_TIME : SYSTEM_TIME + 1])
     reaped = family[0][REAPED_USER_TIME : REAPED_SYSTEM_TIME + 1]
-    return (ticks + sum(map(int, reaped))) / TICKS_A_SECOND
+    return (ticks + sum(map(int, reaped))) / TICKS_PER_SECOND
 
 
-def memory(pid: int) -> Memory:
-    """What a process and its children hold now."""
+def read_memory(pid: int) -> Memory:
+    """Return the current memory of a process and its children."""
     parts = [_rollup(member) for member in _members(pid)]
     return Memory(sum(part["Pss"] for part in parts), sum(part["Rss"] for part in parts))
 
 
-def parent(pid: int) -> int:
-    """The process that started this one."""
+def read_parent(pid: int) -> int:
+    """Return the process ID of the parent process."""
     return int(_stat(pid)[PARENT])
 
 
-def described() -> Mapping[str, str]:
-    """The machine and the versions on it, for whoever reads figures later."""
+def describe_machine() -> Mapping[str, str]:
+    """Return the hardware, the system and the versions of packages, for readers of the figures."""
     return {
         "processor": _processor(),
         "cores": str(os.cpu_count()),
@@ -99,7 +99,7 @@ def described() -> Mapping[str, str]:
 
 def _family(pid: int) -> Iterator[list[str]]:
     for member in _members(pid):
-        # A child may have ended since it was listed; its parent has its time then.
+        # A child may have ended since it was listed; its CPU time then counts in its parent.
         try:
             yield _stat(member)
         except FileNotFoundError:
@@ -107,11 +107,11 @@ def _family(pid: int) -> Iterator[list[str]]:
 
 
 def _members(pid: int) -> list[int]:
-    """The process, then all its descendants."""
+    """Return the process and all its descendants."""
     children: defaultdict[int, list[int]] = defaultdict(list)
     for path in PROC.glob("[0-9]*"):
         try:
-            children[parent(int(path.name))].append(int(path.name))
+            children[read_parent(int(path.name))].append(int(path.name))
         except (FileNotFoundError, ProcessLookupError):
             continue
     members = [pid]
@@ -145,5 +145,5 @@ def _version(package: str) -> str:
 def _commit() -> str:
     command = ["git", "describe", "--always", "--dirty"]
     here = Path(__file__).parent
-    done = subprocess.run(command, cwd=here, capture_output=True, text=True, check=False)
-    return done.stdout.strip()
+    process = subprocess.run(command, cwd=here, capture_output=True, text=True, check=False)
+    return process.stdout.strip()

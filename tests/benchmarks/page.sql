@@ -1,6 +1,6 @@
--- One page of flows with all its fields, in one round trip: FlowQL's own statement, which Mercurius
--- asks too, and which pgbench measures PostgreSQL by. {filter} and {ordering} are filled in as the
--- request has them. The slugs of the page come first: what OFFSET passes over is never told.
+-- SELECT a page of flows with all fields in one statement. FlowQL's own statement, which Mercurius uses, too, and
+-- which pgbench measures. {filter} and {ordering} are replaced per request. The subquery selects the slugs of the
+-- page first, because rows that OFFSET skips need no other columns.
 SELECT
   flow.flow_uuid::text AS "pk",
   flow.policybindingmodel_ptr_id::text AS "policybindingmodelPtrId",

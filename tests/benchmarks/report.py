@@ -1,4 +1,4 @@
-"""From raw figures to Markdown."""
+"""Markdown tables of the figures."""
 
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -6,10 +6,10 @@ from statistics import median
 
 import figures
 from figures import Figure, Results, StatementFigure
-from goals import KIB_A_MIB, Goal, goals
+from goals import KIB_PER_MIB, Goal, list_goals
 
 HEADS = (
-    "asked",
+    "workload",
     "server",
     "database",
     "requests/s",
@@ -43,61 +43,63 @@ COLUMNS: Sequence[Callable[[Figure], float]] = (
     lambda figure: figure.p99_us / 1000,
     lambda figure: figure.cpu_us,
     lambda figure: figure.postgres_us,
-    lambda figure: figure.pss_kib / KIB_A_MIB,
+    lambda figure: figure.pss_kib / KIB_PER_MIB,
 )
 
 
-def show(name: str = "latest") -> None:
-    """Print the report of results/<name>.json."""
-    sys.stdout.write(markdown(figures.load(name)) + "\n")
+def print_report(name: str = "latest") -> None:
+    """Print the report of results/NAME.json."""
+    sys.stdout.write(render_report(figures.load(name)) + "\n")
 
 
-def markdown(results: Results) -> str:
-    """Both tables, and under which circumstances they came to be."""
+def render_report(results: Results) -> str:
+    """Return the conditions of the run, the table of figures and the table of goals."""
     parts = (
-        _circumstances(results),
-        _table(HEADS, _measured(results)),
-        _table(("goal", "bound", "measured", "met"), map(_judged, goals(results))),
+        _conditions(results),
+        _table(HEADS, _figure_rows(results)),
+        _table(("goal", "bound", "measured", "met"), map(_goal_row, list_goals(results))),
     )
     return "\n\n".join(part for part in parts if part)
 
 
 def summary(results: Results) -> str:
-    """The README's tables: medians alone, of all fields of 20 and of 100 rows, and of nested ones."""
-    parts = (_table(SUMMARY_HEADS, _summed(results)), _table(NESTED_HEADS, _nested(results)))
+    """Return the README's tables: medians for pages of 20 and 100 rows, and for nested rows."""
+    parts = (
+        _table(SUMMARY_HEADS, _page_rows(results)),
+        _table(NESTED_HEADS, _nested_rows(results)),
+    )
     return "\n\n".join(part for part in parts if part)
 
 
-def _summed(results: Results) -> Iterator[Sequence[str]]:
+def _page_rows(results: Results) -> Iterator[Sequence[str]]:
     for label, server in results.servers.items():
-        found = [
-            figure for figure in results.figures if f"{figure.server} on {figure.database}" == label
-        ]
-        pages = {size: _of_pages(found, size) for size in ("20", "100")}
+        of_server = [figure for figure in results.figures if _label(figure) == label]
+        pages = {size: _page_figures(of_server, size) for size in ("20", "100")}
         if pages["20"]:
             small = [_number(median(map(column, pages["20"]))) for column in COLUMNS[:4]]
             large = [
                 _number(median(map(column, pages["100"]))) if pages["100"] else ""
                 for column in (COLUMNS[0], COLUMNS[3])
             ]
-            yield (server, found[0].database, *small, *large)
+            yield (server, of_server[0].database, *small, *large)
 
 
-def _nested(results: Results) -> Iterator[Sequence[str]]:
+def _nested_rows(results: Results) -> Iterator[Sequence[str]]:
     for label, server in results.servers.items():
-        found = [figure for figure in results.figures if _is_of(figure, "nested", label)]
-        if found:
-            numbers = [_number(median(map(column, found))) for column in COLUMNS[:4]]
-            yield (server, found[0].database, *numbers)
+        nested = _select_figures(results, "nested", label)
+        if nested:
+            numbers = [_number(median(map(column, nested))) for column in COLUMNS[:4]]
+            yield (server, nested[0].database, *numbers)
 
 
-def _of_pages(found: Sequence[Figure], size: str) -> Sequence[Figure]:
-    """The figures of a page of that size; Django has no GraphQL, and is asked over REST."""
-    graphql = [figure for figure in found if figure.workload == f"page_{size}"]
-    return graphql or [figure for figure in found if figure.workload == f"rest_{size}"]
+def _page_figures(figures_of_server: Sequence[Figure], size: str) -> Sequence[Figure]:
+    """Return the figures for pages of a size; Django has no GraphQL, hence those for REST."""
+    graphql = [figure for figure in figures_of_server if figure.workload == f"page_{size}"]
+    rest = [figure for figure in figures_of_server if figure.workload == f"rest_{size}"]
+    return graphql or rest
 
 
-def _circumstances(results: Results) -> str:
+def _conditions(results: Results) -> str:
     machine, options = results.machine, results.options
     return (
         f"{results.date[:10]}, {machine['processor']}, Python {machine['python']}, commit"
@@ -107,43 +109,51 @@ def _circumstances(results: Results) -> str:
     )
 
 
-def _measured(results: Results) -> Iterator[Sequence[str]]:
-    for workload, told in results.workloads.items():
+def _figure_rows(results: Results) -> Iterator[Sequence[str]]:
+    for workload, description in results.workloads.items():
         for label, server in results.servers.items():
-            found = [f for f in results.figures if _is_of(f, workload, label)]
-            if found:
-                spreads = [_spread([column(figure) for figure in found]) for column in COLUMNS]
-                yield (told, server, found[0].database, *spreads)
-        alone = [s for s in results.statements if s.workload == workload]
-        if alone:
-            yield (told, *_alone(alone))
+            selected = _select_figures(results, workload, label)
+            if selected:
+                spreads = [_spread([column(figure) for figure in selected]) for column in COLUMNS]
+                yield (description, server, selected[0].database, *spreads)
+        statements = [s for s in results.statements if s.workload == workload]
+        if statements:
+            yield (description, *_statement_cells(statements))
 
 
-def _is_of(figure: Figure, workload: str, label: str) -> bool:
-    return figure.workload == workload and f"{figure.server} on {figure.database}" == label
+def _select_figures(results: Results, workload: str, label: str) -> Sequence[Figure]:
+    return [
+        figure
+        for figure in results.figures
+        if figure.workload == workload and _label(figure) == label
+    ]
 
 
-def _alone(found: Sequence[StatementFigure]) -> Sequence[str]:
-    rate = _spread([figure.transactions / figure.seconds for figure in found])
-    spent = _spread([figure.postgres_us for figure in found])
-    return ("pgbench, page.sql", "PostgreSQL", rate, "", "", "", spent, "")
+def _label(figure: Figure) -> str:
+    return f"{figure.server} on {figure.database}"
 
 
-def _judged(goal: Goal) -> Sequence[str]:
-    sign, written = ("≥", _plain) if goal.at_least else ("≤", _part)
-    measured = f"{written(goal.value)}{goal.unit}"
+def _statement_cells(statements: Sequence[StatementFigure]) -> Sequence[str]:
+    rate = _spread([figure.transactions / figure.seconds for figure in statements])
+    cpu = _spread([figure.postgres_us for figure in statements])
+    return ("pgbench, page.sql", "PostgreSQL", rate, "", "", "", cpu, "")
+
+
+def _goal_row(goal: Goal) -> Sequence[str]:
+    sign, render = ("≥", _decimal) if goal.at_least else ("≤", _fraction)
+    measured = f"{render(goal.value)}{goal.unit}"
     if len(goal.values) > 1:
-        measured += f" ({written(min(goal.values))} to {written(max(goal.values))})"
-    bound = f"{sign} {written(goal.bound)}{goal.unit}"
-    return (goal.told, bound, measured, "yes" if goal.is_met else "**no**")
+        measured += f" ({render(min(goal.values))} to {render(max(goal.values))})"
+    bound = f"{sign} {render(goal.bound)}{goal.unit}"
+    return (goal.description, bound, measured, "yes" if goal.is_met else "**no**")
 
 
-def _part(value: float) -> str:
-    """A small ratio as people say it: 1/30."""
-    return f"1/{1 / value:.3g}" if 0 < value <= 1 / 2 else _plain(value)
+def _fraction(value: float) -> str:
+    """Return a ratio up to 1/2 as a fraction such as 1/30."""
+    return f"1/{1 / value:.3g}" if 0 < value <= 1 / 2 else _decimal(value)
 
 
-def _plain(value: float) -> str:
+def _decimal(value: float) -> str:
     return f"{value:.3g}"
 
 

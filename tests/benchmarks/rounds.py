@@ -1,4 +1,4 @@
-"""Rounds in which servers take turns, so that whatever else the machine does befalls them all."""
+"""Rounds in which servers take turns, which spreads interference by other processes evenly."""
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -8,18 +8,18 @@ from tempfile import TemporaryDirectory
 
 import load
 from figures import Figure
-from machine import Cores, cpu_seconds, memory
+from machine import Cores, read_cpu_seconds, read_memory
 from servers import STATIC, Server
 from workload import Workload
 
 MICROSECONDS = 1e6
-# At rest a process takes no more CPU than this in each step.
+# An idle process uses at most this much CPU time in each step.
 SETTLING_SECONDS, SETTLING_STEPS, IDLE_SECONDS = 0.2, 100, 0.01
 
 
 @dataclass(frozen=True, slots=True)
-class Course:
-    """How long each turn takes, and where."""
+class RoundSettings:
+    """The cores, PostgreSQL's main process, and the seconds of each turn."""
 
     cores: Cores
     postmaster: int
@@ -29,84 +29,87 @@ class Course:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """A server that is to be asked a workload."""
+    """One server under one workload."""
 
     server: Server
     workload: Workload
 
 
-def turns(servers: Sequence[Server], workloads: Sequence[Workload]) -> Sequence[Turn]:
-    """Each server with each workload it can answer; static bytes are the same for all."""
+def list_turns(servers: Sequence[Server], workloads: Sequence[Workload]) -> Sequence[Turn]:
+    """Return each server with each workload it supports; the static server needs only one."""
     return [
         Turn(server, workload)
         for workload in workloads
         for server in servers
-        if _can_answer(server, workload)
+        if _supports(server, workload)
     ]
 
 
-def run(number: int, all_turns: Sequence[Turn], course: Course) -> Iterator[Figure]:
-    """One round: every turn once, each round beginning with another server."""
+def run_round(number: int, turns: Sequence[Turn], settings: RoundSettings) -> Iterator[Figure]:
+    """Run every turn once; each round starts with a different server."""
     by_workload: dict[str, list[Turn]] = {}
-    for turn in all_turns:
+    for turn in turns:
         by_workload.setdefault(turn.workload.name, []).append(turn)
     for group in by_workload.values():
         first = number % len(group)
         for turn in (*group[first:], *group[:first]):
-            yield _measured(number, turn, course)
+            yield _measure(number, turn, settings)
 
 
-def _can_answer(server: Server, workload: Workload) -> bool:
+def _supports(server: Server, workload: Workload) -> bool:
     if server.kind.name == STATIC:
         return workload.name == "page_20"
-    return workload.form in server.kind.forms
+    return workload.api in server.kind.apis
 
 
-def _measured(number: int, turn: Turn, course: Course) -> Figure:
-    server, core = turn.server, course.cores.others
+def _measure(number: int, turn: Turn, settings: RoundSettings) -> Figure:
+    server, core = turn.server, settings.cores.others
     with TemporaryDirectory() as folder:
-        script = _script(Path(folder), turn)
-        load.put_on(server.url, script, course.warm_up_seconds, core)
-        before = _settled(server, course)
-        seen = load.put_on(server.url, script, course.seconds, core)
-        spent = {name: after - before[name] for name, after in _settled(server, course).items()}
-    # What was under way when wrk ended was answered too, to nobody.
-    answered = seen.requests + load.CONNECTIONS
-    held = memory(server.pid)
+        script = _write_script(Path(folder), turn)
+        load.run_wrk(server.url, script, settings.warm_up_seconds, core)
+        before = _wait_until_idle(server, settings)
+        result = load.run_wrk(server.url, script, settings.seconds, core)
+        after = _wait_until_idle(server, settings)
+    # The server also completes the requests that wrk abandons at its end.
+    requests = result.requests + load.CONNECTIONS
+    memory = read_memory(server.pid)
     return Figure(
         round=number,
         server=server.kind.name,
         database=server.kind.database,
         workload=turn.workload.name,
-        requests=seen.requests,
-        seconds=seen.seconds,
-        bytes=seen.bytes,
-        p50_us=seen.p50_us,
-        p99_us=seen.p99_us,
-        cpu_us=spent["server"] / answered * MICROSECONDS,
-        postgres_us=spent["postgres"] / answered * MICROSECONDS,
-        pss_kib=held.pss_kib,
-        rss_kib=held.rss_kib,
+        requests=result.requests,
+        seconds=result.seconds,
+        bytes=result.bytes,
+        p50_us=result.p50_us,
+        p99_us=result.p99_us,
+        cpu_us=(after["server"] - before["server"]) / requests * MICROSECONDS,
+        postgres_us=(after["postgres"] - before["postgres"]) / requests * MICROSECONDS,
+        pss_kib=memory.pss_kib,
+        rss_kib=memory.rss_kib,
     )
 
 
-def _script(folder: Path, turn: Turn) -> Path:
+def _write_script(folder: Path, turn: Turn) -> Path:
     headers = turn.server.kind.headers
-    return load.write_script(folder / "wrk.lua", turn.workload.questions, headers)
+    return load.write_script(folder / "wrk.lua", turn.workload.requests, headers)
 
 
-def _settled(server: Server, course: Course) -> Mapping[str, float]:
-    """CPU seconds so far, once nothing is under way any more: PostgreSQL works for nobody else."""
-    before = _cpu(server, course)
+def _wait_until_idle(server: Server, settings: RoundSettings) -> Mapping[str, float]:
+    """Return the CPU seconds once the server and PostgreSQL, which has no other client, are idle."""
+    before = _read_cpu(server, settings)
     for _ in range(SETTLING_STEPS):
         time.sleep(SETTLING_SECONDS)
-        after = _cpu(server, course)
+        after = _read_cpu(server, settings)
         if all(after[name] - before[name] <= IDLE_SECONDS for name in after):
             return after
         before = after
-    raise load.LoadError(f"{server.kind.label} does not come to rest")
+    raise load.LoadError(f"{server.kind.label} does not become idle")
 
 
-def _cpu(server: Server, course: Course) -> Mapping[str, float]:
-    """CPU seconds so far, of the server and of PostgreSQL."""
-    return {"server": cpu_seconds(server.pid), "postgres": cpu_seconds(course.postmaster)}
+def _read_cpu(server: Server, settings: RoundSettings) -> Mapping[str, float]:
+    """Return the CPU seconds of the server and of PostgreSQL."""
+    return {
+        "server": read_cpu_seconds(server.pid),
+        "postgres": read_cpu_seconds(settings.postmaster),
+    }

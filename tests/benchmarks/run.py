@@ -1,12 +1,12 @@
-"""Race FlowQL against its peers: python tests/benchmarks/run.py --help."""
+"""Benchmark FlowQL against other servers: python tests/benchmarks/run.py --help."""
 
 import sys
 from pathlib import Path
 
-# The suite's own PostgreSQL and processes are used here as they are in tests.
+# The benchmark uses the test suite's support modules.
 sys.path.append(str(Path(__file__).resolve().parents[1]))
 
-from race import run
+from benchmark import run
 
 if __name__ == "__main__":
     run()

@@ -1,4 +1,4 @@
-"""What is asked: five documents over GraphQL, and two lists over REST."""
+"""The requests of each workload: six over GraphQL, and two over REST."""
 
 import json
 import random
@@ -14,9 +14,9 @@ from data import SUBJECTS, Row, all_rows
 from support.edge_case_data import DESIGNATIONS
 from support.graph import EVERY_FIELD, EVERY_PLACE
 
-SETS = 200
+REQUEST_COUNT = 200
 
-# GraphQL's terms by REST's.
+# GraphQL's orderings by REST's.
 ORDERINGS: Mapping[str, str] = {
     "slug": "SLUG_ASC",
     "-slug": "SLUG_DESC",
@@ -29,26 +29,26 @@ ORDERINGS: Mapping[str, str] = {
     "-authentication,name": "AUTHENTICATION_DESC NAME_ASC",
 }
 
-ARGUMENTS = (
+VARIABLE_DEFINITIONS = (
     "$page: Int!, $pageSize: Int!, $ordering: [FlowOrdering!], $designation: FlowDesignation,"
     " $search: String"
 )
-GIVEN = (
+ARGUMENTS = (
     "page: $page, pageSize: $pageSize, ordering: $ordering, designation: $designation,"
     " search: $search"
 )
-TWO_FIELDS = f"""query TwoFields({ARGUMENTS}) {{
-  flows({GIVEN}) {{ pagination {{ count }} results {{ slug name }} }}
+TWO_FIELDS = f"""query TwoFields({VARIABLE_DEFINITIONS}) {{
+  flows({ARGUMENTS}) {{ pagination {{ count }} results {{ slug name }} }}
 }}"""
-PAGE = f"""query Page({ARGUMENTS}) {{
-  flows({GIVEN}) {{
+PAGE = f"""query Page({VARIABLE_DEFINITIONS}) {{
+  flows({ARGUMENTS}) {{
     pagination {{ {EVERY_PLACE} }}
     results {{ {EVERY_FIELD} }}
   }}
 }}"""
 ONE_FLOW = f"query OneFlow($slug: String!) {{ flow(slug: $slug) {{ {EVERY_FIELD} }} }}"
 
-# All flows by slug, 20 at a time, with what they are made of.
+# All flows by slug, 20 per page, with their bindings, stages and policies.
 NESTED = """query Nested($page: Int!) {
   flows(page: $page, pageSize: 20) {
     results {
@@ -70,17 +70,17 @@ GRAPHQL = "/graphql"
 REST = "/flows/instances/"
 
 
-class Form(Enum):
-    """How flows are asked for; not every server can be asked in every form."""
+class Api(Enum):
+    """A kind of request; each server supports some of them."""
 
-    FLAT = "over GraphQL, without what belongs to them"
-    NESTED = "over GraphQL, with what they are made of"
-    LISTED = "over REST"
+    FLAT = "GraphQL without nested objects"
+    NESTED = "GraphQL with nested objects"
+    REST = "REST"
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
-    """A request as it is sent, without the headers that say who asks."""
+class HttpRequest:
+    """An HTTP request without headers."""
 
     method: str
     target: str
@@ -89,17 +89,17 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """The questions of one kind, which servers are asked that know their form."""
+    """The requests of one kind, which go to the servers that support their API."""
 
     name: str
-    told: str
-    questions: Sequence[Question]
-    form: Form = Form.FLAT
+    description: str
+    requests: Sequence[HttpRequest]
+    api: Api = Api.FLAT
 
 
 @dataclass(frozen=True, slots=True)
-class PageAsked:
-    """One page of flows, in REST's words."""
+class PageRequest:
+    """A page of flows, in REST's terms."""
 
     page: int
     page_size: int
@@ -109,7 +109,7 @@ class PageAsked:
 
     @property
     def variables(self) -> Mapping[str, Any]:
-        """What GraphQL is asked it with; what is not wanted is not sent."""
+        """The GraphQL variables, without absent filters."""
         return {
             "page": self.page,
             "pageSize": self.page_size,
@@ -120,67 +120,75 @@ class PageAsked:
 
     @property
     def query_string(self) -> str:
-        """What REST is asked it with."""
-        given = {
+        """The REST query string."""
+        parameters = {
             "page": self.page,
             "page_size": self.page_size,
             "ordering": self.ordering,
             "designation": self.designation,
             "search": self.search,
         }
-        return urlencode({name: value for name, value in given.items() if value})
+        return urlencode({name: value for name, value in parameters.items() if value})
 
 
 @cache
 def workloads() -> Sequence[Workload]:
-    """All that is measured, in the order it is reported."""
+    """Return all workloads in the order of the report."""
     pages, large, searched = plain_pages(20), plain_pages(100), tuple(_searched_pages())
     return (
-        Workload("two_fields", "two fields of 20 rows, and the count", _asked(TWO_FIELDS, pages)),
-        Workload("page_20", "16 fields of 20 rows", _asked(PAGE, pages)),
-        Workload("page_100", "16 fields of 100 rows", _asked(PAGE, large)),
-        Workload("searched", "16 fields of 20 rows, filtered and searched", _asked(PAGE, searched)),
-        Workload("one_flow", "16 fields of one flow", tuple(_single_flows())),
-        Workload("nested", "20 rows with what they are made of", _made_of(), Form.NESTED),
-        Workload("rest_20", "REST, 20 rows", _listed(pages), Form.LISTED),
-        Workload("rest_100", "REST, 100 rows", _listed(large), Form.LISTED),
+        Workload(
+            "two_fields",
+            "two fields of 20 rows, and the count",
+            _graphql_requests(TWO_FIELDS, pages),
+        ),
+        Workload("page_20", "16 fields of 20 rows", _graphql_requests(PAGE, pages)),
+        Workload("page_100", "16 fields of 100 rows", _graphql_requests(PAGE, large)),
+        Workload(
+            "searched",
+            "16 fields of 20 rows, filtered and searched",
+            _graphql_requests(PAGE, searched),
+        ),
+        Workload("one_flow", "16 fields of one flow", tuple(_single_flow_requests())),
+        Workload("nested", "20 rows with what they are made of", _nested_requests(), Api.NESTED),
+        Workload("rest_20", "REST, 20 rows", _rest_requests(pages), Api.REST),
+        Workload("rest_100", "REST, 100 rows", _rest_requests(large), Api.REST),
     )
 
 
 @cache
-def plain_pages(page_size: int) -> Sequence[PageAsked]:
-    """200 pages of all flows and of those of one designation; each of them exists."""
-    chance = random.Random(f"pages of {page_size}")
+def plain_pages(page_size: int) -> Sequence[PageRequest]:
+    """Return 200 existing pages of all flows or of one designation."""
+    rng = random.Random(f"pages of {page_size}")
     possible = [
-        PageAsked(page, page_size, ordering, designation)
+        PageRequest(page, page_size, ordering, designation)
         for designation in (None, None, *DESIGNATIONS)
         for ordering in ORDERINGS
-        for page in range(1, _page_count(_designated(designation), page_size) + 1)
+        for page in range(1, _page_count(_flows_with(designation), page_size) + 1)
     ]
     distinct = sorted(set(possible), key=str)
-    return tuple(chance.sample(distinct, SETS))
+    return tuple(rng.sample(distinct, REQUEST_COUNT))
 
 
-def _asked(document: str, pages: Sequence[PageAsked]) -> Sequence[Question]:
-    return tuple(_posted(document, page.variables) for page in pages)
+def _graphql_requests(document: str, pages: Sequence[PageRequest]) -> Sequence[HttpRequest]:
+    return tuple(_graphql_request(document, page.variables) for page in pages)
 
 
-def _listed(pages: Sequence[PageAsked]) -> Sequence[Question]:
-    return tuple(Question("GET", f"{REST}?{page.query_string}") for page in pages)
+def _rest_requests(pages: Sequence[PageRequest]) -> Sequence[HttpRequest]:
+    return tuple(HttpRequest("GET", f"{REST}?{page.query_string}") for page in pages)
 
 
-def _made_of() -> Sequence[Question]:
-    """All pages, in no order."""
-    numbers = range(1, _page_count(_flows(), 20) + 1)
+def _nested_requests() -> Sequence[HttpRequest]:
+    """Return all pages in random order."""
+    numbers = range(1, _page_count(_flow_rows(), 20) + 1)
     shuffled = random.Random("nested pages").sample(numbers, len(numbers))
-    return tuple(_posted(NESTED, {"page": number}) for number in shuffled)
+    return tuple(_graphql_request(NESTED, {"page": number}) for number in shuffled)
 
 
-def _posted(document: str, variables: Mapping[str, Any]) -> Question:
-    return Question("POST", GRAPHQL, json.dumps({"query": document, "variables": variables}))
+def _graphql_request(document: str, variables: Mapping[str, Any]) -> HttpRequest:
+    return HttpRequest("POST", GRAPHQL, json.dumps({"query": document, "variables": variables}))
 
 
-def _flows() -> Sequence[Row]:
+def _flow_rows() -> Sequence[Row]:
     return all_rows()["authentik_flows_flow"]
 
 
@@ -188,30 +196,31 @@ def _page_count(flows: Sequence[Row], page_size: int) -> int:
     return -(-len(flows) // page_size)
 
 
-def _designated(designation: str | None) -> Sequence[Row]:
-    return [flow for flow in _flows() if designation in (None, flow["designation"])]
+def _flows_with(designation: str | None) -> Sequence[Row]:
+    return [flow for flow in _flow_rows() if designation in (None, flow["designation"])]
 
 
-def _searched_pages() -> Iterator[PageAsked]:
-    """Pages of searches that find something, by one term and by two."""
-    chance = random.Random("searches")
-    seen: set[PageAsked] = set()
-    while len(seen) < SETS:
-        designation = chance.choice((None, *DESIGNATIONS))
-        search = _search(chance)
-        found = [flow for flow in _designated(designation) if _contains(flow, search)]
-        page = chance.randint(1, max(1, _page_count(found, 20)))
-        asked = PageAsked(page, 20, chance.choice(list(ORDERINGS)), designation, search)
-        if found and asked not in seen:
-            seen.add(asked)
-            yield asked
+def _searched_pages() -> Iterator[PageRequest]:
+    """Yield pages of searches with matches, by one term or two."""
+    rng = random.Random("searches")
+    seen: set[PageRequest] = set()
+    while len(seen) < REQUEST_COUNT:
+        designation = rng.choice((None, *DESIGNATIONS))
+        search = _search_terms(rng)
+        matches = [flow for flow in _flows_with(designation) if _contains(flow, search)]
+        page = rng.randint(1, max(1, _page_count(matches, 20)))
+        ordering = rng.choice(list(ORDERINGS))
+        request = PageRequest(page, 20, ordering, designation, search)
+        if matches and request not in seen:
+            seen.add(request)
+            yield request
 
 
-def _search(chance: random.Random) -> str:
-    """A text of one or two terms, in upper or lower case, that flows have in different fields."""
-    second = chance.choice(("", "guest", "welcome", "CONTINUE", str(chance.randrange(50)), "recov"))
-    first = chance.choice(SUBJECTS)
-    return f"{chance.choice((first, first.upper(), first[1:5]))} {second}".strip()
+def _search_terms(rng: random.Random) -> str:
+    """Return one or two search terms in either case that occur in different fields."""
+    second = rng.choice(("", "guest", "welcome", "CONTINUE", str(rng.randrange(50)), "recov"))
+    first = rng.choice(SUBJECTS)
+    return f"{rng.choice((first, first.upper(), first[1:5]))} {second}".strip()
 
 
 def _contains(flow: Row, search: str) -> bool:
@@ -221,6 +230,6 @@ def _contains(flow: Row, search: str) -> bool:
     )
 
 
-def _single_flows() -> Iterator[Question]:
-    for flow in random.Random("single flows").sample(_flows(), SETS):
-        yield _posted(ONE_FLOW, {"slug": flow["slug"]})
+def _single_flow_requests() -> Iterator[HttpRequest]:
+    for flow in random.Random("single flows").sample(_flow_rows(), REQUEST_COUNT):
+        yield _graphql_request(ONE_FLOW, {"slug": flow["slug"]})

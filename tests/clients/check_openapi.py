@@ -1,8 +1,8 @@
-"""What schemathesis, which judges answers by OpenAPI documents, says of a server's own documents.
+"""Check a server's responses against its own OpenAPI documents with schemathesis.
 
-It runs in an environment that has nothing of FlowQL. The addresses of the documents are the arguments,
-and FLOWQL_TOKEN holds a token. For each document, a JSON object of the slugs whose flow is told
-otherwise than the document says, by operation.
+This runs in an environment without FlowQL. The arguments are the URLs of the documents; the token is in
+FLOWQL_TOKEN. Prints a JSON array with one object per document: for each path, the slugs of the flows
+whose response does not conform.
 """
 
 import importlib
@@ -20,42 +20,46 @@ RESOURCE = "/flows/instances/"
 
 
 @schemathesis.deserializer(*media_types.YAML_MEDIA_TYPES)
-def deserialized(_context: Any, response: Any) -> str:
-    """A blueprint as it came, since the document says of it that it is a file."""
+def return_text(_context: Any, response: Any) -> str:
+    """Return a blueprint unparsed, because the document describes it as a file."""
     return response.text
 
 
-def pages(session: Any, address: str) -> Iterator[Any]:
-    """Every page of one flow."""
-    page = {"page_size": 1, "page": 1}
-    while page["page"]:
-        answer = session.get(address, params=page)
-        yield answer
-        page["page"] = answer.json()["pagination"]["next"]
+def pages(session: Any, url: str) -> Iterator[Any]:
+    """Yield the response for every page of one flow."""
+    parameters = {"page_size": 1, "page": 1}
+    while parameters["page"]:
+        response = session.get(url, params=parameters)
+        yield response
+        parameters["page"] = response.json()["pagination"]["next"]
 
 
-def untold(session: Any, document: str) -> dict[str, list[str]]:
-    """Ask for all that a document tells of; raises what is wrong with the document itself."""
-    schema = schemathesis.openapi.from_dict(session.get(document).json())
+def find_invalid_responses(session: Any, document_url: str) -> dict[str, list[str]]:
+    """Request every path of a document for every flow and return the slugs with invalid responses.
+
+    Raises schemathesis's error if the document itself is invalid.
+    """
+    schema = schemathesis.openapi.from_dict(session.get(document_url).json())
     schema.validate()
     [server] = schema.raw_schema["servers"]
-    base = requests.compat.urljoin(document, server["url"]).rstrip("/")
-    wrong: dict[str, list[str]] = {path: [] for path in schema.raw_schema["paths"]}
+    base = requests.compat.urljoin(document_url, server["url"]).rstrip("/")
+    invalid: dict[str, list[str]] = {path: [] for path in schema.raw_schema["paths"]}
     for page in pages(session, base + RESOURCE):
         slug = page.json()["results"][0]["slug"]
-        for path, found in wrong.items():
-            answer = page if path == RESOURCE else session.get(base + path.format(slug=slug))
-            if not schema[path]["GET"].is_valid_response(answer):
-                found.append(slug)
-    return wrong
+        for path, slugs in invalid.items():
+            response = page if path == RESOURCE else session.get(base + path.format(slug=slug))
+            if not schema[path]["GET"].is_valid_response(response):
+                slugs.append(slug)
+    return invalid
 
 
 def main() -> None:
-    """Print the objects as one JSON array."""
+    """Check every document and print the results."""
     with requests.Session() as session:
         session.headers["Authorization"] = f"Bearer {os.environ['FLOWQL_TOKEN']}"
         session.headers["Accept"] = "application/json"
-        print(json.dumps([untold(session, document) for document in sys.argv[1:]]))  # noqa: T201
+        results = [find_invalid_responses(session, url) for url in sys.argv[1:]]
+    print(json.dumps(results))  # noqa: T201
 
 
 if __name__ == "__main__":

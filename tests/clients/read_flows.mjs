@@ -1,5 +1,5 @@
-// Print what npm's @goauthentik/api reads from the server whose URL is given, under /api/v3.
-// The client is the one in the node_modules of the folder that this is run in; the token is in FLOWQL_TOKEN.
+// Print what npm's @goauthentik/api reads from the server at a URL, below /api/v3. The package comes from
+// node_modules in the working directory; the token is in FLOWQL_TOKEN.
 import { createRequire } from "node:module";
 
 const require = createRequire(`${process.cwd()}/`);
@@ -19,7 +19,7 @@ async function pages(api, parameters) {
   return all;
 }
 
-async function refusal(api, slug) {
+async function errorOf(api, slug) {
   try {
     await api.flowsInstancesRetrieve({ slug });
   } catch ({ response }) {
@@ -30,7 +30,7 @@ async function refusal(api, slug) {
 
 const api = flowsApi(process.env.FLOWQL_TOKEN);
 const slug = "default-authentication-flow";
-const answers = {
+const results = {
   client: version,
   all: await api.flowsInstancesList({ pageSize: 100 }),
   designation: slugs(await api.flowsInstancesList({ designation: "stage_configuration" })),
@@ -38,9 +38,9 @@ const answers = {
   ordering: slugs(await api.flowsInstancesList({ ordering: "-slug", pageSize: 100 })),
   slug: slugs(await api.flowsInstancesList({ slug: "initial-setup" })),
   pages: (await pages(api, { pageSize: 5, ordering: "name" })).map(slugs),
-  one: await api.flowsInstancesRetrieve({ slug }),
+  flow: await api.flowsInstancesRetrieve({ slug }),
   export: await (await api.flowsInstancesExportRetrieve({ slug })).text(),
-  unknown: await refusal(api, "no-such-flow"),
-  stranger: await refusal(flowsApi("not-a-token"), slug),
+  unknown_flow: await errorOf(api, "no-such-flow"),
+  invalid_token: await errorOf(flowsApi("not-a-token"), slug),
 };
-process.stdout.write(JSON.stringify(answers));
+process.stdout.write(JSON.stringify(results));

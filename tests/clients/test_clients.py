@@ -1,70 +1,57 @@
-"""authentik's own generated clients read FlowQL unchanged."""
+"""authentik's generated clients read FlowQL without changes."""
 
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import httpx2
 import pytest
 
 from support.client_environments import client_modules, client_python, finish, node
+from support.server_process import RunningServer
 
 HERE = Path(__file__).parent
 
 
-class Served(Protocol):
-    """A running server of the sample set, and a superuser's token for it."""
-
-    @property
-    def url(self) -> str:
-        """Where it listens, such as http://127.0.0.1:8000."""
-        ...
-
-    @property
-    def token(self) -> str:
-        """The key for the Authorization header."""
-        ...
-
-
 @dataclass(frozen=True, slots=True)
 class Client:
-    """A generated client: how it is run, which mount it reads, how it spells the keys of JSON."""
+    """A generated client: its command, the path that it reads below, and its spelling of JSON keys."""
 
     name: str
     command: Callable[[], tuple[list[str], Path]]
     mount: str
     spelling: Callable[[str], str] = str
 
-    def read(self, served: Served) -> dict[str, Any]:
-        """Return the client's answers, by the names that its script gives them."""
+    def read(self, server: RunningServer) -> dict[str, Any]:
+        """Run the client's script and return its results by name."""
         command, folder = self.command()
-        return json.loads(finish([*command, served.url], folder, FLOWQL_TOKEN=served.token))
+        return json.loads(finish([*command, server.url], folder, FLOWQL_TOKEN=server.token))
 
     def respell(self, pairs: dict[str, Any]) -> dict[str, Any]:
-        """Return a JSON object with its keys spelled as this client does."""
+        """Return a JSON object with the keys in the client's spelling."""
         return {self.spelling(key): value for key, value in pairs.items()}
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What a client said of a server, beside the server itself."""
+    """The results of a client, and direct requests to the same server."""
 
     client: Client
-    served: Served
-    said: dict[str, Any]
+    server: RunningServer
+    results: dict[str, Any]
 
-    def ask(self, path: str = "", **parameters: Any) -> str:
-        """Ask the server the same question with no generated client between."""
-        url = f"{self.served.url}{self.client.mount}/flows/instances/{path}"
-        bearer = {"Authorization": f"Bearer {self.served.token}"}
+    def get(self, path: str = "", **parameters: Any) -> str:
+        """Return the body of the response to a direct request."""
+        url = f"{self.server.url}{self.client.mount}/flows/instances/{path}"
+        bearer = {"Authorization": f"Bearer {self.server.token}"}
         return httpx2.get(url, params=parameters, headers=bearer).text
 
     def json(self, path: str = "", **parameters: Any) -> Any:
-        """Return the server's answer with its keys as the client spells them."""
-        return json.loads(self.ask(path, **parameters), object_hook=self.client.respell)
+        """Return the JSON of a direct request with the keys in the client's spelling."""
+        return json.loads(self.get(path, **parameters), object_hook=self.client.respell)
 
     def slugs(self, **parameters: Any) -> list[str]:
         """Return the slugs of a page in its order."""
@@ -78,7 +65,7 @@ def camel_case(key: str) -> str:
 
 
 def python_client(name: str, script: str, mount: str) -> Client:
-    """Describe a client that has an environment, and a script, of its own."""
+    """Return a client with its own Python environment and script."""
     return Client(name, lambda: ([str(client_python(name)), str(HERE / script)], HERE), mount)
 
 
@@ -95,27 +82,27 @@ CLIENTS = [
 MARKS = {"goauthentik-api": pytest.mark.npm}
 
 
-def parameter(client: Client) -> Any:
-    """Name the client in the test's name, and mark the one that waits for `make check-all`."""
+def client_parameter(client: Client) -> Any:
+    """Return a test parameter with the client's name and marks."""
     return pytest.param(client, id=client.name, marks=MARKS.get(client.name, ()))
 
 
-@pytest.fixture(scope="module", params=map(parameter, CLIENTS))
-def reading(request: pytest.FixtureRequest, served: Served) -> Reading:
-    """Let one client ask all its questions, once for all tests."""
+@pytest.fixture(scope="module", params=map(client_parameter, CLIENTS))
+def reading(request: pytest.FixtureRequest, served: RunningServer) -> Reading:
+    """Run each client once for all tests."""
     return Reading(request.param, served, request.param.read(served))
 
 
-def test_models_hold_what_the_server_says(reading: Reading) -> None:
-    """Each of the 17 flows, and the page around them, arrives in the client's models with every value."""
+def test_models_equal_the_json(reading: Reading) -> None:
+    """The client's models of the 17 flows and of the page hold every value of the JSON."""
     page = reading.json(page_size=100)
 
     assert len(page["results"]) == 17
-    assert reading.said["all"] == page
+    assert reading.results["all"] == page
 
 
 @pytest.mark.parametrize(
-    ("question", "parameters"),
+    ("name", "parameters"),
     [
         ("designation", {"designation": "stage_configuration"}),
         ("search", {"search": "default setup"}),
@@ -124,36 +111,38 @@ def test_models_hold_what_the_server_says(reading: Reading) -> None:
     ],
     ids=("designation", "search", "ordering", "slug"),
 )
-def test_parameters_arrive(reading: Reading, question: str, parameters: dict[str, Any]) -> None:
-    """What a client is told to filter and order by is what the server filters and orders by."""
-    assert reading.said[question] == reading.slugs(**parameters) != []
+def test_query_parameters_are_applied(
+    reading: Reading, name: str, parameters: dict[str, Any]
+) -> None:
+    """The client's filters and orderings give the same flows as direct requests."""
+    assert reading.results[name] == reading.slugs(**parameters) != []
 
 
 def test_next_leads_through_every_page(reading: Reading) -> None:
-    """Following `pagination.next` meets every flow once, in the order asked for."""
-    pages = reading.said["pages"]
+    """Following `pagination.next` returns every flow once, in the requested order."""
+    pages = reading.results["pages"]
 
     assert [len(page) for page in pages] == [5, 5, 5, 2]
     assert list(chain.from_iterable(pages)) == reading.slugs(ordering="name", page_size=100)
 
 
-def test_one_flow_is_read_by_its_slug(reading: Reading) -> None:
-    """The client's model of one flow is the flow's JSON."""
-    assert reading.said["one"] == reading.json("default-authentication-flow/")
+def test_a_flow_is_read_by_its_slug(reading: Reading) -> None:
+    """The client's model of a flow equals the flow's JSON."""
+    assert reading.results["flow"] == reading.json("default-authentication-flow/")
 
 
 def test_a_flow_is_exported(reading: Reading) -> None:
-    """The client hands on the blueprint as it came."""
-    export = reading.ask("default-authentication-flow/export/")
+    """The client returns the blueprint unchanged."""
+    export = reading.get("default-authentication-flow/export/")
 
-    assert reading.said["export"] == export
+    assert reading.results["export"] == export
     assert "slug: default-authentication-flow" in export
 
 
-def test_refusals_are_the_clients_own_errors(reading: Reading) -> None:
-    """An unknown flow is raised as 404, an unknown token as 403, each with authentik's words."""
-    unknown, stranger = reading.said["unknown"], reading.said["stranger"]
+def test_errors_raise_the_clients_exceptions(reading: Reading) -> None:
+    """The client raises 404 for an unknown flow and 403 for an invalid token, with authentik's messages."""
+    unknown_flow, invalid_token = reading.results["unknown_flow"], reading.results["invalid_token"]
 
-    assert (unknown["status"], stranger["status"]) == (404, 403)
-    assert json.loads(unknown["body"]) == {"detail": "No Flow matches the given query."}
-    assert json.loads(stranger["body"]) == {"detail": "Token invalid/expired"}
+    assert (unknown_flow["status"], invalid_token["status"]) == (404, 403)
+    assert json.loads(unknown_flow["body"]) == {"detail": "No Flow matches the given query."}
+    assert json.loads(invalid_token["body"]) == {"detail": "Token invalid/expired"}

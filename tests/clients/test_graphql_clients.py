@@ -1,4 +1,4 @@
-"""What the makers of GraphQL's clients and of its specification ask of a server."""
+"""npm's GraphQL clients and the audits of GraphQL over HTTP accept the endpoint."""
 
 import json
 from pathlib import Path
@@ -7,20 +7,20 @@ from typing import Any
 import pytest
 
 from support.client_environments import client_modules, finish, node
-from support.processes import RunningServer
+from support.server_process import RunningServer
 
 HERE = Path(__file__).parent
 
 
-def said(script: str, modules: str, served: RunningServer) -> Any:
-    """Return what a script prints of the server's GraphQL endpoint."""
-    command = [node(), str(HERE / script), f"{served.url}/graphql"]
-    return json.loads(finish(command, client_modules(modules), FLOWQL_TOKEN=served.token))
+def run_script(script: str, modules: str, server: RunningServer) -> Any:
+    """Run a script on the server's GraphQL endpoint and return the JSON that it prints."""
+    command = [node(), str(HERE / script), f"{server.url}/graphql"]
+    return json.loads(finish(command, client_modules(modules), FLOWQL_TOKEN=server.token))
 
 
 def test_every_audit_of_graphql_over_http_passes(served: RunningServer) -> None:
-    """All 61 audits of npm's graphql-http 1.23.1 pass, those too of what may be."""
-    audits = said("audit.mjs", "graphql-http", served)
+    """All 61 audits of npm's graphql-http 1.23.1 pass, including the optional ones."""
+    audits = run_script("audit_http.mjs", "graphql-http", served)
 
     assert [audit for audit in audits if audit["status"] != "ok"] == []
     assert len({audit["id"] for audit in audits}) == 61
@@ -28,9 +28,12 @@ def test_every_audit_of_graphql_over_http_passes(served: RunningServer) -> None:
 
 @pytest.mark.npm
 def test_apollo_client_persists_its_queries(served: RunningServer) -> None:
-    """It sends a hash, then the query with its hash, and from then on the hash alone."""
-    for method, told in said("persist.mjs", "apollo", served).items():
-        assert told["answers"] == ["initial-setup", "default-authentication-flow"]
-        sent = [(one["query"], one["status"]) for one in told["requests"]]
-        assert sent == [(False, 400), (True, 200), (False, 200)]
-        assert {one["method"] for one in told["requests"] if not one["query"]} == {method}
+    """Apollo Client sends a hash, then the query with its hash, and then only the hash."""
+    for method, result in run_script("persist_queries.mjs", "apollo", served).items():
+        requests = result["requests"]
+        statuses = [(request["hasQuery"], request["status"]) for request in requests]
+        methods = {request["method"] for request in requests if not request["hasQuery"]}
+
+        assert result["slugs"] == ["initial-setup", "default-authentication-flow"]
+        assert statuses == [(False, 400), (True, 200), (False, 200)]
+        assert methods == {method}

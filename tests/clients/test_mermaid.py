@@ -1,4 +1,4 @@
-"""The package that everybody draws Mermaid's flowcharts with reads ours."""
+"""npm's mermaid parses the flowcharts that FlowQL renders."""
 
 import json
 from pathlib import Path
@@ -14,30 +14,30 @@ from support.diagrams import ODD_NAMES, binding, flow, policy, stage
 SCRIPT = Path(__file__).parent / "parse_mermaid.mjs"
 
 
-def called(name: str) -> Diagram:
-    """A flow in which everything has that name."""
+def diagram_of(name: str) -> Diagram:
+    """Build the diagram of a flow in which everything has the same name."""
     bound = {name: [policy(name), binding(group=name, negate=True)], "flow": [binding(user=name)]}
     return build_diagram(flow(name, "any"), [stage(name, mode="any", action=f"x{name}")], bound)
 
 
-def shown(text: str) -> str:
-    """A text as a label shows it, with its blanks as one."""
+def label_text(text: str) -> str:
+    """Return a string as labels show it, with whitespace collapsed."""
     return " ".join(replace_unreadable(text).split())
 
 
 @pytest.mark.npm
-def test_odd_names_are_labels_and_nothing_else(tmp_path: Path) -> None:
-    """Mermaid reads just the nodes, labels and edges that are meant, whatever things are called."""
-    diagrams = list(map(called, ODD_NAMES))
-    asked = tmp_path / "texts.json"
-    asked.write_text(json.dumps(list(map(mermaid.render, diagrams))))
-    charts = json.loads(finish([node(), str(SCRIPT), str(asked)], client_modules("mermaid")))
+def test_edge_case_names_are_only_labels(tmp_path: Path) -> None:
+    """Mermaid parses exactly the intended nodes, labels and edges for every name."""
+    diagrams = list(map(diagram_of, ODD_NAMES))
+    flowcharts = tmp_path / "flowcharts.json"
+    flowcharts.write_text(json.dumps(list(map(mermaid.render, diagrams))))
+    charts = json.loads(finish([node(), str(SCRIPT), str(flowcharts)], client_modules("mermaid")))
     for diagram, chart in zip(diagrams, charts, strict=True):
-        texts = [(each.text, each.subtitle, each.caption) for each in diagram.nodes]
+        labels = [(each.text, each.subtitle, each.caption) for each in diagram.nodes]
         assert chart == {
             "labels": [
-                [f"n{place}", [shown(text) for text in told if text]]
-                for place, told in enumerate(texts)
+                [f"n{number}", [label_text(text) for text in texts if text]]
+                for number, texts in enumerate(labels)
             ],
             "edges": [[f"n{edge.source}", f"n{edge.target}", edge.label] for edge in diagram.edges],
             "extras": [],

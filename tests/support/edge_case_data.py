@@ -1,5 +1,5 @@
-# ruff: noqa: RUF001 - characters that look like others are what this file is about
-"""An authentik database full of odd but possible rows, the same on every run."""
+# ruff: noqa: RUF001 - this file contains ambiguous characters on purpose
+"""Rows of edge cases that authentik's database can contain, the same in every run."""
 
 import random
 from collections.abc import Iterable
@@ -46,7 +46,7 @@ AUTHENTICATIONS = (
 )
 ACTIONS = ("retry", "restart", "restart_with_context")
 
-# Neighbours differ in just the thing that a careless comparison or sort would lose.
+# Neighbors differ only in a property that an incorrect comparison or sort would ignore.
 NAMES = (
     "Welcome to authentik!",
     "Logout",
@@ -221,7 +221,7 @@ STAGES = (
 )
 POLICIES = ("if-sso", "if-username", "Größe", "50%_\\", "it's", "", "🛂", "bound to no flow")
 
-# A number of each kind of row stands for it wherever one is needed by name.
+# Values that authentik's enums do not contain, by the number of the row.
 UNKNOWN_ENUMS = {
     5: {"designation": "device_code", "denied_action": "redirect"},
     6: {"layout": "sidebar_top"},
@@ -244,17 +244,17 @@ PLANNER = "public::1:goauthentik.io/flows/planner/"
 
 
 def identifier(kind: str, name: object) -> str:
-    """Return the uuid that this kind of row has under that name or number, in 36 characters."""
+    """Return the UUID of a row by its kind and its name or number, in 36 characters."""
     return str(uuid5(NAMESPACE_URL, f"https://flowql.invalid/{kind}/{name}"))
 
 
-# What the policies of an application are bound to.
+# The target of an application's policy bindings.
 APPLICATION = identifier("application target", 0)
 READING_GROUP = identifier("group", "readers")
 
 
 def flow_uuid(number: int) -> str:
-    """Return the uuid of the flow of that number, from 0."""
+    """Return the UUID of a flow by its number, from 0."""
     return identifier("flow", number)
 
 
@@ -289,18 +289,18 @@ def _stages() -> list[Row]:
     return [{"stage_uuid": identifier("stage", name), "name": name} for name in STAGES]
 
 
-def _bound_stages(number: int, chance: random.Random) -> Iterable[tuple[str, int]]:
-    """Yield stage name and order of each binding of one flow, no pair twice."""
+def _stages_of(number: int, rng: random.Random) -> Iterable[tuple[str, int]]:
+    """Return the distinct pairs of stage name and order of a flow's bindings."""
     bindable = STAGES[:-1]
     if number == 0:
         return [(name, order) for name in bindable for order in (30, -1, 30000)]
     if number == 1:
-        # One stage twice, and all orders but one equal.
+        # One stage is bound twice, and three of the orders are equal.
         return [(bindable[0], 10), (bindable[0], 20), (bindable[1], 10), (bindable[2], 10)]
     if number == 2:
         return [(bindable[3], 2147483647), (bindable[4], -2147483648), (bindable[5], 0)]
     count = (0, 1, 2, 3, 5)[number % 5]
-    pairs = [(chance.choice(bindable), chance.choice((0, 0, 10, 20, 100))) for _ in range(count)]
+    pairs = [(rng.choice(bindable), rng.choice((0, 0, 10, 20, 100))) for _ in range(count)]
     return dict.fromkeys(pairs)
 
 
@@ -318,13 +318,11 @@ def _stage_binding(number: int, flow: int, stage: str, order: int) -> Row:
 
 
 def _stage_bindings() -> list[Row]:
-    chance = random.Random("stage bindings")
-    bound = [
-        (flow, stage, order)
-        for flow in range(FLOW_COUNT)
-        for stage, order in _bound_stages(flow, chance)
+    rng = random.Random("stage bindings")
+    bindings = [
+        (flow, stage, order) for flow in range(FLOW_COUNT) for stage, order in _stages_of(flow, rng)
     ]
-    return [_stage_binding(number, *binding) for number, binding in enumerate(bound)]
+    return [_stage_binding(number, *binding) for number, binding in enumerate(bindings)]
 
 
 def _policies() -> list[Row]:
@@ -340,7 +338,7 @@ def _policies() -> list[Row]:
     ]
 
 
-def _policy_binding(number: int, target: str, order: int, **whom: object) -> Row:
+def _policy_binding(number: int, target: str, order: int, **subject: object) -> Row:
     return {
         "policy_binding_uuid": identifier("policy binding", number),
         "enabled": number % 4 != 0,
@@ -350,64 +348,66 @@ def _policy_binding(number: int, target: str, order: int, **whom: object) -> Row
         "order": order,
         "expires": PAST if number % 5 == 0 else None,
         "expiring": number % 5 == 0,
-        "policy_id": whom.get("policy_id"),
-        "group_id": whom.get("group_id"),
-        "user_id": whom.get("user_id"),
+        "policy_id": subject.get("policy_id"),
+        "group_id": subject.get("group_id"),
+        "user_id": subject.get("user_id"),
         "target_id": target,
     }
 
 
-def _bound_policies(number: int, chance: random.Random) -> Iterable[tuple[str, int]]:
+def _policies_of(number: int, rng: random.Random) -> Iterable[tuple[str, int]]:
     bindable = POLICIES[:-1]
     if number == 1:
         return [(name, order) for name in bindable for order in (5, 0)]
     count = (0, 2, 0, 1, 0, 0, 3)[number % 7]
-    pairs = [(chance.choice(bindable), chance.choice((0, 0, 1, -5))) for _ in range(count)]
+    pairs = [(rng.choice(bindable), rng.choice((0, 0, 1, -5))) for _ in range(count)]
     return dict.fromkeys(pairs)
 
 
 def _policy_bindings(stage_bindings: list[Row]) -> list[Row]:
-    chance = random.Random("policy bindings")
-    wanted: list[tuple[str, int, Row]] = []
+    rng = random.Random("policy bindings")
+    bindings: list[tuple[str, int, Row]] = []
     for flow in range(FLOW_COUNT):
         target = identifier("flow target", flow)
-        for policy, order in _bound_policies(flow, chance):
-            wanted.append((target, order, {"policy_id": identifier("policy", policy)}))
+        for policy, order in _policies_of(flow, rng):
+            bindings.append((target, order, {"policy_id": identifier("policy", policy)}))
         if flow % 6 == 0:
-            wanted.append((target, 0, {"group_id": identifier("group", "authentik Admins")}))
+            bindings.append((target, 0, {"group_id": identifier("group", "authentik Admins")}))
         if flow % 9 == 0:
-            wanted.append((target, 0, {"user_id": 1}))
+            bindings.append((target, 0, {"user_id": 1}))
     for number, binding in enumerate(stage_bindings[::4]):
         target = str(binding["policybindingmodel_ptr_id"])
         policy = POLICIES[number % (len(POLICIES) - 1)]
-        wanted.append((target, number % 3, {"policy_id": identifier("policy", policy)}))
-    # Policies are bound to applications too, which FlowQL does not tell of.
-    wanted.extend((APPLICATION, 0, {"policy_id": identifier("policy", one)}) for one in POLICIES)
+        bindings.append((target, number % 3, {"policy_id": identifier("policy", policy)}))
+    # FlowQL ignores policies that are bound to applications.
+    bindings.extend(
+        (APPLICATION, 0, {"policy_id": identifier("policy", name)}) for name in POLICIES
+    )
     for number, binding in enumerate(stage_bindings[50::9]):
         target = str(binding["policybindingmodel_ptr_id"])
-        whom: Row = {"user_id": 2 + number % 3} if number % 2 else {"group_id": READING_GROUP}
-        wanted.append((target, 1, whom))
+        subject: Row = {"user_id": 2 + number % 3} if number % 2 else {"group_id": READING_GROUP}
+        bindings.append((target, 1, subject))
     return [
-        _policy_binding(number, target, order, **whom)
-        for number, (target, order, whom) in enumerate(wanted)
+        _policy_binding(number, target, order, **subject)
+        for number, (target, order, subject) in enumerate(bindings)
     ]
 
 
-def _targets(stage_bindings: list[Row]) -> list[Row]:
-    of_flows: list[Row] = [
+def _policy_targets(stage_bindings: list[Row]) -> list[Row]:
+    flow_targets: list[Row] = [
         {"pbm_uuid": identifier("flow target", number), "policy_engine_mode": _engine_mode(number)}
         for number in range(FLOW_COUNT)
     ]
-    of_bindings: list[Row] = [
+    binding_targets: list[Row] = [
         {"pbm_uuid": row["policybindingmodel_ptr_id"], "policy_engine_mode": _engine_mode(number)}
         for number, row in enumerate(stage_bindings)
     ]
-    of_application: Row = {"pbm_uuid": APPLICATION, "policy_engine_mode": "any"}
-    return [*of_flows, *of_bindings, of_application]
+    application_target: Row = {"pbm_uuid": APPLICATION, "policy_engine_mode": "any"}
+    return [*flow_targets, *binding_targets, application_target]
 
 
-# Who reads: a kind of user, the groups it is in and the roles it has itself.
-READERS: dict[str, tuple[str, tuple[str, ...], tuple[str, ...]]] = {
+# Users by name: their type, their groups and their own roles.
+USERS: dict[str, tuple[str, tuple[str, ...], tuple[str, ...]]] = {
     "superuser": ("internal", ("authentik Admins",), ()),
     "superuser_by_ancestor": ("external", ("below below admins",), ()),
     "model_role": ("service_account", (), ("flow reader",)),
@@ -416,7 +416,7 @@ READERS: dict[str, tuple[str, tuple[str, ...], tuple[str, ...]]] = {
     "object_role": ("internal", (), ("some flows", "more flows", "dangling")),
     "object_role_by_group": ("external", ("of few flows",), ()),
     "object_role_by_ancestor": ("external", ("cycle a",), ()),
-    # Above a group of superusers and in cycles of groups, none of which gives a right.
+    # A parent group of superusers and cyclic groups, none of which grants a permission.
     "none": ("internal", ("above admins", "plain", "cycle c", "its own parent"), ("no rights",)),
     "no_groups": ("external", (), ()),
     "dangling": ("internal", (), ("dangling",)),
@@ -430,7 +430,7 @@ READERS: dict[str, tuple[str, tuple[str, ...], tuple[str, ...]]] = {
     ),
     "inactive": ("internal", ("authentik Admins",), ("flow reader",)),
 }
-# Tokens of the superuser, who may see everything: what they fail by is the token alone.
+# Tokens of the superuser, who sees everything, hence only the token itself can deny access.
 SPECIAL_TOKENS: dict[str, Row] = {
     "expired": {"expires": PAST, "expiring": True},
     "past_not_expiring": {"expires": PAST, "expiring": False},
@@ -486,10 +486,8 @@ SEEN_BY_ROLE: dict[str, tuple[int, ...]] = {
     "few flows": (1, 2, 12, 61, 97),
 }
 
-KEYS = {kind: f"key-of-{kind}" for kind in (*READERS, *SPECIAL_TOKENS)} | {
-    "unknown": "key-of-nobody"
-}
-# Whose requests are answered with 200 and at least one flow, where nothing else is wrong.
+KEYS = {kind: f"key-of-{kind}" for kind in (*USERS, *SPECIAL_TOKENS)} | {"unknown": "key-of-nobody"}
+# Tokens whose valid requests return 200 and at least one flow.
 READING_KEYS = (
     "superuser",
     "superuser_by_ancestor",
@@ -538,7 +536,7 @@ def _token(name: str, user: str, **special: object) -> Row:
         "expires": PAST,
         "expiring": False,
         "managed": None,
-        "user_id": _number(READERS, user),
+        "user_id": _number(USERS, user),
     }
     return token | special
 
@@ -548,8 +546,10 @@ def _number(names: Iterable[str], name: str) -> int:
 
 
 def _tokens() -> list[Row]:
-    own = [_token(name, name) for name in READERS]
-    return own + [_token(name, "superuser", **odd) for name, odd in SPECIAL_TOKENS.items()]
+    of_users = [_token(name, name) for name in USERS]
+    return of_users + [
+        _token(name, "superuser", **special) for name, special in SPECIAL_TOKENS.items()
+    ]
 
 
 def _groups() -> list[Row]:
@@ -575,28 +575,28 @@ def _group_parents() -> list[Row]:
     ]
 
 
-def _numbered(rows: Iterable[Row]) -> list[Row]:
+def _with_ids(rows: Iterable[Row]) -> list[Row]:
     return [{"id": number} | row for number, row in enumerate(rows, start=1)]
 
 
 def _user_groups() -> list[Row]:
-    return _numbered(
-        {"user_id": _number(READERS, user), "group_id": identifier("group", group)}
-        for user, (_, groups, _) in READERS.items()
+    return _with_ids(
+        {"user_id": _number(USERS, user), "group_id": identifier("group", group)}
+        for user, (_, groups, _) in USERS.items()
         for group in groups
     )
 
 
 def _user_roles() -> list[Row]:
-    return _numbered(
-        {"user_id": _number(READERS, user), "role_id": identifier("role", role)}
-        for user, (_, _, roles) in READERS.items()
+    return _with_ids(
+        {"user_id": _number(USERS, user), "role_id": identifier("role", role)}
+        for user, (_, _, roles) in USERS.items()
         for role in roles
     )
 
 
 def _group_roles() -> list[Row]:
-    return _numbered(
+    return _with_ids(
         {"group_id": identifier("group", group), "role_id": identifier("role", role)}
         for group, role in GROUP_ROLES
     )
@@ -626,7 +626,7 @@ def _model_permissions() -> list[Row]:
     wrong = set(PERMISSION_TYPES) - {MODEL_PERMISSION}
     granted = [("flow reader", MODEL_PERMISSION)]
     granted += [("wrong permission", permission) for permission in sorted(wrong)]
-    return _numbered(
+    return _with_ids(
         {
             "content_type_id": PERMISSION_TYPES[permission],
             "permission_id": permission,
@@ -646,9 +646,9 @@ def _object_permissions() -> list[Row]:
     granted += [("wrong permission", CHANGE_PERMISSION, flow_uuid(n)) for n in range(9)]
     granted += [("wrong permission", BINDING_PERMISSION, flow_uuid(n)) for n in range(9, 15)]
     granted += [("wrong permission", FOREIGN_PERMISSION, flow_uuid(n)) for n in range(15, 20)]
-    # A reader of some flows may change others, which it may not see for that.
+    # A permission to change a flow does not include the permission to view it.
     granted += [("few flows", CHANGE_PERMISSION, flow_uuid(n)) for n in range(30, 35)]
-    return _numbered(
+    return _with_ids(
         {
             "object_pk": flow,
             "content_type_id": PERMISSION_TYPES[permission],
@@ -663,11 +663,11 @@ def _cache_keys() -> Iterable[str]:
     for number in range(0, FLOW_COUNT, 3):
         for user in range(number % 4 + 1):
             yield f"{PLANNER}{flow_uuid(number)}#{user}"
-    # These count: nothing has to follow the uuid, and anything may.
+    # These keys count: any characters, or none, may follow the UUID.
     yield f"{PLANNER}{flow_uuid(4)}"
     yield f"{PLANNER}{flow_uuid(4)}-and-more#1"
     yield f"{PLANNER}{flow_uuid(4)}#ü%_\\"
-    # These do not.
+    # These keys do not count.
     yield f"{PLANNER}{flow_uuid(4).upper()}#1"
     yield f"{PLANNER}{flow_uuid(4).replace('-', '')}#1"
     yield f"{PLANNER}{flow_uuid(4)[:-1]}#1"
@@ -692,12 +692,12 @@ def _cache_entries() -> list[Row]:
 
 def _rows() -> dict[str, list[Row]]:
     stage_bindings = _stage_bindings()
-    users = [_user(n, name, kind) for n, (name, (kind, _, _)) in enumerate(READERS.items(), 1)]
+    users = [_user(n, name, kind) for n, (name, (kind, _, _)) in enumerate(USERS.items(), 1)]
     roles: list[Row] = [
         {"uuid": identifier("role", name), "name": name, "managed": None} for name in ROLES
     ]
     return {
-        "authentik_policies_policybindingmodel": _targets(stage_bindings),
+        "authentik_policies_policybindingmodel": _policy_targets(stage_bindings),
         "authentik_flows_flow": [_flow(number) for number in range(FLOW_COUNT)],
         "authentik_flows_stage": _stages(),
         "authentik_flows_flowstagebinding": stage_bindings,
@@ -723,10 +723,10 @@ ROWS = _rows()
 
 
 def insert_postgres(dsn: str, schema: str = "public") -> None:
-    """Insert all rows, parents first, into the empty tables of that schema."""
+    """Insert all rows into the empty tables of a schema, referenced tables first."""
     with psycopg.connect(dsn) as connection, connection.cursor() as cursor:
         for table, rows in ROWS.items():
-            cursor.executemany(_insert(schema, table, rows[0]), [_bound(row) for row in rows])
+            cursor.executemany(_insert(schema, table, rows[0]), [_parameters(row) for row in rows])
 
 
 def _insert(schema: str, table: str, row: Row) -> sql.Composed:
@@ -737,5 +737,5 @@ def _insert(schema: str, table: str, row: Row) -> sql.Composed:
     )
 
 
-def _bound(row: Row) -> list[object]:
+def _parameters(row: Row) -> list[object]:
     return [Jsonb(value) if isinstance(value, dict) else value for value in row.values()]

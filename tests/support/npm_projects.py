@@ -1,7 +1,7 @@
-"""Small projects that use FlowQL's schema by other people's tools.
+"""Small projects that use FlowQL's schema with third-party tools.
 
-Such a project is a folder tests/clients/<name>. A test works on a copy of it, beside schema.graphql and what its lock
-pins, as somebody has it who writes a client of FlowQL.
+A project is a folder tests/clients/<name>. Tests work on a copy of it, with schema.graphql and
+node_modules inside, as in the repository of a client of FlowQL.
 """
 
 import shutil
@@ -14,8 +14,8 @@ from support.paths import CLIENTS, SCHEMA
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
-    """How a tool ended, and all that it printed."""
+class ToolResult:
+    """The exit status and the whole output of a tool."""
 
     code: int
     output: str
@@ -33,27 +33,27 @@ class Project:
         return self.home / SCHEMA.name
 
     def change_schema(self, change: Callable[[str], str]) -> None:
-        """Write another schema in the place of FlowQL's."""
+        """Replace the schema with a changed one; fails if the change has no effect."""
         changed = change(self.schema.read_text())
         assert changed != self.schema.read_text()
         self.schema.write_text(changed)
 
-    def run(self, script: str, *arguments: str) -> Said:
-        """Run a script of the project's packages to its end, with no colours."""
+    def run(self, script: str, *arguments: str) -> ToolResult:
+        """Run a script in node_modules without colors."""
         command = [node(), f"node_modules/{script}", *arguments]
-        done = ended(command, self.home, NO_COLOR="1", CI="1")
-        return Said(done.returncode, done.stdout + done.stderr)
+        process = ended(command, self.home, NO_COLOR="1", CI="1")
+        return ToolResult(process.returncode, process.stdout + process.stderr)
 
 
-def project(name: str, home: Path) -> Project:
-    """Lay out tests/clients/<name> in a new folder, with its packages from npm."""
-    copied(name, home)
+def create_project(name: str, home: Path) -> Project:
+    """Copy tests/clients/<name> into a new folder and link its npm packages."""
+    copy_project(name, home)
     (home / "node_modules").symlink_to(client_modules(name) / "node_modules")
     return Project(home)
 
 
-def copied(name: str, home: Path) -> Path:
-    """Copy tests/clients/<name> into a new folder, and schema.graphql."""
+def copy_project(name: str, home: Path) -> Path:
+    """Copy tests/clients/<name> and schema.graphql into a new folder, and return it."""
     shutil.copytree(CLIENTS / name, home)
     shutil.copy(SCHEMA, home)
     return home

@@ -1,4 +1,4 @@
-"""Files and folders of the project that tests read."""
+"""Paths of the project's files and folders that tests use."""
 
 from pathlib import Path
 

@@ -1,24 +1,37 @@
-"""`flowql serve` as real processes, asked over real connections."""
+"""`flowql serve` as a process, and requests to it over real connections."""
 
 import http.client
 import json
-from collections.abc import Callable, Generator, Mapping
-from contextlib import closing, contextmanager, redirect_stderr, redirect_stdout
-from io import StringIO
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from subprocess import CompletedProcess, Popen
-from time import monotonic, sleep
+from socket import create_server
+from subprocess import Popen
 from typing import Any
 from urllib.parse import urlsplit
 
-import pytest
-
-from gql.cli import main
 from support.app_client import JSON, Response, bearer
-from support.processes import PATIENCE_SECONDS, flowql, free_port, run_process, wait_until_live
+from support.command import FLOWQL, PATIENCE_SECONDS, environment
+from support.command import run_failing as run_failing  # noqa: PLC0414
+from support.command import run_failing_in_process as run_failing_in_process  # noqa: PLC0414
+from support.command import run_in_process as run_in_process  # noqa: PLC0414
 
-# How long the server may take to answer after its start, and to end after SIGTERM.
+# The time that the server may take to answer after its start, and to exit after SIGTERM.
 LIMIT_SECONDS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class RunningServer:
+    """A running server: its URL, its process, and the key of a superuser's token."""
+
+    url: str
+    token: str
+    process: Popen[str]
 
 
 @contextmanager
@@ -28,13 +41,69 @@ def run_server(
     cwd: Path | None = None,
     env: Mapping[str, str] | None = None,
 ) -> Generator[tuple[str, Popen[str]]]:
-    """Serve on a free port until the block ends; gives the address, and the process."""
+    """Serve on a free port until the block ends; yields the URL and the process."""
     port = free_port()
     options = ["--port", str(port), "--database", database_url, *arguments]
     with run_process(["serve", *options], cwd=cwd, env=env) as process:
         url = f"http://127.0.0.1:{port}"
         wait_until_live(url, process)
         yield url, process
+
+
+@contextmanager
+def run_process(
+    arguments: Sequence[str], cwd: Path | None = None, env: Mapping[str, str] | None = None
+) -> Generator[Popen[str]]:
+    """Run `flowql` until the block ends."""
+    with Popen(
+        [FLOWQL, *arguments],
+        cwd=cwd,
+        env=environment(env),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.terminate()
+            process.wait(PATIENCE_SECONDS)
+
+
+def stop_server(process: Popen[str]) -> tuple[str, str]:
+    """Stop the process by SIGTERM within the limit, and return its standard output and error."""
+    process.terminate()
+    output = process.communicate(timeout=LIMIT_SECONDS)
+    assert process.returncode == 0
+    return output
+
+
+def free_port() -> int:
+    """Return a port that no process listens on at the moment."""
+    with create_server(("127.0.0.1", 0)) as listener:
+        return listener.getsockname()[1]
+
+
+def wait_until_live(url: str, process: Popen[str]) -> None:
+    """Return when the server is live; fails if it exits or takes too long."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            raise AssertionError(f"flowql exited: {process.communicate()}")
+        try:
+            with urllib.request.urlopen(f"{url}/-/health/live/"):  # noqa: S310 - our own server
+                return
+        except urllib.error.URLError:
+            time.sleep(0.05)
+    raise AssertionError("flowql does not answer")
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    """Return when the condition holds; fails if it takes too long."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not condition():
+        assert time.monotonic() < deadline, "timed out waiting for a condition"
+        time.sleep(0.02)
 
 
 def ask(
@@ -44,7 +113,7 @@ def ask(
     body: Mapping[str, Any] | None = None,
     accept: str = "*/*",
 ) -> Response:
-    """GET a path, or POST JSON to it, as the bearer of a key."""
+    """Send GET to a path, or POST with a JSON body, with a token."""
     headers = bearer(key) | {"accept": accept}
     with closing(http.client.HTTPConnection(urlsplit(url).netloc, timeout=20)) as connection:
         if body is None:
@@ -56,55 +125,7 @@ def ask(
         return Response(response.status, headers, response.read())
 
 
-def stop_server(process: Popen[str]) -> tuple[str, str]:
-    """End the process by SIGTERM, in the time it has; gives what it wrote on both streams."""
-    process.terminate()
-    output = process.communicate(timeout=LIMIT_SECONDS)
-    assert process.returncode == 0
-    return output
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    """Return when the condition holds; fail if it takes too long."""
-    deadline = monotonic() + PATIENCE_SECONDS
-    while not condition():
-        assert monotonic() < deadline, "it never came to be"
-        sleep(0.02)
-
-
-def run_failing(
-    *arguments: str, cwd: Path | None = None, env: Mapping[str, str] | None = None
-) -> str:
-    """Run a command that cannot be done; gives the one line that says why."""
-    done = flowql(*arguments, cwd=cwd, env=env)
-    assert (done.returncode, done.stdout) == (2, ""), done
-    return _reason(done.stderr)
-
-
-def run_in_process(*arguments: str) -> CompletedProcess[str]:
-    """As `flowql`, but in this process, which saves its start."""
-    told, printed = StringIO(), StringIO()
-    with redirect_stderr(told), redirect_stdout(printed), pytest.raises(SystemExit) as end:
-        main(arguments)
-    code = end.value.code
-    assert isinstance(code, int)
-    return CompletedProcess(arguments, code, printed.getvalue(), told.getvalue())
-
-
-def run_failing_in_process(*arguments: str) -> str:
-    """As `refused`, but in this process."""
-    done = run_in_process(*arguments)
-    assert (done.returncode, done.stdout) == (2, ""), done
-    return _reason(done.stderr)
-
-
-def _reason(told: str) -> str:
-    [line] = told.splitlines()
-    assert line.startswith("flowql: ")
-    return line.removeprefix("flowql: ")
-
-
 def slugs(url: str, key: str) -> list[str]:
-    """What the bearer of a key sees over REST, in order."""
-    answer = ask(url, "/flows/instances/?ordering=slug&page_size=100", key)
-    return [flow["slug"] for flow in answer.json["results"]]
+    """Return the slugs of the flows that REST lists for a token, in order."""
+    response = ask(url, "/flows/instances/?ordering=slug&page_size=100", key)
+    return [flow["slug"] for flow in response.json["results"]]

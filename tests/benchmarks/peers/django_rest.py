@@ -1,8 +1,8 @@
-"""Django REST framework with authentik's kind of viewset, asked by nobody in particular.
+"""Django REST framework with authentik's viewset of flows and without authentication.
 
-It has what users of authentik have, less whatever costs time there: no middleware, no login, one
-renderer, relations prefetched, cached plans counted by one statement a page where authentik asks its
-cache once a flow, and connections that stay open. BENCHMARK_DATABASE names the database.
+This is authentik's API without its slow parts: there is no middleware and one renderer, relations are
+prefetched, one statement per page counts the cached plans where authentik reads its cache once per flow,
+and connections stay open. BENCHMARK_DATABASE is the URL of the database.
 """
 
 import os
@@ -16,17 +16,17 @@ from django.db.models import Prefetch, QuerySet
 from django.urls import re_path
 from psycopg.conninfo import conninfo_to_dict
 
-WHERE = conninfo_to_dict(os.environ["BENCHMARK_DATABASE"])
+CONNECTION = conninfo_to_dict(os.environ["BENCHMARK_DATABASE"])
 settings.configure(
     ALLOWED_HOSTS=["*"],
     DATABASES={
         "default": {
             "ENGINE": "django.db.backends.postgresql",
-            "NAME": WHERE["dbname"],
-            "HOST": WHERE["host"],
-            "PORT": WHERE["port"],
-            "USER": WHERE["user"],
-            "PASSWORD": WHERE["password"],
+            "NAME": CONNECTION["dbname"],
+            "HOST": CONNECTION["host"],
+            "PORT": CONNECTION["port"],
+            "USER": CONNECTION["user"],
+            "PASSWORD": CONNECTION["password"],
             "CONN_MAX_AGE": None,
         }
     },
@@ -40,13 +40,13 @@ settings.configure(
         "UNAUTHENTICATED_USER": None,
     },
     ROOT_URLCONF=__name__,
-    SECRET_KEY="nothing is signed",
+    SECRET_KEY="unused",
     USE_I18N=False,
     USE_TZ=True,
 )
 django.setup()
 
-# Django takes neither models nor views before it has its settings.
+# Django's models and views can be imported only after its settings.
 from django_filters.rest_framework import DjangoFilterBackend  # noqa: E402
 from rest_framework.filters import SearchFilter  # noqa: E402
 from rest_framework.viewsets import ReadOnlyModelViewSet  # noqa: E402
@@ -67,14 +67,14 @@ PLAN_COUNTS = """
         AND cache_key < 'public::1:goauthentik.io/flows/planner/' || flow || chr(1114111)
     ) FROM unnest(%s::uuid[]) AS flow
 """
-OF_POLICIES = PolicyBinding.objects.filter(policy_id__isnull=False)
+POLICY_BINDINGS = PolicyBinding.objects.filter(policy_id__isnull=False)
 
 
 class PlainFlowSerializer(FlowSerializer):
-    """A flow as the API documents it, its picture in the one schema there is."""
+    """A flow of the documented API, with backgrounds in the only tenant's folder."""
 
     def get_background_url(self, flow: Flow) -> str:
-        """Where a browser finds the picture."""
+        """Return the URL of the background image."""
         if not flow.background:
             return "/static/dist/assets/images/flow_background.jpg"
         if flow.background.startswith(("http", "/static")):
@@ -82,16 +82,16 @@ class PlainFlowSerializer(FlowSerializer):
         return f"/media/public/{flow.background}"
 
     def get_cache_count(self, flow: Flow) -> int:
-        """How many plans are cached, as the page found out."""
+        """Return the number of cached plans, which the page has counted."""
         return self.context["plans"][flow.flow_uuid]
 
 
 class FlowViewSet(ReadOnlyModelViewSet[Flow]):
-    """Flows, a page at a time."""
+    """The pages of flows."""
 
     queryset = Flow.objects.prefetch_related(
         Prefetch("stage_bindings", FlowStageBinding.objects.order_by("order", "fsb_uuid")),
-        Prefetch("policy_bindings", OF_POLICIES.order_by("order", "policy_binding_uuid")),
+        Prefetch("policy_bindings", POLICY_BINDINGS.order_by("order", "policy_binding_uuid")),
     )
     serializer_class = PlainFlowSerializer
     pagination_class = NumberedPagination
@@ -103,7 +103,7 @@ class FlowViewSet(ReadOnlyModelViewSet[Flow]):
     ordering: ClassVar = ["slug", "name"]
 
     def paginate_queryset(self, queryset: QuerySet[Flow] | Any) -> Any:
-        """The page, with its flows' cached plans counted."""
+        """Return the page and count the cached plans of its flows."""
         page = cast("list[Flow]", super().paginate_queryset(queryset))
         with connection.cursor() as cursor:
             cursor.execute(PLAN_COUNTS, [[flow.flow_uuid for flow in page]])
@@ -111,10 +111,10 @@ class FlowViewSet(ReadOnlyModelViewSet[Flow]):
         return page
 
     def get_serializer_context(self) -> dict[str, Any]:
-        """What a flow is written with."""
+        """Return the context with the counts of cached plans."""
         return {**super().get_serializer_context(), "plans": self._plans}
 
 
-# The stubs leave the type of an action's own arguments open.
+# The stubs do not declare the types of an action's arguments.
 urlpatterns = [re_path(r"^flows/instances/$", FlowViewSet.as_view({"get": "list"}))]  # pyright: ignore[reportUnknownMemberType]
 application = WSGIHandler()

@@ -1,4 +1,4 @@
-"""Where the Strawberry peers' sessions come from."""
+"""The database sessions of the Strawberry peers."""
 
 from sqlalchemy.ext.asyncio import async_sessionmaker, create_async_engine
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -7,9 +7,9 @@ Sessions = async_sessionmaker[AsyncSession]
 
 
 def open_sessions(url: str) -> Sessions:
-    """Sessions on a connection for each client, none of which is ever closed for want of use.
+    """Return a factory of sessions on a pool with one connection for each client.
 
-    Reads need no BEGIN and COMMIT around them, nor a ROLLBACK when a connection is given back.
+    Autocommit saves BEGIN and COMMIT for reads, and ROLLBACK when a connection returns to the pool.
     """
     engine = create_async_engine(
         url,

@@ -1,4 +1,4 @@
-"""The limit: Starlette on uvicorn, answering bytes that stand ready.
+"""Starlette on uvicorn with a fixed response, which is the upper limit.
 
 python static_starlette.py <port> <file>
 """
@@ -14,13 +14,13 @@ from under_uvicorn import serve
 
 
 def create_app(body: bytes) -> Starlette:
-    """An application that reads what it is asked and always answers the same."""
+    """Return an application that reads the request and always returns the same body."""
 
-    async def answer(request: Request) -> Response:
+    async def respond(request: Request) -> Response:
         await request.body()
         return Response(body, media_type="application/json")
 
-    return Starlette(routes=[Route("/graphql", answer, methods=["POST"])])
+    return Starlette(routes=[Route("/graphql", respond, methods=["POST"])])
 
 
 if __name__ == "__main__":

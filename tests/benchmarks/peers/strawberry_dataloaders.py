@@ -1,10 +1,10 @@
-"""Strawberry as its documentation shows it: a resolver for each relation, and DataLoaders.
+"""Strawberry as documented, with a resolver and a DataLoader for each relation.
 
 python strawberry_dataloaders.py <port> <SQLAlchemy URL>
 
-It is asked only for flows with what they are made of. Both caches Strawberry has are on, orjson writes
-the answers, and what is there from the start is frozen, which saves a fifth of the time; tables are
-FlowQL's own SQLModel classes.
+It serves only nested flows. Both of Strawberry's caches are enabled, orjson serializes the responses, and
+the garbage collector ignores all objects from the start, which saves a fifth of the time. The tables are
+FlowQL's SQLModel classes.
 """
 
 import gc
@@ -40,7 +40,7 @@ for enum in (FlowDesignation, InvalidResponseAction):
 
 
 class Context:
-    """What a request reads with: each loader asks once for all that waits for it."""
+    """The DataLoaders of a request, each of which reads all pending keys in one statement."""
 
     def __init__(self, sessions: Sessions) -> None:
         self._sessions = sessions
@@ -50,7 +50,7 @@ class Context:
         self.policies = DataLoader(self._policies)
 
     async def read(self, statement: SelectOfScalar[R]) -> Sequence[R]:
-        """All rows of a statement, read in a session of its own."""
+        """Return all rows of a statement, read in a separate session."""
         async with self._sessions() as session:
             return (await session.exec(statement)).all()
 
@@ -60,15 +60,15 @@ class Context:
             .where(col(StageBindingRow.target_id).in_(flows))
             .order_by(col(StageBindingRow.order), col(StageBindingRow.fsb_uuid))
         )
-        found: Mapping[str, list[StageBindingRow]] = defaultdict(list)
+        rows: Mapping[str, list[StageBindingRow]] = defaultdict(list)
         for row in await self.read(statement):
-            found[row.target_id].append(row)
-        return [found[flow] for flow in flows]
+            rows[row.target_id].append(row)
+        return [rows[flow] for flow in flows]
 
     async def _stages(self, pks: list[str]) -> list[StageRow]:
         statement = select(StageRow).where(col(StageRow.stage_uuid).in_(pks))
-        found = {row.stage_uuid: row for row in await self.read(statement)}
-        return [found[pk] for pk in pks]
+        rows = {row.stage_uuid: row for row in await self.read(statement)}
+        return [rows[pk] for pk in pks]
 
     async def _policy_bindings(self, targets: list[str]) -> list[list[PolicyBindingRow]]:
         statement = (
@@ -76,15 +76,15 @@ class Context:
             .where(col(PolicyBindingRow.target_id).in_(targets))
             .order_by(col(PolicyBindingRow.order), col(PolicyBindingRow.policy_binding_uuid))
         )
-        found: Mapping[str, list[PolicyBindingRow]] = defaultdict(list)
+        rows: Mapping[str, list[PolicyBindingRow]] = defaultdict(list)
         for row in await self.read(statement):
-            found[row.target_id].append(row)
-        return [found[target] for target in targets]
+            rows[row.target_id].append(row)
+        return [rows[target] for target in targets]
 
     async def _policies(self, pks: list[str]) -> list[PolicyRow]:
         statement = select(PolicyRow).where(col(PolicyRow.policy_uuid).in_(pks))
-        found = {row.policy_uuid: row for row in await self.read(statement)}
-        return [found[pk] for pk in pks]
+        rows = {row.policy_uuid: row for row in await self.read(statement)}
+        return [rows[pk] for pk in pks]
 
 
 Info = strawberry.Info[Context, None]
@@ -92,21 +92,21 @@ Info = strawberry.Info[Context, None]
 
 @strawberry.type
 class Policy:
-    """A rule that lets somebody pass, or not."""
+    """A rule that allows or denies access."""
 
     pk: str
     name: str
     execution_logging: bool
 
     @classmethod
-    def of(cls, row: PolicyRow) -> Self:
-        """The policy that is stored so."""
+    def from_row(cls, row: PolicyRow) -> Self:
+        """Return the policy of a row."""
         return cls(pk=row.policy_uuid, name=row.name, execution_logging=row.execution_logging)
 
 
 @strawberry.type
 class PolicyBinding:
-    """A policy, a group or a user that decides on a target."""
+    """A policy, group or user that is bound to a target."""
 
     pk: str
     order: int
@@ -117,8 +117,8 @@ class PolicyBinding:
     policy_pk: strawberry.Private[str | None]
 
     @classmethod
-    def of(cls, row: PolicyBindingRow) -> Self:
-        """The binding that is stored so."""
+    def from_row(cls, row: PolicyBindingRow) -> Self:
+        """Return the binding of a row."""
         return cls(
             pk=row.policy_binding_uuid,
             order=row.order,
@@ -131,10 +131,10 @@ class PolicyBinding:
 
     @strawberry.field
     async def policy(self, info: Info) -> Policy | None:
-        """The policy, where it is one that is bound."""
+        """The policy, or null if a group or a user is bound."""
         if self.policy_pk is None:
             return None
-        return Policy.of(await info.context.policies.load(self.policy_pk))
+        return Policy.from_row(await info.context.policies.load(self.policy_pk))
 
 
 @strawberry.type
@@ -145,14 +145,14 @@ class Stage:
     name: str
 
     @classmethod
-    def of(cls, row: StageRow) -> Self:
-        """The stage that is stored so."""
+    def from_row(cls, row: StageRow) -> Self:
+        """Return the stage of a row."""
         return cls(pk=row.stage_uuid, name=row.name)
 
 
 @strawberry.type
 class FlowStageBinding:
-    """A stage's place in a flow."""
+    """The binding of a stage to a flow."""
 
     pk: str
     order: int
@@ -163,8 +163,8 @@ class FlowStageBinding:
     stage_pk: strawberry.Private[str]
 
     @classmethod
-    def of(cls, row: StageBindingRow) -> Self:
-        """The binding that is stored so."""
+    def from_row(cls, row: StageBindingRow) -> Self:
+        """Return the binding of a row."""
         return cls(
             pk=row.fsb_uuid,
             order=row.order,
@@ -177,20 +177,21 @@ class FlowStageBinding:
 
     @strawberry.field
     async def stage(self, info: Info) -> Stage:
-        """The stage that stands there."""
-        return Stage.of(await info.context.stages.load(self.stage_pk))
+        """The bound stage."""
+        return Stage.from_row(await info.context.stages.load(self.stage_pk))
 
     @strawberry.field
     async def policy_bindings(self, info: Info) -> list[PolicyBinding]:
-        """What decides on whether the stage is run."""
+        """The policy bindings of the stage binding."""
         return [
-            PolicyBinding.of(row) for row in await info.context.policy_bindings.load(self.target)
+            PolicyBinding.from_row(row)
+            for row in await info.context.policy_bindings.load(self.target)
         ]
 
 
 @strawberry.type
 class Flow:
-    """A row of stages that a person walks through."""
+    """A sequence of stages that a user goes through."""
 
     pk: str
     name: str
@@ -199,8 +200,8 @@ class Flow:
     target: strawberry.Private[str]
 
     @classmethod
-    def of(cls, row: FlowRow) -> Self:
-        """The flow that is stored so."""
+    def from_row(cls, row: FlowRow) -> Self:
+        """Return the flow of a row."""
         return cls(
             pk=row.flow_uuid,
             name=row.name,
@@ -211,14 +212,18 @@ class Flow:
 
     @strawberry.field
     async def stage_bindings(self, info: Info) -> list[FlowStageBinding]:
-        """The stages in the order they run."""
-        return [FlowStageBinding.of(row) for row in await info.context.stage_bindings.load(self.pk)]
+        """The stage bindings in execution order."""
+        return [
+            FlowStageBinding.from_row(row)
+            for row in await info.context.stage_bindings.load(self.pk)
+        ]
 
     @strawberry.field
     async def policy_bindings(self, info: Info) -> list[PolicyBinding]:
-        """What decides on who may run the flow."""
+        """The policy bindings of the flow."""
         return [
-            PolicyBinding.of(row) for row in await info.context.policy_bindings.load(self.target)
+            PolicyBinding.from_row(row)
+            for row in await info.context.policy_bindings.load(self.target)
         ]
 
 
@@ -231,7 +236,7 @@ class FlowPage:
 
 @strawberry.type
 class Query:
-    """What can be asked."""
+    """The root query type."""
 
     @strawberry.field
     async def flows(self, info: Info, page: int = 1, page_size: int = 20) -> FlowPage:
@@ -242,11 +247,11 @@ class Query:
             .limit(page_size)
             .offset((page - 1) * page_size)
         )
-        return FlowPage(results=[Flow.of(row) for row in await info.context.read(statement)])
+        return FlowPage(results=[Flow.from_row(row) for row in await info.context.read(statement)])
 
 
 class App(GraphQL[Context, None]):
-    """Strawberry's own ASGI view, which gives each request loaders of its own."""
+    """Strawberry's ASGI view, which creates DataLoaders for each request."""
 
     def __init__(self, schema: strawberry.Schema, sessions: Sessions) -> None:
         super().__init__(schema, graphql_ide=None)
@@ -255,25 +260,25 @@ class App(GraphQL[Context, None]):
     async def get_context(
         self,
         request: Request | WebSocket,  # noqa: ARG002 - Strawberry passes it
-        response: Response | WebSocket,  # noqa: ARG002 - likewise
+        response: Response | WebSocket,  # noqa: ARG002 - Strawberry passes it
     ) -> Context:
-        """Loaders that have read nothing yet."""
+        """Return new DataLoaders."""
         return Context(self._sessions)
 
     def encode_json(self, data: object) -> bytes:
-        """The answer, by the fastest there is."""
+        """Serialize the response by orjson, the fastest serializer."""
         return orjson.dumps(data)
 
 
 def create_app(sessions: Sessions) -> App:
-    """The application over a database."""
+    """Return the application on a database."""
     schema = strawberry.Schema(query=Query, extensions=[ParserCache, ValidationCache])
     return App(schema, sessions)
 
 
 if __name__ == "__main__":
     application = create_app(open_sessions(sys.argv[2]))
-    # As FlowQL does: no collection need ever look at what stays.
+    # FlowQL does the same: objects from the start never become garbage.
     gc.collect()
     gc.freeze()
     serve(application, int(sys.argv[1]))

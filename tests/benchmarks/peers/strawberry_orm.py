@@ -1,9 +1,9 @@
-"""Strawberry as its documentation shows it, on SQLModel's ORM without N+1.
+"""Strawberry as documented, on SQLModel's ORM without N+1 queries.
 
 python strawberry_orm.py <port> <SQLAlchemy URL>
 
-Both caches it has are on, relations come by selectinload and only where they are asked for, no
-statement fetches a column in vain, and orjson writes the answers.
+Both of Strawberry's caches are enabled, selectinload reads relations only if they are selected, no
+statement reads an unused column, and orjson serializes the responses.
 """
 
 import sys
@@ -41,7 +41,7 @@ LAST_CHARACTER = chr(0x10FFFF)
 
 
 class TargetRow(SQLModel, table=True):
-    """What policies are bound to."""
+    """A target of policy bindings."""
 
     __tablename__: ClassVar[Any] = "authentik_policies_policybindingmodel"
 
@@ -86,7 +86,7 @@ class FlowRow(SQLModel, table=True):
 
 
 class StageBindingRow(SQLModel, table=True):
-    """A stage's place in a flow."""
+    """The binding of a stage to a flow."""
 
     __tablename__: ClassVar[Any] = "authentik_flows_flowstagebinding"
 
@@ -99,7 +99,7 @@ class StageBindingRow(SQLModel, table=True):
 
 
 class PolicyBindingRow(SQLModel, table=True):
-    """A policy, a group or a user that decides on a target."""
+    """A policy, group or user that is bound to a target."""
 
     __tablename__: ClassVar[Any] = "authentik_policies_policybinding"
 
@@ -110,7 +110,7 @@ class PolicyBindingRow(SQLModel, table=True):
 
 
 class CacheEntry(SQLModel, table=True):
-    """Something cached, flow plans among it."""
+    """A cache entry, such as a cached plan of a flow."""
 
     __tablename__: ClassVar[Any] = "django_postgres_cache_cacheentry"
 
@@ -123,7 +123,7 @@ for enum in (FlowAuthentication, FlowDeniedAction, FlowDesignation, FlowLayout, 
 
 @strawberry.enum
 class FlowOrdering(Enum):
-    """What flows are sorted by; a dash in front is the descending order."""
+    """The orderings of flows; a leading hyphen means descending."""
 
     SLUG_ASC = "slug"
     SLUG_DESC = "-slug"
@@ -141,7 +141,7 @@ class FlowOrdering(Enum):
 
 @strawberry.type
 class Pagination:
-    """Where a page lies among all."""
+    """The position of a page in the list."""
 
     next: int
     previous: int
@@ -154,7 +154,7 @@ class Pagination:
 
 @strawberry.type
 class Flow:
-    """A flow; all its fields are plain ones, which are the fastest that Strawberry has."""
+    """A flow with plain fields only, which are Strawberry's fastest."""
 
     pk: str
     policybindingmodel_ptr_id: str
@@ -183,11 +183,11 @@ class FlowPage:
 
 
 class Context(dict[str, Any]):
-    """What resolvers know of a request."""
+    """The context of a request."""
 
     @property
     def sessions(self) -> Sessions:
-        """Where sessions come from."""
+        """The factory of database sessions."""
         return self["sessions"]
 
 
@@ -196,7 +196,7 @@ Info = strawberry.Info[Context, None]
 
 @strawberry.type
 class Query:
-    """What can be asked."""
+    """The root query type."""
 
     @strawberry.field
     async def flows(  # noqa: PLR0913, PLR0917 - the arguments are the API
@@ -210,36 +210,38 @@ class Query:
     ) -> FlowPage:
         """A page of flows."""
         where = _conditions(designation, search)
-        wanted = _wanted(info, "results")
+        selected = _selected_fields(info, "results")
         async with info.context.sessions() as session:
             count = (
                 await session.exec(select(func.count()).select_from(FlowRow).where(*where))
             ).one()
-            place = _place(count, page, page_size)
+            pagination = _paginate(count, page, page_size)
             statement = (
                 select(FlowRow)
                 .where(*where)
-                .options(*_loading(wanted))
-                .order_by(*_sorting(ordering or []))
+                .options(*_load_options(selected))
+                .order_by(*_order_by(ordering or []))
                 .limit(page_size)
                 .offset((page - 1) * page_size)
             )
             rows = (await session.exec(statement)).all()
-            return FlowPage(pagination=place, results=await _flows(session, rows, wanted))
+            return FlowPage(pagination=pagination, results=await _flows(session, rows, selected))
 
     @strawberry.field
     async def flow(self, info: Info, slug: str) -> Flow | None:
-        """The flow of this slug."""
-        wanted = _wanted(info)
+        """The flow with this slug."""
+        selected = _selected_fields(info)
         async with info.context.sessions() as session:
-            statement = select(FlowRow).where(col(FlowRow.slug) == slug).options(*_loading(wanted))
+            statement = (
+                select(FlowRow).where(col(FlowRow.slug) == slug).options(*_load_options(selected))
+            )
             rows = (await session.exec(statement)).all()
-            found = await _flows(session, rows, wanted)
-            return found[0] if found else None
+            flows = await _flows(session, rows, selected)
+            return flows[0] if flows else None
 
 
-def _wanted(info: Info, *path: str) -> frozenset[str]:
-    """The names of the fields that are selected below the path."""
+def _selected_fields(info: Info, *path: str) -> frozenset[str]:
+    """Return the names of the fields that are selected below the path."""
     fields = [field for field in info.selected_fields if isinstance(field, SelectedField)]
     names = ("", *path)
     for name in names:
@@ -253,21 +255,21 @@ def _wanted(info: Info, *path: str) -> frozenset[str]:
     return frozenset(field.name for field in fields)
 
 
-def _loading(wanted: frozenset[str]) -> list[ExecutableOption]:
+def _load_options(selected: frozenset[str]) -> list[ExecutableOption]:
     options: list[ExecutableOption] = []
-    if "policyEngineMode" in wanted:
+    if "policyEngineMode" in selected:
         options.append(joinedload(_attribute(FlowRow.target), innerjoin=True))
-    if "stages" in wanted:
+    if "stages" in selected:
         stages = load_only(_attribute(StageBindingRow.stage_id))
         options.append(selectinload(_attribute(FlowRow.stage_bindings)).options(stages))
-    if "policies" in wanted:
+    if "policies" in selected:
         policies = load_only(_attribute(PolicyBindingRow.policy_id))
         options.append(selectinload(_attribute(FlowRow.policy_bindings)).options(policies))
     return options
 
 
 def _attribute(attribute: Any) -> Any:
-    """What SQLModel's types take for a value and is an attribute of the class."""
+    """Return a class attribute that SQLModel declares with the type of its values."""
     return attribute
 
 
@@ -291,7 +293,7 @@ def _matches(term: str) -> ColumnElement[bool]:
     return or_(*(col(field).icontains(term, autoescape=True) for field in searched))
 
 
-def _sorting(ordering: Sequence[FlowOrdering]) -> list[ColumnElement[Any]]:
+def _order_by(ordering: Sequence[FlowOrdering]) -> list[ColumnElement[Any]]:
     terms = [term.value for term in ordering]
     if not {"slug", "-slug"} & set(terms):
         terms.append("slug")
@@ -301,7 +303,7 @@ def _sorting(ordering: Sequence[FlowOrdering]) -> list[ColumnElement[Any]]:
     ]
 
 
-def _place(count: int, page: int, page_size: int) -> Pagination:
+def _paginate(count: int, page: int, page_size: int) -> Pagination:
     total_pages = max(1, -(-count // page_size))
     if not 1 <= page <= total_pages:
         raise ValueError("Invalid page.")
@@ -318,16 +320,16 @@ def _place(count: int, page: int, page_size: int) -> Pagination:
 
 
 async def _flows(
-    session: AsyncSession, rows: Sequence[FlowRow], wanted: frozenset[str]
+    session: AsyncSession, rows: Sequence[FlowRow], selected: frozenset[str]
 ) -> list[Flow]:
     plans: Mapping[str, int] = {}
-    if "cacheCount" in wanted:
+    if "cacheCount" in selected:
         plans = await _plan_counts(session, [row.flow_uuid for row in rows])
-    return [_flow(row, wanted, plans.get(row.flow_uuid, 0)) for row in rows]
+    return [_flow(row, selected, plans.get(row.flow_uuid, 0)) for row in rows]
 
 
 async def _plan_counts(session: AsyncSession, pks: Sequence[str]) -> Mapping[str, int]:
-    """How many plans of each flow are cached, by one statement for all, which the index serves."""
+    """SELECT the number of cached plans of each flow in one statement that uses the index."""
     start = literal(PLANNER) + cast(col(FlowRow.flow_uuid), Text)
     key = col(CacheEntry.cache_key)
     plans = select(func.count()).where(key >= start, key < start + LAST_CHARACTER)
@@ -336,10 +338,12 @@ async def _plan_counts(session: AsyncSession, pks: Sequence[str]) -> Mapping[str
     return dict(counts.all())
 
 
-def _flow(row: FlowRow, wanted: frozenset[str], cache_count: int) -> Flow:
-    stages = row.stage_bindings if "stages" in wanted else []
-    policies = row.policy_bindings if "policies" in wanted else []
-    mode = PolicyEngineMode(row.target.policy_engine_mode) if "policyEngineMode" in wanted else None
+def _flow(row: FlowRow, selected: frozenset[str], cache_count: int) -> Flow:
+    stages = row.stage_bindings if "stages" in selected else []
+    policies = row.policy_bindings if "policies" in selected else []
+    mode = (
+        PolicyEngineMode(row.target.policy_engine_mode) if "policyEngineMode" in selected else None
+    )
     return Flow(
         pk=row.flow_uuid,
         policybindingmodel_ptr_id=row.policybindingmodel_ptr_id,
@@ -369,7 +373,7 @@ def _background_url(background: str) -> str:
 
 
 class App(GraphQL[Context, None]):
-    """Strawberry's own ASGI view, which tells resolvers where sessions come from."""
+    """Strawberry's ASGI view, which passes the factory of sessions to resolvers."""
 
     def __init__(self, schema: strawberry.Schema, sessions: Sessions) -> None:
         super().__init__(schema, graphql_ide=None)
@@ -378,18 +382,18 @@ class App(GraphQL[Context, None]):
     async def get_context(
         self,
         request: Request | WebSocket,  # noqa: ARG002 - Strawberry passes it
-        response: Response | WebSocket,  # noqa: ARG002 - likewise
+        response: Response | WebSocket,  # noqa: ARG002 - Strawberry passes it
     ) -> Context:
-        """Where sessions come from."""
+        """Return the shared context."""
         return self._context
 
     def encode_json(self, data: object) -> bytes:
-        """The answer, by the fastest there is."""
+        """Serialize the response by orjson, the fastest serializer."""
         return orjson.dumps(data)
 
 
 def create_app(sessions: Sessions) -> App:
-    """The application over a database."""
+    """Return the application on a database."""
     schema = strawberry.Schema(query=Query, extensions=[ParserCache, ValidationCache])
     return App(schema, sessions)
 

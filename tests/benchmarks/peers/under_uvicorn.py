@@ -1,11 +1,11 @@
-"""How the Python peers are served: by uvicorn with the settings that FlowQL is served with."""
+"""The Python peers under uvicorn, with the same settings as FlowQL."""
 
 import uvicorn
 from starlette.types import ASGIApp
 
 
 def serve(app: ASGIApp, port: int) -> None:
-    """Serve until SIGTERM: uvloop and httptools, and no access log."""
+    """Serve until SIGTERM by uvloop and httptools, without an access log."""
     uvicorn.run(
         app,
         host="127.0.0.1",

@@ -1,4 +1,4 @@
-// Types for the operations in src/, by the preset that GraphQL Code Generator recommends to clients.
+// Generates types for the operations in src/ with the preset that GraphQL Code Generator recommends for clients.
 import type { CodegenConfig } from "@graphql-codegen/cli";
 
 const config: CodegenConfig = {

@@ -1,11 +1,11 @@
-// The rules for a schema that @graphql-eslint recommends, and those that Relay asks for.
+// The schema rules that @graphql-eslint recommends, and those for Relay.
 import { readFileSync } from "node:fs";
 import graphqlEslint from "@graphql-eslint/eslint-plugin";
 import { buildSchema, isObjectType } from "graphql";
 
 const schema = buildSchema(readFileSync("schema.graphql", "utf8"));
 const isNode = (type) => type.getInterfaces().some(({ name }) => name === "Node");
-// A page, an edge or an answer of its own has no identity.
+// Pages, edges and other types without Node have no id.
 const withoutId = Object.values(schema.getTypeMap())
   .filter((type) => isObjectType(type) && !isNode(type))
   .map(({ name }) => name);
@@ -20,7 +20,7 @@ export default [
       ...configs["flat/schema-recommended"].rules,
       ...configs["flat/schema-relay"].rules,
       "@graphql-eslint/strict-id-in-types": ["error", { exceptions: { types: withoutId } }],
-      // FlowConnection.nodes is a list of what the edges lead to.
+      // FlowConnection.nodes lists the nodes of the edges.
       "@graphql-eslint/relay-edge-types": ["error", { listTypeCanWrapOnlyEdgeType: false }],
     },
   },

@@ -1,4 +1,4 @@
-// Mercurius with its compiler on: one prepared statement a page, nothing between it and JSON.
+// Mercurius with its compiler: one prepared statement per page, whose rows are serialized directly.
 // node server.js <port> <postgresql URL> <page.sql> <flow.sql> <schema.graphql>
 'use strict'
 
@@ -11,31 +11,31 @@ const [port, url, pageFile, flowFile, schemaFile] = process.argv.slice(2)
 const SEARCHED = ['name', 'slug', 'designation', 'title', 'denied_action']
 const DEFAULT_BACKGROUND = '/static/dist/assets/images/flow_background.jpg'
 
-// Connections stay open, and what is prepared on them stays prepared.
+// Connections and their prepared statements stay open.
 const pool = new pg.Pool({
   connectionString: url,
   max: 10,
   idleTimeoutMillis: 0,
-  // As FlowQL has it: a statement is planned once.
+  // FlowQL's settings: PostgreSQL plans each statement once.
   options: '-c plan_cache_mode=force_generic_plan -c jit=off'
 })
 const pageText = readFileSync(pageFile, 'utf8').replace(/^--.*\n/gm, '')
 const flowText = readFileSync(flowFile, 'utf8').replace(/^--.*\n/gm, '').replaceAll(':slug', '$1')
 
-// A statement is prepared once for each shape, which has as many parameters as it has terms.
+// A statement is prepared once for each ordering, filter and number of search terms.
 const statements = new Map()
 
 function statement (ordering, byDesignation, termCount) {
   const key = `${ordering}/${byDesignation}/${termCount}`
-  let known = statements.get(key)
-  if (known === undefined) {
-    known = { name: `page${statements.size}`, text: pageOf(ordering, byDesignation, termCount) }
-    statements.set(key, known)
+  let prepared = statements.get(key)
+  if (prepared === undefined) {
+    prepared = { name: `page${statements.size}`, text: renderPage(ordering, byDesignation, termCount) }
+    statements.set(key, prepared)
   }
-  return known
+  return prepared
 }
 
-function pageOf (ordering, byDesignation, termCount) {
+function renderPage (ordering, byDesignation, termCount) {
   const conditions = byDesignation ? ['designation = $3'] : []
   const first = byDesignation ? 4 : 3
   for (let term = first; term < first + termCount; term++) {
@@ -48,10 +48,10 @@ function pageOf (ordering, byDesignation, termCount) {
     .replaceAll(':offset', '$2')
 }
 
-const orderBy = (ordering) => [...(ordering ?? []).map(ordered), 'slug'].join(', ')
+const orderBy = (ordering) => [...(ordering ?? []).map(renderTerm), 'slug'].join(', ')
 
-// LAYOUT_ASC is `layout`; no text of a client's becomes SQL, since it is a value of an enum.
-const ordered = (name) => name.endsWith('_ASC')
+// LAYOUT_ASC becomes `layout`. The name is an enum value, hence it cannot inject SQL.
+const renderTerm = (name) => name.endsWith('_ASC')
   ? name.slice(0, -'_ASC'.length).toLowerCase()
   : `${name.slice(0, -'_DESC'.length).toLowerCase()} DESC`
 
@@ -65,12 +65,12 @@ async function flows (_, { page, pageSize, ordering, designation, search }) {
   for (const term of terms) values.push(pattern(term))
   const { rows } = await pool.query({ name, text, values })
   const count = rows.length ? rows[0].total : 0
-  return { pagination: pagination(count, page, pageSize), results: rows.map(finished) }
+  return { pagination: pagination(count, page, pageSize), results: rows.map(completeFlow) }
 }
 
 async function flow (_, { slug }) {
   const { rows } = await pool.query({ name: 'flow', text: flowText, values: [slug] })
-  return rows.length ? finished(rows[0]) : null
+  return rows.length ? completeFlow(rows[0]) : null
 }
 
 function pagination (count, page, pageSize) {
@@ -88,29 +88,29 @@ function pagination (count, page, pageSize) {
   }
 }
 
-// The row is the flow, so that every field is read by the compiled query itself.
-function finished (row) {
-  row.stages = elements(row.stages)
-  row.policies = elements(row.policies)
+// Changes the row in place, because the compiled query reads its fields directly.
+function completeFlow (row) {
+  row.stages = splitList(row.stages)
+  row.policies = splitList(row.policies)
   row.exportUrl = `/api/v3/flows/instances/${row.slug}/export/`
   row.background = backgroundUrl(row.background)
-  row.designation = inUpperCase(row.designation)
-  row.policyEngineMode = inUpperCase(row.policyEngineMode)
-  row.layout = inUpperCase(row.layout)
-  row.deniedAction = inUpperCase(row.deniedAction)
-  row.authentication = inUpperCase(row.authentication)
+  row.designation = toUpperCase(row.designation)
+  row.policyEngineMode = toUpperCase(row.policyEngineMode)
+  row.layout = toUpperCase(row.layout)
+  row.deniedAction = toUpperCase(row.deniedAction)
+  row.authentication = toUpperCase(row.authentication)
   return row
 }
 
-const elements = (joined) => (joined === '' ? [] : joined.split(','))
+const splitList = (joined) => (joined === '' ? [] : joined.split(','))
 
-// Enums are stored in lower case; there are few, so each is folded once.
-const folded = new Map()
+// Enum values are stored in lower case; the few distinct ones are converted once.
+const upperCaseValues = new Map()
 
-function inUpperCase (value) {
-  let found = folded.get(value)
-  if (found === undefined) folded.set(value, found = value.toUpperCase())
-  return found
+function toUpperCase (value) {
+  let upperCase = upperCaseValues.get(value)
+  if (upperCase === undefined) upperCaseValues.set(value, upperCase = value.toUpperCase())
+  return upperCase
 }
 
 function backgroundUrl (background) {
@@ -124,7 +124,7 @@ app.register(mercurius, {
   schema: readFileSync(schemaFile, 'utf8'),
   resolvers: { Query: { flows, flow } },
   jit: 1,
-  // Every value is what its column or `finished` makes of it, so that none needs a check.
+  // Columns and `completeFlow` return valid values, which need no serialization checks.
   compilerOptions: { disableLeafSerialization: true },
   graphiql: false
 })

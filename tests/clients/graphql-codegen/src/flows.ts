@@ -1,4 +1,4 @@
-// Asks about flows by typed documents, and uses what is answered as its types say.
+// Executes typed documents and uses the results by their types.
 import type { TypedDocumentNode } from "@graphql-typed-document-node/core";
 import { type FragmentType, graphql, useFragment } from "./gql/index.js";
 
@@ -23,8 +23,8 @@ const FlowPath = graphql(`
   }
 `);
 
-const FlowsAfter = graphql(`
-  query FlowsAfter($first: Int!, $after: String, $where: FlowWhere) {
+const FlowConnection = graphql(`
+  query FlowConnection($first: Int!, $after: String, $where: FlowWhere) {
     flowConnection(first: $first, after: $after, where: $where, orderBy: [NAME_ASC]) {
       totalCount
       pageInfo {
@@ -41,8 +41,8 @@ const FlowsAfter = graphql(`
   }
 `);
 
-const FlowsOf = graphql(`
-  query FlowsOf($page: Int! = 1, $designation: FlowDesignation) {
+const FlowsByDesignation = graphql(`
+  query FlowsByDesignation($page: Int! = 1, $designation: FlowDesignation) {
     flows(page: $page, designation: $designation) {
       pagination {
         next
@@ -54,8 +54,8 @@ const FlowsOf = graphql(`
   }
 `);
 
-const NodeOf = graphql(`
-  query NodeOf($id: ID!) {
+const NodeById = graphql(`
+  query NodeById($id: ID!) {
     node(id: $id) {
       __typename
       ... on Flow {
@@ -70,32 +70,32 @@ const NodeOf = graphql(`
   }
 `);
 
-type Ask = <Result, Variables>(
+type Execute = <Result, Variables>(
   document: TypedDocumentNode<Result, Variables>,
   variables: Variables,
 ) => Promise<Result>;
 
-export async function everyPath(ask: Ask): Promise<string[]> {
+export async function listPaths(execute: Execute): Promise<string[]> {
   const paths: string[] = [];
   let after: string | null | undefined;
   do {
-    const { flowConnection } = await ask(FlowsAfter, { first: 20, after, where: {} });
-    paths.push(...flowConnection.edges.map(({ node }) => path(node)));
+    const { flowConnection } = await execute(FlowConnection, { first: 20, after, where: {} });
+    paths.push(...flowConnection.edges.map(({ node }) => formatPath(node)));
     after = flowConnection.pageInfo.hasNextPage ? flowConnection.pageInfo.endCursor : null;
   } while (after);
   return paths;
 }
 
-export async function recoveries(ask: Ask): Promise<string[]> {
-  const { flows } = await ask(FlowsOf, { designation: "RECOVERY" });
-  return flows.results.map(path);
+export async function listRecoveryPaths(execute: Execute): Promise<string[]> {
+  const { flows } = await execute(FlowsByDesignation, { designation: "RECOVERY" });
+  return flows.results.map(formatPath);
 }
 
-export async function slugsBehind(ask: Ask, id: string): Promise<string[]> {
-  const { node } = await ask(NodeOf, { id });
+export async function listSlugsOf(execute: Execute, id: string): Promise<string[]> {
+  const { node } = await execute(NodeById, { id });
   switch (node?.__typename) {
     case "Flow":
-      return [path(node)];
+      return [formatPath(node)];
     case "Policy":
       return node.flows.map(({ slug }) => slug);
     default:
@@ -103,7 +103,7 @@ export async function slugsBehind(ask: Ask, id: string): Promise<string[]> {
   }
 }
 
-function path(flow: FragmentType<typeof FlowPath>): string {
+function formatPath(flow: FragmentType<typeof FlowPath>): string {
   const { slug, stageBindings } = useFragment(FlowPath, flow);
   return [slug, ...stageBindings.map(({ stage }) => stage.name)].join(" > ");
 }

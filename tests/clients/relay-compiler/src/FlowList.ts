@@ -1,4 +1,4 @@
-// A list of flows that pages, and tells of each flow as the fragments below say.
+// A list of flows with pagination; FlowRow_flow selects the fields of each flow.
 import { graphql } from "react-relay";
 
 export const query = graphql`

@@ -1,4 +1,4 @@
-// One flow, which asks for itself again by its global id.
+// One flow, which can be refetched by its global id.
 import { graphql } from "react-relay";
 
 export const flow = graphql`

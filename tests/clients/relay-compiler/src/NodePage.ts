@@ -1,4 +1,4 @@
-// Whatever a global id leads to.
+// A node of any type, by its global id.
 import { graphql } from "react-relay";
 
 export const query = graphql`

@@ -1,7 +1,7 @@
-"""What a generated client of authentik says when it is asked about flows.
+"""Requests of authentik's generated Python client, and their results as JSON.
 
-The scripts beside this file run in environments that have a client and nothing of FlowQL. The token comes
-in the environment variable FLOWQL_TOKEN, so that no list of processes shows it.
+The scripts beside this file run in environments with a client and without FlowQL. The token is in the
+environment variable FLOWQL_TOKEN, because process lists show arguments.
 """
 
 import importlib
@@ -13,15 +13,15 @@ authentik_client: Any = importlib.import_module("authentik_client")
 
 
 def flows_api(host: str, token: str) -> Any:
-    """Return the client's part for flows, as its own manual sets it up."""
+    """Return the client's API of flows, configured as its documentation shows."""
     configuration = authentik_client.Configuration(host=host, access_token=token)
     return authentik_client.FlowsApi(authentik_client.ApiClient(configuration))
 
 
-def read(host: str, designation: Any) -> dict[str, Any]:
-    """Ask each question that a reader of flows asks, and return the answers by the question's name.
+def read_flows(host: str, designation: Any) -> dict[str, Any]:
+    """Send every request and return the results by name.
 
-    A designation is text to the older client, a member of its enum to the newer.
+    The older client takes a designation as a string, the newer one as a member of its enum.
     """
     api = flows_api(host, os.environ["FLOWQL_TOKEN"])
     return {
@@ -32,25 +32,25 @@ def read(host: str, designation: Any) -> dict[str, Any]:
         "ordering": slugs(api.flows_instances_list(ordering="-slug", page_size=100)),
         "slug": slugs(api.flows_instances_list(slug="initial-setup")),
         "pages": [slugs(page) for page in pages(api, page_size=5, ordering="name")],
-        "one": dump(api.flows_instances_retrieve("default-authentication-flow")),
+        "flow": dump(api.flows_instances_retrieve("default-authentication-flow")),
         "export": api.flows_instances_export_retrieve("default-authentication-flow").decode(),
-        "unknown": refusal(api, "no-such-flow"),
-        "stranger": refusal(flows_api(host, "not-a-token"), "default-authentication-flow"),
+        "unknown_flow": error_of(api, "no-such-flow"),
+        "invalid_token": error_of(flows_api(host, "not-a-token"), "default-authentication-flow"),
     }
 
 
 def dump(model: Any) -> Any:
-    """Return all that a client's model holds, read-only fields too, as JSON would say it."""
+    """Return a model as JSON, including its read-only fields."""
     return model.model_dump(mode="json", by_alias=True)
 
 
 def slugs(page: Any) -> list[str]:
-    """Return the slugs of one page in its order."""
+    """Return the slugs of a page in its order."""
     return [flow.slug for flow in page.results]
 
 
 def pages(api: Any, **parameters: Any) -> Iterator[Any]:
-    """Follow the page numbers until there is no next one."""
+    """Follow the page numbers until there is no next page."""
     number = 1
     while number:
         page = api.flows_instances_list(page=number, **parameters)
@@ -58,8 +58,8 @@ def pages(api: Any, **parameters: Any) -> Iterator[Any]:
         number = int(page.pagination.next)
 
 
-def refusal(api: Any, slug: str) -> dict[str, Any]:
-    """Return what the client raises for a flow that it cannot have."""
+def error_of(api: Any, slug: str) -> dict[str, Any]:
+    """Return the status and body of the error that the client raises for a slug."""
     try:
         api.flows_instances_retrieve(slug)
     except authentik_client.ApiException as error:

@@ -1,6 +1,6 @@
-"""Print what the generated client beside this file reads from the server whose URL is given.
+"""Print what the generated client beside this file reads from the server at a URL.
 
-The token comes in the environment variable FLOWQL_TOKEN, so that no list of processes shows it.
+The token is in the environment variable FLOWQL_TOKEN, because process lists show arguments.
 """
 
 import importlib
@@ -14,36 +14,36 @@ sys.path.insert(0, ".")
 flowql: Any = importlib.import_module("flowql_client")
 
 
-def answers(client: Any) -> dict[str, Any]:
-    """Ask each question, and return the answers by the question's name."""
+def read_graph(client: Any) -> dict[str, Any]:
+    """Execute every operation and return the results by name."""
     flow = client.flow_path(slug="default-authentication-flow").flow
     first = flow.stage_bindings[0].stage
     return {
-        "filtered": filtered(client),
-        "whole": flow.model_dump(
-            mode="json", by_alias=True, include=set(flowql.Whole.model_fields)
+        "by_designation": slugs_by_designation(client),
+        "flow": flow.model_dump(
+            mode="json", by_alias=True, include=set(flowql.AllFields.model_fields)
         ),
         "stages": [str(binding.stage.pk) for binding in flow.stage_bindings],
         "pages": [[edge.node.slug for edge in page.edges] for page in pages(client)],
         "total": client.flows_after(first=1).flow_connection.total_count,
-        "sifted": sifted(client),
+        "by_name": slugs_by_name(client),
         "node": client.node_of(id=flow.id).node.slug,
-        "back": [flow.slug for flow in client.node_of(id=first.id).node.flows],
-        "refusal": refusal(client),
+        "flows_of_stage": [flow.slug for flow in client.node_of(id=first.id).node.flows],
+        "error_code": error_code(client),
         "types": [type(value).__name__ for value in (flow.pk, flow.designation, first, first.name)],
     }
 
 
-def filtered(client: Any) -> list[str]:
-    """The slugs of one designation, last things first."""
+def slugs_by_designation(client: Any) -> list[str]:
+    """Return the slugs of the flows with one designation in descending order."""
     designation = flowql.FlowDesignation.STAGE_CONFIGURATION
     orderings = [flowql.FlowOrdering.SLUG_DESC]
     page = client.flows_for(designation=designation, ordering=orderings).flows
     return [flow.slug for flow in page.results]
 
 
-def sifted(client: Any) -> list[str]:
-    """The slugs of the flows whose name says what they set up."""
+def slugs_by_name(client: Any) -> list[str]:
+    """Return the slugs of the flows whose name contains a string."""
     where = flowql.FlowWhere(name=flowql.TextMatch(contains="setup"))
     page = client.flows_after(first=20, where=where).flow_connection
     return [edge.node.slug for edge in page.edges]
@@ -58,16 +58,16 @@ def pages(client: Any) -> Iterator[Any]:
         yield page
 
 
-def refusal(client: Any) -> Any:
-    """Return the code of what the client raises for a cursor that is none."""
+def error_code(client: Any) -> Any:
+    """Return the code of the error that the client raises for an invalid cursor."""
     try:
         client.flows_after(first=5, after="no cursor")
-    except flowql.GraphQLClientGraphQLMultiError as refused:
-        return refused.errors[0].extensions["code"]
+    except flowql.GraphQLClientGraphQLMultiError as error:
+        return error.errors[0].extensions["code"]
     return None
 
 
 if __name__ == "__main__":
     bearer = {"Authorization": f"Bearer {os.environ['FLOWQL_TOKEN']}"}
-    with flowql.Client(f"{sys.argv[1]}/graphql", headers=bearer) as asking:
-        json.dump(answers(asking), sys.stdout)
+    with flowql.Client(f"{sys.argv[1]}/graphql", headers=bearer) as flowql_client:
+        json.dump(read_graph(flowql_client), sys.stdout)
