@@ -8,6 +8,13 @@ from typing import Any, Generic, TypeVar, cast
 import strawberry
 
 from gql.errors import BadUserInputError
+from gql.schema.enums import (
+    FlowAuthentication,
+    FlowDeniedAction,
+    FlowDesignation,
+    FlowLayout,
+    PolicyEngineMode,
+)
 from gql.schema.types import UUID
 from models.database import Database
 from models.queries.components import Component
@@ -21,13 +28,6 @@ from models.queries.conditions import (
     Or,
     Uses,
     Where,
-)
-from models.tables.flow import (
-    FlowAuthentication,
-    FlowDeniedAction,
-    FlowDesignation,
-    FlowLayout,
-    PolicyEngineMode,
 )
 
 T = TypeVar("T")

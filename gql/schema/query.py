@@ -14,6 +14,7 @@ from gql.resolvers import flows as resolvers
 from gql.resolvers.connections import ConnectionQuery, ConnectionSelection
 from gql.resolvers.flows import FlowSelection
 from gql.schema import node_ids as identifiers
+from gql.schema.enums import FlowDeniedAction, FlowDesignation, FlowOrdering
 from gql.schema.filters import FlowWhere
 from gql.schema.filters import parse_where as where_of
 from gql.schema.types import (
@@ -21,7 +22,6 @@ from gql.schema.types import (
     Flow,
     FlowConnection,
     FlowEdge,
-    FlowOrdering,
     FlowPage,
     FlowStageBinding,
     Info,
@@ -38,7 +38,6 @@ from models.queries.components import Component
 from models.queries.flows import BY_SLUG, MAX_PAGE_SIZE, FlowQuery, Ordering
 from models.queries.viewer import Viewer
 from models.search_terms import terms
-from models.tables.flow import FlowDeniedAction, FlowDesignation
 
 T = TypeVar("T")
 N = TypeVar("N", bound=Node)
