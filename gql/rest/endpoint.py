@@ -99,7 +99,7 @@ def _flow(**backgrounds: Field) -> SelectionSet:
         **{name: _stored(name) for name in BEFORE},
         **backgrounds,
         **{name: _stored(name) for name in BETWEEN},
-        "export_url": _made("slug", presentation.export_url),
+        "export_url": _made("slug", lambda slug, _context: presentation.export_url(slug)),
         **{name: _stored(name) for name in BEHIND},
     }
     return SelectionSet(tuple(fields), tuple(fields.values()), {})

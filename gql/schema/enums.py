@@ -1,4 +1,7 @@
-"""The enums of the schema."""
+"""GraphQL enums.
+
+Importing an enum from this module ensures that Strawberry knows it, with its descriptions.
+"""
 
 from collections.abc import Mapping
 from enum import Enum
@@ -28,88 +31,8 @@ __all__ = [
 E = TypeVar("E", bound=Enum)
 
 
-def register_enum(enum: type[E], description: str, values: Mapping[E, str]) -> None:
-    """Make one of authentik's enums a GraphQL enum, with a description for each value."""
-    described = cast(Any, strawberry.enum(enum, description=description))
-    for value in described.__strawberry_definition__.values:
-        value.description = values[enum[value.name]]
-
-
-register_enum(
-    FlowDesignation,
-    "What a flow is for.",
-    {
-        FlowDesignation.AUTHENTICATION: "Logs somebody in.",
-        FlowDesignation.AUTHORIZATION: "Lets somebody use an application.",
-        FlowDesignation.INVALIDATION: "Logs somebody out.",
-        FlowDesignation.ENROLLMENT: "Signs somebody up.",
-        FlowDesignation.UNENROLLMENT: "Removes somebody's account.",
-        FlowDesignation.RECOVERY: "Gives somebody who forgot a password a new one.",
-        FlowDesignation.STAGE_CONFIGURATION: "Changes what somebody has set up.",
-    },
-)
-register_enum(
-    FlowLayout,
-    "How a flow's pages are laid out.",
-    {
-        FlowLayout.STACKED: "In the middle of the page.",
-        FlowLayout.CONTENT_LEFT: "On the left, with the content beside it.",
-        FlowLayout.CONTENT_RIGHT: "On the right, with the content beside it.",
-        FlowLayout.SIDEBAR_LEFT: "In a bar on the left.",
-        FlowLayout.SIDEBAR_RIGHT: "In a bar on the right.",
-        FlowLayout.SIDEBAR_LEFT_FRAME_BACKGROUND: "In a bar on the left, the background framed.",
-        FlowLayout.SIDEBAR_RIGHT_FRAME_BACKGROUND: (
-            "In a bar on the right, the background framed."
-        ),
-    },
-)
-register_enum(
-    FlowDeniedAction,
-    "What happens when a policy denies somebody a flow.",
-    {
-        FlowDeniedAction.MESSAGE_CONTINUE: (
-            "Goes on to where the person came from, else shows a message."
-        ),
-        FlowDeniedAction.MESSAGE: "Shows a message.",
-        FlowDeniedAction.CONTINUE: "Goes on to where the person came from.",
-    },
-)
-register_enum(
-    FlowAuthentication,
-    "Who may start a flow.",
-    {
-        FlowAuthentication.NONE: "Anybody.",
-        FlowAuthentication.REQUIRE_AUTHENTICATED: "Only who is logged in.",
-        FlowAuthentication.REQUIRE_UNAUTHENTICATED: "Only who is not logged in.",
-        FlowAuthentication.REQUIRE_SUPERUSER: "Only superusers.",
-        FlowAuthentication.REQUIRE_REDIRECT: "Only who comes from another flow.",
-        FlowAuthentication.REQUIRE_OUTPOST: "Only outposts.",
-        FlowAuthentication.REQUIRE_TOKEN: "Only who brings a token for the flow.",
-    },
-)
-register_enum(
-    PolicyEngineMode,
-    "How the results of several policies make one.",
-    {
-        PolicyEngineMode.ALL: "All policies must pass.",
-        PolicyEngineMode.ANY: "Any policy must pass.",
-    },
-)
-
-
-register_enum(
-    InvalidResponseAction,
-    "What a flow does when a stage is answered wrongly.",
-    {
-        InvalidResponseAction.RETRY: "Asks the stage again.",
-        InvalidResponseAction.RESTART: "Begins anew.",
-        InvalidResponseAction.RESTART_WITH_CONTEXT: "Begins anew, and keeps what was answered.",
-    },
-)
-
-
 class FlowOrdering(Enum):
-    """What flows are sorted by: a name of REST's, with a dash in front for the descending order."""
+    """Sort terms for flows. A value is an `ordering` term of the REST API; `-` means descending."""
 
     PK_ASC = "pk"
     PK_DESC = "-pk"
@@ -137,13 +60,95 @@ class FlowOrdering(Enum):
     BACKGROUND_DESC = "-background"
 
 
-register_enum(
-    FlowOrdering,
-    "What flows are sorted by, as it is stored; the slug always breaks the last tie.",
+def _register_enum(enum: type[E], description: str, values: Mapping[E, str]) -> None:
+    definition = cast(Any, strawberry.enum(enum, description=description))
+    for value in definition.__strawberry_definition__.values:
+        value.description = values[enum[value.name]]
+
+
+def _describe_ordering(term: FlowOrdering) -> str:
+    column = term.value.removeprefix("-")
+    direction = "ascending" if column == term.value else "descending"
+    return f"By `{column}`, {direction}."
+
+
+_register_enum(
+    FlowDesignation,
+    "The purpose of a flow.",
     {
-        term: f"By `{term.value}`, ascending."
-        if term.name.endswith("_ASC")
-        else f"By `{term.value[1:]}`, descending."
-        for term in FlowOrdering
+        FlowDesignation.AUTHENTICATION: "Logs a user in.",
+        FlowDesignation.AUTHORIZATION: "Authorizes a user to access an application.",
+        FlowDesignation.INVALIDATION: "Logs a user out.",
+        FlowDesignation.ENROLLMENT: "Creates an account.",
+        FlowDesignation.UNENROLLMENT: "Deletes the user's account.",
+        FlowDesignation.RECOVERY: "Resets a forgotten password.",
+        FlowDesignation.STAGE_CONFIGURATION: (
+            "Changes a user's settings, such as the password or an authenticator."
+        ),
     },
+)
+_register_enum(
+    FlowLayout,
+    "The layout of a flow's pages.",
+    {
+        FlowLayout.STACKED: "The form in the center of the page.",
+        FlowLayout.CONTENT_LEFT: "The form on the left, next to the content.",
+        FlowLayout.CONTENT_RIGHT: "The form on the right, next to the content.",
+        FlowLayout.SIDEBAR_LEFT: "The form in a sidebar on the left.",
+        FlowLayout.SIDEBAR_RIGHT: "The form in a sidebar on the right.",
+        FlowLayout.SIDEBAR_LEFT_FRAME_BACKGROUND: (
+            "The form in a sidebar on the left, with the background in a frame."
+        ),
+        FlowLayout.SIDEBAR_RIGHT_FRAME_BACKGROUND: (
+            "The form in a sidebar on the right, with the background in a frame."
+        ),
+    },
+)
+_register_enum(
+    FlowDeniedAction,
+    "The response to a user whom a policy denies access to a flow.",
+    {
+        FlowDeniedAction.MESSAGE_CONTINUE: (
+            "Redirects to the page that the user came from, or shows a message if there is none."
+        ),
+        FlowDeniedAction.MESSAGE: "Shows a message.",
+        FlowDeniedAction.CONTINUE: "Redirects to the page that the user came from.",
+    },
+)
+_register_enum(
+    FlowAuthentication,
+    "The authentication that a flow requires.",
+    {
+        FlowAuthentication.NONE: "Requires nothing.",
+        FlowAuthentication.REQUIRE_AUTHENTICATED: "Requires a logged-in user.",
+        FlowAuthentication.REQUIRE_UNAUTHENTICATED: "Requires a user who is not logged in.",
+        FlowAuthentication.REQUIRE_SUPERUSER: "Requires a superuser.",
+        FlowAuthentication.REQUIRE_REDIRECT: "Requires a redirect from another flow.",
+        FlowAuthentication.REQUIRE_OUTPOST: "Requires an outpost.",
+        FlowAuthentication.REQUIRE_TOKEN: "Requires a flow token.",
+    },
+)
+_register_enum(
+    PolicyEngineMode,
+    "The rule that combines the results of several policies.",
+    {
+        PolicyEngineMode.ALL: "All policies must pass.",
+        PolicyEngineMode.ANY: "At least one policy must pass.",
+    },
+)
+_register_enum(
+    InvalidResponseAction,
+    "The reaction to an invalid response to a stage.",
+    {
+        InvalidResponseAction.RETRY: "Shows the stage again.",
+        InvalidResponseAction.RESTART: "Restarts the flow.",
+        InvalidResponseAction.RESTART_WITH_CONTEXT: (
+            "Restarts the flow and keeps the data collected so far."
+        ),
+    },
+)
+_register_enum(
+    FlowOrdering,
+    "The sort terms for flows. Stored values are compared; `slug` breaks ties.",
+    {term: _describe_ordering(term) for term in FlowOrdering},
 )
