@@ -120,12 +120,12 @@ def _add_fragment_cycle(generator: OperationGenerator, type_: GraphQLNamedType) 
     return "...Odd0"
 
 
-def _fixed(text: str) -> SelectionFlaw:
+def _insert_text(text: str) -> SelectionFlaw:
     return lambda _generator, _type: text
 
 
 SELECTION_FLAWS: Mapping[str, SelectionFlaw] = {
-    "unknown field": _fixed("nonesuch"),
+    "unknown field": _insert_text("nonesuch"),
     "selection set on a leaf": _on_leaf("LEAF {__typename}"),
     "object without a selection set": _omit_selection_set,
     "conflicting fields": _conflict_fields,
@@ -135,20 +135,20 @@ SELECTION_FLAWS: Mapping[str, SelectionFlaw] = {
     "argument with an invalid enum value": _on_argument("ARGUMENT: NONESUCH"),
     "argument with an invalid object": _on_argument("ARGUMENT: {nonesuch: [1]}"),
     "duplicate argument": _on_argument("ARGUMENT: null, ARGUMENT: null"),
-    "unknown directive": _fixed("__typename @nonesuch"),
+    "unknown directive": _insert_text("__typename @nonesuch"),
     "misplaced directive": _misplace_directive,
-    "duplicate directive": _fixed("__typename @skip(if: false) @skip(if: false)"),
-    "directive without its argument": _fixed("__typename @skip"),
-    "undefined variable": _fixed("__typename @skip(if: $nonesuch)"),
+    "duplicate directive": _insert_text("__typename @skip(if: false) @skip(if: false)"),
+    "directive without its argument": _insert_text("__typename @skip"),
+    "undefined variable": _insert_text("__typename @skip(if: $nonesuch)"),
     "variable of another type": _with_variable("String"),
     "nullable variable for a non-null argument": _with_variable("Boolean"),
     "variable of unknown type": _with_variable("Nonesuch"),
     "variable of output type": _with_variable("Query"),
     "variable with an invalid default": _with_variable("Boolean!", '"x"'),
-    "unknown fragment": _fixed("...Nonesuch"),
+    "unknown fragment": _insert_text("...Nonesuch"),
     "impossible fragment": _add_impossible_fragment,
-    "fragment on a leaf type": _fixed("... on String {__typename}"),
-    "fragment on an unknown type": _fixed("... on Nonesuch {__typename}"),
+    "fragment on a leaf type": _insert_text("... on String {__typename}"),
+    "fragment on an unknown type": _insert_text("... on Nonesuch {__typename}"),
     "fragment cycle": _add_fragment_cycle,
     # With these, the document is valid and the variables are not.
     "missing variable": _with_variable("Boolean!", fixed=Undefined),
