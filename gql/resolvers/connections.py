@@ -28,7 +28,7 @@ DEFAULT_SIZE = 20
 
 
 class ConnectionQuery(NamedTuple):
-    """The arguments of a connection, except for its selection."""
+    """The arguments of a connection."""
 
     where: Where = NO_CONDITION
     ordering: tuple[Ordering, ...] = (BY_SLUG,)

@@ -57,7 +57,7 @@ async def list_flows(
 ) -> FlowPageData:
     """Return the page of flows that the query requests.
 
-    Executes one statement, or two if the page is empty or is the last one by name.
+    Executes one statement, or two if the page is empty or requested as "last".
     Raises InvalidPageError if there is no such page.
     """
     flows = _VisibleFlows(database, viewer, query)
