@@ -1,1 +1,1 @@
-"""The one way to read flow data."""
+"""Read access to flow data, shared by GraphQL, REST and the pages."""

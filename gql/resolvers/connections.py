@@ -1,4 +1,4 @@
-"""Connections: flows between two cursors, wherever these lie."""
+"""Connections: pages of flows between two cursors."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,10 +8,9 @@ from gql.errors import BadUserInputError
 from gql.resolvers import cursors
 from models.batch import NO_ROWS, Batch
 from models.database import Database
-from models.queries import flows as listing
+from models.queries import flows as flow_queries
 from models.queries import keyset
-from models.queries.conditions import NO_CONDITION as ALL_FLOWS
-from models.queries.conditions import Where
+from models.queries.conditions import NO_CONDITION, Where
 from models.queries.flows import (
     BY_SLUG,
     COLUMNS,
@@ -24,14 +23,14 @@ from models.queries.keyset import KeysetPage, PageInfoQuery, Side
 from models.queries.viewer import FlowAccess, Viewer
 from models.tables.cached_plan import plan_prefix
 
-# How many flows a connection has where nothing is said.
+# The page size without `first` and `last`.
 DEFAULT_SIZE = 20
 
 
 class ConnectionQuery(NamedTuple):
-    """What is asked of a connection: the first flows behind a cursor, or the last before one."""
+    """The arguments of a connection."""
 
-    where: Where = ALL_FLOWS
+    where: Where = NO_CONDITION
     ordering: tuple[Ordering, ...] = (BY_SLUG,)
     first: int | None = None
     after: str | None = None
@@ -40,17 +39,16 @@ class ConnectionQuery(NamedTuple):
 
     @property
     def is_backward(self) -> bool:
-        """Whether the last flows are asked for."""
         return self.last is not None
 
     @property
     def start(self) -> str | None:
-        """The cursor that the flows are counted from, if there is one."""
+        """The cursor that the page is adjacent to, if there is one."""
         return self.before if self.is_backward else self.after
 
     @property
     def size(self) -> int:
-        """How many flows are asked for at most; raises BadUserInputError."""
+        """The maximum number of flows. Raises BadUserInputError if the arguments are invalid."""
         self._check()
         if self.last is not None:
             return self.last
@@ -59,15 +57,17 @@ class ConnectionQuery(NamedTuple):
     def _check(self) -> None:
         for argument, size in (("first", self.first), ("last", self.last)):
             if size is not None and not 0 <= size <= MAX_PAGE_SIZE:
-                raise BadUserInputError(f"{argument} is {size}, not from 0 to {MAX_PAGE_SIZE}.")
+                raise BadUserInputError(
+                    f"'{argument}' must be between 0 and {MAX_PAGE_SIZE}, not {size}."
+                )
         if self.first is not None and self.last is not None:
-            raise BadUserInputError("first and last are both given: only one of them can be.")
+            raise BadUserInputError("Send either 'first' or 'last', not both.")
         if self.before is not None and self.first is None and self.last is None:
-            raise BadUserInputError("before is given without first or last, which tell how many.")
+            raise BadUserInputError("'before' requires 'first' or 'last'.")
 
 
 class ConnectionSelection(NamedTuple):
-    """What is asked of a connection; what is not is not read. None of columns is none of flows."""
+    """The parts of a connection to read. `columns` is None if no flows are needed."""
 
     columns: tuple[str, ...] | None = COLUMNS
     cursors: bool = True
@@ -77,9 +77,9 @@ class ConnectionSelection(NamedTuple):
 
 
 class FlowConnectionData(NamedTuple):
-    """The flows of a connection, and what is selected of the rest; `cursors` are as many as flows.
+    """A page of a connection, with one cursor for each flow.
 
-    What is not selected is None, or false.
+    Parts that were not selected are empty, None or false.
     """
 
     flows: Batch
@@ -89,128 +89,136 @@ class FlowConnectionData(NamedTuple):
     total_count: int | None
 
 
-async def connect_flows(
-    database: Database, viewer: Viewer, query: ConnectionQuery, wanted: ConnectionSelection
+async def load_connection(
+    database: Database, viewer: Viewer, query: ConnectionQuery, selection: ConnectionSelection
 ) -> FlowConnectionData:
-    """The first or the last flows between two cursors; raises BadUserInputError.
+    """Return the first or the last flows between two cursors.
 
-    Takes one statement, if that; two where no flow is found and a cursor is given.
+    Executes at most one statement, or two if the page is empty and has a cursor.
+    Raises BadUserInputError if the arguments are invalid.
     """
-    connecting = _page_reader(database, viewer, query, wanted)
-    page = _NO_PAGE if viewer.access is FlowAccess.NONE else await connecting.page()
-    ends = (page.has_more, page.is_beyond)
-    has_next, has_previous = reversed(ends) if query.is_backward else ends
-    ordering = connecting.question.ordering
+    page_query = _build_page_query(database, viewer, query, selection)
+    page = _EMPTY_PAGE if viewer.access is FlowAccess.NONE else await page_query.execute()
+    ordering = page_query.page.ordering
+    sides = (page.has_more, page.has_opposite_side)
+    has_next, has_previous = reversed(sides) if query.is_backward else sides
     return FlowConnectionData(
         page.flows,
-        cursors.encode_cursors(ordering, page.flows) if wanted.cursors else None,
+        cursors.encode_cursors(ordering, page.flows) if selection.cursors else None,
         has_next=has_next,
         has_previous=has_previous,
-        total_count=page.total if wanted.total_count else None,
+        total_count=page.total if selection.total_count else None,
     )
 
 
 class _PageData(NamedTuple):
-    """Flows, whether there are more where they end, or any where they start, and the count of all."""
+    """A page of flows, the existence of flows on either side of it, and the count of all flows.
+
+    `has_more` is about the direction of paging, `has_opposite_side` about the other one.
+    """
 
     flows: Batch
     has_more: bool
-    is_beyond: bool
+    has_opposite_side: bool
     total: int
 
 
-_NO_PAGE = _PageData(NO_ROWS, has_more=False, is_beyond=False, total=0)
+_EMPTY_PAGE = _PageData(NO_ROWS, has_more=False, has_opposite_side=False, total=0)
 
 
 @dataclass(frozen=True, slots=True)
-class _PageReader:
-    """A page of a connection that is read; `limit` is more than `size` to tell whether there is more."""
+class _PageQuery:
+    """The SELECT of a page with its values.
+
+    `limit` is 0 if no flows are needed, and `size + 1` to find out if there are more.
+    """
 
     database: Database
-    question: KeysetPage
+    page: KeysetPage
     values: Mapping[str, Any]
     size: int
     limit: int
 
-    async def page(self) -> _PageData:
-        """The page, in the order that is asked for."""
-        found = await self._read() if self.limit else []
-        if not found:
+    async def execute(self) -> _PageData:
+        """Read the page. Its flows are in the requested order."""
+        columns = await self._read_columns() if self.limit else []
+        if not columns:
             return self._build_page(NO_ROWS, await self._read_page_info(), has_more=False)
-        asides = [values[0] for values in found[len(self._columns) or 1 :]]
-        return self._build_page(self._flows(found), asides, has_more=len(found[0]) > self.size)
+        # A page of no columns selects a constant instead.
+        page_info = [values[0] for values in columns[len(self._column_names) or 1 :]]
+        has_more = len(columns[0]) > self.size
+        return self._build_page(self._build_flows(columns), page_info, has_more=has_more)
 
-    async def _read(self) -> list[Sequence[Any]]:
-        return await self.database.columns(self.question, {**self.values, "limit": self.limit})
+    async def _read_columns(self) -> list[Sequence[Any]]:
+        return await self.database.columns(self.page, {**self.values, "limit": self.limit})
 
     async def _read_page_info(self) -> Sequence[Any]:
-        """What is told besides flows where there are none, by a statement of its own if need be."""
-        question = self.question
-        is_all_read = self.limit and not (question.has_after or question.has_before)
-        if is_all_read or not (question.is_counted or question.has_opposite_side):
+        """Return the page information of an empty page, by a statement of its own if necessary."""
+        page = self.page
+        has_read_all = self.limit and not (page.has_after or page.has_before)
+        if has_read_all or not (page.is_counted or page.has_opposite_side):
             return [0]
-        [asides] = await self.database.read(PageInfoQuery(question), self.values)
-        return asides
+        [page_info] = await self.database.read(PageInfoQuery(page), self.values)
+        return page_info
 
-    def _build_page(self, flows: Batch, asides: Sequence[Any], *, has_more: bool) -> _PageData:
-        question = self.question
-        is_beyond = question.has_opposite_side and bool(asides[-1])
-        return _PageData(flows, has_more, is_beyond, asides[0] if question.is_counted else 0)
+    def _build_page(self, flows: Batch, page_info: Sequence[Any], *, has_more: bool) -> _PageData:
+        has_opposite_side = self.page.has_opposite_side and bool(page_info[-1])
+        total = page_info[0] if self.page.is_counted else 0
+        return _PageData(flows, has_more, has_opposite_side, total)
 
-    def _flows(self, found: Sequence[Sequence[Any]]) -> Batch:
-        size = min(len(found[0]), self.size)
-        way = -1 if self.question.is_backward else 1
-        columns = {
-            name: values[:size][::way] for name, values in zip(self._columns, found, strict=False)
-        }
-        return Batch(columns, size)
+    def _build_flows(self, columns: Sequence[Sequence[Any]]) -> Batch:
+        size = min(len(columns[0]), self.size)
+        # A backward page is read in reverse.
+        step = -1 if self.page.is_backward else 1
+        named_columns = zip(self._column_names, columns, strict=False)
+        return Batch({name: values[:size][::step] for name, values in named_columns}, size)
 
     @property
-    def _columns(self) -> tuple[str, ...]:
-        return self.question.flows.columns
+    def _column_names(self) -> tuple[str, ...]:
+        return self.page.flows.columns
 
 
-def _page_reader(
-    database: Database, viewer: Viewer, query: ConnectionQuery, wanted: ConnectionSelection
-) -> _PageReader:
-    size, ordering = query.size, listing.complete_ordering(query.ordering)
-    tells_more = wanted.has_previous if query.is_backward else wanted.has_next
-    is_read = tells_more or wanted.columns is not None or wanted.cursors
+def _build_page_query(
+    database: Database, viewer: Viewer, query: ConnectionQuery, selection: ConnectionSelection
+) -> _PageQuery:
+    size, ordering = query.size, flow_queries.complete_ordering(query.ordering)
+    needs_more = selection.has_previous if query.is_backward else selection.has_next
+    needs_flows = needs_more or selection.columns is not None or selection.cursors
     values = {
         **query.where.values,
-        **_cursor_values("after", query.after, ordering),
-        **_cursor_values("before", query.before, ordering),
+        **_decode_values("after", query.after, ordering),
+        **_decode_values("before", query.before, ordering),
         "user_id": viewer.user_id,
         "plans": plan_prefix(database.schema),
     }
-    question = _keyset_page(database, viewer, query, wanted)
-    return _PageReader(database, question, values, size, size + tells_more if is_read else 0)
+    page = _build_keyset_page(database, viewer, query, selection)
+    return _PageQuery(database, page, values, size, size + needs_more if needs_flows else 0)
 
 
-def _keyset_page(
-    database: Database, viewer: Viewer, query: ConnectionQuery, wanted: ConnectionSelection
+def _build_keyset_page(
+    database: Database, viewer: Viewer, query: ConnectionQuery, selection: ConnectionSelection
 ) -> KeysetPage:
-    ordering = listing.complete_ordering(query.ordering)
-    sorted_by = (term.name for term in ordering) if wanted.cursors else ()
-    columns = tuple(dict.fromkeys((*(wanted.columns or ()), *sorted_by)))
-    admitted = FlowFilter(
+    ordering = flow_queries.complete_ordering(query.ordering)
+    sort_columns = (term.name for term in ordering) if selection.cursors else ()
+    columns = tuple(dict.fromkeys((*(selection.columns or ()), *sort_columns)))
+    flow_filter = FlowFilter(
         (), is_searched=False, is_restricted=viewer.is_restricted, where=query.where.condition
     )
-    tells_beyond = wanted.has_next if query.is_backward else wanted.has_previous
+    needs_opposite_side = selection.has_next if query.is_backward else selection.has_previous
     return KeysetPage(
-        Flows(admitted, columns, database.catalog.plan_keys),
+        Flows(flow_filter, columns, database.catalog.plan_keys),
         ordering,
         query.is_backward,
         has_after=query.after is not None,
         has_before=query.before is not None,
-        is_counted=wanted.total_count,
-        has_opposite_side=tells_beyond and query.start is not None,
+        is_counted=selection.total_count,
+        has_opposite_side=needs_opposite_side and query.start is not None,
     )
 
 
-def _cursor_values(
-    end: Side, cursor: str | None, ordering: Sequence[Ordering]
+def _decode_values(
+    side: Side, cursor: str | None, ordering: Sequence[Ordering]
 ) -> Mapping[str, Any]:
     if cursor is None:
         return {}
-    return keyset.cursor_values(end, cursors.decode_cursor(end, cursor, ordering), ordering)
+    return keyset.cursor_values(side, cursors.decode_cursor(side, cursor, ordering), ordering)

@@ -1,4 +1,4 @@
-"""The one way to flow data, for GraphQL and for REST."""
+"""Flows by page, slug or primary key, as far as the viewer may see them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from gql.resolvers import bindings
 from models.batch import NO_ROWS, Batch
 from models.blueprint import export
 from models.database import Database
-from models.queries import flows as listing
+from models.queries import flows as flow_queries
 from models.queries.flows import (
     COLUMNS,
     FLOW_ROW,
@@ -24,7 +24,7 @@ from models.tables.cached_plan import plan_prefix
 
 
 class FlowSelection(NamedTuple):
-    """What is asked of flows; what is not is not read. None of columns is none of flows."""
+    """The parts of a page to read. `columns` is None if no flows are needed."""
 
     columns: tuple[str, ...] | None = COLUMNS
     pagination: bool = True
@@ -34,7 +34,7 @@ ALL_FIELDS = FlowSelection()
 
 
 class PaginationData(TypedDict):
-    """Where a page lies; pages and indexes count from 1, and 0 stands for none."""
+    """Position of a page. Pages and indexes count from 1; 0 means that there is none."""
 
     next: int
     previous: int
@@ -46,7 +46,7 @@ class PaginationData(TypedDict):
 
 
 class FlowPageData(NamedTuple):
-    """A page of flows, and where it lies among all, as far as they were selected."""
+    """A page of flows. `pagination` is None if it was not selected."""
 
     pagination: PaginationData | None
     flows: Batch
@@ -55,59 +55,66 @@ class FlowPageData(NamedTuple):
 async def list_flows(
     database: Database, viewer: Viewer, query: FlowQuery, selection: FlowSelection = ALL_FIELDS
 ) -> FlowPageData:
-    """The page of flows that the query asks for; raises InvalidPageError.
+    """Return the page of flows that the query requests.
 
-    Takes one statement; two where no flow is found, or the last page is asked for.
+    Executes one statement, or two if the page is empty or requested as "last".
+    Raises InvalidPageError if there is no such page.
     """
-    reading = _FlowReader(database, viewer, query)
+    flows = _VisibleFlows(database, viewer, query)
     offset = query.offset
     if selection.columns is None or offset is None:
-        return await _count_first(reading, selection)
-    flows, count = await reading.page(selection.columns, offset, is_counted=selection.pagination)
-    if not flows.size and (selection.pagination or offset):
-        count = await reading.count()
-    return FlowPageData(None if count is None else paginate(count, query), flows)
+        return await _list_after_count(flows, selection)
+    page, count = await flows.page(selection.columns, offset, is_counted=selection.pagination)
+    if not page.size and (selection.pagination or offset):
+        count = await flows.count()
+    return FlowPageData(None if count is None else paginate(count, query), page)
 
 
-async def _count_first(reading: "_FlowReader", selection: FlowSelection) -> FlowPageData:
-    query = reading.query
+async def _list_after_count(flows: "_VisibleFlows", selection: FlowSelection) -> FlowPageData:
+    query = flows.query
     if query.offset == 0 and not selection.pagination:
         return FlowPageData(None, NO_ROWS)
-    pagination = paginate(await reading.count(), query)
+    pagination = paginate(await flows.count(), query)
     if selection.columns is None or not pagination["count"]:
         return FlowPageData(pagination, NO_ROWS)
-    flows, _ = await reading.page(selection.columns, pagination["start_index"] - 1)
-    return FlowPageData(pagination, flows)
+    page, _ = await flows.page(selection.columns, pagination["start_index"] - 1)
+    return FlowPageData(pagination, page)
 
 
 async def find_flow(
     database: Database, viewer: Viewer, query: FlowQuery, columns: tuple[str, ...] = COLUMNS
 ) -> Batch:
-    """The flow that the query admits by its slug; no row if the viewer may see none such."""
-    return await _FlowReader(database, viewer, query).all(columns)
+    """Return the flow that matches the query; no row if the viewer may not see it.
+
+    The query filters by a unique column, `slug` or `pk`.
+    """
+    return await _VisibleFlows(database, viewer, query).all(columns)
 
 
 async def find_flow_by_pk(
     database: Database, viewer: Viewer, pk: str, columns: tuple[str, ...]
 ) -> Batch:
-    """The flow of this primary key; no row if the viewer may see none such."""
+    """Return the flow with this primary key; no row if the viewer may not see it."""
     return await find_flow(database, viewer, FlowQuery(pk=pk), columns)
 
 
 async def export_flow(database: Database, viewer: Viewer, query: FlowQuery) -> str | None:
-    """The flow that the query admits, as a blueprint; None if the viewer may see none such."""
-    found = list((await find_flow(database, viewer, query, FLOW_ROW)).rows())
-    if not found:
+    """Return the flow that matches the query as a blueprint; None if the viewer may not see it."""
+    rows = list((await find_flow(database, viewer, query, FLOW_ROW)).rows())
+    if not rows:
         return None
-    flow = FlowRow(**found[0])
+    flow = FlowRow(**rows[0])
     targets = {flow.pk: flow.policybindingmodel_ptr_id}
     stages, policies = await bindings.load_bindings(database, viewer, targets)
-    bound = list(chain.from_iterable(policies.values()))
-    return export.dump(export.build_document(flow, stages.get(flow.pk, ()), bound))
+    policy_bindings = list(chain.from_iterable(policies.values()))
+    return export.dump(export.build_document(flow, stages.get(flow.pk, ()), policy_bindings))
 
 
 def paginate(count: int, query: FlowQuery) -> PaginationData:
-    """Where the query's page lies among `count` flows; raises InvalidPageError."""
+    """Return the position of the query's page among `count` flows.
+
+    Raises InvalidPageError if there is no such page.
+    """
     total_pages = max(1, -(-count // query.page_size))
     page = total_pages if query.page == "last" else query.page
     if not 1 <= page <= total_pages:
@@ -125,54 +132,57 @@ def paginate(count: int, query: FlowQuery) -> PaginationData:
 
 
 @dataclass(frozen=True, slots=True)
-class _FlowReader:
-    """What is read for one question of one viewer."""
+class _VisibleFlows:
+    """The flows that match a query and that the viewer may see. Each method reads the database."""
 
     database: Database
     viewer: Viewer
     query: FlowQuery
 
     async def count(self) -> int:
-        """How many flows are admitted."""
         if self._matches_nothing:
             return 0
-        question = listing.build_filter(self.query, self.viewer)
-        [(count,)] = await self.database.read(question, self._values())
+        flow_filter = flow_queries.build_filter(self.query, self.viewer)
+        [(count,)] = await self.database.read(flow_filter, self._values())
         return count
 
     async def all(self, columns: tuple[str, ...]) -> Batch:
-        """All flows that are admitted, in no order."""
+        """SELECT all flows, in no particular order."""
         if self._matches_nothing:
             return NO_ROWS
-        found = await self.database.columns(self._flows(columns), self._values())
-        return _batch(columns, found)
+        values = await self.database.columns(self._select(columns), self._values())
+        return _build_batch(columns, values)
 
     async def page(
         self, columns: tuple[str, ...], offset: int, *, is_counted: bool = False
     ) -> tuple[Batch, int | None]:
-        """The flows behind `offset`, and how many are admitted, if that is counted and any is found."""
+        """SELECT the page at `offset`, and the count of all flows.
+
+        The count is None if it is not requested or the page is empty.
+        """
         if self._matches_nothing:
             return NO_ROWS, None
-        ordering = listing.complete_ordering(self.query.ordering)
-        question = OffsetPage(self._flows(columns), ordering, is_counted)
-        place = {"limit": self.query.page_size, "offset": offset}
-        found = await self.database.columns(question, self._values() | place)
-        return _batch(columns, found), found[-1][0] if found and is_counted else None
+        ordering = flow_queries.complete_ordering(self.query.ordering)
+        page = OffsetPage(self._select(columns), ordering, is_counted)
+        position = {"limit": self.query.page_size, "offset": offset}
+        values = await self.database.columns(page, self._values() | position)
+        count = values[-1][0] if values and is_counted else None
+        return _build_batch(columns, values), count
 
-    def _flows(self, columns: tuple[str, ...]) -> Flows:
-        admitted = listing.build_filter(self.query, self.viewer)
-        return Flows(admitted, columns, self.database.catalog.plan_keys)
+    def _select(self, columns: tuple[str, ...]) -> Flows:
+        flow_filter = flow_queries.build_filter(self.query, self.viewer)
+        return Flows(flow_filter, columns, self.database.catalog.plan_keys)
 
     def _values(self) -> dict[str, Any]:
-        values = listing.filter_values(self.query, self.viewer)
+        values = flow_queries.filter_values(self.query, self.viewer)
         return {**values, "plans": plan_prefix(self.database.schema)}
 
     @property
     def _matches_nothing(self) -> bool:
-        """Whether there is nothing to be found, whatever is stored."""
+        # authentik stores no empty string in the columns that a query filters by.
         return self.viewer.access is FlowAccess.NONE or "" in self.query.filters.values()
 
 
-def _batch(columns: tuple[str, ...], found: Sequence[Sequence[Any]]) -> Batch:
-    # Without a row there are no columns either, and a count is one more.
-    return Batch(dict(zip(columns, found, strict=False)), len(found[0])) if found else NO_ROWS
+def _build_batch(columns: tuple[str, ...], values: Sequence[Sequence[Any]]) -> Batch:
+    # A result without rows has no columns; a counted page has one more than `columns`.
+    return Batch(dict(zip(columns, values, strict=False)), len(values[0])) if values else NO_ROWS

@@ -1,4 +1,4 @@
-"""What authentik makes of a flow's stored values for its readers: addresses of pages and pictures."""
+"""URLs that authentik derives from the columns of a flow."""
 
 from collections.abc import Mapping
 
@@ -7,7 +7,7 @@ THEME = "%(theme)s"
 
 
 def background_url(background: str, schema: str) -> str:
-    """Where the picture behind a flow is."""
+    """Return the URL of a flow's background image. `schema` is the tenant's PostgreSQL schema."""
     if not background:
         return DEFAULT_BACKGROUND
     if background.startswith(("http", "/static")):
@@ -16,13 +16,13 @@ def background_url(background: str, schema: str) -> str:
 
 
 def background_themed_urls(background: str, schema: str) -> Mapping[str, str] | None:
-    """Where the pictures for light and dark are, None where one picture serves both."""
+    """Return the URLs of the background images by theme; None if all themes share one image."""
     if THEME not in background:
         return None
     url = background_url(background, schema)
     return {theme: url.replace(THEME, theme) for theme in ("light", "dark")}
 
 
-def export_url(slug: str, _context: object = None) -> str:
-    """Where a flow can be had as a blueprint, whoever asks."""
+def export_url(slug: str) -> str:
+    """Return the path that exports a flow as a blueprint."""
     return f"/api/v3/flows/instances/{slug}/export/"

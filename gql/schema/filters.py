@@ -1,4 +1,4 @@
-"""What must hold for flows: the inputs that ask for it, and the tree that they become."""
+"""The `where` argument: its input types, and their translation to a condition tree."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -8,6 +8,13 @@ from typing import Any, Generic, TypeVar, cast
 import strawberry
 
 from gql.errors import BadUserInputError
+from gql.schema.enums import (
+    FlowAuthentication,
+    FlowDeniedAction,
+    FlowDesignation,
+    FlowLayout,
+    PolicyEngineMode,
+)
 from gql.schema.types import UUID
 from models.database import Database
 from models.queries.components import Component
@@ -22,24 +29,17 @@ from models.queries.conditions import (
     Uses,
     Where,
 )
-from models.tables.flow import (
-    FlowAuthentication,
-    FlowDeniedAction,
-    FlowDesignation,
-    FlowLayout,
-    PolicyEngineMode,
-)
 
 T = TypeVar("T")
 
-# What a match may ask for, and what it is called here.
+# The attributes and operators of match inputs, by GraphQL name.
 OPERATORS = {
     "equals": ("equals", Operator.EQUALS),
     "in": ("in_", Operator.IN),
     "contains": ("contains", Operator.CONTAINS),
     "startsWith": ("starts_with", Operator.STARTS_WITH),
 }
-# The fields that match a column, by the column; the attributes are called as that is.
+# The GraphQL names of the fields that match a column. The attribute has the name of the column.
 FLOW_FIELDS = {
     "pk": "pk",
     "slug": "slug",
@@ -54,184 +54,202 @@ FLOW_FIELDS = {
 }
 COMPONENT_FIELDS = {"pk": "pk", "name": "name", "type": "type"}
 
+EQUALS = "Matches this value."
+IN = "Matches any of these values; an empty list matches nothing."
 
-def _optional(description: str, name: str | None = None) -> Any:
-    """A field that may be left out, or null, and is no condition then."""
+
+def _optional_field(description: str, name: str | None = None) -> Any:
     return strawberry.field(default=strawberry.UNSET, name=name, description=description)
 
 
-@strawberry.input(description="What a value must be; all that is given holds together.")
+@strawberry.input(description="Conditions on a value. All of them must hold.")
 class Match(Generic[T]):
-    """What a value must be: UUIDMatch for a UUID, and one for each of authentik's enums."""
+    """Conditions on a UUID or an enum value; each type argument is a GraphQL type of its own."""
 
-    equals: T | None = _optional("It is this one.")
-    in_: list[T] | None = _optional("It is one of these; an empty list has none.", "in")
+    equals: T | None = _optional_field(EQUALS)
+    in_: list[T] | None = _optional_field(IN, "in")
 
 
-@strawberry.input(description="What a boolean must be; all that is given holds together.")
+@strawberry.input(description="Conditions on a boolean. All of them must hold.")
 class BooleanMatch:
-    """What a boolean must be."""
+    """Conditions on a boolean."""
 
-    equals: bool | None = _optional("It is this one.")
-    in_: list[bool] | None = _optional("It is one of these; an empty list has none.", "in")
+    equals: bool | None = _optional_field(EQUALS)
+    in_: list[bool] | None = _optional_field(IN, "in")
 
 
 @strawberry.input(
-    description="What a text must be, letter by letter as it is stored: case counts, and no"
-    " character stands for another. All that is given holds together."
+    description="Conditions on a string. All of them must hold. Matching is case-sensitive and has"
+    " no wildcards."
 )
 class TextMatch:
-    """What a text must be."""
+    """Conditions on a string."""
 
-    equals: str | None = _optional("It is this one.")
-    in_: list[str] | None = _optional("It is one of these; an empty list has none.", "in")
-    contains: str | None = _optional("It has this in it, as every text has an empty one.")
-    starts_with: str | None = _optional(
-        "It starts with this, as every text does with an empty one."
+    equals: str | None = _optional_field(EQUALS)
+    in_: list[str] | None = _optional_field(IN, "in")
+    contains: str | None = _optional_field(
+        "Matches strings that contain this one; an empty string matches every string."
+    )
+    starts_with: str | None = _optional_field(
+        "Matches strings that start with this one; an empty string matches every string."
     )
 
 
-@strawberry.input(description="What a stage must be; all that is given holds together.")
+@strawberry.input(description="Conditions on a stage. All of them must hold.")
 class StageWhere:
-    """What a stage must be."""
+    """Conditions on a stage."""
 
-    pk: Match[UUID] | None = _optional("Its primary key.")
-    name: TextMatch | None = _optional("Its name.")
-    type: TextMatch | None = _optional(
-        "Its type, as `authentik_stages_password.passwordstage`; an unknown type is none of any name."
+    pk: Match[UUID] | None = _optional_field("The primary key.")
+    name: TextMatch | None = _optional_field("The name.")
+    type: TextMatch | None = _optional_field(
+        "The type, such as `authentik_stages_password.passwordstage`. Stages of unknown type never"
+        " match."
     )
 
 
-@strawberry.input(description="What a policy must be; all that is given holds together.")
+@strawberry.input(description="Conditions on a policy. All of them must hold.")
 class PolicyWhere:
-    """What a policy must be."""
+    """Conditions on a policy."""
 
-    pk: Match[UUID] | None = _optional("Its primary key.")
-    name: TextMatch | None = _optional("Its name.")
-    type: TextMatch | None = _optional(
-        "Its type, as `authentik_policies_dummy.dummypolicy`; an unknown type is none of any name."
+    pk: Match[UUID] | None = _optional_field("The primary key.")
+    name: TextMatch | None = _optional_field("The name.")
+    type: TextMatch | None = _optional_field(
+        "The type, such as `authentik_policies_dummy.dummypolicy`. Policies of unknown type never"
+        " match."
     )
 
 
 @strawberry.input(
-    description="What must hold for a flow. All that is given holds together; null or nothing is no"
-    " condition."
+    description="Conditions on a flow. All of them must hold; null or omitted fields match every"
+    " flow."
 )
 class FlowWhere:
-    """What must hold for a flow."""
+    """Conditions on a flow."""
 
-    and_: list["FlowWhere"] | None = _optional("All of these hold.", "and")
-    or_: list["FlowWhere"] | None = _optional(
-        "Any of these holds; of an empty list none does.", "or"
+    and_: list["FlowWhere"] | None = _optional_field(
+        "Matches if all of these conditions hold; an empty list matches every flow.", "and"
     )
-    not_: "FlowWhere | None" = _optional("This does not hold.", "not")
-    pk: Match[UUID] | None = _optional("The primary key.")
-    slug: TextMatch | None = _optional("The slug.")
-    name: TextMatch | None = _optional("The name.")
-    title: TextMatch | None = _optional("The title.")
-    designation: Match[FlowDesignation] | None = _optional("What the flow is for.")
-    layout: Match[FlowLayout] | None = _optional("How its pages are laid out.")
-    denied_action: Match[FlowDeniedAction] | None = _optional(
-        "What happens when a policy denies access."
+    or_: list["FlowWhere"] | None = _optional_field(
+        "Matches if any of these conditions holds; an empty list matches nothing.", "or"
     )
-    authentication: Match[FlowAuthentication] | None = _optional("Who may start it.")
-    policy_engine_mode: Match[PolicyEngineMode] | None = _optional(
-        "Whether all or any of its policies must pass."
+    not_: "FlowWhere | None" = _optional_field("Matches if this condition does not hold.", "not")
+    pk: Match[UUID] | None = _optional_field("The primary key.")
+    slug: TextMatch | None = _optional_field("The slug.")
+    name: TextMatch | None = _optional_field("The name.")
+    title: TextMatch | None = _optional_field("The title.")
+    designation: Match[FlowDesignation] | None = _optional_field("The purpose of the flow.")
+    layout: Match[FlowLayout] | None = _optional_field("The layout of the flow's pages.")
+    denied_action: Match[FlowDeniedAction] | None = _optional_field(
+        "The response to a user whom a policy denies access."
     )
-    compatibility_mode: BooleanMatch | None = _optional(
-        "Whether its pages are rendered for old password managers."
+    authentication: Match[FlowAuthentication] | None = _optional_field(
+        "The authentication that the flow requires."
     )
-    stage: StageWhere | None = _optional(
-        "One of its stage bindings binds such a stage; any stage, where nothing is said of it."
+    policy_engine_mode: Match[PolicyEngineMode] | None = _optional_field(
+        "The rule that combines the results of the flow's policies."
     )
-    policy: PolicyWhere | None = _optional(
-        "Such a policy is bound to it, or to one of its stage bindings; any policy, where nothing is"
-        " said of it. Disabled bindings count."
+    compatibility_mode: BooleanMatch | None = _optional_field(
+        "Indicates whether pages support older password managers."
+    )
+    stage: StageWhere | None = _optional_field(
+        "Matches if one of the flow's stage bindings binds such a stage; an empty object matches"
+        " any stage."
+    )
+    policy: PolicyWhere | None = _optional_field(
+        "Matches if such a policy is bound to the flow or to one of its stage bindings; an empty"
+        " object matches any policy. Disabled bindings count."
     )
 
 
 def parse_where(argument: str, where: FlowWhere | None, database: Database) -> Where:
-    """The tree that an argument asks for, with its values; raises BadUserInputError."""
+    """Return the condition of a `where` argument, with its parameter values.
+
+    Raises BadUserInputError, naming the path from `argument`, if a string is invalid.
+    """
     if not where:
         return NO_CONDITION
-    reading = _WhereParser(database)
-    condition = reading.flow(where, argument)
-    return NO_CONDITION if condition == And(()) else Where(condition, reading.values)
+    parser = _WhereParser(database)
+    condition = parser.parse_flow(where, argument)
+    return NO_CONDITION if condition == And(()) else Where(condition, parser.values)
 
 
 @dataclass(frozen=True, slots=True)
 class _WhereParser:
-    """One argument that is read, and the values found so far."""
+    """Parser of one argument. `values` collects the parameter values of the conditions."""
 
     database: Database
     values: dict[str, Any] = field(default_factory=dict[str, Any])
 
-    def flow(self, where: FlowWhere, path: str) -> Condition:
-        """What must hold for a flow."""
-        return _all(
-            *self._combinators(where, path),
-            *self._matches(where, FLOW_FIELDS, path),
-            *self._uses(where, path),
+    def parse_flow(self, where: FlowWhere, path: str) -> Condition:
+        return _combine_all(
+            *self._parse_combinators(where, path),
+            *self._parse_matches(where, FLOW_FIELDS, path),
+            *self._parse_components(where, path),
         )
 
-    def _combinators(self, where: FlowWhere, path: str) -> Iterator[Condition]:
-        if (all_ := _given_or_none(where.and_)) is not None:
-            yield _all(*self._flows(all_, f"{path}.and"))
-        if (any_ := _given_or_none(where.or_)) is not None:
-            yield Or(tuple(self._flows(any_, f"{path}.or")))
-        if denied := _given_or_none(where.not_):
-            yield Not(self.flow(denied, f"{path}.not"))
+    def _parse_combinators(self, where: FlowWhere, path: str) -> Iterator[Condition]:
+        if (and_ := _unset_to_none(where.and_)) is not None:
+            yield _combine_all(*self._parse_flows(and_, f"{path}.and"))
+        if (or_ := _unset_to_none(where.or_)) is not None:
+            yield Or(tuple(self._parse_flows(or_, f"{path}.or")))
+        if not_ := _unset_to_none(where.not_):
+            yield Not(self.parse_flow(not_, f"{path}.not"))
 
-    def _flows(self, wheres: Sequence[FlowWhere], path: str) -> Iterator[Condition]:
-        return (self.flow(where, f"{path}.{index}") for index, where in enumerate(wheres))
+    def _parse_flows(self, wheres: Sequence[FlowWhere], path: str) -> Iterator[Condition]:
+        return (self.parse_flow(where, f"{path}.{index}") for index, where in enumerate(wheres))
 
-    def _uses(self, where: FlowWhere, path: str) -> Iterator[Condition]:
-        if stage := _given_or_none(where.stage):
-            yield self._used(Component.STAGE, stage, f"{path}.stage")
-        if policy := _given_or_none(where.policy):
-            yield self._used(Component.POLICY, policy, f"{path}.policy")
+    def _parse_components(self, where: FlowWhere, path: str) -> Iterator[Condition]:
+        if stage := _unset_to_none(where.stage):
+            yield self._parse_component(Component.STAGE, stage, f"{path}.stage")
+        if policy := _unset_to_none(where.policy):
+            yield self._parse_component(Component.POLICY, policy, f"{path}.policy")
 
-    def _used(self, part: Component, where: StageWhere | PolicyWhere, path: str) -> Condition:
-        is_typed = _given_or_none(where.type) and not self.database.is_flowql
-        children = self.database.catalog.child_tables(part.value) if is_typed else None
-        return Uses(part, _all(*self._matches(where, COMPONENT_FIELDS, path)), children)
+    def _parse_component(
+        self, component: Component, where: StageWhere | PolicyWhere, path: str
+    ) -> Condition:
+        needs_types = _unset_to_none(where.type) and not self.database.is_flowql
+        child_tables = self.database.catalog.child_tables(component.value) if needs_types else None
+        conditions = self._parse_matches(where, COMPONENT_FIELDS, path)
+        return Uses(component, _combine_all(*conditions), child_tables)
 
-    def _matches(self, where: object, fields: Mapping[str, str], path: str) -> Iterator[Condition]:
+    def _parse_matches(
+        self, where: object, fields: Mapping[str, str], path: str
+    ) -> Iterator[Condition]:
         for column, name in fields.items():
-            if match := _given_or_none(getattr(where, column)):
-                yield from self._match(column, match, f"{path}.{name}")
+            if match := _unset_to_none(getattr(where, column)):
+                yield from self._parse_match(column, match, f"{path}.{name}")
 
-    def _match(self, column: str, match: object, path: str) -> Iterator[Condition]:
+    def _parse_match(self, column: str, match: object, path: str) -> Iterator[Condition]:
         for name, (attribute, operator) in OPERATORS.items():
-            value = _given_or_none(getattr(match, attribute, None))
+            value = _unset_to_none(getattr(match, attribute, None))
             if value is not None:
-                yield self._compared(column, operator, _stored(value, f"{path}.{name}"))
+                yield self._compare(column, operator, _convert_value(value, f"{path}.{name}"))
 
-    def _compared(self, column: str, operator: Operator, value: Any) -> Condition:
-        # There are two booleans, and no database has a list of them that both understand.
+    def _compare(self, column: str, operator: Operator, value: Any) -> Condition:
+        # SQLite and PostgreSQL share no array parameter of booleans.
         if column == "compatibility_mode" and operator is Operator.IN:
-            return Or(tuple(self._leaf(column, Operator.EQUALS, one) for one in set(value)))
-        return self._leaf(column, operator, value)
+            return Or(tuple(self._add_match(column, Operator.EQUALS, item) for item in set(value)))
+        return self._add_match(column, operator, value)
 
-    def _leaf(self, column: str, operator: Operator, value: Any) -> Condition:
+    def _add_match(self, column: str, operator: Operator, value: Any) -> Condition:
         parameter = f"w{len(self.values)}"
         self.values[parameter] = value
         return Matches(column, operator, parameter)
 
 
-def _given_or_none(value: T | None) -> T | None:
+def _unset_to_none(value: T | None) -> T | None:
     return None if value is strawberry.UNSET else value
 
 
-def _all(*conditions: Condition) -> Condition:
+def _combine_all(*conditions: Condition) -> Condition:
     return conditions[0] if len(conditions) == 1 else And(conditions)
 
 
-def _stored(value: object, path: str) -> Any:
-    """What is given, as it would be stored; raises BadUserInputError."""
+def _convert_value(value: object, path: str) -> Any:
+    """Return the value as authentik stores it."""
     if isinstance(value, list):
-        values = enumerate(cast(list[object], value))
-        return [_stored(one, f"{path}.{index}") for index, one in values]
+        items = enumerate(cast(list[object], value))
+        return [_convert_value(item, f"{path}.{index}") for index, item in items]
     if isinstance(value, str) and "\0" in value:
-        raise BadUserInputError(f"{path} has a NUL character, which no text in a database has.")
+        raise BadUserInputError(f"'{path}' must not contain NUL characters.")
     return value.value if isinstance(value, Enum) else value

@@ -1,4 +1,4 @@
-"""Global ids: what a node can be asked for again by, whatever its type."""
+"""Global IDs of nodes: URL-safe base64 of `Type:primary key`."""
 
 import base64
 import binascii
@@ -11,26 +11,34 @@ from gql.errors import BadUserInputError
 SEPARATOR = ":"
 
 
-class GlobalId(NamedTuple):
-    """Tells the id of an object of this type, out of its primary key."""
+class NodeIdEncoder(NamedTuple):
+    """Field converter from the primary key of an object of one type to its global ID."""
 
     type: str
 
     def __call__(self, pk: str, _context: object) -> str:
-        """The id: opaque, and the same for ever."""
-        return base64.urlsafe_b64encode(f"{self.type}{SEPARATOR}{pk}".encode()).decode()
+        """Return the ID. It never changes; clients store it."""
+        return encode_node_id(self.type, pk)
 
 
-def decode_node_id(text: str, types: Container[str]) -> tuple[str, str]:
-    """The type, one of these, and the primary key that an id stands for; raises BadUserInputError."""
+def encode_node_id(type_: str, pk: str) -> str:
+    """Return the ID of the object of this type and primary key."""
+    return base64.urlsafe_b64encode(f"{type_}{SEPARATOR}{pk}".encode()).decode()
+
+
+def decode_node_id(id_: str, types: Container[str]) -> tuple[str, str]:
+    """Return the type and the primary key of an ID.
+
+    Raises BadUserInputError if `id_` is malformed or its type is not one of `types`.
+    """
     try:
         type_, _, key = (
-            base64.b64decode(text.encode(), b"-_", validate=True).decode().partition(SEPARATOR)
+            base64.b64decode(id_.encode(), b"-_", validate=True).decode().partition(SEPARATOR)
         )
         pk = str(uuid.UUID(key))
     except (binascii.Error, ValueError):
-        type_, pk = "", text
-    # Each node has one id, in one spelling.
-    if type_ not in types or GlobalId(type_)(pk, None) != text:
-        raise BadUserInputError("id is no id of a node of this graph.")
+        type_, pk = "", ""
+    # A node has a single ID, so other spellings of the base64 or the UUID are invalid.
+    if type_ not in types or encode_node_id(type_, pk) != id_:
+        raise BadUserInputError("'id' is not a valid node ID. Use an ID returned by this API.")
     return type_, pk

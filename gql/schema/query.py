@@ -10,18 +10,17 @@ from gql.context import Context
 from gql.errors import BadUserInputError
 from gql.execution.declarations import RowList
 from gql.resolvers import bindings, connections
-from gql.resolvers import flows as resolvers
-from gql.resolvers.connections import ConnectionQuery, ConnectionSelection
+from gql.resolvers import flows as flow_resolvers
+from gql.resolvers.connections import ConnectionQuery, ConnectionSelection, FlowConnectionData
 from gql.resolvers.flows import FlowSelection
-from gql.schema import node_ids as identifiers
-from gql.schema.filters import FlowWhere
-from gql.schema.filters import parse_where as where_of
+from gql.schema.enums import FlowDeniedAction, FlowDesignation, FlowOrdering
+from gql.schema.filters import FlowWhere, parse_where
+from gql.schema.node_ids import decode_node_id
 from gql.schema.types import (
     UUID,
     Flow,
     FlowConnection,
     FlowEdge,
-    FlowOrdering,
     FlowPage,
     FlowStageBinding,
     Info,
@@ -38,252 +37,260 @@ from models.queries.components import Component
 from models.queries.flows import BY_SLUG, MAX_PAGE_SIZE, FlowQuery, Ordering
 from models.queries.viewer import Viewer
 from models.search_terms import terms
-from models.tables.flow import FlowDeniedAction, FlowDesignation
 
 T = TypeVar("T")
 N = TypeVar("N", bound=Node)
 
+# The prefix of the columns of an edge's flow.
+NODE_PREFIX = "node."
+# The fields of PageInfo that need cursors.
+PAGE_INFO_CURSORS = {"start_cursor", "end_cursor"}
 
-@strawberry.type(description="What can be asked.")
+
+@strawberry.type(description="The root query type.")
 class Query:
-    """What can be asked."""
+    """The root query type."""
 
     @strawberry.field(
-        description="A page of flows: the filters, the search and the pages of authentik's"
-        " `flows_instances_list`. All filters hold together; null or none is no filter."
+        description="A page of flows by number, with the filters, search and pagination of"
+        " authentik's `flows_instances_list`. All filters must match; null or omitted filters match"
+        " every flow."
     )
     async def flows(  # noqa: PLR0913, PLR0917 - the arguments are the API
         self,
         info: Info,
         designation: Annotated[
-            FlowDesignation | None, strawberry.argument(description="Flows for this use.")
+            FlowDesignation | None,
+            strawberry.argument(description="Matches flows with this purpose."),
         ] = strawberry.UNSET,
         search: Annotated[
             str | None,
             strawberry.argument(
-                description="Flows with all of these terms in name, slug, designation, title or"
-                " denied action, whatever their case. Quotes keep a phrase together; an empty"
-                " text is no filter."
+                description="Matches flows that contain all of these terms in their name, slug,"
+                " designation, title or denied action, ignoring case. Quotes enclose a phrase; an"
+                " empty string matches every flow."
             ),
         ] = strawberry.UNSET,
         ordering: Annotated[
             list[FlowOrdering] | None,
-            strawberry.argument(description="What to sort by, first things first; else the slug."),
+            strawberry.argument(
+                description="The sort terms, most significant first. Sorts by slug by default."
+            ),
         ] = strawberry.UNSET,
         page: Annotated[
-            int, strawberry.argument(description="The page's number, from 1 to the last.")
+            int, strawberry.argument(description="The number of the page, starting at 1.")
         ] = 1,
         page_size: Annotated[
-            int, strawberry.argument(description="How many flows a page has, from 1 to 100.")
+            int, strawberry.argument(description="The number of flows per page, from 1 to 100.")
         ] = 20,
         denied_action: Annotated[
-            FlowDeniedAction | None, strawberry.argument(description="Flows that deny so.")
+            FlowDeniedAction | None,
+            strawberry.argument(description="Matches flows with this denied action."),
         ] = strawberry.UNSET,
         name: Annotated[
-            str | None, strawberry.argument(description="Flows of exactly this name.")
+            str | None, strawberry.argument(description="Matches flows with exactly this name.")
         ] = strawberry.UNSET,
         slug: Annotated[
-            str | None, strawberry.argument(description="The flow of exactly this slug.")
+            str | None, strawberry.argument(description="Matches the flow with exactly this slug.")
         ] = strawberry.UNSET,
         pk: Annotated[
-            UUID | None, strawberry.argument(description="The flow of this primary key.")
+            UUID | None, strawberry.argument(description="Matches the flow with this primary key.")
         ] = strawberry.UNSET,
     ) -> FlowPage:
-        """A page of flows."""
+        """Return a page of flows by number."""
         if not 1 <= page_size <= MAX_PAGE_SIZE:
-            raise BadUserInputError(f"pageSize is {page_size}, not from 1 to {MAX_PAGE_SIZE}.")
+            raise BadUserInputError(
+                f"'pageSize' must be between 1 and {MAX_PAGE_SIZE}, not {page_size}."
+            )
         query = FlowQuery(
             pk=pk or None,
-            name=_text("name", name),
-            slug=_text("slug", slug),
+            name=_parse_text("name", name),
+            slug=_parse_text("slug", slug),
             designation=designation.value if designation else None,
             denied_action=denied_action.value if denied_action else None,
-            search=terms(_text("search", search) or ""),
-            ordering=_ordering(ordering),
+            search=terms(_parse_text("search", search) or ""),
+            ordering=_parse_ordering(ordering),
             page=page,
             page_size=page_size,
         )
-        wanted = FlowSelection(
+        selection = FlowSelection(
             columns=info.selected("results"), pagination=info.selected("pagination") is not None
         )
         context = info.context
-        found = await resolvers.list_flows(context.database, context.viewer, query, wanted)
-        pagination = Pagination(row=found.pagination) if found.pagination else None
-        return FlowPage(row={"pagination": pagination, "results": RowList(Flow, found.flows)})
+        data = await flow_resolvers.list_flows(context.database, context.viewer, query, selection)
+        pagination = Pagination(row=data.pagination) if data.pagination else None
+        return FlowPage(row={"pagination": pagination, "results": RowList(Flow, data.flows)})
 
     @strawberry.field(
-        description="Flows between cursors: a page costs the same however deep it lies, and flows that"
-        " come or go meanwhile are neither repeated nor left out. The first 20, if nothing is said."
+        description="A page of flows by cursor. The cost of a page does not depend on its position,"
+        " and flows that are created or deleted between requests cause no duplicates or gaps."
+        " Returns the first 20 flows by default."
     )
     async def flow_connection(  # noqa: PLR0913, PLR0917 - the arguments are the API
         self,
         info: Info,
         first: Annotated[
             int | None,
-            strawberry.argument(description="How many flows from the start, from 0 to 100."),
+            strawberry.argument(description="Returns the first n flows, from 0 to 100."),
         ] = strawberry.UNSET,
         after: Annotated[
-            str | None, strawberry.argument(description="Only flows behind this cursor.")
+            str | None,
+            strawberry.argument(description="Returns the flows that come after this cursor."),
         ] = strawberry.UNSET,
         last: Annotated[
             int | None,
             strawberry.argument(
-                description="How many flows from the end, from 0 to 100; in place of `first`."
+                description="Returns the last n flows, from 0 to 100. Cannot be combined with"
+                " `first`."
             ),
         ] = strawberry.UNSET,
         before: Annotated[
             str | None,
             strawberry.argument(
-                description="Only flows before this cursor; wants `last` or `first`."
+                description="Returns the flows that come before this cursor. Requires `last` or"
+                " `first`."
             ),
         ] = strawberry.UNSET,
         where: Annotated[
-            FlowWhere | None, strawberry.argument(description="What must hold for the flows.")
+            FlowWhere | None, strawberry.argument(description="The conditions on the flows.")
         ] = strawberry.UNSET,
         order_by: Annotated[
             list[FlowOrdering] | None,
-            strawberry.argument(description="What to sort by, first things first; else the slug."),
+            strawberry.argument(
+                description="The sort terms, most significant first. Sorts by slug by default."
+            ),
         ] = strawberry.UNSET,
     ) -> FlowConnection:
-        """Flows between cursors."""
+        """Return a page of flows by cursor."""
         context = info.context
         query = ConnectionQuery(
-            where=where_of("where", where or None, context.database),
-            ordering=_ordering(order_by),
-            first=_given_or_none(first),
-            after=_given_or_none(after),
-            last=_given_or_none(last),
-            before=_given_or_none(before),
+            where=parse_where("where", where or None, context.database),
+            ordering=_parse_ordering(order_by),
+            first=_unset_to_none(first),
+            after=_unset_to_none(after),
+            last=_unset_to_none(last),
+            before=_unset_to_none(before),
         )
-        wanted = _connection_selection(info)
-        found = await connections.connect_flows(context.database, context.viewer, query, wanted)
-        return _flow_connection(found)
+        data = await connections.load_connection(
+            context.database, context.viewer, query, _select_connection(info)
+        )
+        return _build_connection(data)
 
     @strawberry.field(
-        description="The stage of this primary key; null where there is none, or none that a flow"
-        " uses which you may see."
+        description="The stage with this primary key. Null if it does not exist, or if your token"
+        " is limited to flows that do not use it."
     )
     async def stage(
         self,
         info: Info,
-        pk: Annotated[UUID, strawberry.argument(description="The stage's primary key.")],
+        pk: Annotated[UUID, strawberry.argument(description="The primary key of the stage.")],
     ) -> Stage | None:
-        """The stage of this primary key."""
+        """Return the stage with this primary key."""
         return await _find_node(Stage, info.context, pk, info.selected())
 
     @strawberry.field(
-        description="The policy of this primary key; null where there is none, or none that a flow"
-        " uses which you may see."
+        description="The policy with this primary key. Null if it does not exist, or if your token"
+        " is limited to flows that do not use it."
     )
     async def policy(
         self,
         info: Info,
-        pk: Annotated[UUID, strawberry.argument(description="The policy's primary key.")],
+        pk: Annotated[UUID, strawberry.argument(description="The primary key of the policy.")],
     ) -> Policy | None:
-        """The policy of this primary key."""
+        """Return the policy with this primary key."""
         return await _find_node(Policy, info.context, pk, info.selected())
 
     @strawberry.field(
-        description="What has this id; null where there is none, or none that you may see."
+        description="The object with this ID. Null if it does not exist or you may not see it."
     )
     async def node(
         self,
         info: Info,
         id_: Annotated[
-            strawberry.ID, strawberry.argument(name="id", description="The id of a node.")
+            strawberry.ID, strawberry.argument(name="id", description="The ID of the object.")
         ],
     ) -> Node | None:
-        """What has this id."""
-        name, pk = identifiers.decode_node_id(id_, NODE_TYPES)
+        """Return the object with this ID."""
+        name, pk = decode_node_id(id_, NODE_TYPES)
         return await _find_node(NODE_TYPES[name], info.context, pk, info.selected(name))
 
     @strawberry.field(
-        description="The flow of this slug; null where there is none, or none that you may see."
+        description="The flow with this slug. Null if it does not exist or you may not see it."
     )
     async def flow(
         self,
         info: Info,
-        slug: Annotated[str, strawberry.argument(description="The flow's slug.")],
+        slug: Annotated[str, strawberry.argument(description="The slug of the flow.")],
     ) -> Flow | None:
-        """The flow of this slug."""
-        query = FlowQuery(slug=_text("slug", slug))
+        """Return the flow with this slug."""
+        query = FlowQuery(slug=_parse_text("slug", slug))
         columns = info.selected() or ()
         context = info.context
-        found = await resolvers.find_flow(context.database, context.viewer, query, columns)
-        return next(iter(RowList(Flow, found)), None)
+        batch = await flow_resolvers.find_flow(context.database, context.viewer, query, columns)
+        return next(iter(RowList(Flow, batch)), None)
 
 
-# What the columns of an edge's flow begin with.
-NODE = "node."
-# The cursors that a page's place is told with.
-ENDS = {"start_cursor", "end_cursor"}
-
-
-def _connection_selection(info: Info) -> ConnectionSelection:
-    """What is selected of a connection."""
-    selected, place = info.selected() or (), info.selected("page_info") or ()
+def _select_connection(info: Info) -> ConnectionSelection:
+    columns, page_info = info.selected() or (), info.selected("page_info") or ()
     nodes, edges = info.selected("nodes"), info.selected("edges")
-    of_edges = [name.removeprefix(NODE) for name in edges or () if name.startswith(NODE)]
+    edge_nodes = [
+        name.removeprefix(NODE_PREFIX) for name in edges or () if name.startswith(NODE_PREFIX)
+    ]
     return ConnectionSelection(
-        columns=None if nodes is edges is None else (*(nodes or ()), *of_edges),
-        cursors="cursor" in (edges or ()) or not ENDS.isdisjoint(place),
-        has_next="has_next_page" in place,
-        has_previous="has_previous_page" in place,
-        total_count="total_count" in selected,
+        columns=None if nodes is edges is None else (*(nodes or ()), *edge_nodes),
+        cursors="cursor" in (edges or ()) or not PAGE_INFO_CURSORS.isdisjoint(page_info),
+        has_next="has_next_page" in page_info,
+        has_previous="has_previous_page" in page_info,
+        total_count="total_count" in columns,
     )
 
 
-def _flow_connection(found: connections.FlowConnectionData) -> FlowConnection:
-    """The connection that was found."""
-    flows, cursors = found.flows, found.cursors or [""] * found.flows.size
-    edges = {f"{NODE}{name}": values for name, values in flows.columns.items()}
-    place = PageInfo(
-        row={
-            "has_next_page": found.has_next,
-            "has_previous_page": found.has_previous,
-            "start_cursor": cursors[0] if cursors else None,
-            "end_cursor": cursors[-1] if cursors else None,
-        }
-    )
+def _build_connection(data: FlowConnectionData) -> FlowConnection:
+    flows, cursors = data.flows, data.cursors or [""] * data.flows.size
+    edges = {f"{NODE_PREFIX}{name}": values for name, values in flows.columns.items()}
+    page_info = {
+        "has_next_page": data.has_next,
+        "has_previous_page": data.has_previous,
+        "start_cursor": cursors[0] if cursors else None,
+        "end_cursor": cursors[-1] if cursors else None,
+    }
     row = {
         "edges": RowList(FlowEdge, Batch({**edges, "cursor": cursors}, flows.size)),
         "nodes": RowList(Flow, flows),
-        "page_info": place,
-        "total_count": found.total_count,
+        "page_info": PageInfo(row=page_info),
+        "total_count": data.total_count,
     }
     return FlowConnection(row=row)
 
 
 FindNode = Callable[[Database, Viewer, str, tuple[str, ...]], Awaitable[Batch]]
 NODE_FINDERS: Mapping[type[Node], FindNode] = {
-    Flow: resolvers.find_flow_by_pk,
+    Flow: flow_resolvers.find_flow_by_pk,
     FlowStageBinding: bindings.find_stage_binding,
     Stage: partial(bindings.find_component, Component.STAGE),
     Policy: partial(bindings.find_component, Component.POLICY),
     PolicyBinding: bindings.find_policy_binding,
 }
-NODE_TYPES: Mapping[str, type[Node]] = {kind.__name__: kind for kind in NODE_FINDERS}
+NODE_TYPES: Mapping[str, type[Node]] = {type_.__name__: type_ for type_ in NODE_FINDERS}
 
 
 async def _find_node(
-    kind: type[N], context: Context, pk: str, columns: tuple[str, ...] | None
+    type_: type[N], context: Context, pk: str, columns: tuple[str, ...] | None
 ) -> N | None:
-    """The object of a type and a primary key, None where the viewer may see none such."""
-    found = await NODE_FINDERS[kind](context.database, context.viewer, pk, columns or ())
-    return next(iter(RowList(kind, found)), None)
+    batch = await NODE_FINDERS[type_](context.database, context.viewer, pk, columns or ())
+    return next(iter(RowList(type_, batch)), None)
 
 
-def _given_or_none(value: T | None) -> T | None:
-    """An argument's value; what is not given is None too."""
+def _unset_to_none(value: T | None) -> T | None:
     return None if value is strawberry.UNSET else value
 
 
-def _ordering(terms: Sequence[FlowOrdering] | None) -> tuple[Ordering, ...]:
+def _parse_ordering(terms: Sequence[FlowOrdering] | None) -> tuple[Ordering, ...]:
     return tuple(Ordering.parse(term.value) for term in terms or ()) or (BY_SLUG,)
 
 
-def _text(argument: str, value: str | None) -> str | None:
+def _parse_text(argument: str, value: str | None) -> str | None:
     if value and "\0" in value:
-        raise BadUserInputError(f"{argument} has a NUL character, which no text in a database has.")
-    # A Strawberry argument that is not given is UNSET, which is falsy and no str.
+        raise BadUserInputError(f"'{argument}' must not contain NUL characters.")
+    # An omitted argument is UNSET, which is falsy and not a string.
     return value if isinstance(value, str) else None

@@ -1,4 +1,4 @@
-"""The executable schema; its text is schema.graphql."""
+"""The executable schema; schema.graphql contains its SDL."""
 
 from typing import Any, cast
 
@@ -14,31 +14,32 @@ from gql.schema.types import UUID, UUID_SCALAR, Info
 
 
 class Schema(strawberry.Schema):
-    """Strawberry's schema, which leaves the logging of errors to who knows the request."""
+    """Strawberry schema that does not log errors; the GraphQL endpoint logs them."""
 
     def process_errors(
         self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None
     ) -> None:
-        """Log nothing here."""
+        """Do nothing. The endpoint logs errors together with their request."""
 
 
 def build_schema() -> Schema:
-    """The schema of the graph."""
-    config = StrawberryConfig(scalar_map={UUID: UUID_SCALAR}, info_class=Info)
-    types = list(NODE_TYPES.values())
-    built = Schema(
-        query=Query, types=types, config=config, execution_context_class=AllRootErrorsContext
+    """Build the schema."""
+    schema = Schema(
+        query=Query,
+        types=list(NODE_TYPES.values()),
+        config=StrawberryConfig(scalar_map={UUID: UUID_SCALAR}, info_class=Info),
+        execution_context_class=AllRootErrorsContext,
     )
-    described = cast(GraphQLObjectType, core_schema(built).type_map["__Type"])
-    # Strawberry's own fails on a list and on what is not null.
-    described.fields["isOneOf"].resolve = _is_one_of
-    return built
+    introspection_type = cast(GraphQLObjectType, core_schema(schema).type_map["__Type"])
+    # Strawberry's resolver of isOneOf raises an error for list and non-null types.
+    introspection_type.fields["isOneOf"].resolve = _is_one_of
+    return schema
 
 
 def print_schema(schema: Schema) -> str:
-    """The schema in GraphQL's own language: what schema.graphql says."""
+    """Return the SDL of the schema, the content of schema.graphql."""
     return schema.as_str() + "\n"
 
 
-def _is_one_of(kind: Any, _info: Any) -> bool | None:
-    return kind.is_one_of if isinstance(kind, GraphQLInputObjectType) else None
+def _is_one_of(type_: Any, _info: Any) -> bool | None:
+    return type_.is_one_of if isinstance(type_, GraphQLInputObjectType) else None

@@ -1,11 +1,11 @@
-"""What GraphQL must say of a flow, told from what REST says of it."""
+"""The GraphQL fields of a flow and of a page's position, computed from REST responses."""
 
 from collections.abc import Mapping
 from typing import Any
 
 from support.edge_case_data import AUTHENTICATIONS, DENIED_ACTIONS, DESIGNATIONS, LAYOUTS
 
-# The fields of a flow, and REST's names for them in the 2026.8 dialect.
+# The REST names of a flow's fields, in the 2026.8 dialect.
 FIELDS: Mapping[str, str] = {
     "pk": "pk",
     "policybindingmodelPtrId": "policybindingmodel_ptr_id",
@@ -45,23 +45,23 @@ EVERY_PLACE = " ".join(PAGINATION)
 
 
 def value(field: str, flow: Mapping[str, Any]) -> Any:
-    """A field of a flow that REST tells in its 2026.8 dialect; None for an unknown enum value."""
-    stored = flow[FIELDS[field]]
+    """Return a field of a REST flow as GraphQL serializes it; None for an unknown enum value."""
+    rest_value = flow[FIELDS[field]]
     if field not in ENUMS:
-        return stored
-    return stored.upper() if stored in ENUMS[field] else None
+        return rest_value
+    return rest_value.upper() if rest_value in ENUMS[field] else None
 
 
 def told(flow: Mapping[str, Any]) -> dict[str, Any]:
-    """The whole of such a flow."""
+    """Return all fields of a REST flow as GraphQL serializes them."""
     return {field: value(field, flow) for field in FIELDS}
 
 
 def place(pagination: Mapping[str, Any]) -> dict[str, Any]:
-    """The whole of a page's place."""
+    """Return a REST pagination object as GraphQL serializes it."""
     return {field: pagination[name] for field, name in PAGINATION.items()}
 
 
 def unknown_enums(flow: Mapping[str, Any], *path: str | int) -> list[list[str | int]]:
-    """The paths of the errors that such a flow brings, sorted."""
+    """Return the sorted paths of the errors that a REST flow causes; `path` leads to the flow."""
     return [[*path, field] for field in sorted(ENUMS) if value(field, flow) is None]

@@ -1,4 +1,4 @@
-"""GraphQL queries of every shape, each with what it must say, given what REST says."""
+"""Random GraphQL queries, and the data expected for them, computed from REST responses."""
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -24,15 +24,16 @@ READERS = (
 )
 NOTHING = "no-flow-has-this"
 
-MOST_ALIASES = 30
-MOST_DIRECTIVES = 50
+# The limits of the API.
+MAX_ALIASES = 30
+MAX_DIRECTIVES = 50
 
 Path = list[str | int]
 
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A selected field, or a fragment in its place; what is skipped says so in its directive."""
+    """A selected field or fragment. `included` is False if its directive skips it."""
 
     head: str
     included: bool
@@ -43,22 +44,21 @@ class Node:
     children: tuple["Node", ...] = ()
 
     def __str__(self) -> str:
-        """The node in GraphQL's language."""
-        return f"{self.head}{self.directive}{_block(self.children)}"
+        return f"{self.head}{self.directive}{_render_block(self.children)}"
 
 
 @dataclass(frozen=True, slots=True)
 class Root:
-    """A root field, and the REST request that it stands for; None where nothing can be found."""
+    """A root field with the target of the equivalent REST request; None if nothing can match."""
 
     node: Node
     target: str | None
-    is_bad: bool
+    is_invalid: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """An operation, who asks it, and its roots."""
+    """An operation, the token key of its viewer, and its root fields."""
 
     text: str
     variables: Mapping[str, Any]
@@ -69,81 +69,87 @@ class Query:
 
 @dataclass(slots=True)
 class Expectation:
-    """Data, and the paths of its nulls; `bad` are the roots that cannot be answered."""
+    """Data, the paths of unknown enum values, and the response keys of invalid root fields."""
 
     data: dict[str, Any] = field(default_factory=dict[str, Any])
-    unknown: list[Path] = field(default_factory=list[Path])
-    bad: set[str] = field(default_factory=set[str])
+    unknown_paths: list[Path] = field(default_factory=list[Path])
+    invalid_keys: set[str] = field(default_factory=set[str])
 
 
-def expected(query: Query, ask: Callable[[str], Any]) -> Expectation:
-    """What a query must say; `ask` gives REST's JSON for a target, None for its 404."""
+def build_expectation(query: Query, get: Callable[[str], Any]) -> Expectation:
+    """Return the data and errors of a query.
+
+    `get` returns the JSON of the REST response to a target, or None if it is 404.
+    """
     expectation = Expectation()
     for root in query.roots:
-        key, asked = root.node.key, root.target and ask(root.target)
-        if root.is_bad or (root.node.name == "flows" and asked is None):
-            expectation.bad.add(key)
-        elif asked is None:
+        key, source = root.node.key, root.target and get(root.target)
+        if root.is_invalid or (root.node.name == "flows" and source is None):
+            expectation.invalid_keys.add(key)
+        elif source is None:
             expectation.data[key] = None
         else:
-            evaluation = _Evaluation(query.fragments, expectation.unknown)
-            kind = "FlowPage" if root.node.name == "flows" else "Flow"
-            expectation.data[key] = evaluation.told(kind, asked, root.node.children, [key])
+            evaluation = _Evaluation(query.fragments, expectation.unknown_paths)
+            type_ = "FlowPage" if root.node.name == "flows" else "Flow"
+            expectation.data[key] = evaluation.complete(type_, source, root.node.children, [key])
     return expectation
 
 
 @dataclass(frozen=True, slots=True)
 class _Evaluation:
+    """GraphQL execution on REST responses. Appends the paths of unknown values."""
+
     fragments: Mapping[str, tuple[Node, ...]]
-    unknown: list[Path]
+    unknown_paths: list[Path]
 
-    def told(self, kind: str, source: Any, nodes: Iterable[Node], path: Path) -> Any:
-        told: dict[str, Any] = {}
-        for key, same in self._collected(nodes, set()).items():
-            below = [child for node in same for child in node.children]
-            told[key] = self._field(kind, source, same[0].name, below, [*path, key])
-        return told
+    def complete(self, type_: str, source: Any, nodes: Iterable[Node], path: Path) -> Any:
+        data: dict[str, Any] = {}
+        for key, fields in self._collect_fields(nodes, set()).items():
+            children = [child for node in fields for child in node.children]
+            data[key] = self._complete_field(type_, source, fields[0].name, children, [*path, key])
+        return data
 
-    def _collected(self, nodes: Iterable[Node], opened: set[str]) -> dict[str, list[Node]]:
-        found: dict[str, list[Node]] = {}
+    def _collect_fields(self, nodes: Iterable[Node], visited: set[str]) -> dict[str, list[Node]]:
+        groups: dict[str, list[Node]] = {}
         for node in nodes:
-            if not node.included or node.fragment in opened:
+            if not node.included or node.fragment in visited:
                 continue
             if node.name:
-                found.setdefault(node.key, []).append(node)
+                groups.setdefault(node.key, []).append(node)
                 continue
             if node.fragment:
-                opened.add(node.fragment)
-            inside = self.fragments[node.fragment] if node.fragment else node.children
-            for key, same in self._collected(inside, opened).items():
-                found.setdefault(key, []).extend(same)
-        return found
+                visited.add(node.fragment)
+            children = self.fragments[node.fragment] if node.fragment else node.children
+            for key, fields in self._collect_fields(children, visited).items():
+                groups.setdefault(key, []).extend(fields)
+        return groups
 
-    def _field(self, kind: str, source: Any, name: str, below: list[Node], path: Path) -> Any:
+    def _complete_field(
+        self, type_: str, source: Any, name: str, children: list[Node], path: Path
+    ) -> Any:
         if name == "__typename":
-            return kind
-        if kind == "Flow":
-            answer = value(name, source)
-            if answer is None:
-                self.unknown.append(path)
-            return answer
-        if kind == "Pagination":
+            return type_
+        if type_ == "Flow":
+            field_value = value(name, source)
+            if field_value is None:
+                self.unknown_paths.append(path)
+            return field_value
+        if type_ == "Pagination":
             return source[PAGINATION[name]]
         if name == "pagination":
-            return self.told("Pagination", source["pagination"], below, path)
+            return self.complete("Pagination", source["pagination"], children, path)
         flows = enumerate(source["results"])
-        return [self.told("Flow", flow, below, [*path, number]) for number, flow in flows]
+        return [self.complete("Flow", flow, children, [*path, number]) for number, flow in flows]
 
 
 def random_queries(seed: int, count: int) -> Iterator[Query]:
-    """Yield `count` queries, the same for the same seed."""
+    """Yield `count` queries. Equal seeds yield equal queries."""
     chance = Random(seed)
-    made = (_Maker(chance).query() for _ in repeat(None))
-    yield from islice(filter(_is_allowed, made), count)
+    queries = (_QueryGenerator(chance).generate() for _ in repeat(None))
+    yield from islice(filter(_is_within_limits, queries), count)
 
 
-def _is_allowed(query: Query) -> bool:
-    """Whether a query has no more aliases and directives, fragments opened, than anybody may ask."""
+def _is_within_limits(query: Query) -> bool:
     aliases = directives = 0
     pending = [root.node for root in query.roots]
     while pending:
@@ -151,11 +157,11 @@ def _is_allowed(query: Query) -> bool:
         aliases += node.key != node.name
         directives += bool(node.directive)
         pending += query.fragments.get(node.fragment, node.children)
-    return aliases <= MOST_ALIASES and directives <= MOST_DIRECTIVES
+    return aliases <= MAX_ALIASES and directives <= MAX_DIRECTIVES
 
 
-class _Maker:
-    """Makes one query; what it declares on the way comes out at the end."""
+class _QueryGenerator:
+    """Generator of one query. Collects the variables and fragments of its selections."""
 
     def __init__(self, chance: Random) -> None:
         self.chance = chance
@@ -164,12 +170,12 @@ class _Maker:
         self.fragments: dict[str, tuple[Node, ...]] = {}
         self.definitions: list[str] = []
 
-    def query(self) -> Query:
+    def generate(self) -> Query:
         count = self.chance.choice((1, 1, 2, 3))
-        roots = [self._root(number, aliased=count > 1) for number in range(count)]
+        roots = [self._generate_root(number, aliased=count > 1) for number in range(count)]
         declared = f"({', '.join(self.declared)})" if self.declared else ""
         name = f"query {self.chance.choice(('', 'Q'))}{declared} "
-        operation = name + _block(tuple(root.node for root in roots))
+        operation = name + _render_block(tuple(root.node for root in roots))
         document = [operation, *self.definitions]
         self.chance.shuffle(document)
         key = KEYS[self.chance.choice(READERS)]
@@ -177,204 +183,210 @@ class _Maker:
 
     # Selections -----------------------------------------------------------------------------------
 
-    def _root(self, number: int, *, aliased: bool) -> Root:
+    def _generate_root(self, number: int, *, aliased: bool) -> Root:
         if self.chance.random() < 0.15:
-            return self._flow(f"flow{number}")
+            return self._generate_flow(f"flow{number}")
         arguments = _Arguments(self)
-        head = "flows" + arguments.text()
+        head = "flows" + arguments.render()
         key = f"flows{number}" if aliased or self.chance.random() < 0.3 else "flows"
         head = head if key == "flows" else f"{key}: {head}"
-        nodes = self._page()
+        nodes = self._select_page()
         return Root(
             Node(head, included=True, key=key, name="flows", children=nodes),
-            arguments.target(),
-            arguments.is_bad,
+            arguments.rest_target(),
+            arguments.is_invalid,
         )
 
-    def _flow(self, key: str) -> Root:
+    def _generate_flow(self, key: str) -> Root:
         slug = self.chance.choice((NOTHING, "", "a b", str(self.chance.choice(FLOWS)["slug"])))
-        head = f"{key}: flow(slug: {self.given('String!', slug, json.dumps(slug))})"
-        node = Node(head, included=True, key=key, name="flow", children=self._some(FIELDS, "Flow"))
+        head = f"{key}: flow(slug: {self.render_value('String!', slug, json.dumps(slug))})"
+        node = Node(
+            head, included=True, key=key, name="flow", children=self._select_fields(FIELDS, "Flow")
+        )
         exists = slug not in ("", "a b")
-        return Root(node, f"{MOUNT}{slug}/" if exists else None, is_bad=False)
+        return Root(node, f"{MOUNT}{slug}/" if exists else None, is_invalid=False)
 
-    def _page(self) -> tuple[Node, ...]:
-        make = {
-            "pagination": lambda: self._some(PAGINATION, "Pagination"),
-            "results": lambda: self._some(FIELDS, "Flow"),
+    def _select_page(self) -> tuple[Node, ...]:
+        select = {
+            "pagination": lambda: self._select_fields(PAGINATION, "Pagination"),
+            "results": lambda: self._select_fields(FIELDS, "Flow"),
         }
-        wanted = self.chance.choice((["results"], ["pagination"], ["pagination", "results"] * 2))
-        self.chance.shuffle(wanted)
-        nodes = tuple(self._field(name, make[name]()) for name in wanted)
-        return self._wrapped(nodes, "FlowPage")
+        names = self.chance.choice((["results"], ["pagination"], ["pagination", "results"] * 2))
+        self.chance.shuffle(names)
+        nodes = tuple(self._select_field(name, select[name]()) for name in names)
+        return self._wrap(nodes, "FlowPage")
 
-    def _some(self, names: Iterable[str], kind: str) -> tuple[Node, ...]:
-        known = [*names, "__typename"]
-        chosen = self.chance.choices(known, k=self.chance.choice((1, 2, 5, 16)))
-        return self._wrapped(tuple(self._field(name) for name in chosen), kind)
+    def _select_fields(self, names: Iterable[str], type_: str) -> tuple[Node, ...]:
+        chosen = self.chance.choices([*names, "__typename"], k=self.chance.choice((1, 2, 5, 16)))
+        return self._wrap(tuple(self._select_field(name) for name in chosen), type_)
 
-    def _field(self, name: str, children: tuple[Node, ...] = ()) -> Node:
-        # The same key is always the same field, so that all selections can be merged.
+    def _select_field(self, name: str, children: tuple[Node, ...] = ()) -> Node:
+        # A response key always belongs to the same field, so all selections can be merged.
         key = self.chance.choice((name, name, f"{name}Again", f"a_{name.strip('_')}"))
         head = name if key == name else f"{key}: {name}"
-        directive, included = self._directive()
+        directive, included = self._generate_directive()
         return Node(head, included, directive, key, name, children=children)
 
-    def _wrapped(self, nodes: tuple[Node, ...], kind: str) -> tuple[Node, ...]:
-        """The nodes, some of them in fragments, some of those in fragments."""
+    def _wrap(self, nodes: tuple[Node, ...], type_: str) -> tuple[Node, ...]:
+        """Move some of the nodes into fragments, which may be nested."""
         if self.chance.random() < 0.5:
-            return self._kept(nodes)
+            return self._ensure_field(nodes)
         middle = self.chance.randrange(len(nodes))
-        inner = self._wrapped(nodes[middle:], kind)
-        directive, included = self._directive()
+        inner = self._wrap(nodes[middle:], type_)
+        directive, included = self._generate_directive()
         if self.chance.random() < 0.5:
-            head = self.chance.choice(("...", f"... on {kind}"))
+            head = self.chance.choice(("...", f"... on {type_}"))
             wrap = Node(head, included, directive, children=inner)
-            return self._kept((*nodes[:middle], wrap))
+            return self._ensure_field((*nodes[:middle], wrap))
         name = f"F{len(self.fragments)}"
         self.fragments[name] = inner
-        self.definitions.append(f"fragment {name} on {kind} {_block(inner)}")
+        self.definitions.append(f"fragment {name} on {type_} {_render_block(inner)}")
         spread = Node(f"...{name}", included, directive, fragment=name)
         again = (Node(f"...{name}", included=True, fragment=name),)
-        return self._kept((*nodes[:middle], spread, *again * self.chance.randrange(2)))
+        return self._ensure_field((*nodes[:middle], spread, *again * self.chance.randrange(2)))
 
-    def _kept(self, nodes: tuple[Node, ...]) -> tuple[Node, ...]:
-        # An object of which nothing is selected would tell nothing.
+    def _ensure_field(self, nodes: tuple[Node, ...]) -> tuple[Node, ...]:
+        # If all nodes are skipped, the object has no fields.
         return (
-            nodes if any(node.included for node in nodes) else (*nodes, self._field("__typename"))
+            nodes
+            if any(node.included for node in nodes)
+            else (*nodes, self._select_field("__typename"))
         )
 
-    def _directive(self) -> tuple[str, bool]:
+    def _generate_directive(self) -> tuple[str, bool]:
         if self.chance.random() < 0.75:
             return "", True
         name = self.chance.choice(("skip", "include"))
         condition = self.chance.random() < 0.5
-        given = self.given("Boolean!", condition, json.dumps(condition))
-        return f" @{name}(if: {given})", condition == (name == "include")
+        argument = self.render_value("Boolean!", condition, json.dumps(condition))
+        return f" @{name}(if: {argument})", condition == (name == "include")
 
     # Values ---------------------------------------------------------------------------------------
 
-    def given(self, kind: str, value: Any, literal: str) -> str:
-        """A literal, or a variable that has this value, given or by default."""
-        way = self.chance.random()
-        if way < 0.6:
+    def render_value(self, type_: str, value: Any, literal: str) -> str:
+        """Return the literal, or a variable whose value or default is this value."""
+        chance = self.chance.random()
+        if chance < 0.6:
             return literal
         name = f"v{len(self.declared)}"
-        if way < 0.8:
-            self.declared.append(f"${name}: {kind}")
+        if chance < 0.8:
+            self.declared.append(f"${name}: {type_}")
             self.variables[name] = value
-        elif way < 0.9:
-            self.declared.append(f"${name}: {kind} = {literal}")
+        elif chance < 0.9:
+            self.declared.append(f"${name}: {type_} = {literal}")
         else:
-            other = {"Boolean!": "false", "Int!": "1", "String!": '""'}.get(kind, "null")
-            self.declared.append(f"${name}: {kind} = {other}")
+            other = {"Boolean!": "false", "Int!": "1", "String!": '""'}.get(type_, "null")
+            self.declared.append(f"${name}: {type_} = {other}")
             self.variables[name] = value
         return f"${name}"
 
-    def unset(self, kind: str) -> str:
-        """A variable without a value, which is as if its argument were not there."""
+    def declare_unset(self, type_: str) -> str:
+        """Declare a variable without a value, so its argument counts as omitted."""
         name = f"v{len(self.declared)}"
-        self.declared.append(f"${name}: {kind}")
+        self.declared.append(f"${name}: {type_}")
         return f"${name}"
 
 
 class _Arguments:
-    """The arguments of one `flows`, and what they are to REST."""
+    """Random arguments of `flows`, and the equivalent REST parameters."""
 
-    def __init__(self, maker: _Maker) -> None:
-        self.maker = maker
-        self.chance = maker.chance
+    def __init__(self, generator: _QueryGenerator) -> None:
+        self.generator = generator
+        self.chance = generator.chance
         self.parameters: dict[str, str] = {}
-        self.is_bad = False
+        self.is_invalid = False
 
-    def text(self) -> str:
-        makers = dict(ARGUMENTS)
-        narrow = ("designation", "search", "deniedAction", "name", "slug", "pk")
-        names = [name for name in narrow if self.chance.random() < 0.15]
+    def render(self) -> str:
+        filters = ("designation", "search", "deniedAction", "name", "slug", "pk")
+        names = [name for name in filters if self.chance.random() < 0.15]
         names += [name for name in ("ordering", "page") if self.chance.random() < 0.4]
         names += ["pageSize"] if self.chance.random() < 0.8 else []
         self.chance.shuffle(names)
-        parts = [f"{name}: {self._argument(name, *makers[name])}" for name in names]
+        parts = [f"{name}: {self._generate_argument(name, *ARGUMENTS[name])}" for name in names]
         return f"({', '.join(parts)})" if parts else ""
 
-    def target(self) -> str:
+    def rest_target(self) -> str:
         pairs = (f"{name}={quote(value)}" for name, value in self.parameters.items())
         return f"{MOUNT}?{'&'.join(pairs)}"
 
-    def _argument(self, name: str, kind: str, make: "Make") -> str:
-        way = self.chance.random()
-        if way < 0.1:
-            return self.maker.unset(kind.rstrip("!"))
-        if way < 0.2 and not kind.endswith("!"):
-            return self.maker.given(kind, None, "null")
-        value, literal, parameters = make(self.chance)
+    def _generate_argument(self, name: str, type_: str, generate: "GenerateArgument") -> str:
+        chance = self.chance.random()
+        if chance < 0.1:
+            return self.generator.declare_unset(type_.rstrip("!"))
+        if chance < 0.2 and not type_.endswith("!"):
+            return self.generator.render_value(type_, None, "null")
+        value, literal, parameters = generate(self.chance)
         self.parameters |= parameters
-        self.is_bad |= name == "pageSize" and not 1 <= value <= 100
-        return self.maker.given(kind, value, literal)
+        self.is_invalid |= name == "pageSize" and not 1 <= value <= 100
+        return self.generator.render_value(type_, value, literal)
 
 
-Made = tuple[Any, str, dict[str, str]]
-Make = Callable[[Random], Made]
+# A JSON value, the equivalent literal, and the equivalent REST parameters.
+Argument = tuple[Any, str, dict[str, str]]
+GenerateArgument = Callable[[Random], Argument]
 
 
-def _enum(parameter: str, choices: Sequence[str]) -> Make:
-    def make(chance: Random) -> Made:
+def _enum_argument(parameter: str, choices: Sequence[str]) -> GenerateArgument:
+    def generate(chance: Random) -> Argument:
         choice = chance.choice(choices)
         return choice.upper(), choice.upper(), {parameter: choice}
 
-    return make
+    return generate
 
 
-def _search(chance: Random) -> Made:
+def _generate_search(chance: Random) -> Argument:
     text = chance.choice((GOOD, ODD))["search"](chance)
     return text, json.dumps(text, ensure_ascii=chance.random() < 0.5), {"search": text}
 
 
-def _stored(column: str) -> Make:
-    def make(chance: Random) -> Made:
-        # REST trims, and takes what is empty for no filter.
+def _stored_argument(column: str) -> GenerateArgument:
+    def generate(chance: Random) -> Argument:
+        # REST strips values and ignores empty filters.
         text = str(chance.choice(FLOWS)[column]).strip()
         text = chance.choice((*[text] * 8, text.swapcase(), ""))
         return text, json.dumps(text), {column: text or NOTHING}
 
-    return make
+    return generate
 
 
-def _ordering(chance: Random) -> Made:
+def _generate_ordering(chance: Random) -> Argument:
     names = chance.choices(ORDERABLE, k=chance.choice((0, 1, 1, 2, 3)))
     terms = [(name, chance.choice(("ASC", "DESC"))) for name in names]
-    value = [f"{name.upper()}_{way}" for name, way in terms]
+    value = [f"{name.upper()}_{direction}" for name, direction in terms]
     literal = value[0] if len(value) == 1 and chance.random() < 0.3 else f"[{' '.join(value)}]"
-    ordering = ",".join(f"{'-' * (way == 'DESC')}{name}" for name, way in terms)
+    ordering = ",".join(f"{'-' * (direction == 'DESC')}{name}" for name, direction in terms)
     return value, literal, {"ordering": ordering}
 
 
-def _number(parameter: str, numbers: Sequence[int]) -> Make:
-    def make(chance: Random) -> Made:
+def _number_argument(parameter: str, numbers: Sequence[int]) -> GenerateArgument:
+    def generate(chance: Random) -> Argument:
         number = chance.choice(numbers)
         return number, str(number), {parameter: str(number)}
 
-    return make
+    return generate
 
 
-def _pk(chance: Random) -> Made:
+def _generate_pk(chance: Random) -> Argument:
     pk = flow_uuid(chance.randrange(FLOW_COUNT + 1))
     spelling = chance.choice((pk, pk.upper(), pk.replace("-", ""), f"{{{pk}}}"))
     return spelling, json.dumps(spelling), {"flow_uuid": pk}
 
 
-ARGUMENTS: Mapping[str, tuple[str, Make]] = {
-    "designation": ("FlowDesignation", _enum("designation", DESIGNATIONS)),
-    "search": ("String", _search),
-    "ordering": ("[FlowOrdering!]", _ordering),
-    "page": ("Int!", _number("page", (*[1] * 12, *[2] * 5, 3, 0, 2**31 - 1))),
-    "pageSize": ("Int!", _number("page_size", (*[1, 2, 3, 4, 5, 6, 7] * 4, 50, 100, 0, 101))),
-    "deniedAction": ("FlowDeniedAction", _enum("denied_action", DENIED_ACTIONS)),
-    "name": ("String", _stored("name")),
-    "slug": ("String", _stored("slug")),
-    "pk": ("UUID", _pk),
+ARGUMENTS: Mapping[str, tuple[str, GenerateArgument]] = {
+    "designation": ("FlowDesignation", _enum_argument("designation", DESIGNATIONS)),
+    "search": ("String", _generate_search),
+    "ordering": ("[FlowOrdering!]", _generate_ordering),
+    "page": ("Int!", _number_argument("page", (*[1] * 12, *[2] * 5, 3, 0, 2**31 - 1))),
+    "pageSize": (
+        "Int!",
+        _number_argument("page_size", (*[1, 2, 3, 4, 5, 6, 7] * 4, 50, 100, 0, 101)),
+    ),
+    "deniedAction": ("FlowDeniedAction", _enum_argument("denied_action", DENIED_ACTIONS)),
+    "name": ("String", _stored_argument("name")),
+    "slug": ("String", _stored_argument("slug")),
+    "pk": ("UUID", _generate_pk),
 }
 
 
-def _block(nodes: Sequence[Node]) -> str:
+def _render_block(nodes: Sequence[Node]) -> str:
     return f" {{{' '.join(map(str, nodes))}}}" if nodes else ""

@@ -1,4 +1,4 @@
-"""Pages between cursors: all flows once, in their order, whichever way and whatever happens meanwhile."""
+"""Paging by cursors returns every flow once and in order, in both directions."""
 
 import base64
 import json
@@ -17,7 +17,7 @@ from gql.resolvers.connections import (
     ConnectionQuery,
     ConnectionSelection,
     FlowConnectionData,
-    connect_flows,
+    load_connection,
 )
 from gql.resolvers.flows import FlowSelection, list_flows
 from models.queries.conditions import Matches, Operator, Where
@@ -30,13 +30,13 @@ from support.edge_case_data import FLOW_COUNT, ROWS, identifier
 from support.postgres import PostgresServer
 from support.sql_recorder import record_statements
 
-EVERYBODY = Viewer(1, FlowAccess.ALL)
-# Reads with the roles that may see some flows.
-SOMEBODY = Viewer(6, FlowAccess.SOME)
-NOBODY = Viewer(1, FlowAccess.NONE)
-WAYS = [Ordering(name, descending) for name in ORDERINGS for descending in (False, True)]
+ALL_VIEWER = Viewer(1, FlowAccess.ALL)
+# This user has the roles that may see some flows.
+SOME_VIEWER = Viewer(6, FlowAccess.SOME)
+NO_VIEWER = Viewer(1, FlowAccess.NONE)
+ORDERING_TERMS = [Ordering(name, descending) for name in ORDERINGS for descending in (False, True)]
 SLUGS = ConnectionSelection(columns=("slug",))
-NO_MORE = ConnectionSelection(
+NOTHING = ConnectionSelection(
     columns=None, cursors=False, has_next=False, has_previous=False, total_count=False
 )
 RECOVERY = Where(
@@ -49,7 +49,7 @@ NO_FLOW = Where(Matches("slug", Operator.EQUALS, "w0"), {"w0": "nope"})
 def databases(
     sqlite_url: str, postgresql_url: str, authentik_url: str
 ) -> Iterator[Mapping[str, OpenDatabase]]:
-    """A database of each kind, all with the same data."""
+    """One database of each kind, with equal data."""
     with (
         open_for_test(sqlite_url) as on_sqlite,
         open_for_test(postgresql_url) as on_postgresql,
@@ -60,121 +60,124 @@ def databases(
 
 @pytest.fixture(params=["sqlite", "postgresql", "authentik"])
 def on(request: pytest.FixtureRequest, databases: Mapping[str, OpenDatabase]) -> OpenDatabase:
-    """Each of them in turn."""
+    """Each database in turn."""
     return databases[request.param]
 
 
-def asked(
+def load_page(
     on: OpenDatabase,
-    viewer: Viewer = EVERYBODY,
-    wanted: ConnectionSelection = SLUGS,
+    viewer: Viewer = ALL_VIEWER,
+    selection: ConnectionSelection = SLUGS,
     **query: Any,
 ) -> FlowConnectionData:
-    """One page."""
-    return on.run(connect_flows(on.database, viewer, ConnectionQuery(**query), wanted))
+    """Return one page."""
+    return on.run(load_connection(on.database, viewer, ConnectionQuery(**query), selection))
 
 
 def slugs_of(page: FlowConnectionData) -> list[str]:
-    """The slugs of a page."""
+    """Return the slugs of a page."""
     return list(page.flows.columns.get("slug", ()))
 
 
 def cursors_of(page: FlowConnectionData) -> Sequence[str]:
-    """The cursors of a page that has been asked for them."""
+    """Return the cursors of a page, which were selected."""
     assert page.cursors is not None
     return page.cursors
 
 
-def in_order(
-    on: OpenDatabase, ordering: tuple[Ordering, ...], viewer: Viewer = EVERYBODY
+def list_slugs(
+    on: OpenDatabase, ordering: tuple[Ordering, ...], viewer: Viewer = ALL_VIEWER
 ) -> list[str]:
-    """All slugs, as the pages by number have them."""
+    """Return all slugs, read by page number."""
     slugs: list[str] = []
     query = FlowQuery(ordering=ordering, page_size=100)
-    for number in range(1, 3 if viewer is EVERYBODY else 2):
-        asked_for = query._replace(page=number)
+    for number in range(1, 3 if viewer is ALL_VIEWER else 2):
         selection = FlowSelection(("slug",), pagination=False)
-        page = on.run(list_flows(on.database, viewer, asked_for, selection))
+        page = on.run(list_flows(on.database, viewer, query._replace(page=number), selection))
         slugs += page.flows.columns["slug"]
     return slugs
 
 
-def forwards(on: OpenDatabase, size: int, viewer: Viewer = EVERYBODY, **query: Any) -> list[str]:
-    """All slugs, from the first page to the last."""
+def page_forward(
+    on: OpenDatabase, size: int, viewer: Viewer = ALL_VIEWER, **query: Any
+) -> list[str]:
+    """Return all slugs, read from the first page to the last."""
     slugs: list[str] = []
-    page = asked(on, viewer, first=size, **query)
+    page = load_page(on, viewer, first=size, **query)
     assert not page.has_previous
     while True:
         slugs += slugs_of(page)
         if not page.has_next:
             return slugs
         assert len(cursors_of(page)) == size
-        page = asked(on, viewer, first=size, after=cursors_of(page)[-1], **query)
+        page = load_page(on, viewer, first=size, after=cursors_of(page)[-1], **query)
         assert page.has_previous
 
 
-def backwards(on: OpenDatabase, size: int, viewer: Viewer = EVERYBODY, **query: Any) -> list[str]:
-    """The same from the last page to the first."""
+def page_backward(
+    on: OpenDatabase, size: int, viewer: Viewer = ALL_VIEWER, **query: Any
+) -> list[str]:
+    """Return all slugs in order, read from the last page to the first."""
     slugs: list[str] = []
-    page = asked(on, viewer, last=size, **query)
+    page = load_page(on, viewer, last=size, **query)
     assert not page.has_next
     while True:
         slugs = slugs_of(page) + slugs
         if not page.has_previous:
             return slugs
         assert len(cursors_of(page)) == size
-        page = asked(on, viewer, last=size, before=cursors_of(page)[0], **query)
+        page = load_page(on, viewer, last=size, before=cursors_of(page)[0], **query)
         assert page.has_next
 
 
 @pytest.mark.parametrize("size", [3, 7, 100])
-@pytest.mark.parametrize("way", WAYS)
-def test_pages_have_all_flows_in_order(on: OpenDatabase, way: Ordering, size: int) -> None:
-    """By any name, in both directions, forwards as backwards."""
-    expected = in_order(on, (way,))
+@pytest.mark.parametrize("term", ORDERING_TERMS)
+def test_pages_have_all_flows_list_slugs(on: OpenDatabase, term: Ordering, size: int) -> None:
+    """Paging works for each ordering term and in both directions."""
+    expected = list_slugs(on, (term,))
     assert len(expected) == FLOW_COUNT
-    assert forwards(on, size, ordering=(way,)) == expected
-    assert backwards(on, size, ordering=(way,)) == expected
+    assert page_forward(on, size, ordering=(term,)) == expected
+    assert page_backward(on, size, ordering=(term,)) == expected
 
 
-@pytest.mark.parametrize("way", WAYS)
-def test_pages_may_have_one_flow(on: OpenDatabase, way: Ordering) -> None:
-    """And a viewer who sees some flows goes through these alone."""
-    expected = in_order(on, (way,), SOMEBODY)
+@pytest.mark.parametrize("term", ORDERING_TERMS)
+def test_pages_of_one_flow(on: OpenDatabase, term: Ordering) -> None:
+    """A restricted viewer pages through the visible flows only."""
+    expected = list_slugs(on, (term,), SOME_VIEWER)
     assert 0 < len(expected) < FLOW_COUNT
-    assert forwards(on, 1, SOMEBODY, ordering=(way,)) == expected
-    assert backwards(on, 1, SOMEBODY, ordering=(way,)) == expected
+    assert page_forward(on, 1, SOME_VIEWER, ordering=(term,)) == expected
+    assert page_backward(on, 1, SOME_VIEWER, ordering=(term,)) == expected
 
 
 @given(
-    ordering=st.lists(st.sampled_from(WAYS), min_size=2, max_size=5).map(tuple),
+    ordering=st.lists(st.sampled_from(ORDERING_TERMS), min_size=2, max_size=5).map(tuple),
     size=st.sampled_from((5, 7, 50)),
-    viewer=st.sampled_from((EVERYBODY, SOMEBODY)),
-    wanted=st.builds(
+    viewer=st.sampled_from((ALL_VIEWER, SOME_VIEWER)),
+    selection=st.builds(
         SLUGS._replace,
         columns=st.sampled_from((("slug",), ("slug", "title"), tuple(COLUMNS))),
         total_count=st.booleans(),
     ),
 )
-def test_pages_of_random_orders_have_all_flows(
+def test_pages_of_random_orderings(
     databases: Mapping[str, OpenDatabase],
     ordering: tuple[Ordering, ...],
     size: int,
     viewer: Viewer,
-    wanted: ConnectionSelection,
+    selection: ConnectionSelection,
 ) -> None:
-    """However many terms there are, in whatever directions."""
+    """Orderings of several terms, ascending and descending, return all flows in order."""
     for on in databases.values():
-        expected = in_order(on, ordering, viewer)
+        expected = list_slugs(on, ordering, viewer)
         after = before = None
         for start in range(0, len(expected), size):
-            page = asked(on, viewer, wanted, ordering=ordering, first=size, after=after)
+            page = load_page(on, viewer, selection, ordering=ordering, first=size, after=after)
             assert slugs_of(page) == expected[start : start + size]
-            assert page.total_count == (len(expected) if wanted.total_count else None)
+            assert page.total_count == (len(expected) if selection.total_count else None)
             assert (page.has_previous, page.has_next) == (start > 0, start + size < len(expected))
             after = cursors_of(page)[-1]
         for end in range(len(expected), 0, -size):
-            page = asked(on, viewer, wanted, ordering=ordering, last=size, before=before)
+            page = load_page(on, viewer, selection, ordering=ordering, last=size, before=before)
             assert slugs_of(page) == expected[max(end - size, 0) : end]
             assert (page.has_previous, page.has_next) == (end > size, end < len(expected))
             before = cursors_of(page)[0]
@@ -188,95 +191,95 @@ def test_pages_of_random_orders_have_all_flows(
 def test_both_cursors_bound_a_page(
     on: OpenDatabase, columns: tuple[str, ...], where: Where, ordering: tuple[Ordering, ...]
 ) -> None:
-    """`first` with `before` and `last` with `after` stay between them, and the count is of all."""
-    wanted = ConnectionSelection(tuple(dict.fromkeys(columns)))
-    everything = asked(on, wanted=wanted, where=where, ordering=ordering, first=100)
-    all_, places = slugs_of(everything), cursors_of(everything)
+    """With both cursors a page stays between them; the count contains all matching flows."""
+    selection = ConnectionSelection(tuple(dict.fromkeys(columns)))
+    everything = load_page(on, selection=selection, where=where, ordering=ordering, first=100)
+    all_slugs, all_cursors = slugs_of(everything), cursors_of(everything)
     between: dict[str, Any] = {
         "where": where,
         "ordering": ordering,
-        "after": places[2],
-        "before": places[10],
+        "after": all_cursors[2],
+        "before": all_cursors[10],
     }
     for size in (0, 3, 7, 8, 50):
-        first = asked(on, wanted=wanted, first=size, **between)
-        last = asked(on, wanted=wanted, last=size, **between)
-        assert slugs_of(first) == all_[3:10][:size]
-        assert slugs_of(last) == all_[3:10][max(7 - size, 0) :]
+        first = load_page(on, selection=selection, first=size, **between)
+        last = load_page(on, selection=selection, last=size, **between)
+        assert slugs_of(first) == all_slugs[3:10][:size]
+        assert slugs_of(last) == all_slugs[3:10][max(7 - size, 0) :]
         assert (first.has_next, first.has_previous) == (size < 7, True)
         assert (last.has_next, last.has_previous) == (True, size < 7)
         assert first.total_count == last.total_count == everything.total_count
 
 
-def test_cursors_need_no_flow(on: OpenDatabase) -> None:
-    """Between two that follow each other is nothing, nor behind the last; what else is told is right."""
-    page = asked(on, first=100)
-    two: dict[str, Any] = {"after": cursors_of(page)[4], "before": cursors_of(page)[5]}
-    assert asked(on, first=5, **two) == FlowConnectionData(
+def test_empty_pages(on: OpenDatabase) -> None:
+    """Pages between adjacent cursors or after the last one are empty, with correct page info."""
+    page = load_page(on, first=100)
+    adjacent: dict[str, Any] = {"after": cursors_of(page)[4], "before": cursors_of(page)[5]}
+    assert load_page(on, first=5, **adjacent) == FlowConnectionData(
         page.flows._replace(columns={}, size=0),
         [],
         has_next=False,
         has_previous=True,
         total_count=160,
     )
-    assert asked(on, last=5, **two) == FlowConnectionData(
+    assert load_page(on, last=5, **adjacent) == FlowConnectionData(
         page.flows._replace(columns={}, size=0),
         [],
         has_next=True,
         has_previous=False,
         total_count=160,
     )
-    end = cursors_of(asked(on, last=1))[0]
-    behind = asked(on, first=5, after=end)
-    assert (slugs_of(behind), behind.has_next, behind.has_previous) == ([], False, True)
+    end = cursors_of(load_page(on, last=1))[0]
+    after_end = load_page(on, first=5, after=end)
+    assert (slugs_of(after_end), after_end.has_next, after_end.has_previous) == ([], False, True)
 
 
 def test_the_default_is_the_first_twenty(on: OpenDatabase) -> None:
-    """Where neither `first` nor `last` is given, behind a cursor as well."""
-    expected = in_order(on, (BY_SLUG,))
-    page = asked(on)
+    """The page size is 20 without `first` and `last`, also after a cursor."""
+    expected = list_slugs(on, (BY_SLUG,))
+    page = load_page(on)
     assert slugs_of(page) == expected[:20]
-    assert slugs_of(asked(on, after=cursors_of(page)[-1])) == expected[20:40]
+    assert slugs_of(load_page(on, after=cursors_of(page)[-1])) == expected[20:40]
 
 
-@pytest.mark.parametrize("viewer", [EVERYBODY, NOBODY])
+@pytest.mark.parametrize("viewer", [ALL_VIEWER, NO_VIEWER])
 @pytest.mark.parametrize(
-    ("query", "reason"),
+    ("query", "message"),
     [
-        ({"first": -1}, "first is -1, not from 0 to 100."),
-        ({"first": 101}, "first is 101, not from 0 to 100."),
-        ({"last": -1}, "last is -1, not from 0 to 100."),
-        ({"last": 101}, "last is 101, not from 0 to 100."),
-        ({"first": 1, "last": 1}, "first and last are both given: only one of them can be."),
-        ({"before": "a"}, "before is given without first or last, which tell how many."),
+        ({"first": -1}, "'first' must be between 0 and 100, not -1."),
+        ({"first": 101}, "'first' must be between 0 and 100, not 101."),
+        ({"last": -1}, "'last' must be between 0 and 100, not -1."),
+        ({"last": 101}, "'last' must be between 0 and 100, not 101."),
+        ({"first": 1, "last": 1}, "Send either 'first' or 'last', not both."),
+        ({"before": "a"}, "'before' requires 'first' or 'last'."),
     ],
 )
-def test_sizes_that_cannot_be(
-    on: OpenDatabase, viewer: Viewer, query: dict[str, Any], reason: str
+def test_invalid_sizes(
+    on: OpenDatabase, viewer: Viewer, query: dict[str, Any], message: str
 ) -> None:
-    """Are refused before anything is read, and to those who see nothing as well."""
-    with record_statements() as recorded, pytest.raises(BadUserInputError) as refused:
-        asked(on, viewer, **query)
-    assert str(refused.value) == reason
+    """Invalid sizes are errors without a statement, also for viewers without permissions."""
+    with record_statements() as recorded, pytest.raises(BadUserInputError) as error:
+        load_page(on, viewer, **query)
+    assert str(error.value) == message
     assert recorded == []
 
 
-def test_who_sees_nothing_gets_an_empty_connection(on: OpenDatabase) -> None:
-    """Without a statement."""
-    cursor = cursors_of(asked(on, first=1))[0]
+def test_viewers_without_permissions_get_an_empty_connection(on: OpenDatabase) -> None:
+    """The connection is empty, without a statement."""
+    cursor = cursors_of(load_page(on, first=1))[0]
     with record_statements() as recorded:
-        page = asked(on, NOBODY, first=5, after=cursor)
+        page = load_page(on, NO_VIEWER, first=5, after=cursor)
     assert (page.flows.size, *page[1:]) == (0, [], False, False, 0)
     assert recorded == []
 
 
-def wanting(**wanted: Any) -> ConnectionSelection:
-    """What is selected, and nothing else."""
-    return NO_MORE._replace(**wanted)
+def select_only(**parts: Any) -> ConnectionSelection:
+    """Return a selection of these parts and nothing else."""
+    return NOTHING._replace(**parts)
 
 
 @pytest.mark.parametrize(
-    ("wanted", "query", "expected"),
+    ("selection", "query", "expected"),
     [
         (SLUGS, {}, 1),
         (ConnectionSelection(), {"first": 100}, 1),
@@ -290,69 +293,74 @@ def wanting(**wanted: Any) -> ConnectionSelection:
         (SLUGS._replace(total_count=False, has_previous=False), {"after": "last"}, 1),
         (SLUGS._replace(total_count=False), {"last": 3, "before": "first"}, 2),
         (SLUGS._replace(total_count=False, has_next=False), {"last": 3, "before": "first"}, 1),
-        (NO_MORE, {}, 0),
-        (wanting(columns=()), {}, 1),
-        (wanting(columns=()), {"first": 0}, 0),
-        (wanting(cursors=True), {}, 1),
-        (wanting(cursors=True), {"first": 0}, 0),
-        (wanting(total_count=True), {}, 1),
-        (wanting(total_count=True), {"first": 0, "after": "first"}, 1),
-        (wanting(has_next=True), {"first": 0}, 1),
-        (wanting(has_previous=True), {"first": 0}, 0),
-        (wanting(has_previous=True), {"after": "first"}, 1),
-        (wanting(has_next=True), {"last": 5}, 0),
-        (wanting(has_previous=True), {"last": 5}, 1),
+        (NOTHING, {}, 0),
+        (select_only(columns=()), {}, 1),
+        (select_only(columns=()), {"first": 0}, 0),
+        (select_only(cursors=True), {}, 1),
+        (select_only(cursors=True), {"first": 0}, 0),
+        (select_only(total_count=True), {}, 1),
+        (select_only(total_count=True), {"first": 0, "after": "first"}, 1),
+        (select_only(has_next=True), {"first": 0}, 1),
+        (select_only(has_previous=True), {"first": 0}, 0),
+        (select_only(has_previous=True), {"after": "first"}, 1),
+        (select_only(has_next=True), {"last": 5}, 0),
+        (select_only(has_previous=True), {"last": 5}, 1),
     ],
 )
 def test_statements(
-    on: OpenDatabase, wanted: ConnectionSelection, query: dict[str, Any], expected: int
+    on: OpenDatabase, selection: ConnectionSelection, query: dict[str, Any], expected: int
 ) -> None:
-    """One, if anything has to be read; a second where there is no flow, and a cursor is given."""
-    ends = {"first": cursors_of(asked(on, first=1))[0], "last": cursors_of(asked(on, last=1))[0]}
-    given: dict[str, Any] = {
-        name: ends[value] if name in {"after", "before"} else value for name, value in query.items()
+    """A page takes at most one statement, or two if it is empty and has a cursor."""
+    positions = {
+        "first": cursors_of(load_page(on, first=1))[0],
+        "last": cursors_of(load_page(on, last=1))[0],
+    }
+    arguments: dict[str, Any] = {
+        name: positions[value] if name in {"after", "before"} else value
+        for name, value in query.items()
     }
     with record_statements() as recorded:
-        asked(on, wanted=wanted, **given)
+        load_page(on, selection=selection, **arguments)
     assert len(recorded) == expected
 
 
-def test_nothing_is_counted_or_looked_for_that_is_not_selected(on: OpenDatabase) -> None:
-    """A count and a look back are in the statement only where they are wanted."""
-    after = cursors_of(asked(on, first=1))[0]
-    for counted, looks_back in ((False, False), (True, False), (False, True), (True, True)):
-        wanted = SLUGS._replace(total_count=counted, has_previous=looks_back)
+def test_statements_contain_only_selected_parts(on: OpenDatabase) -> None:
+    """The statement contains a count or an EXISTS only if the selection needs it."""
+    after = cursors_of(load_page(on, first=1))[0]
+    for is_counted, has_previous in ((False, False), (True, False), (False, True), (True, True)):
+        selection = SLUGS._replace(total_count=is_counted, has_previous=has_previous)
         with record_statements() as recorded:
-            page = asked(on, wanted=wanted, after=after)
-        assert ("count(" in recorded[0].text, "EXISTS" in recorded[0].text) == (counted, looks_back)
-        assert (page.total_count, page.has_previous) == (160 if counted else None, looks_back)
+            page = load_page(on, selection=selection, after=after)
+        sql = recorded[0].text
+        assert ("count(" in sql, "EXISTS" in sql) == (is_counted, has_previous)
+        assert (page.total_count, page.has_previous) == (160 if is_counted else None, has_previous)
 
 
 @pytest.mark.parametrize("where", [Where(), RECOVERY])
 def test_a_statement_is_compiled_once(on: OpenDatabase, where: Where) -> None:
-    """For any cursor and size."""
-    first = asked(on, first=3, where=where)
+    """The statement is the same for all cursors and sizes."""
+    first = load_page(on, first=3, where=where)
     with record_statements() as recorded:
         for size, cursor in zip((1, 3, 50), cursors_of(first), strict=True):
-            asked(on, first=size, after=cursor, where=where)
+            load_page(on, first=size, after=cursor, where=where)
     assert len({id(statement) for statement in recorded}) == 1
 
 
-# What happens between two pages -------------------------------------------------------------------
+# Changes between two pages ------------------------------------------------------------------------
 
 
 @contextmanager
-def own(kind: str, postgres: PostgresServer, folder: Any) -> Generator[OpenDatabase]:
-    """A database that may be written."""
-    url = f"sqlite:///{folder / 'own.db'}"
+def open_writable(kind: str, postgres: PostgresServer, folder: Any) -> Generator[OpenDatabase]:
+    """Open a writable database."""
+    url = f"sqlite:///{folder / 'writable.db'}"
     if kind == "postgresql":
-        url = postgres.create_database("keyset_own")
+        url = postgres.create_database("keyset_writable")
     with open_for_test(fill_ours_typed(url), writable=True) as on:
         yield on
 
 
-def flow(slug: str, name: str) -> dict[str, Any]:
-    """A flow that nothing is bound to."""
+def build_flow(slug: str, name: str) -> dict[str, Any]:
+    """Build the row of a flow without bindings."""
     row = dict(ROWS["authentik_flows_flow"][0])
     return {
         **row,
@@ -364,7 +372,7 @@ def flow(slug: str, name: str) -> dict[str, Any]:
 
 
 async def insert(on: OpenDatabase, *flows: Mapping[str, Any]) -> None:
-    """Store flows."""
+    """Insert flows."""
     tables = METADATA.tables
     async with on.database.transaction() as connection:
         for row in flows:
@@ -375,29 +383,34 @@ async def insert(on: OpenDatabase, *flows: Mapping[str, Any]) -> None:
 
 
 async def delete(on: OpenDatabase, *slugs: str) -> None:
-    """Delete flows that nothing is bound to."""
+    """Delete flows without bindings."""
     table = METADATA.tables["authentik_flows_flow"]
     async with on.database.transaction() as connection:
         await connection.execute(table.delete().where(table.c.slug.in_(slugs)))
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
-def test_what_changes_between_pages_is_neither_repeated_nor_lost(
-    kind: str, postgres: PostgresServer, tmp_path: Any
-) -> None:
-    """Flows come and go before the cursor, behind it, and at it: all others are told once."""
+def test_changes_between_pages(kind: str, postgres: PostgresServer, tmp_path: Any) -> None:
+    """Inserts and deletes before, at and after the cursor cause no duplicates or gaps."""
     ordering = (Ordering("name", descending=True),)
-    with own(kind, postgres, tmp_path) as on:
-        on.run(insert(on, *(flow(f"new-{letter}", f"m {letter}") for letter in "abcdef")))
-        after = encoded([1, "-name,slug", "m e", "new-e"])
-        page = asked(on, ordering=ordering, first=1, after=after)
+    with open_writable(kind, postgres, tmp_path) as on:
+        on.run(insert(on, *(build_flow(f"new-{letter}", f"m {letter}") for letter in "abcdef")))
+        after = encode([1, "-name,slug", "m e", "new-e"])
+        page = load_page(on, ordering=ordering, first=1, after=after)
         assert slugs_of(page) == ["new-d"]
         cursor = cursors_of(page)[0]
         on.run(delete(on, "new-e", "new-d", "new-b"))
-        on.run(insert(on, flow("later-e", "m e"), flow("later-c", "m c"), flow("later-d", "m d")))
-        ahead = asked(on, ordering=ordering, first=4, after=cursor)
-        back = asked(on, ordering=ordering, last=3, before=cursor)
-        # Of one name, new-d would stand behind later-d.
+        on.run(
+            insert(
+                on,
+                build_flow("later-e", "m e"),
+                build_flow("later-c", "m c"),
+                build_flow("later-d", "m d"),
+            )
+        )
+        ahead = load_page(on, ordering=ordering, first=4, after=cursor)
+        back = load_page(on, ordering=ordering, last=3, before=cursor)
+        # With the same name, later-d sorts before the deleted new-d.
         assert slugs_of(ahead)[:3] == ["later-c", "new-c", "new-a"]
         assert slugs_of(back) == ["new-f", "later-e", "later-d"]
         assert ahead.has_previous
@@ -410,20 +423,20 @@ BY_NAME = complete_ordering((Ordering("name", descending=True),))
 BY_MODE = complete_ordering((Ordering("compatibility_mode"), Ordering("pk")))
 
 
-def encoded(told: list[Any]) -> str:
-    """A cursor of this content."""
-    text = json.dumps(told, separators=(",", ":"), ensure_ascii=False)
+def encode(content: list[Any]) -> str:
+    """Return the cursor with this content."""
+    text = json.dumps(content, separators=(",", ":"), ensure_ascii=False)
     return base64.urlsafe_b64encode(text.encode()).decode()
 
 
-GOOD = encoded([1, "-name,slug", "ü?>", "a-flow"])
+GOOD = encode([1, "-name,slug", "ü?>", "a-flow"])
 PK = identifier("flow", 1)
 
 
-def test_a_cursor_reads_as_it_was_written() -> None:
-    """Letters, booleans and uuids alike."""
+def test_valid_cursors() -> None:
+    """Cursors contain strings, booleans and UUIDs."""
     assert cursors.decode_cursor("after", GOOD, BY_NAME) == ["ü?>", "a-flow"]
-    mode = encoded([1, "compatibility_mode,pk", True, PK])
+    mode = encode([1, "compatibility_mode,pk", True, PK])
     assert cursors.decode_cursor("after", mode, BY_MODE) == [True, PK]
 
 
@@ -451,42 +464,40 @@ def test_a_cursor_reads_as_it_was_written() -> None:
         (BY_NAME, base64.urlsafe_b64encode(b'{"1":2}').decode()),
         (BY_NAME, base64.urlsafe_b64encode(b'"12345678"').decode()),
         (BY_NAME, base64.urlsafe_b64encode(b"null").decode()),
-        (BY_NAME, encoded([])),
-        (BY_NAME, encoded([0, "-name,slug", "a", "b"])),
-        (BY_NAME, encoded([2, "-name,slug", "a", "b"])),
-        (BY_NAME, encoded(["1", "-name,slug", "a", "b"])),
-        (BY_NAME, encoded([True, "-name,slug", "a", "b"])),
-        (BY_NAME, encoded([1, "name,slug", "a", "b"])),
-        (BY_NAME, encoded([1, "-title,slug", "a", "b"])),
-        (BY_NAME, encoded([1, "-name", "a", "b"])),
-        (BY_NAME, encoded([1, None, "a", "b"])),
-        (BY_NAME, encoded([1, "-name,slug", "a"])),
-        (BY_NAME, encoded([1, "-name,slug", "a", "b", "c"])),
-        (BY_NAME, encoded([1, "-name,slug", "a", None])),
-        (BY_NAME, encoded([1, "-name,slug", 1, "b"])),
-        (BY_NAME, encoded([1, "-name,slug", ["a"], "b"])),
-        (BY_NAME, encoded([1, "-name,slug", "a", {}])),
-        (BY_NAME, encoded([1, "-name,slug", True, "b"])),
-        (BY_NAME, encoded([1, "-name,slug", "a\0", "b"])),
+        (BY_NAME, encode([])),
+        (BY_NAME, encode([0, "-name,slug", "a", "b"])),
+        (BY_NAME, encode([2, "-name,slug", "a", "b"])),
+        (BY_NAME, encode(["1", "-name,slug", "a", "b"])),
+        (BY_NAME, encode([True, "-name,slug", "a", "b"])),
+        (BY_NAME, encode([1, "name,slug", "a", "b"])),
+        (BY_NAME, encode([1, "-title,slug", "a", "b"])),
+        (BY_NAME, encode([1, "-name", "a", "b"])),
+        (BY_NAME, encode([1, None, "a", "b"])),
+        (BY_NAME, encode([1, "-name,slug", "a"])),
+        (BY_NAME, encode([1, "-name,slug", "a", "b", "c"])),
+        (BY_NAME, encode([1, "-name,slug", "a", None])),
+        (BY_NAME, encode([1, "-name,slug", 1, "b"])),
+        (BY_NAME, encode([1, "-name,slug", ["a"], "b"])),
+        (BY_NAME, encode([1, "-name,slug", "a", {}])),
+        (BY_NAME, encode([1, "-name,slug", True, "b"])),
+        (BY_NAME, encode([1, "-name,slug", "a\0", "b"])),
         (BY_MODE, GOOD),
-        (BY_MODE, encoded([1, "compatibility_mode,pk", 1, PK])),
-        (BY_MODE, encoded([1, "compatibility_mode,pk", "true", PK])),
-        (BY_MODE, encoded([1, "compatibility_mode,pk", None, PK])),
-        (BY_MODE, encoded([1, "compatibility_mode,pk", True, "x"])),
-        (BY_MODE, encoded([1, "compatibility_mode,pk", True, PK.upper()])),
-        (BY_MODE, encoded([1, "compatibility_mode,pk", True, PK.replace("-", "")])),
-        (BY_MODE, encoded([1, "compatibility_mode,pk", True, f"{PK}\n"])),
+        (BY_MODE, encode([1, "compatibility_mode,pk", 1, PK])),
+        (BY_MODE, encode([1, "compatibility_mode,pk", "true", PK])),
+        (BY_MODE, encode([1, "compatibility_mode,pk", None, PK])),
+        (BY_MODE, encode([1, "compatibility_mode,pk", True, "x"])),
+        (BY_MODE, encode([1, "compatibility_mode,pk", True, PK.upper()])),
+        (BY_MODE, encode([1, "compatibility_mode,pk", True, PK.replace("-", "")])),
+        (BY_MODE, encode([1, "compatibility_mode,pk", True, f"{PK}\n"])),
     ],
 )
-def test_what_is_no_cursor_is_refused(
-    argument: str, ordering: tuple[Ordering, ...], cursor: str
-) -> None:
-    """Bad, foreign and outdated ones alike, with one error that names the argument."""
-    with pytest.raises(BadUserInputError) as refused:
+def test_invalid_cursors(argument: str, ordering: tuple[Ordering, ...], cursor: str) -> None:
+    """Malformed cursors, and those of another ordering or version, are errors."""
+    with pytest.raises(BadUserInputError) as error:
         cursors.decode_cursor(argument, cursor, ordering)
-    assert str(refused.value) == (
-        f"{argument} is no cursor of this list in this order: take one that the list has given"
-        " for the same orderBy."
+    assert str(error.value) == (
+        f"'{argument}' is not a valid cursor for this ordering."
+        " Use a cursor returned with the same orderBy."
     )
 
 
@@ -494,17 +505,17 @@ def test_what_is_no_cursor_is_refused(
     text=st.one_of(
         st.text(),
         st.text("ABCDabcd0189-_="),
-        st.binary().map(lambda some: base64.urlsafe_b64encode(some).decode()),
-        st.integers(0, len(GOOD) - 1).map(lambda at: GOOD[:at] + "A" + GOOD[at + 1 :]),
+        st.binary().map(lambda data: base64.urlsafe_b64encode(data).decode()),
+        st.integers(0, len(GOOD) - 1).map(lambda index: GOOD[:index] + "A" + GOOD[index + 1 :]),
     )
 )
-def test_any_text_is_a_cursor_or_refused(text: str) -> None:
-    """What is read was written here, letter by letter."""
+def test_cursors_have_one_encoding(text: str) -> None:
+    """A string is either invalid or the canonical encoding of its values."""
     try:
         values = cursors.decode_cursor("after", text, BY_NAME)
     except BadUserInputError:
         return
-    assert encoded([1, "-name,slug", *values]) == text
+    assert encode([1, "-name,slug", *values]) == text
 
 
 LENGTH = 1_000_000
@@ -516,22 +527,22 @@ LENGTH = 1_000_000
         "A" * LENGTH,
         base64.urlsafe_b64encode(b"[" * LENGTH).decode(),
         base64.urlsafe_b64encode(b"[1" + b"0" * LENGTH + b"]").decode(),
-        encoded([1, "-name,slug", *["a"] * LENGTH]),
-        encoded([1, "-name,slug", "ü" * LENGTH, "b"]),
+        encode([1, "-name,slug", *["a"] * LENGTH]),
+        encode([1, "-name,slug", "ü" * LENGTH, "b"]),
     ],
     ids=["letters", "lists", "number", "values", "text"],
 )
-def test_a_long_cursor_is_judged_quickly(cursor: str) -> None:
-    """Ten times as long as a request may be."""
+def test_long_cursors_are_decoded_quickly(cursor: str) -> None:
+    """A cursor ten times as long as the largest request takes less than a second."""
     start = time.perf_counter()
     with suppress(BadUserInputError):
         cursors.decode_cursor("after", cursor, BY_NAME)
     assert time.perf_counter() - start < 1
 
 
-def test_a_cursor_may_name_what_is_not_there(on: OpenDatabase) -> None:
-    """A flow is behind it by its values alone, however odd they are."""
+def test_cursors_without_a_flow(on: OpenDatabase) -> None:
+    """A cursor marks a position by its values; no flow needs to have them."""
     ordering = (Ordering("name", descending=True),)
-    expected = in_order(on, ordering)
-    behind_all = encoded([1, "-name,slug", "\U0010ffff" * 50_000, ""])
-    assert slugs_of(asked(on, ordering=ordering, first=5, after=behind_all)) == expected[:5]
+    expected = list_slugs(on, ordering)
+    after_all = encode([1, "-name,slug", "\U0010ffff" * 50_000, ""])
+    assert slugs_of(load_page(on, ordering=ordering, first=5, after=after_all)) == expected[:5]

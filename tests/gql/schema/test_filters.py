@@ -1,4 +1,4 @@
-"""What flows a condition finds: those of which it is true, whatever the database."""
+"""The `where` argument matches the same flows on every database as in plain Python."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from enum import Enum
@@ -11,9 +11,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gql.errors import BadUserInputError
-from gql.resolvers.connections import ConnectionQuery, ConnectionSelection, connect_flows
-from gql.schema import filters as asked
-from gql.schema.filters import BooleanMatch, FlowWhere, Match, PolicyWhere, StageWhere, TextMatch
+from gql.resolvers.connections import ConnectionQuery, ConnectionSelection, load_connection
+from gql.schema.filters import (
+    BooleanMatch,
+    FlowWhere,
+    Match,
+    PolicyWhere,
+    StageWhere,
+    TextMatch,
+    parse_where,
+)
 from gql.schema.types import UUID
 from models.queries.viewer import FlowAccess, Viewer
 from models.tables.flow import (
@@ -65,15 +72,15 @@ MODES = {
     row["pbm_uuid"]: row["policy_engine_mode"]
     for row in ROWS["authentik_policies_policybindingmodel"]
 }
-EVERYBODY = Viewer(1, FlowAccess.ALL)
-SLUGS_ALONE = ConnectionSelection(columns=("slug",), has_previous=False)
+ALL_VIEWER = Viewer(1, FlowAccess.ALL)
+SLUG_COLUMN = ConnectionSelection(columns=("slug",), has_previous=False)
 
 
 @pytest.fixture(scope="module")
 def databases(
     tmp_path_factory: pytest.TempPathFactory, postgres: PostgresServer
 ) -> Iterator[Sequence[OpenDatabase]]:
-    """A database of each kind, all with the same data."""
+    """One database of each kind, with equal data."""
     sqlite = f"sqlite:///{tmp_path_factory.mktemp('where') / 'flowql.db'}"
     with (
         open_for_test(fill_ours_typed(sqlite)) as on_sqlite,
@@ -85,12 +92,12 @@ def databases(
         yield (on_sqlite, on_postgresql, on_authentik)
 
 
-def found(on: OpenDatabase, where: FlowWhere, viewer: Viewer = EVERYBODY) -> list[str]:
-    """The slugs that a condition finds, page by page; their number is told right."""
+def find_slugs(on: OpenDatabase, where: FlowWhere, viewer: Viewer = ALL_VIEWER) -> list[str]:
+    """Return the slugs of all pages of matching flows, and check the total count."""
     slugs: list[str] = []
-    query = ConnectionQuery(asked.parse_where("where", where, on.database), first=100)
+    query = ConnectionQuery(parse_where("where", where, on.database), first=100)
     while True:
-        page = on.run(connect_flows(on.database, viewer, query, SLUGS_ALONE))
+        page = on.run(load_connection(on.database, viewer, query, SLUG_COLUMN))
         slugs += page.flows.columns.get("slug", ())
         if not page.has_next:
             assert page.total_count == len(slugs)
@@ -99,62 +106,64 @@ def found(on: OpenDatabase, where: FlowWhere, viewer: Viewer = EVERYBODY) -> lis
         query = query._replace(after=page.cursors[-1])
 
 
-# What is true, in plain Python ------------------------------------------------------------------
+# Expected matches, in plain Python ------------------------------------------------------------------
 
 
-def true_of(where: FlowWhere) -> list[str]:
-    """The slugs of the flows that a condition is true of, in their order."""
-    return sorted(str(flow["slug"]) for flow in FLOWS if is_true(where, flow))
+def expected_slugs(where: FlowWhere) -> list[str]:
+    """Return the sorted slugs of the flows that match a condition."""
+    return sorted(str(flow["slug"]) for flow in FLOWS if is_match(where, flow))
 
 
-def is_true(where: FlowWhere, flow: Row) -> bool:
-    """Whether a condition is true of a flow."""
+def is_match(where: FlowWhere, flow: Row) -> bool:
+    """Return True if a flow matches a condition."""
     values = {**flow, "policy_engine_mode": MODES[flow["policybindingmodel_ptr_id"]]}
     return (
-        all(is_true(one, flow) for one in where.and_ or ())
-        and (not is_given(where.or_) or any(is_true(one, flow) for one in where.or_ or ()))
-        and not (where.not_ and is_true(where.not_, flow))
+        all(is_match(condition, flow) for condition in where.and_ or ())
+        and (
+            not is_set(where.or_) or any(is_match(condition, flow) for condition in where.or_ or ())
+        )
+        and not (where.not_ and is_match(where.not_, flow))
         and all(matches(getattr(where, name), values[column]) for name, column in COLUMNS.items())
-        and uses(where.stage, "stage", STAGES_OF[flow["flow_uuid"]], STAGE_TYPES)
-        and uses(where.policy, "policy", POLICIES_OF[flow["flow_uuid"]], POLICY_TYPES)
+        and has_component(where.stage, "stage", STAGES_OF[flow["flow_uuid"]], STAGE_TYPES)
+        and has_component(where.policy, "policy", POLICIES_OF[flow["flow_uuid"]], POLICY_TYPES)
     )
 
 
-def uses(
-    where: StageWhere | PolicyWhere | None, kind: str, used: set[str], types: Mapping[str, str]
+def has_component(
+    where: StageWhere | PolicyWhere | None, kind: str, names: set[str], types: Mapping[str, str]
 ) -> bool:
-    """Whether any of what is used, by its name, is as it must be."""
+    """Return True if one of a flow's components, given by their names, matches a condition."""
     return not where or any(
         matches(where.pk, identifier(kind, name))
         and matches(where.name, name)
         and matches(where.type, types.get(name))
-        for name in used
+        for name in names
     )
 
 
 def matches(match: Any, value: Any) -> bool:
-    """Whether a value is as it must be; None is as nothing must be."""
+    """Return True if a value matches; None matches only an empty condition."""
     equals, in_ = getattr(match, "equals", None), getattr(match, "in_", None)
     contains, starts = getattr(match, "contains", None), getattr(match, "starts_with", None)
     return not (
-        (is_given(equals) and value != stored(equals))
-        or (is_given(in_) and value not in map(stored, in_ or ()))
-        or (is_given(contains) and (value is None or contains not in value))
-        or (is_given(starts) and (value is None or not value.startswith(starts)))
+        (is_set(equals) and value != to_stored(equals))
+        or (is_set(in_) and value not in map(to_stored, in_ or ()))
+        or (is_set(contains) and (value is None or contains not in value))
+        or (is_set(starts) and (value is None or not value.startswith(starts)))
     )
 
 
-def is_given(value: object) -> bool:
-    """Whether an optional field is neither null nor left out."""
+def is_set(value: object) -> bool:
+    """Return True if an optional field is neither null nor omitted."""
     return value is not None and value is not strawberry.UNSET
 
 
-def stored(value: Any) -> Any:
-    """A value as it is stored."""
+def to_stored(value: Any) -> Any:
+    """Return a value as the database stores it."""
     return value.value if isinstance(value, Enum) else value
 
 
-def _of_flows() -> tuple[dict[Any, set[str]], dict[Any, set[str]]]:
+def _group_components() -> tuple[dict[Any, set[str]], dict[Any, set[str]]]:
     stage_names = {identifier("stage", name): name for name in STAGES}
     policy_names = {identifier("policy", name): name for name in POLICIES}
     targets = {flow["policybindingmodel_ptr_id"]: flow["flow_uuid"] for flow in FLOWS}
@@ -164,42 +173,42 @@ def _of_flows() -> tuple[dict[Any, set[str]], dict[Any, set[str]]]:
         stages[binding["target_id"]].add(stage_names[str(binding["stage_id"])])
         targets[binding["policybindingmodel_ptr_id"]] = binding["target_id"]
     for binding in ROWS["authentik_policies_policybinding"]:
-        # One of an application decides on no flow.
+        # The other targets are applications.
         if binding["policy_id"] and binding["target_id"] in targets:
             policies[targets[binding["target_id"]]].add(policy_names[str(binding["policy_id"])])
     return stages, policies
 
 
-STAGES_OF, POLICIES_OF = _of_flows()
+STAGES_OF, POLICIES_OF = _group_components()
 
 
 # Random conditions ------------------------------------------------------------------------------
 
 
 def optional(strategy: st.SearchStrategy[T], often: int) -> st.SearchStrategy[Any]:
-    """A value one time out of so many, else null or none."""
+    """Generate a value in one of `often` cases, otherwise null or an omitted field."""
     return st.one_of(*[st.sampled_from((strawberry.UNSET, None))] * (often - 1), strategy)
 
 
-def matching(match: Callable[..., T], values: st.SearchStrategy[Any]) -> st.SearchStrategy[T]:
-    """A match of one of these values, or of some."""
+def build_matches(match: Callable[..., T], values: st.SearchStrategy[Any]) -> st.SearchStrategy[T]:
+    """Generate conditions on these values."""
     return st.builds(match, equals=optional(values, 2), in_=optional(st.lists(values), 2))
 
 
-def part(text: str, start: int, size: int) -> str:
-    """Some letters of a text, from even places in its own case."""
-    found = text[start : start + size]
-    return found if start % 2 == 0 else found.swapcase()
+def take_part(text: str, start: int, size: int) -> str:
+    """Return a part of a string. Swaps the case if `start` is odd."""
+    part = text[start : start + size]
+    return part if start % 2 == 0 else part.swapcase()
 
 
 ODD = ("", "%", "_", "\\", "'", '"', "🚀", "ß", "SS", "nope")
 
 
-def texts(known: Sequence[str]) -> st.SearchStrategy[TextMatch]:
-    """A match of one of these texts, of some, or of a part of one."""
-    whole = st.sampled_from(known)
+def text_matches(stored: Sequence[str]) -> st.SearchStrategy[TextMatch]:
+    """Generate conditions on stored strings, on parts of them and on special characters."""
+    whole = st.sampled_from(stored)
     start, size = st.integers(0, 4), st.integers(0, 4)
-    odd = st.one_of(st.builds(part, whole, start, size), st.sampled_from(ODD))
+    odd = st.one_of(st.builds(take_part, whole, start, size), st.sampled_from(ODD))
     any_text = st.one_of(whole, whole, odd)
     return st.builds(
         TextMatch,
@@ -210,34 +219,34 @@ def texts(known: Sequence[str]) -> st.SearchStrategy[TextMatch]:
     )
 
 
-def pks(kind: str, names: Sequence[object]) -> st.SearchStrategy[Match[UUID]]:
-    """A match of a primary key, or of some."""
-    return matching(Match[UUID], st.sampled_from([identifier(kind, name) for name in names]))
+def key_matches(kind: str, names: Sequence[object]) -> st.SearchStrategy[Match[UUID]]:
+    """Generate conditions on primary keys."""
+    return build_matches(Match[UUID], st.sampled_from([identifier(kind, name) for name in names]))
 
 
 STAGE_WHERES = st.builds(
     StageWhere,
-    pk=optional(pks("stage", STAGES), 4),
-    name=optional(texts(STAGES), 3),
-    type=optional(texts([*set(STAGE_TYPES.values()), "stage"]), 3),
+    pk=optional(key_matches("stage", STAGES), 4),
+    name=optional(text_matches(STAGES), 3),
+    type=optional(text_matches([*set(STAGE_TYPES.values()), "stage"]), 3),
 )
 POLICY_WHERES = st.builds(
     PolicyWhere,
-    pk=optional(pks("policy", POLICIES), 4),
-    name=optional(texts(POLICIES), 3),
-    type=optional(texts([*set(POLICY_TYPES.values()), "policy"]), 3),
+    pk=optional(key_matches("policy", POLICIES), 4),
+    name=optional(text_matches(POLICIES), 3),
+    type=optional(text_matches([*set(POLICY_TYPES.values()), "policy"]), 3),
 )
 LEAVES: Mapping[str, st.SearchStrategy[Any]] = {
-    "pk": pks("flow", range(FLOW_COUNT + 1)),
-    "slug": texts([str(flow["slug"]) for flow in FLOWS]),
-    "name": texts(NAMES),
-    "title": texts(TITLES),
-    "designation": matching(Match[FlowDesignation], st.sampled_from(FlowDesignation)),
-    "layout": matching(Match[FlowLayout], st.sampled_from(FlowLayout)),
-    "denied_action": matching(Match[FlowDeniedAction], st.sampled_from(FlowDeniedAction)),
-    "authentication": matching(Match[FlowAuthentication], st.sampled_from(FlowAuthentication)),
-    "policy_engine_mode": matching(Match[PolicyEngineMode], st.sampled_from(PolicyEngineMode)),
-    "compatibility_mode": matching(BooleanMatch, st.booleans()),
+    "pk": key_matches("flow", range(FLOW_COUNT + 1)),
+    "slug": text_matches([str(flow["slug"]) for flow in FLOWS]),
+    "name": text_matches(NAMES),
+    "title": text_matches(TITLES),
+    "designation": build_matches(Match[FlowDesignation], st.sampled_from(FlowDesignation)),
+    "layout": build_matches(Match[FlowLayout], st.sampled_from(FlowLayout)),
+    "denied_action": build_matches(Match[FlowDeniedAction], st.sampled_from(FlowDeniedAction)),
+    "authentication": build_matches(Match[FlowAuthentication], st.sampled_from(FlowAuthentication)),
+    "policy_engine_mode": build_matches(Match[PolicyEngineMode], st.sampled_from(PolicyEngineMode)),
+    "compatibility_mode": build_matches(BooleanMatch, st.booleans()),
     "stage": STAGE_WHERES,
     "policy": POLICY_WHERES,
 }
@@ -245,13 +254,13 @@ LEAVES: Mapping[str, st.SearchStrategy[Any]] = {
 
 @st.composite
 def leaves(draw: st.DrawFn) -> FlowWhere:
-    """One or two conditions on a flow."""
+    """Generate one or two conditions on fields of a flow."""
     names = draw(st.lists(st.sampled_from(sorted(LEAVES)), min_size=1, max_size=2, unique=True))
     return FlowWhere(**{name: draw(LEAVES[name]) for name in names})
 
 
-def grown(wheres: st.SearchStrategy[FlowWhere]) -> st.SearchStrategy[FlowWhere]:
-    """Conditions with such conditions in them."""
+def nest(wheres: st.SearchStrategy[FlowWhere]) -> st.SearchStrategy[FlowWhere]:
+    """Generate conditions that contain these conditions."""
     lists = st.lists(wheres, max_size=3)
     return st.one_of(
         st.builds(FlowWhere, and_=lists),
@@ -261,21 +270,19 @@ def grown(wheres: st.SearchStrategy[FlowWhere]) -> st.SearchStrategy[FlowWhere]:
     )
 
 
-WHERES = st.recursive(leaves(), grown, max_leaves=8)
+WHERES = st.recursive(leaves(), nest, max_leaves=8)
 
 
 @given(wheres=st.lists(WHERES, min_size=3, max_size=3))
-def test_random_conditions_find_what_they_are_true_of(
-    databases: Sequence[OpenDatabase], wheres: list[FlowWhere]
-) -> None:
-    """Trees of any shape, on each database, and their complements find the others."""
+def test_random_conditions(databases: Sequence[OpenDatabase], wheres: list[FlowWhere]) -> None:
+    """Condition trees of any shape match the expected flows, and their negations all others."""
     for where in wheres:
-        expected = true_of(where)
+        expected = expected_slugs(where)
         for on in databases:
-            assert found(on, where) == expected
+            assert find_slugs(on, where) == expected
     complement = FlowWhere(not_=wheres[0])
-    others = sorted({str(flow["slug"]) for flow in FLOWS} - set(true_of(wheres[0])))
-    assert [found(on, complement) for on in databases] == [others] * len(databases)
+    others = sorted({str(flow["slug"]) for flow in FLOWS} - set(expected_slugs(wheres[0])))
+    assert [find_slugs(on, complement) for on in databases] == [others] * len(databases)
 
 
 ALL = sorted(str(flow["slug"]) for flow in FLOWS)
@@ -313,35 +320,35 @@ ALL = sorted(str(flow["slug"]) for flow in FLOWS)
 def test_conditions(
     databases: Sequence[OpenDatabase], where: FlowWhere, expected: list[str]
 ) -> None:
-    """Nothing in `and` is true, nothing in `or` is not; no text is in none, and letters count."""
-    assert true_of(where) == expected
-    assert [found(on, where) for on in databases] == [expected] * len(databases)
+    """Empty lists and objects, empty strings, case and wildcard characters match as documented."""
+    assert expected_slugs(where) == expected
+    assert [find_slugs(on, where) for on in databases] == [expected] * len(databases)
 
 
 @pytest.mark.parametrize("type_", [TextMatch(contains=""), TextMatch(starts_with="authentik")])
-def test_an_unknown_type_is_none(databases: Sequence[OpenDatabase], type_: TextMatch) -> None:
-    """Not even an empty text is in it, but the opposite holds for who uses only such stages."""
-    unknown: list[str] = sorted(set(STAGES) - set(STAGE_TYPES))
-    of_unknown = StageWhere(type=type_, name=TextMatch(in_=[*unknown]))
+def test_unknown_types(databases: Sequence[OpenDatabase], type_: TextMatch) -> None:
+    """A stage of unknown type matches no condition on the type; the negation matches all flows."""
+    names: list[str] = sorted(set(STAGES) - set(STAGE_TYPES))
+    of_unknown = StageWhere(type=type_, name=TextMatch(in_=[*names]))
     for on in databases:
-        assert found(on, FlowWhere(stage=of_unknown)) == []
-        assert found(on, FlowWhere(not_=FlowWhere(stage=of_unknown))) == ALL
+        assert find_slugs(on, FlowWhere(stage=of_unknown)) == []
+        assert find_slugs(on, FlowWhere(not_=FlowWhere(stage=of_unknown))) == ALL
 
 
-def many(where: FlowWhere) -> FlowWhere:
-    """The same a hundred times, any of which may hold."""
+def repeat_condition(where: FlowWhere) -> FlowWhere:
+    """Return a disjunction of a hundred equal conditions."""
     return FlowWhere(or_=[where] * 100)
 
 
-def deep(where: FlowWhere) -> FlowWhere:
-    """The same twelve levels down, each level with one more condition."""
+def nest_condition(where: FlowWhere) -> FlowWhere:
+    """Return the condition nested twelve levels deep, with another condition at each level."""
     slug = FlowWhere(slug=TextMatch(contains="a"))
     return reduce(lambda inner, _: FlowWhere(or_=[slug, FlowWhere(not_=inner)]), range(12), where)
 
 
-def many_deep(where: FlowWhere) -> FlowWhere:
-    """Both, which is more than the limits allow."""
-    return many(deep(where))
+def repeat_nested_condition(where: FlowWhere) -> FlowWhere:
+    """Return a hundred nested conditions, which exceeds the limits of the API."""
+    return repeat_condition(nest_condition(where))
 
 
 OUT = FlowWhere(name=TextMatch(contains="out"))
@@ -354,48 +361,48 @@ POLICY = PolicyWhere(name=TextMatch(contains="if"), type=TextMatch(contains="p")
     [
         *(
             (make, where)
-            for make in (many, deep)
+            for make in (repeat_condition, nest_condition)
             for where in (OUT, LOGIN, FlowWhere(policy=POLICY))
         ),
-        (many_deep, LOGIN),
+        (repeat_nested_condition, LOGIN),
     ],
 )
-def test_conditions_may_be_many_and_deep(
+def test_large_conditions(
     databases: Sequence[OpenDatabase], make: Callable[[FlowWhere], FlowWhere], where: FlowWhere
 ) -> None:
-    """A hundred of them, and twelve levels, are no more than a database takes."""
-    expected = true_of(make(where))
-    assert [found(on, make(where)) for on in databases] == [expected] * len(databases)
+    """Every database accepts a hundred conditions and twelve levels."""
+    expected = expected_slugs(make(where))
+    assert [find_slugs(on, make(where)) for on in databases] == [expected] * len(databases)
 
 
-def test_a_list_may_be_long(databases: Sequence[OpenDatabase]) -> None:
-    """It is one parameter, whatever its length."""
+def test_long_lists(databases: Sequence[OpenDatabase]) -> None:
+    """A list is a single parameter of any length."""
     values = [f"no-{number}" for number in range(5000)]
     where = FlowWhere(slug=TextMatch(in_=[*values, "a-flow"]))
-    assert [found(on, where) for on in databases] == [["a-flow"]] * len(databases)
+    assert [find_slugs(on, where) for on in databases] == [["a-flow"]] * len(databases)
 
 
-def test_a_restricted_viewer_finds_no_other_flow(databases: Sequence[OpenDatabase]) -> None:
-    """Whatever is asked for, and `not` of it: what is seen is split in two."""
-    # Reads with the role that may see five flows.
+def test_restricted_viewers(databases: Sequence[OpenDatabase]) -> None:
+    """A condition and its negation divide the flows that the viewer may see."""
+    # This user has the role that may see five flows.
     viewer = Viewer(7, FlowAccess.SOME)
     where = FlowWhere(stage=StageWhere())
     for on in databases:
-        seen = found(on, FlowWhere(), viewer)
-        halves = [found(on, where, viewer), found(on, FlowWhere(not_=where), viewer)]
-        assert 0 < len(seen) < FLOW_COUNT
-        assert sorted(halves[0] + halves[1]) == seen
-        assert set(halves[0]) <= set(true_of(where))
+        visible = find_slugs(on, FlowWhere(), viewer)
+        halves = [find_slugs(on, where, viewer), find_slugs(on, FlowWhere(not_=where), viewer)]
+        assert 0 < len(visible) < FLOW_COUNT
+        assert sorted(halves[0] + halves[1]) == visible
+        assert set(halves[0]) <= set(expected_slugs(where))
 
 
 def test_conditions_of_one_shape_share_a_statement(databases: Sequence[OpenDatabase]) -> None:
-    """Values, and how many there are in a list, make no other SQL; nor does their order in the text."""
+    """The SQL does not depend on the values, nor on the length of a list."""
     first = FlowWhere(slug=TextMatch(in_=["a"]), stage=StageWhere(name=TextMatch(equals="b")))
     other = FlowWhere(slug=TextMatch(in_=[]), stage=StageWhere(name=TextMatch(equals="")))
     for on in databases:
         with record_statements() as recorded:
-            found(on, first)
-            found(on, other)
+            find_slugs(on, first)
+            find_slugs(on, other)
         assert recorded[0] is recorded[1]
 
 
@@ -420,9 +427,10 @@ NUL = "a\0b"
         (FlowWhere(policy=PolicyWhere(name=TextMatch(equals=NUL))), "where.policy.name.equals"),
     ],
 )
-def test_a_nul_is_refused(databases: Sequence[OpenDatabase], where: FlowWhere, path: str) -> None:
-    """The error says where it is."""
-    with pytest.raises(BadUserInputError) as refused:
-        asked.parse_where("where", where, databases[0].database)
-    expected = f"{path} has a NUL character, which no text in a database has."
-    assert str(refused.value) == expected
+def test_nul_characters_are_invalid(
+    databases: Sequence[OpenDatabase], where: FlowWhere, path: str
+) -> None:
+    """The error names the path of the string."""
+    with pytest.raises(BadUserInputError) as error:
+        parse_where("where", where, databases[0].database)
+    assert str(error.value) == f"'{path}' must not contain NUL characters."

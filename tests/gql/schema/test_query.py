@@ -1,4 +1,4 @@
-"""GraphQL answers what the data says, and refuses what cannot be answered."""
+"""Arguments, fields, errors and access of the root fields `flows` and `flow`."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -31,7 +31,7 @@ JSON_IN_UTF8 = "application/json; charset=utf-8"
 
 Row = Mapping[str, Any]
 
-# What `flows` can be asked, and which flows that leaves, or what they are sorted by.
+# Arguments of `flows`, with the flows that match or the sort key.
 FILTERS: Sequence[tuple[str, Callable[[Row], bool]]] = [
     ("designation: RECOVERY", lambda flow: flow["designation"] == "recovery"),
     ("deniedAction: CONTINUE", lambda flow: flow["denied_action"] == "continue"),
@@ -88,21 +88,23 @@ ORDERINGS: Sequence[tuple[str, Callable[[Row], Any]]] = [
 ]
 
 
-def data(answer: Response) -> Any:
-    """The data of an answer without errors."""
-    assert (answer.status, answer.headers["content-type"]) == (200, JSON_IN_UTF8)
-    assert list(answer.json) == ["data"], answer.json
-    return answer.json["data"]
+def data_of(response: Response) -> Any:
+    """Return the data of a response without errors."""
+    assert (response.status, response.headers["content-type"]) == (200, JSON_IN_UTF8)
+    assert list(response.json) == ["data"], response.json
+    return response.json["data"]
 
 
-def slugs(client: AppClient, arguments: str, key: str = SUPERUSER) -> list[str]:
-    """The slugs on the page of flows that the arguments ask for."""
-    flows = data(client.graphql(f"{{ flows{arguments} {{ results {{ slug }} }} }}", key))["flows"]
+def list_slugs(client: AppClient, arguments: str, key: str = SUPERUSER) -> list[str]:
+    """Return the slugs on the page of flows with these arguments."""
+    flows = data_of(client.graphql(f"{{ flows{arguments} {{ results {{ slug }} }} }}", key))[
+        "flows"
+    ]
     return [flow["slug"] for flow in flows["results"]]
 
 
-def slugs_where(condition: Callable[[Row], bool]) -> list[str]:
-    """The slugs of the stored flows that a condition holds for, sorted."""
+def expected_slugs(condition: Callable[[Row], bool]) -> list[str]:
+    """Return the sorted slugs of the stored flows that match a condition."""
     return sorted(str(flow["slug"]) for flow in FLOWS if condition(flow))
 
 
@@ -110,9 +112,9 @@ def slugs_where(condition: Callable[[Row], bool]) -> list[str]:
 
 
 def test_page(client: AppClient) -> None:
-    """A page without arguments has the first 20 flows by slug, and tells its place."""
+    """By default, a page has the first 20 flows by slug."""
     query = f"{{ flows {{ pagination {{ {EVERY_PLACE} }} results {{ slug }} }} }}"
-    assert data(client.graphql(query, SUPERUSER)) == {
+    assert data_of(client.graphql(query, SUPERUSER)) == {
         "flows": {
             "pagination": {
                 "next": 2,
@@ -130,76 +132,76 @@ def test_page(client: AppClient) -> None:
 
 @pytest.mark.parametrize(("page", "size"), [(1, 1), (2, 7), (23, 7), (2, 100), (160, 1)])
 def test_any_page(client: AppClient, page: int, size: int) -> None:
-    """Each page follows on the one before."""
+    """A page contains the flows at its position."""
     start = (page - 1) * size
     expected = SLUGS[start : start + size]
-    assert expected == slugs(client, f"(page: {page}, pageSize: {size})")
+    assert expected == list_slugs(client, f"(page: {page}, pageSize: {size})")
 
 
 @pytest.mark.parametrize(("argument", "condition"), FILTERS)
 def test_filter(client: AppClient, argument: str, condition: Callable[[Row], bool]) -> None:
-    """A filter leaves just the flows that it says, untrimmed; several hold together."""
-    assert slugs_where(condition) == slugs(client, f"({argument}, pageSize: 100)")
+    """Filters compare untrimmed values; all of them must match."""
+    assert expected_slugs(condition) == list_slugs(client, f"({argument}, pageSize: 100)")
 
 
 @pytest.mark.parametrize(
     "argument",
     ["designation", "search", "ordering", "deniedAction", "name", "slug", "pk"],
 )
-def test_null_is_no_filter(client: AppClient, argument: str) -> None:
-    """A null argument is as none at all."""
-    assert SLUGS[:20] == slugs(client, f"({argument}: null)")
+def test_null_arguments_are_ignored(client: AppClient, argument: str) -> None:
+    """A null argument is equivalent to an omitted one."""
+    assert SLUGS[:20] == list_slugs(client, f"({argument}: null)")
 
 
 @pytest.mark.parametrize("search", ["", " ", ",", '\\"\\"', " , "])
-def test_a_search_of_nothing_is_no_filter(client: AppClient, search: str) -> None:
-    """A search without terms, or for an empty one, leaves every flow."""
-    assert SLUGS[:20] == slugs(client, f'(search: "{search}")')
+def test_empty_searches_are_ignored(client: AppClient, search: str) -> None:
+    """A search without terms, or for an empty phrase, matches every flow."""
+    assert SLUGS[:20] == list_slugs(client, f'(search: "{search}")')
 
 
 @pytest.mark.parametrize(("ordering", "key"), ORDERINGS)
 def test_ordering(client: AppClient, ordering: str, key: Callable[[Row], Any]) -> None:
-    """Flows are sorted as they are stored, character by character, with ties by slug."""
+    """Flows are sorted by code points of the stored values, then by slug."""
     expected = [flow["slug"] for flow in sorted(FLOWS, key=key)]
-    assert expected[:100] == slugs(client, f"(ordering: {ordering}, pageSize: 100)")
+    assert expected[:100] == list_slugs(client, f"(ordering: {ordering}, pageSize: 100)")
 
 
 @pytest.mark.parametrize("name", ["SLUG", "PK"])
 def test_descending_ordering(client: AppClient, name: str) -> None:
-    """A descending order is the ascending one backwards, where there are no ties."""
+    """Without ties, the descending order is the reverse of the ascending one."""
     column = {"SLUG": "slug", "PK": "flow_uuid"}[name]
     expected = [
         flow["slug"] for flow in sorted(FLOWS, key=lambda row: str(row[column]), reverse=True)
     ]
-    assert expected[:100] == slugs(client, f"(ordering: {name}_DESC, pageSize: 100)")
+    assert expected[:100] == list_slugs(client, f"(ordering: {name}_DESC, pageSize: 100)")
 
 
 # Fields -------------------------------------------------------------------------------------------
 
 
-def test_every_field_is_rests(client: AppClient) -> None:
-    """All fields of all flows, and all places of pages, are what REST says."""
+def test_all_fields_equal_rest(client: AppClient) -> None:
+    """All fields of all flows, and the pagination, equal the REST response."""
     for page in (1, 2):
         rest = client.get(f"/api/v3/flows/instances/?page_size=100&page={page}", SUPERUSER).json
         query = (
             f"{{ flows(pageSize: 100, page: {page})"
             f" {{ pagination {{ {EVERY_PLACE} }} results {{ {EVERY_FIELD} }} }} }}"
         )
-        answer = client.graphql(query, SUPERUSER).json
-        assert answer["data"]["flows"] == {
+        body = client.graphql(query, SUPERUSER).json
+        assert body["data"]["flows"] == {
             "pagination": place(rest["pagination"]),
             "results": [told(flow) for flow in rest["results"]],
         }
-        assert [error["path"] for error in answer["errors"]] == [
+        assert [error["path"] for error in body["errors"]] == [
             path
             for number, flow in enumerate(rest["results"])
             for path in unknown_enums(flow, "flows", "results", number)
         ]
 
 
-def test_a_flow_by_hand(client: AppClient) -> None:
-    """A flow is what is stored for it: enums in upper case, URLs, stages and policies in order."""
-    assert data(client.graphql(_flow("a-flow"), SUPERUSER))["flow"] == {
+def test_fields_of_a_flow(client: AppClient) -> None:
+    """Enum values are in upper case, URLs are complete, and stages and policies are in order."""
+    assert data_of(client.graphql(_flow_query("a-flow"), SUPERUSER))["flow"] == {
         "pk": flow_uuid(1),
         "policybindingmodelPtrId": identifier("flow target", 1),
         "name": "Logout",
@@ -232,30 +234,30 @@ def _policies_of(target: str) -> list[object]:
 
 @pytest.mark.parametrize(("number", "plans"), [(1, 0), (3, 4), (4, 3), (12, 1)])
 def test_cached_plans(client: AppClient, number: int, plans: int) -> None:
-    """Only the plans of the flow itself count, expired or not."""
+    """The count contains the plans of the flow only, including expired ones."""
     query = f'{{ flows(pk: "{flow_uuid(number)}") {{ results {{ cacheCount }} }} }}'
-    assert data(client.graphql(query, SUPERUSER))["flows"]["results"] == [{"cacheCount": plans}]
+    assert data_of(client.graphql(query, SUPERUSER))["flows"]["results"] == [{"cacheCount": plans}]
 
 
-def _flow(slug: str) -> str:
+def _flow_query(slug: str) -> str:
     return f"{{ flow(slug: {json.dumps(slug)}) {{ {EVERY_FIELD} }} }}"
 
 
-def test_flow_is_rests(client: AppClient) -> None:
-    """`flow` says of a flow what REST's detail says."""
+def test_flow_equals_rest(client: AppClient) -> None:
+    """`flow` returns the same values as the REST endpoint of the flow."""
     for slug in SLUGS[::9]:
         rest = client.get(f"/api/v3/flows/instances/{slug}/", SUPERUSER).json
-        answer = client.graphql(_flow(slug), SUPERUSER).json
-        assert answer["data"] == {"flow": told(rest)}
-        paths = [error["path"] for error in answer.get("errors", [])]
+        body = client.graphql(_flow_query(slug), SUPERUSER).json
+        assert body["data"] == {"flow": told(rest)}
+        paths = [error["path"] for error in body.get("errors", [])]
         assert paths == unknown_enums(rest, "flow")
 
 
 def test_unknown_enum_values_are_null(client: AppClient) -> None:
-    """A value that this version does not know is null, with an error; other rows are untouched."""
+    """An unknown value is null with an error; other rows are not affected."""
     query = "{ flows(pageSize: 100) { results { slug designation layout } } }"
-    answer = client.graphql(query, SUPERUSER).json
-    flows = {flow["slug"]: flow for flow in answer["data"]["flows"]["results"]}
+    body = client.graphql(query, SUPERUSER).json
+    flows = {flow["slug"]: flow for flow in body["data"]["flows"]["results"]}
     slug = str(FLOWS[5]["slug"])
     assert flows[slug] == {"slug": slug, "designation": None, "layout": "CONTENT_LEFT"}
     assert flows["a-flow"] == {
@@ -264,23 +266,23 @@ def test_unknown_enum_values_are_null(client: AppClient) -> None:
         "layout": "SIDEBAR_LEFT",
     }
     number = list(flows).index(slug)
-    [error] = [error for error in answer["errors"] if error["path"][2] == number]
+    [error] = [error for error in body["errors"] if error["path"][2] == number]
     assert error["path"] == ["flows", "results", number, "designation"]
     assert error["extensions"] == {"code": UNKNOWN}
     assert error["message"] == "FlowDesignation has no value for 'device_code'."
 
 
 def test_errors_are_sorted_by_path(client: AppClient) -> None:
-    """Several errors are listed in the order of their paths, whatever finished first."""
+    """Errors are sorted by path, regardless of the order of execution."""
     page = 'flows(search: "flow", pageSize: 100) { results { stages policies cacheCount layout } }'
     flow = f'flow(slug: "{FLOWS[29]["slug"]}") {{ layout designation }}'
-    answer = client.graphql(f"{{ a: {page} b: {flow} c: {page} d: {flow} }}", SUPERUSER).json
-    paths = [error["path"] for error in answer["errors"]]
+    body = client.graphql(f"{{ a: {page} b: {flow} c: {page} d: {flow} }}", SUPERUSER).json
+    paths = [error["path"] for error in body["errors"]]
     assert paths == sorted(paths)
     assert {path[0] for path in paths} == {"a", "b", "c", "d"}
 
 
-# Refusals -----------------------------------------------------------------------------------------
+# Errors -------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -290,40 +292,40 @@ def test_errors_are_sorted_by_path(client: AppClient) -> None:
         ("flows(page: -1)", "page -1 does not exist: the last page is 8."),
         ("flows(page: 9)", "page 9 does not exist: the last page is 8."),
         ('flows(slug: "", page: 2)', "page 2 does not exist: the only page is 1."),
-        ("flows(pageSize: 0)", "pageSize is 0, not from 1 to 100."),
-        ("flows(pageSize: -1)", "pageSize is -1, not from 1 to 100."),
-        ("flows(pageSize: 101)", "pageSize is 101, not from 1 to 100."),
+        ("flows(pageSize: 0)", "'pageSize' must be between 1 and 100, not 0."),
+        ("flows(pageSize: -1)", "'pageSize' must be between 1 and 100, not -1."),
+        ("flows(pageSize: 101)", "'pageSize' must be between 1 and 100, not 101."),
         *(
-            (f'flows({name}: "a\\u0000b")', f"{name} has a NUL character")
+            (f'flows({name}: "a\\u0000b")', f"'{name}' must not contain NUL characters.")
             for name in ("search", "name", "slug")
         ),
     ],
 )
-def test_unusable_arguments(client: AppClient, field: str, message: str) -> None:
-    """An argument that cannot be used is an error with a code and a path, and no data at all."""
-    answer = client.graphql(f"{{ {field} {{ results {{ pk }} }} }}", SUPERUSER)
-    [error] = answer.json["errors"]
-    assert (answer.status, answer.json["data"], error["path"]) == (200, None, ["flows"])
+def test_invalid_arguments(client: AppClient, field: str, message: str) -> None:
+    """An invalid argument is an error with a code and a path, and `data` is null."""
+    response = client.graphql(f"{{ {field} {{ results {{ pk }} }} }}", SUPERUSER)
+    [error] = response.json["errors"]
+    assert (response.status, response.json["data"], error["path"]) == (200, None, ["flows"])
     assert error["extensions"] == {"code": BAD_INPUT}
-    assert error["message"].startswith(message)
+    assert error["message"] == message
 
 
 def test_nul_in_the_slug_of_a_flow(client: AppClient) -> None:
-    """A NUL is an error; the flow, which may be null, is the only thing that is."""
-    answer = client.graphql('{ __typename flow(slug: "\\u0000") { pk } }', SUPERUSER).json
-    assert answer["data"] == {"__typename": "Query", "flow": None}
-    assert [error["extensions"]["code"] for error in answer["errors"]] == [BAD_INPUT]
+    """A NUL is an error of the nullable field `flow`; other fields are resolved."""
+    body = client.graphql('{ __typename flow(slug: "\\u0000") { pk } }', SUPERUSER).json
+    assert body["data"] == {"__typename": "Query", "flow": None}
+    assert [error["extensions"]["code"] for error in body["errors"]] == [BAD_INPUT]
 
 
 @pytest.mark.parametrize("pk", ['"nope"', '""', "1", "[]", "{}", "true", '"\\u0000"'])
 def test_malformed_uuids(client: AppClient, pk: str) -> None:
-    """What is no UUID is told so, in the document or in a variable, and nothing is executed."""
+    """An invalid UUID, as a literal or a variable, is an error, and nothing is executed."""
     literal = client.graphql(f"{{ flows(pk: {pk}) {{ results {{ pk }} }} }}", SUPERUSER)
     query = "query ($pk: UUID) { flows(pk: $pk) { results { pk } } }"
     variable = client.graphql(query, SUPERUSER, {"pk": json.loads(pk)})
-    for answer in (literal, variable):
-        assert (answer.status, list(answer.json)) == (200, ["errors"])
-        assert [error["extensions"] for error in answer.json["errors"]] == [{"code": BAD_INPUT}]
+    for response in (literal, variable):
+        assert (response.status, list(response.json)) == (200, ["errors"])
+        assert [error["extensions"] for error in response.json["errors"]] == [{"code": BAD_INPUT}]
 
 
 @pytest.mark.parametrize(
@@ -346,13 +348,13 @@ def test_malformed_uuids(client: AppClient, pk: str) -> None:
     ],
 )
 def test_invalid_documents(client: AppClient, field: str) -> None:
-    """A document that is not valid is told so, and nothing of it is executed."""
-    answer = client.graphql(f"{{ __typename {field} }}", SUPERUSER)
-    assert (answer.status, list(answer.json)) == (200, ["errors"])
-    assert {error["extensions"]["code"] for error in answer.json["errors"]} == {BAD_INPUT}
+    """An invalid document is an error, and nothing is executed."""
+    response = client.graphql(f"{{ __typename {field} }}", SUPERUSER)
+    assert (response.status, list(response.json)) == (200, ["errors"])
+    assert {error["extensions"]["code"] for error in response.json["errors"]} == {BAD_INPUT}
 
 
-# Readers ------------------------------------------------------------------------------------------
+# Access -------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -368,56 +370,56 @@ def test_invalid_documents(client: AppClient, field: str) -> None:
         ),
     ],
 )
-def test_nobody_is_told_to_log_in(client: AppClient, key: str | None, message: str) -> None:
-    """No token, or a bad one, is 401 with the scheme to come back with."""
-    answer = client.graphql("{ __typename }", key)
-    assert (answer.status, answer.headers["www-authenticate"]) == (401, "Bearer")
+def test_unauthenticated_requests(client: AppClient, key: str | None, message: str) -> None:
+    """Without a valid token the response is 401 with an authentication scheme."""
+    response = client.graphql("{ __typename }", key)
+    assert (response.status, response.headers["www-authenticate"]) == (401, "Bearer")
     extensions = {"code": "UNAUTHENTICATED"}
-    assert answer.json == {"errors": [{"message": message, "extensions": extensions}]}
+    assert response.json == {"errors": [{"message": message, "extensions": extensions}]}
 
 
 @pytest.mark.parametrize("kind", ["none", "no_groups", "dangling", "wrong_permission"])
-def test_readers_of_nothing_are_refused(client: AppClient, kind: str) -> None:
-    """Who is logged in and may see no flow is told so with 403."""
-    answer = client.graphql("{ __typename }", KEYS[kind])
-    assert (answer.status, "www-authenticate" in answer.headers) == (403, False)
+def test_viewers_without_permissions_are_forbidden(client: AppClient, kind: str) -> None:
+    """The response is 403 if the viewer may see no flow."""
+    response = client.graphql("{ __typename }", KEYS[kind])
+    assert (response.status, "www-authenticate" in response.headers) == (403, False)
     message = "You do not have permission to perform this action."
-    assert answer.json == {"errors": [{"message": message, "extensions": {"code": "FORBIDDEN"}}]}
+    assert response.json == {"errors": [{"message": message, "extensions": {"code": "FORBIDDEN"}}]}
 
 
 def test_internal_service_accounts_get_an_empty_page(client: AppClient) -> None:
-    """An internal service account that may see nothing is not refused."""
+    """An internal service account without permissions is not forbidden."""
     query = '{ flows { pagination { count } results { pk } } flow(slug: "a-flow") { pk } }'
-    assert data(client.graphql(query, KEYS["internal_service_account_none"])) == {
+    assert data_of(client.graphql(query, KEYS["internal_service_account_none"])) == {
         "flows": {"pagination": {"count": 0}, "results": []},
         "flow": None,
     }
 
 
 @pytest.mark.parametrize("kind", READING_KEYS)
-def test_readers_see_their_flows(client: AppClient, kind: str) -> None:
-    """A reader sees the granted flows, and the count of just these."""
+def test_viewers_see_their_flows(client: AppClient, kind: str) -> None:
+    """The results and the count contain only the flows that the viewer may see."""
     roles = {
         "object_role": ("some flows", "more flows"),
         "object_role_by_group": ("few flows",),
         "object_role_by_ancestor": ("few flows",),
         "internal_service_account_object": ("more flows",),
     }.get(kind)
-    seen = {flow_uuid(n) for role in roles or () for n in SEEN_BY_ROLE[role]}
-    expected = slugs_where(lambda flow: roles is None or flow["flow_uuid"] in seen)
+    visible = {flow_uuid(n) for role in roles or () for n in SEEN_BY_ROLE[role]}
+    expected = expected_slugs(lambda flow: roles is None or flow["flow_uuid"] in visible)
     query = "{ flows(pageSize: 100) { pagination { count } results { slug } } }"
-    flows = data(client.graphql(query, KEYS[kind]))["flows"]
+    flows = data_of(client.graphql(query, KEYS[kind]))["flows"]
     assert flows["pagination"] == {"count": len(expected)}
     assert [flow["slug"] for flow in flows["results"]] == expected[:100]
 
 
-def test_hidden_flows_are_as_missing_ones(client: AppClient) -> None:
-    """A flow that the reader may not see is null, as one that is not there; a seen one is not."""
-    query = '{ seen: flow(slug: "a-flow") { slug } hidden: flow(slug: "A-flow") { slug }'
-    query += ' missing: flow(slug: "nope") { slug } odd: flow(slug: "ü /") { slug } }'
-    assert data(client.graphql(query, KEYS["object_role_by_group"])) == {
-        "seen": {"slug": "a-flow"},
+def test_hidden_flows_are_null(client: AppClient) -> None:
+    """A flow that the viewer may not see is null, like a missing one."""
+    query = '{ visible: flow(slug: "a-flow") { slug } hidden: flow(slug: "A-flow") { slug }'
+    query += ' missing: flow(slug: "nope") { slug } special: flow(slug: "ü /") { slug } }'
+    assert data_of(client.graphql(query, KEYS["object_role_by_group"])) == {
+        "visible": {"slug": "a-flow"},
         "hidden": None,
         "missing": None,
-        "odd": None,
+        "special": None,
     }

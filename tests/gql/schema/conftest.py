@@ -1,0 +1,51 @@
+"""Fixtures of the tests of bindings, components and nodes."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from support.app_client import AppClient
+from support.databases import KINDS
+from support.edge_case_data import ROWS, Row
+from support.expected_graph import CHILD_ROWS, TYPES
+from support.postgres import PostgresServer
+from support.seed import fill_authentik, fill_ours
+
+
+@pytest.fixture(scope="session", params=KINDS)
+def typed_client(
+    request: pytest.FixtureRequest,
+    postgres: PostgresServer,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[AppClient]:
+    """FlowQL on each kind of database, with the edge case data and types of most components."""
+    if request.param == "sqlite":
+        folder = tmp_path_factory.mktemp("graph")
+        url = fill_ours(f"sqlite:///{folder / 'flowql.db'}", _typed_rows())
+    elif request.param == "postgresql":
+        url = fill_ours(postgres.create_database("graph"), _typed_rows())
+    else:
+        url = fill_authentik(postgres.create_database("authentik_graph"))
+        _create_child_tables(url)
+    # The queries of these tests are large, and other tests cover the limits.
+    with AppClient(url, max_cost=1_000_000) as client:
+        yield client
+
+
+def _typed_rows() -> Mapping[str, Sequence[Row]]:
+    types: dict[str, list[Row]] = {"flowql_stagetype": [], "flowql_policytype": []}
+    for (_, key), pks in CHILD_ROWS.items():
+        rows = types[f"flowql_{key.removesuffix('_ptr_id')}type"]
+        rows += [{"ptr_id": pk, "model": TYPES[pk]} for pk in pks]
+    return ROWS | types
+
+
+def _create_child_tables(url: str) -> None:
+    with psycopg.connect(url) as connection:
+        for (table, key), pks in CHILD_ROWS.items():
+            names = sql.Identifier(table), sql.Identifier(key)
+            connection.execute(sql.SQL("CREATE TABLE {} ({} uuid PRIMARY KEY)").format(*names))
+            insert = sql.SQL("INSERT INTO {} ({}) SELECT unnest(%s::uuid[])").format(*names)
+            connection.execute(insert, [list(pks)])
