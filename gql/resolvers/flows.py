@@ -14,6 +14,7 @@ from models.queries import flows as listing
 from models.queries.flows import (
     COLUMNS,
     FLOW_ROW,
+    FlowCount,
     FlowQuery,
     FlowRow,
     Flows,
@@ -136,7 +137,7 @@ class _FlowReader:
         """How many flows are admitted."""
         if self._matches_nothing:
             return 0
-        question = listing.build_filter(self.query, self.viewer)
+        question = FlowCount(listing.build_filter(self.query, self.viewer))
         [(count,)] = await self.database.read(question, self._values())
         return count
 

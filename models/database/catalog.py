@@ -116,5 +116,5 @@ def _plan_keys(indexes: Sequence[Any]) -> PlanKeys:
         if has_pattern_index:
             return PlanKeys.IN_PATTERN_INDEX
         if not compares_bytes:
-            return PlanKeys.ANYWHERE
+            return PlanKeys.UNINDEXED
     return PlanKeys.IN_KEY_INDEX

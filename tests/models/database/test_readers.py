@@ -443,9 +443,9 @@ LIBRARY = "LOCALE_PROVIDER libc LOCALE 'C.UTF-8'"
         ("", "", PlanKeys.IN_KEY_INDEX),
         ("", PATTERN_INDEX.format(""), PlanKeys.IN_PATTERN_INDEX),
         ("", "DROP TABLE django_postgres_cache_cacheentry", PlanKeys.ABSENT),
-        (LIBRARY, "", PlanKeys.ANYWHERE),
+        (LIBRARY, "", PlanKeys.UNINDEXED),
         (LIBRARY, PATTERN_INDEX.format(""), PlanKeys.IN_PATTERN_INDEX),
-        (LIBRARY, PATTERN_INDEX.format("WHERE expires IS NULL"), PlanKeys.ANYWHERE),
+        (LIBRARY, PATTERN_INDEX.format("WHERE expires IS NULL"), PlanKeys.UNINDEXED),
         (LIBRARY, BYTES, PlanKeys.IN_KEY_INDEX),
     ],
 )
