@@ -141,8 +141,8 @@ class Lookup(Enum):
 class StageBindings(NamedTuple):
     """SELECT stage bindings with their stages and flows, in execution order.
 
-    `types` is None if no type is selected. Parameters: `parents`, the keys of the flows, or `pk`, the
-    key of a binding; `plans` for the number of cached plans, and `user_id` if restricted.
+    `types` is None if no type is selected. Parameters: `parents`, the keys of the flows, or `pk`,
+    the key of a binding; `plans` for the number of cached plans, and `user_id` if restricted.
     """
 
     lookup: Lookup
@@ -188,8 +188,8 @@ class StageBindings(NamedTuple):
 class PolicyBindings(NamedTuple):
     """SELECT policy bindings with their policies, groups and users, in order.
 
-    `types` is None if no type is selected. Parameters: `parents`, the keys of the policy targets, or
-    `pk`, the key of a binding; `user_id` if restricted.
+    `types` is None if no type is selected. Parameters: `parents`, the keys of the policy targets,
+    or `pk`, the key of a binding; `user_id` if restricted.
     """
 
     lookup: Lookup
@@ -266,8 +266,8 @@ class ComponentByPk(NamedTuple):
 class FlowsUsing(NamedTuple):
     """SELECT the first flows, by slug, that use each of the components `parents`.
 
-    Parameters: `parents`, `first`, the maximum number of flows of a component, `plans` for the number
-    of cached plans, and `user_id` if restricted.
+    Parameters: `parents`, `first`, the maximum number of flows of a component, `plans` for the
+    number of cached plans, and `user_id` if restricted.
     """
 
     component: Component

@@ -111,7 +111,7 @@ class TypeLookup(NamedTuple):
     child_tables: tuple[ChildTable, ...] | None = None
 
     def select_types(self, keys: Select[Any]) -> FromClause:
-        """SELECT (ptr_id, model) of the components with these keys, except those of unknown type."""
+        """SELECT (ptr_id, model) of the components with these keys whose type is known."""
         if self.child_tables is None:
             return self.component.types
         if not self.child_tables:

@@ -280,7 +280,7 @@ def filter_values(query: FlowQuery, viewer: Viewer) -> dict[str, Any]:
 
 
 def complete_ordering(ordering: Sequence[Ordering]) -> tuple[Ordering, ...]:
-    """Return a total ordering: each term once, up to the first unique column, with slug as default."""
+    """Return a total ordering: each term once, up to the first unique column, or slug at last."""
     terms: dict[str, Ordering] = {}
     for term in (*ordering, BY_SLUG):
         terms.setdefault(term.name, term)

@@ -50,10 +50,10 @@ COMPARATORS: dict[tuple[bool, bool], Comparator] = {
 class KeysetPage(NamedTuple):
     """SELECT the first flows between two cursors, or the last.
 
-    The columns are those of `flows`; if counted, the number of flows that match the filter; and with
-    `has_opposite_side`, whether there is a flow at the start cursor or on its other side. The
-    ordering must be complete; the rows of a backward page are in reverse order. Parameters: those of
-    `flows`, the cursors and `limit`.
+    The columns are those of `flows`; if counted, the number of flows that match the filter; and
+    with `has_opposite_side`, whether there is a flow at the start cursor or on its other side. The
+    ordering must be complete; the rows of a backward page are in reverse order. Parameters: those
+    of `flows`, the cursors and `limit`.
     """
 
     flows: Flows
@@ -67,7 +67,7 @@ class KeysetPage(NamedTuple):
     def select(self) -> Select[*tuple[Any, ...]]:
         """Return the SELECT of the page, in the direction of reading.
 
-        As in an OffsetPage, columns outside the flow's own row are read after the slugs are selected.
+        As in an OffsetPage, the slugs are selected before columns outside the flow's own row.
         """
         matches = self._shared_matches()
         if self._sorts_in_place and matches is None:

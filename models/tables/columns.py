@@ -35,6 +35,6 @@ def serial_key() -> Any:
 
 
 def foreign_key(target: str, kind: TypeEngine[Any] = UUID, **options: Any) -> Any:
-    """Return a foreign key to `table.column`, deferred to the end of the transaction, as in Django."""
+    """Return a foreign key to `table.column`, checked at the end of the transaction as in Django."""
     constraint = ForeignKey(target, deferrable=True, initially="DEFERRED")
     return Field(sa_type=kind, sa_column_args=[constraint], **options)
