@@ -21,12 +21,12 @@ def _tokens(text: str) -> Iterator[str]:
     closing_quotes = {quote: _closing_quotes(text, quote) for quote in "\"'" if quote in text}
     word = WORD.search(text)
     while word:
-        end = _quoted_token_end(text, word.start(), closing_quotes) or word.end()
+        end = _find_quoted_end(text, word.start(), closing_quotes) or word.end()
         yield text[word.start() : end]
         word = WORD.search(text, end)
 
 
-def _quoted_token_end(text: str, start: int, closing_quotes: dict[str, list[int]]) -> int | None:
+def _find_quoted_end(text: str, start: int, closing_quotes: dict[str, list[int]]) -> int | None:
     """Return the end of a token with quoted parts, None if the token has no quoted part."""
     end = None
     position = _skip_unquoted(text, start)

@@ -61,19 +61,18 @@ class Catalog:
 
     @property
     def is_flowql(self) -> bool:
-        """Whether FlowQL's migrations created the tables."""
+        """True if FlowQL's migrations created the tables."""
         return VERSION_TABLE in self.tables and any(
             name.startswith(FLOWQL_PREFIX) for name in self.tables
         )
 
     @property
     def is_authentik(self) -> bool:
-        """Whether authentik created the tables."""
+        """True if authentik created the tables."""
         return "authentik_flows_flow" in self.tables and not self.is_flowql
 
     @property
     def has_cached_plans(self) -> bool:
-        """Whether the database has authentik's cache table."""
         return CACHE_TABLE in self.tables
 
     def child_tables(self, key: str) -> tuple[ChildTable, ...]:

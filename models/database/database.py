@@ -74,7 +74,7 @@ class Database:
 
     @property
     def is_flowql(self) -> bool:
-        """Whether FlowQL created the tables and may write to them."""
+        """True if FlowQL created the tables and may write to them."""
         return self.catalog.is_flowql
 
     def stored_token_key(self, key: str) -> str:

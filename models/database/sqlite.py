@@ -53,7 +53,7 @@ class SQLiteConnection:
 
     @property
     def is_slow(self) -> bool:
-        """Whether the last query was slow."""
+        """True if the last query exceeded MAX_FAST_STEPS."""
         return self._steps > MAX_FAST_STEPS
 
     def fetch(self, text: str, arguments: Sequence[Any]) -> Rows:

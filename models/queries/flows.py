@@ -82,7 +82,7 @@ FILTER_TYPES = {"pk": UUID, "name": TEXT, "slug": TEXT, "designation": TEXT, "de
 
 
 class Ordering(NamedTuple):
-    """A term of an ordering: one of ORDERINGS, and the direction."""
+    """A term of an ordering: a sortable column and the direction."""
 
     name: str
     descending: bool = False
@@ -162,7 +162,7 @@ class FlowFilter(NamedTuple):
 
     @property
     def has_conditions(self) -> bool:
-        """Whether a flow can fail to match."""
+        """True unless the filter matches all flows."""
         has_filters = bool(self.filters) or self.is_searched or self.where is not None
         return has_filters or self.is_restricted
 
@@ -206,7 +206,7 @@ class Flows(NamedTuple):
 
     @property
     def sorts_in_place(self) -> bool:
-        """Whether to sort whole rows: they have few columns, all from the flow's own row."""
+        """True if whole rows are sorted: they have few columns, all from the flow's own row."""
         is_small = len(self.columns) <= MAX_SORTED_COLUMNS
         return is_small and OWN_COLUMNS.keys() >= set(self.columns)
 
@@ -259,7 +259,7 @@ class OffsetPage(NamedTuple):
 
     @property
     def _shares_matches(self) -> bool:
-        """Whether the page and the count evaluate the filter together, once."""
+        """True if the page and the count share one evaluation of the filter."""
         return self.is_counted and self.flows.filter.has_conditions
 
 

@@ -84,15 +84,15 @@ class KeysetPage(NamedTuple):
 
     @property
     def _sorts_in_place(self) -> bool:
-        """Whether to select whole rows, in the order of an index if there is one."""
+        """True if whole rows are sorted, and an index can provide the order."""
         return self.flows.sorts_in_place and len(_split_by_direction(self.ordering)) == 1
 
     @property
     def _direction(self) -> tuple[Ordering, ...]:
-        return _reversed(self.ordering) if self.is_backward else self.ordering
+        return _reverse(self.ordering) if self.is_backward else self.ordering
 
     def _shared_matches(self) -> FromClause | None:
-        """Return the matching flows if the page and the count evaluate the filter together."""
+        """Return the matching flows if the page and the count share one evaluation of the filter."""
         if not (self.is_counted and self.flows.filter.has_conditions):
             return None
         matches = select_matches(self.flows.filter, self.ordering).element.cte("matches")
@@ -110,7 +110,7 @@ class KeysetPage(NamedTuple):
         if self.has_after:
             yield _after_cursor(self.ordering, columns, "after")
         if self.has_before:
-            yield _after_cursor(_reversed(self.ordering), columns, "before")
+            yield _after_cursor(_reverse(self.ordering), columns, "before")
 
     def _page_info(self, shared: FromClause | None) -> Iterator[ColumnElement[Any]]:
         if self.is_counted:
@@ -125,7 +125,7 @@ class KeysetPage(NamedTuple):
 
     def _opposite_side(self, matches: FromClause) -> ColumnElement[bool]:
         side: Side = "before" if self.is_backward else "after"
-        ordering = self.ordering if self.is_backward else _reversed(self.ordering)
+        ordering = self.ordering if self.is_backward else _reverse(self.ordering)
         condition = _after_cursor(ordering, matches.c, side, or_equal=True)
         return exists().select_from(matches).where(condition).correlate(None)
 
@@ -147,7 +147,7 @@ def cursor_values(
     return {f"{side}_{term.name}": value for term, value in zip(ordering, values, strict=True)}
 
 
-def _reversed(ordering: Terms) -> tuple[Ordering, ...]:
+def _reverse(ordering: Terms) -> tuple[Ordering, ...]:
     return tuple(Ordering(term.name, not term.descending) for term in ordering)
 
 

@@ -80,7 +80,7 @@ class Viewer:
 
     @property
     def is_restricted(self) -> bool:
-        """Whether permissions for single flows decide what the viewer may see."""
+        """True if the viewer may see only flows with an object permission."""
         return self.access is FlowAccess.SOME
 
 
