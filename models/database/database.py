@@ -141,7 +141,7 @@ async def migrate(url: str, schema: str = "public") -> None:
     """Create or upgrade the tables of FlowQL's own database; raises DatabaseError."""
     address = parse_address(url)
     if isinstance(address, SQLiteFile) and not address.path.parent.is_dir():
-        raise DatabaseError(f"directory {address.path.parent} not found: create it first")
+        raise DatabaseError(f"directory '{address.path.parent}' not found: create it first")
     engine = _create_engine(address, schema, writable=True)
     try:
         tables = await _read_catalog_of(address, schema)
