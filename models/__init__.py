@@ -1,1 +1,1 @@
-"""What a flow is once stored: tables, and the SELECTs over them; nothing of HTTP or GraphQL."""
+"""Stored data: tables, SELECT builders, databases and blueprints, without HTTP or GraphQL."""

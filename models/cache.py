@@ -1,4 +1,4 @@
-"""What is remembered of what was made before, within bounds."""
+"""A bounded in-memory cache."""
 
 from collections import OrderedDict
 from typing import Generic, TypeVar
@@ -6,64 +6,65 @@ from typing import Generic, TypeVar
 K = TypeVar("K")
 V = TypeVar("V")
 
-# The part of a store's capacity that is open to what was never asked for again.
-PROBATION = 0.2
+# The share of the capacity that is reserved for values that were not read yet.
+PROBATION_SHARE = 0.2
 
 
 class SegmentedLRU(Generic[K, V]):
-    """Values by their keys, up to `capacity` in the sum of their weights.
+    """A segmented LRU cache, bounded by the sum of the weights of its values.
 
-    A value is on trial until it is asked for again: however many come once and never again, they
-    only drive out each other, and not what is in use.
+    A new value is on probation until it is read. Values on probation evict only each other, so a
+    stream of values that are never read does not evict values in use.
     """
 
     def __init__(self, capacity: int) -> None:
-        trial = max(1, int(capacity * PROBATION))
-        self._trial = _Segment[K, V](trial)
-        self._kept = _Segment[K, V](capacity - trial)
+        probation = max(1, int(capacity * PROBATION_SHARE))
+        self._probation = _Segment[K, V](probation)
+        self._protected = _Segment[K, V](capacity - probation)
 
     def __len__(self) -> int:
-        return len(self._trial.values) + len(self._kept.values)
+        return len(self._probation.values) + len(self._protected.values)
 
     def get(self, key: K) -> V | None:
-        """The value of the key, None where it is not remembered."""
-        kept = self._kept.values.get(key)
-        if kept is not None:
-            self._kept.values.move_to_end(key)
-            return kept[0]
-        tried = self._trial.pop(key)
-        if tried is None:
+        """Return the value of the key, None if it is not cached."""
+        entry = self._protected.values.get(key)
+        if entry is not None:
+            self._protected.values.move_to_end(key)
+            return entry[0]
+        entry = self._probation.pop(key)
+        if entry is None:
             return None
-        self._kept.add(key, *tried)
-        return tried[0]
+        self._protected.add(key, *entry)
+        return entry[0]
 
     def put(self, key: K, value: V, weight: int = 1) -> None:
-        """Remember a value, on trial if it is new; one that is too heavy for that is not."""
-        shelf = self._kept if key in self._kept.values else self._trial
-        shelf.add(key, value, weight)
+        """Cache a value, unless it is heavier than its segment."""
+        is_protected = key in self._protected.values
+        segment = self._protected if is_protected else self._probation
+        segment.add(key, value, weight)
 
 
 class _Segment(Generic[K, V]):
-    """Values with weights, of which the longest unused make room for new ones."""
+    """Weighted values, of which the least recently used is evicted first."""
 
     def __init__(self, capacity: int) -> None:
         self.values: OrderedDict[K, tuple[V, int]] = OrderedDict()
         self._capacity = self._room = capacity
 
     def add(self, key: K, value: V, weight: int) -> None:
-        """Put a value in front, in place of the key's other one, if there can be room for it."""
+        """Replace the value of a key; remove it if the new value exceeds the capacity."""
         self.pop(key)
         if weight > self._capacity:
             return
         self.values[key] = value, weight
         self._room -= weight
         while self._room < 0:
-            _, (_, freed) = self.values.popitem(last=False)
-            self._room += freed
+            _, (_, evicted_weight) = self.values.popitem(last=False)
+            self._room += evicted_weight
 
     def pop(self, key: K) -> tuple[V, int] | None:
-        """Take a value off, with its weight; None where it is not there."""
-        found = self.values.pop(key, None)
-        if found:
-            self._room += found[1]
-        return found
+        """Remove and return a value and its weight, None if the key is not cached."""
+        entry = self.values.pop(key, None)
+        if entry:
+            self._room += entry[1]
+        return entry

@@ -1,23 +1,23 @@
-"""What an operator is told when something cannot be done: one clear line each."""
+"""Errors for operators, each with a message of one line."""
 
 
 class OperatorError(Exception):
-    """What was asked for cannot be done, for the reason that the text gives.
+    """A command cannot be executed; the message says why.
 
-    RefusedError
-    ├── DatabaseError     the database cannot be reached, or is not what it should be
+    OperatorError
+    ├── DatabaseError     the database is unreachable or has an unexpected schema
     ├── BlueprintError    a blueprint file cannot be imported
-    └── TokenError        a token cannot be created or found
+    └── TokenError        a token cannot be created or revoked
     """
 
 
 class DatabaseError(OperatorError):
-    """The database cannot be reached, or is not what it should be."""
+    """The database is unreachable or has an unexpected schema."""
 
 
 class BlueprintError(OperatorError):
-    """A blueprint file cannot be imported; names the file, the line and the reason."""
+    """A blueprint file cannot be imported; the message has the file, the line and the reason."""
 
 
 class TokenError(OperatorError):
-    """A token cannot be created or found."""
+    """A token cannot be created or revoked."""

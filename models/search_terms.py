@@ -1,66 +1,66 @@
-"""What a search text holds: its terms, and how case is folded."""
+"""Search terms: splitting, case folding and matching."""
 
 import json
 import re
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
-PLAIN = re.compile(r"[^\s'\"]*")
+UNQUOTED = re.compile(r"[^\s'\"]*")
 WORD = re.compile(r"\S+")
 
 
 def terms(text: str) -> tuple[str, ...]:
-    """The terms that Django REST framework sees in a search text, in order.
+    """Split a search string into terms, as Django REST framework does.
 
-    Blanks and commas separate; quotes keep a phrase together if they stand at both its ends.
+    White space and commas separate terms. A phrase in quotes is one term.
     """
-    return tuple(term for token in _tokens(text) for term in _terms_of(token.strip(",")))
+    return tuple(term for token in _tokens(text) for term in _split_token(token.strip(",")))
 
 
 def _tokens(text: str) -> Iterator[str]:
-    closings = {quote: _closings(text, quote) for quote in "\"'" if quote in text}
+    closing_quotes = {quote: _closing_quotes(text, quote) for quote in "\"'" if quote in text}
     word = WORD.search(text)
     while word:
-        end = _quoted_end(text, word.start(), closings) or word.end()
+        end = _find_quoted_end(text, word.start(), closing_quotes) or word.end()
         yield text[word.start() : end]
         word = WORD.search(text, end)
 
 
-def _quoted_end(text: str, start: int, closings: dict[str, list[int]]) -> int | None:
-    """Where a token ends that holds quoted parts with their blanks, None if it holds none."""
+def _find_quoted_end(text: str, start: int, closing_quotes: dict[str, list[int]]) -> int | None:
+    """Return the end of a token with quoted parts, None if the token has no quoted part."""
     end = None
-    position = _skip_plain(text, start)
-    while position < len(text) and text[position] in closings:
-        closing = closings[text[position]][position + 1]
+    position = _skip_unquoted(text, start)
+    while position < len(text) and text[position] in closing_quotes:
+        closing = closing_quotes[text[position]][position + 1]
         if closing < 0:
             break
-        end = position = _skip_plain(text, closing + 1)
+        end = position = _skip_unquoted(text, closing + 1)
     return end
 
 
-def _skip_plain(text: str, start: int) -> int:
-    match = PLAIN.match(text, start)
+def _skip_unquoted(text: str, start: int) -> int:
+    match = UNQUOTED.match(text, start)
     return match.end() if match else start
 
 
-def _closings(text: str, quote: str) -> list[int]:
-    """For each position inside a quoted part, where that part closes, or -1.
+def _closing_quotes(text: str, quote: str) -> list[int]:
+    """Return the position of the next closing quote for each position, -1 if there is none.
 
-    Found from the right in one pass: looking ahead from every quote would let a search of
-    many unclosed quotes take quadratic time.
+    One pass from the right takes linear time. A search from each opening quote would take
+    quadratic time for a string of unclosed quotes.
     """
-    found = [-1] * (len(text) + 2)
+    positions = [-1] * (len(text) + 2)
     for position in reversed(range(len(text))):
         if text[position] == quote:
-            found[position] = position
+            positions[position] = position
         elif text[position] != "\\":
-            found[position] = found[position + 1]
+            positions[position] = positions[position + 1]
         elif text[position + 1 : position + 2] != "\n":
-            found[position] = found[position + 2]
-    return found
+            positions[position] = positions[position + 2]
+    return positions
 
 
-def _terms_of(token: str) -> Iterable[str]:
+def _split_token(token: str) -> Iterable[str]:
     if token[:1] in ("'", '"') and token[0] == token[-1]:
         quote = token[0]
         return (token[1:-1].replace("\\" + quote, quote).replace("\\\\", "\\"),)
@@ -74,9 +74,9 @@ def _fold_character(character: str) -> str:
 
 
 def fold(text: str) -> str:
-    """`text` without case, one character for each, as PostgreSQL's upper() folds it."""
+    """Fold case one character to one, like PostgreSQL's upper()."""
     folded = text.upper()
-    # No character becomes shorter, so none became longer either.
+    # str.upper() never shortens a character, so an equal length means that none was expanded.
     if len(folded) == len(text):
         return folded
     return "".join(map(_fold_character, text))
@@ -88,6 +88,6 @@ def _folded_terms(encoded: str) -> tuple[str, ...]:
 
 
 def contains_terms(encoded: str, separator: str, *values: str) -> bool:
-    """Whether each term of a JSON list is in one of the values: the function SQLite calls."""
+    """Return True if each term of a JSON list is part of a value. SQLite calls this function."""
     text = fold(separator.join(values))
     return all(term in text for term in _folded_terms(encoded))

@@ -5,7 +5,7 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
@@ -61,7 +61,7 @@ def run(command: str, cwd: Path, **variables: str) -> str:
 
 
 @contextmanager
-def run_make(*arguments: str) -> Iterator[subprocess.Popen[str]]:
+def run_make(*arguments: str) -> Generator[subprocess.Popen[str]]:
     """Run make in the checkout until the block ends."""
     variables = {name: value for name, value in environment().items() if "MAKE" not in name}
     with subprocess.Popen(

@@ -14,6 +14,7 @@ from models.queries import flows as flow_queries
 from models.queries.flows import (
     COLUMNS,
     FLOW_ROW,
+    FlowCount,
     FlowQuery,
     FlowRow,
     Flows,
@@ -142,8 +143,8 @@ class _VisibleFlows:
     async def count(self) -> int:
         if self._matches_nothing:
             return 0
-        flow_filter = flow_queries.build_filter(self.query, self.viewer)
-        [(count,)] = await self.database.read(flow_filter, self._values())
+        flow_count = FlowCount(flow_queries.build_filter(self.query, self.viewer))
+        [(count,)] = await self.database.read(flow_count, self._values())
         return count
 
     async def all(self, columns: tuple[str, ...]) -> Batch:

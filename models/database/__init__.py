@@ -1,4 +1,4 @@
-"""Databases: opened, read, written in transactions and closed."""
+"""Access to FlowQL's own database and to authentik's."""
 
 from models.database.database import (
     CONNECTION_ERRORS,

@@ -1,4 +1,4 @@
-"""Where a database is: the URL that a user writes, read as SQLite and libpq read it."""
+"""Database URLs, parsed like SQLAlchemy's for SQLite and like libpq's for PostgreSQL."""
 
 import re
 from dataclasses import dataclass, field
@@ -7,8 +7,8 @@ from urllib.parse import SplitResult, parse_qsl, quote, urlencode, urlsplit
 
 from models.errors import DatabaseError
 
-# libpq's parameters that change nothing for a driver of our own, whatever their value.
-WITHOUT_EFFECT = frozenset(
+# libpq's parameters that have no effect with asyncpg, for any value.
+IGNORED_PARAMETERS = frozenset(
     {
         "fallback_application_name",
         "gssdelegation",
@@ -21,8 +21,8 @@ WITHOUT_EFFECT = frozenset(
         "tcp_user_timeout",
     }
 )
-# libpq's parameters that the driver, or the server at the start of a session, understands.
-UNDERSTOOD = frozenset(
+# libpq's parameters that asyncpg or the server supports.
+SUPPORTED_PARAMETERS = frozenset(
     {
         "application_name",
         "database",
@@ -48,7 +48,7 @@ UNDERSTOOD = frozenset(
         "user",
     }
 )
-# libpq's parameters that must not be passed over in silence, with the values that ask for nothing.
+# libpq's parameters that asyncpg does not support, with the values that require nothing.
 HARMLESS_VALUES = {
     "channel_binding": {"disable", "prefer"},
     "gssencmode": {"disable", "prefer"},
@@ -59,108 +59,114 @@ HARMLESS_VALUES = {
 }
 DEFAULT_CONNECT_TIMEOUT = 10
 NO_TIMEOUT = 24 * 60 * 60
-# A host of a list, with its port; an address of IPv6 stands in brackets.
+# A host with an optional port; an IPv6 address is in brackets.
 HOST = re.compile(r"(\[[^][@]+]|[^][@:]*)(:[0-9]*)?")
+INVALID_URL = (
+    "invalid database URL: percent-encode special characters in user, password and database name"
+)
 
 
 @dataclass(frozen=True, slots=True)
 class SQLiteFile:
-    """An embedded database in a file."""
+    """An SQLite database in a file."""
 
     path: Path
 
     def __str__(self) -> str:
-        """The file, for messages."""
-        return str(self.path)
+        return f"SQLite database {self.path}"
 
 
 @dataclass(frozen=True, slots=True)
 class PostgreSQLServer:
-    """A database on a server; `dsn` may hold a password and stays out of every message."""
+    """A PostgreSQL database. `dsn` may contain a password, which no message contains."""
 
     dsn: str = field(repr=False)
-    place: str
+    location: str
     connect_timeout: int
 
     def __str__(self) -> str:
-        """Host and database, for messages."""
-        return f"PostgreSQL at {self.place}"
+        return f"PostgreSQL database at {self.location}"
 
 
 Address = SQLiteFile | PostgreSQLServer
 
 
 def parse_address(url: str) -> Address:
-    """The address in a URL; raises DatabaseError without ever quoting a password."""
+    """Parse a database URL; raises DatabaseError, whose message never contains a password."""
     scheme = url.partition(":")[0]
     if scheme == "sqlite":
-        return _sqlite(url)
+        return _parse_sqlite(url)
     if scheme in ("postgresql", "postgres"):
-        return _postgresql(url)
-    known = "sqlite:///path and postgresql://user@host/name are known"
-    raise DatabaseError(f"the database URL starts with {scheme[:20]!r}; {known}")
+        return _parse_postgresql(url)
+    raise DatabaseError(
+        f"unsupported database URL scheme {scheme[:20]!r}:"
+        " use sqlite:///path or postgresql://user@host/name"
+    )
 
 
-def _sqlite(url: str) -> SQLiteFile:
+def _parse_sqlite(url: str) -> SQLiteFile:
     path = url.removeprefix("sqlite:///")
     if path in (url, "", ":memory:"):
         raise DatabaseError(
-            f"{url!r} names no file: write sqlite:///relative/path or sqlite:////path"
+            f"{url!r} does not name a file: use sqlite:///relative/path or sqlite:////absolute/path"
         )
     if "?" in path:
-        raise DatabaseError("a sqlite:/// URL takes no parameters after a '?'")
+        raise DatabaseError("a sqlite:/// URL must not contain '?': parameters are not supported")
     return SQLiteFile(Path(path).expanduser())
 
 
-def _postgresql(url: str) -> PostgreSQLServer:
+def _parse_postgresql(url: str) -> PostgreSQLServer:
     try:
         parts = _split(url)
-        # A plus is no space to libpq.
-        query = parts.query.replace("+", "%2B")
-        pairs = parse_qsl(query, keep_blank_values=True, strict_parsing=bool(query))
+        parameters = _parse_query(parts.query)
     except ValueError:
-        raise DatabaseError(
-            "the database URL cannot be read: is a character not escaped?"
-        ) from None
-    parameters = dict(pairs)
-    timeout = _connect_timeout(parameters.pop("connect_timeout", ""))
-    passed_on = {name: value for name, value in parameters.items() if _is_passed_on(name, value)}
-    dsn = parts._replace(query=urlencode(passed_on)).geturl()
+        raise DatabaseError(INVALID_URL) from None
+    timeout = _parse_connect_timeout(parameters.pop("connect_timeout", ""))
+    passed = {name: value for name, value in parameters.items() if _is_passed_on(name, value)}
+    dsn = parts._replace(query=urlencode(passed)).geturl()
     hosts = parts.netloc.rpartition("@")[2] or parameters.get("host") or "the local socket"
     return PostgreSQLServer(dsn, hosts + parts.path.rstrip("/"), timeout)
 
 
 def _split(url: str) -> SplitResult:
-    """The URL's parts; raises ValueError.
+    """Split a URL like libpq; raises ValueError.
 
-    As to libpq, user and password end at the first '@' and may have a '?' or '#'; a '/' must be escaped.
+    The first '@' ends the user information, which may contain '?' and '#' but no '/'.
     """
-    scheme, slashes, rest = url.partition("://")
-    user, at, place = rest.partition("@")
+    scheme, separator, rest = url.partition("://")
+    user, at, location = rest.partition("@")
     if at and "/" not in user:
-        rest = quote(user, safe=":%") + at + place
-    parts = urlsplit(scheme + slashes + rest.replace("#", "%23"))
+        rest = quote(user, safe=":%") + at + location
+    parts = urlsplit(scheme + separator + rest.replace("#", "%23"))
     hosts = parts.netloc.rpartition("@")[2].split(",")
-    unescaped = parts.netloc.count("@") > 1 or "@" in parts.path
-    if not slashes or unescaped or not all(HOST.fullmatch(host) for host in hosts):
+    has_unescaped = parts.netloc.count("@") > 1 or "@" in parts.path
+    if not separator or has_unescaped or not all(HOST.fullmatch(host) for host in hosts):
         raise ValueError
     return parts
 
 
+def _parse_query(query: str) -> dict[str, str]:
+    # '+' is not an encoded space in libpq.
+    pairs = query.replace("+", "%2B")
+    return dict(parse_qsl(pairs, keep_blank_values=True, strict_parsing=bool(pairs)))
+
+
 def _is_passed_on(name: str, value: str) -> bool:
     if name == "sslrootcert" and value == "system":
-        raise DatabaseError("sslrootcert=system is not supported: name the file of certificates")
-    if name in UNDERSTOOD:
+        raise DatabaseError(
+            "sslrootcert=system is not supported: use the path of a certificate file"
+        )
+    if name in SUPPORTED_PARAMETERS:
         return True
-    if name in WITHOUT_EFFECT or value.lower() in HARMLESS_VALUES.get(name, ()):
+    if name in IGNORED_PARAMETERS or value.lower() in HARMLESS_VALUES.get(name, ()):
         return False
     if name in HARMLESS_VALUES:
-        raise DatabaseError(f"the database URL asks for {name}={value}, which is not supported")
-    raise DatabaseError(f"the database URL has an unknown parameter {name!r}")
+        raise DatabaseError(f"{name}={value} is not supported: remove it from the database URL")
+    raise DatabaseError(f"unknown parameter {name!r} in the database URL")
 
 
-def _connect_timeout(text: str) -> int:
-    """Seconds; 0 or less is no limit to libpq."""
+def _parse_connect_timeout(text: str) -> int:
+    """Return the timeout in seconds. In libpq, 0 and negative numbers disable it."""
     try:
         seconds = int(text) if text else DEFAULT_CONNECT_TIMEOUT
     except ValueError:

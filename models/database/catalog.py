@@ -1,4 +1,4 @@
-"""What stands in a database: its tables and columns, held against the ones FlowQL reads."""
+"""The catalog of a database: its tables and columns, compared with those that FlowQL reads."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,18 +14,18 @@ from models.tables.metadata import METADATA
 from models.tables.policy import PolicyBinding
 
 VERSION_TABLE = "alembic_version"
-OUR_PREFIX = "flowql_"
+FLOWQL_PREFIX = "flowql_"
 CACHE_TABLE: str = CacheEntry.__tablename__
-# Since 2026.8, and read nowhere.
+# Added in authentik 2026.8. FlowQL does not read them.
 OPTIONAL_COLUMNS = {(PolicyBinding.__tablename__, name) for name in ("expires", "expiring")}
 
-ON_SQLITE = RawSQL(
+SQLITE_COLUMNS = RawSQL(
     "SELECT master.name, info.name, 1 FROM sqlite_master AS master"
     " JOIN pragma_table_info(master.name) AS info"
     " WHERE master.type = 'table'"
 )
-# Not information_schema, which is silent about columns that the role may not read.
-ON_POSTGRESQL = RawSQL(
+# information_schema omits columns that the role may not read.
+POSTGRESQL_COLUMNS = RawSQL(
     "SELECT relname::text, attname::text, has_column_privilege(class.oid, attnum, 'SELECT')"
     " FROM pg_catalog.pg_class AS class"
     " JOIN pg_catalog.pg_namespace AS namespace ON namespace.oid = relnamespace"
@@ -34,8 +34,8 @@ ON_POSTGRESQL = RawSQL(
     " AND attnum > 0 AND NOT attisdropped"
 )
 
-# How the keys of the cache are sorted: whether the primary key's index compares bytes, and whether
-# there is one beside it that does. JSON tells of columns that older versions lack.
+# (the primary key's index of the cache compares bytes, the cache has a pattern index). to_jsonb()
+# reads a column that older versions of PostgreSQL do not have.
 KEY_INDEXES = RawSQL(
     "SELECT CASE WHEN class.collname = 'default' THEN"
     " to_jsonb(base) ->> 'datlocprovider' = 'b' OR base.datcollate IN ('C', 'POSIX')"
@@ -54,67 +54,66 @@ KEY_INDEXES = RawSQL(
 
 @dataclass(frozen=True, slots=True)
 class Catalog:
-    """Tables, their columns and whether each may be read, and how the cache's keys are found."""
+    """The columns of each table with their readability, and the access path to cached plans."""
 
     tables: Mapping[str, Mapping[str, bool]]
     plan_keys: PlanKeys
 
     @property
     def is_flowql(self) -> bool:
-        """Whether FlowQL's own migrations made these tables."""
+        """True if FlowQL's migrations created the tables."""
         return VERSION_TABLE in self.tables and any(
-            name.startswith(OUR_PREFIX) for name in self.tables
+            name.startswith(FLOWQL_PREFIX) for name in self.tables
         )
 
     @property
     def is_authentik(self) -> bool:
-        """Whether authentik made these tables."""
+        """True if authentik created the tables."""
         return "authentik_flows_flow" in self.tables and not self.is_flowql
 
     @property
     def has_cached_plans(self) -> bool:
-        """Whether authentik's cache is in the database."""
         return CACHE_TABLE in self.tables
 
     def child_tables(self, key: str) -> tuple[ChildTable, ...]:
-        """The tables of stage or policy types that may be read, by name."""
-        named = sorted(self.tables.items())
-        return tuple(ChildTable(name, key) for name, columns in named if columns.get(key))
+        """Return the tables with a readable column `key`, sorted by name."""
+        tables = sorted(self.tables.items())
+        return tuple(ChildTable(name, key) for name, columns in tables if columns.get(key))
 
     def check_authentik(self) -> None:
-        """Raise DatabaseError that names the first table or column that is not as authentik has it."""
+        """Raise DatabaseError if a table or column of authentik is missing or not readable."""
         for table in METADATA.sorted_tables:
             if table.name == CACHE_TABLE and not self.has_cached_plans:
                 continue
-            if not table.name.startswith(OUR_PREFIX):
-                self._check(table.name, table.columns)
+            if not table.name.startswith(FLOWQL_PREFIX):
+                self._check_table(table.name, table.columns)
 
-    def _check(self, table: str, columns: Iterable[Column[Any]]) -> None:
+    def _check_table(self, table: str, columns: Iterable[Column[Any]]) -> None:
         if table not in self.tables:
             raise DatabaseError(f"authentik's table {table} is missing")
         for column in columns:
-            readable = self.tables[table].get(column.name)
-            if readable is None and (table, column.name) not in OPTIONAL_COLUMNS:
+            is_readable = self.tables[table].get(column.name)
+            if is_readable is None and (table, column.name) not in OPTIONAL_COLUMNS:
                 raise DatabaseError(f"authentik's column {table}.{column.name} is missing")
-            if readable is False and not column.info.get("unread"):
+            if is_readable is False and not column.info.get("unread"):
                 raise DatabaseError(
-                    f"the role may not read {table}.{column.name}: GRANT SELECT on it"
+                    f"permission denied for column {table}.{column.name}: GRANT SELECT on it"
                 )
 
 
 def build_catalog(rows: Iterable[Any], indexes: Sequence[Any]) -> Catalog:
-    """The catalog in rows of (table, column, may be read) and in KEY_INDEXES' row, if there is one."""
+    """Build a catalog from rows of (table, column, is readable) and the rows of KEY_INDEXES."""
     tables: dict[str, dict[str, bool]] = {}
-    for table, column, readable in rows:
-        tables.setdefault(table, {})[column] = bool(readable)
+    for table, column, is_readable in rows:
+        tables.setdefault(table, {})[column] = bool(is_readable)
     return Catalog(tables, _plan_keys(indexes) if CACHE_TABLE in tables else PlanKeys.ABSENT)
 
 
 def _plan_keys(indexes: Sequence[Any]) -> PlanKeys:
-    # SQLite, which has no such row, compares bytes.
+    # There are no rows for SQLite, whose index compares bytes.
     for compares_bytes, has_pattern_index in indexes:
         if has_pattern_index:
             return PlanKeys.IN_PATTERN_INDEX
         if not compares_bytes:
-            return PlanKeys.ANYWHERE
+            return PlanKeys.UNINDEXED
     return PlanKeys.IN_KEY_INDEX

@@ -1,4 +1,4 @@
-"""One database: opened, read, written in transactions, closed."""
+"""An open database: reads, transactions and migrations."""
 
 import hashlib
 import sqlite3
@@ -22,7 +22,7 @@ from models.database.sqlite import SQLiteReader
 from models.database.statement import RawSQL, Rows, SelectBuilder, Statement, compile_select
 from models.errors import DatabaseError
 
-# What a driver says when it cannot connect, or loses the connection.
+# The errors of a driver that cannot connect or loses its connection.
 CONNECTION_ERRORS = (
     OSError,
     TimeoutError,
@@ -32,27 +32,27 @@ CONNECTION_ERRORS = (
     sqlite3.Error,
     SQLAlchemyError,
 )
-READ_ONLY_MESSAGE = "the database is authentik's own, which FlowQL only reads"
-USAGE = RawSQL(
+READ_ONLY_MESSAGE = "the database belongs to authentik and is read-only: use FlowQL's own database"
+SCHEMA_USAGE = RawSQL(
     "SELECT has_schema_privilege(oid, 'USAGE') FROM pg_namespace WHERE nspname = :schema"
 )
-SESSION = RawSQL("SELECT current_schema()::text, current_setting('transaction_read_only')")
-VERSION = RawSQL(f"SELECT version_num FROM {catalog.VERSION_TABLE}")  # noqa: S608 - a constant
-# How many kinds of SELECT are kept compiled.
+SESSION_SETTINGS = RawSQL("SELECT current_schema()::text, current_setting('transaction_read_only')")
+SCHEMA_VERSION = RawSQL(f"SELECT version_num FROM {catalog.VERSION_TABLE}")  # noqa: S608 - a constant
+# The number of compiled statements in the cache.
 MAX_STATEMENTS = 500
 NO_VALUES: Mapping[str, Any] = {}
 
 
 class Reader(Protocol):
-    """Connections to one database, which only read."""
+    """Read-only connections to one database."""
 
     @property
     def dialect(self) -> Dialect:
-        """How the database spells SQL."""
+        """The SQL dialect of the database."""
         ...
 
     async def fetch(self, statement: Statement, arguments: Sequence[Any]) -> Rows:
-        """The rows of one SELECT."""
+        """Return the rows of a SELECT."""
         ...
 
     async def close(self) -> None:
@@ -62,7 +62,7 @@ class Reader(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Database:
-    """An open database: FlowQL's own, or authentik's, which is only ever read."""
+    """An open database: FlowQL's own, or authentik's, which is read-only."""
 
     reader: Reader
     engine: AsyncEngine
@@ -74,41 +74,41 @@ class Database:
 
     @property
     def is_flowql(self) -> bool:
-        """Whether FlowQL made the tables, and may write them."""
+        """True if FlowQL created the tables and may write to them."""
         return self.catalog.is_flowql
 
     def stored_token_key(self, key: str) -> str:
-        """A token's key as the database keeps it: authentik in plain text, FlowQL as a digest.
+        """Return a token key as stored: a digest in FlowQL's own database, plain in authentik's.
 
-        The mark in front makes a stored digest, presented as a key, no key.
+        Because of the prefix, a stolen digest is not a valid key.
         """
         return f"sha256${hashlib.sha256(key.encode()).hexdigest()}" if self.is_flowql else key
 
-    async def read(self, question: SelectBuilder, values: Mapping[str, Any] = NO_VALUES) -> Rows:
-        """All rows of one SELECT."""
-        statement = self._statement(question)
-        return statement.rows(await self._fetch(statement, values))
+    async def read(self, builder: SelectBuilder, values: Mapping[str, Any] = NO_VALUES) -> Rows:
+        """Return the rows of a SELECT."""
+        statement = self._compile(builder)
+        return statement.decode_rows(await self._fetch(statement, values))
 
     async def columns(
-        self, question: SelectBuilder, values: Mapping[str, Any]
+        self, builder: SelectBuilder, values: Mapping[str, Any]
     ) -> list[Sequence[Any]]:
-        """All rows of one SELECT, as its columns; none where there is no row."""
-        statement = self._statement(question)
-        return statement.columns(await self._fetch(statement, values))
+        """Return the columns of the result of a SELECT, an empty list if there are no rows."""
+        statement = self._compile(builder)
+        return statement.decode_columns(await self._fetch(statement, values))
 
     async def _fetch(self, statement: Statement, values: Mapping[str, Any]) -> Rows:
         return await self.reader.fetch(statement, statement.arguments(values))
 
-    def _statement(self, question: SelectBuilder) -> Statement:
-        statement = self.statements.get(question)
+    def _compile(self, builder: SelectBuilder) -> Statement:
+        statement = self.statements.get(builder)
         if statement is None:
-            statement = compile_select(question, self.reader.dialect)
-            self.statements.put(question, statement)
+            statement = compile_select(builder, self.reader.dialect)
+            self.statements.put(builder, statement)
         return statement
 
     @asynccontextmanager
     async def transaction(self) -> AsyncGenerator[AsyncConnection]:
-        """A connection whose statements all take effect, or none; raises DatabaseError."""
+        """Open a connection with one transaction; raises DatabaseError if it is rolled back."""
         async with _transaction(self.engine) as connection:
             yield connection
 
@@ -119,33 +119,37 @@ class Database:
 
 
 async def open_database(url: str, schema: str = "public", *, writable: bool = False) -> Database:
-    """Open what `url` names, after checking that its tables are there and up to date.
+    """Open a database whose tables are complete and up to date; else raises DatabaseError.
 
-    Read-only unless `writable`; authentik's database never is. Raises DatabaseError.
+    The database is read-only unless `writable`. Raises DatabaseError if authentik's is to be
+    writable.
     """
     address = parse_address(url)
     if isinstance(address, SQLiteFile) and not address.path.is_file():
-        raise DatabaseError(f"there is no database at {address}: create it with 'flowql migrate'")
-    reader = _reader(address, schema)
+        raise DatabaseError(f"{address} not found: create it with 'flowql migrate'")
+    reader = _create_reader(address, schema)
     try:
-        found = await _catalog(reader, address, schema)
-        await _check(reader, found, writable=writable)
+        tables = await _read_catalog(reader, address, schema)
+        await _check_tables(reader, tables, writable=writable)
     except BaseException:
         await reader.close()
         raise
-    return Database(reader, _engine(address, schema, writable=writable), schema, found)
+    return Database(reader, _create_engine(address, schema, writable=writable), schema, tables)
 
 
 async def migrate(url: str, schema: str = "public") -> None:
     """Create or upgrade the tables of FlowQL's own database; raises DatabaseError."""
     address = parse_address(url)
     if isinstance(address, SQLiteFile) and not address.path.parent.is_dir():
-        raise DatabaseError(f"there is no folder {address.path.parent} for the database")
-    engine = _engine(address, schema, writable=True)
+        raise DatabaseError(f"directory '{address.path.parent}' not found: create it first")
+    engine = _create_engine(address, schema, writable=True)
     try:
-        found = await _catalog_of(address, schema)
-        if found.is_authentik:
-            raise DatabaseError(f"schema {schema!r} is authentik's own, which is never migrated")
+        tables = await _read_catalog_of(address, schema)
+        if tables.is_authentik:
+            raise DatabaseError(
+                f"schema {schema!r} belongs to authentik and is read-only:"
+                " use FlowQL's own database"
+            )
         async with _transaction(engine) as connection:
             await _check_folding(connection)
             await connection.run_sync(migrations.upgrade)
@@ -159,90 +163,89 @@ async def _transaction(engine: AsyncEngine) -> AsyncGenerator[AsyncConnection]:
         async with engine.begin() as connection:
             yield connection
     except IntegrityError:
-        # What breaks a constraint is told by who knows what it was about.
+        # The caller knows which value violates the constraint.
         raise
     except CONNECTION_ERRORS as error:
-        reason = _first_line(error)
-        raise DatabaseError(f"nothing was written to the database: {reason}") from error
+        raise DatabaseError(f"the transaction was rolled back: {_first_line(error)}") from error
 
 
-def _reader(address: Address, schema: str) -> Reader:
+def _create_reader(address: Address, schema: str) -> Reader:
     if isinstance(address, SQLiteFile):
         return SQLiteReader(address.path)
     return PostgreSQLReader(address, schema)
 
 
-def _engine(address: Address, schema: str, *, writable: bool) -> AsyncEngine:
+def _create_engine(address: Address, schema: str, *, writable: bool) -> AsyncEngine:
     if isinstance(address, SQLiteFile):
         return sqlite.create_engine(address.path, writable=writable)
     return postgresql.create_engine(address, schema, writable=writable)
 
 
-async def _catalog_of(address: Address, schema: str) -> Catalog:
-    reader = _reader(address, schema)
+async def _read_catalog_of(address: Address, schema: str) -> Catalog:
+    reader = _create_reader(address, schema)
     try:
-        return await _catalog(reader, address, schema)
+        return await _read_catalog(reader, address, schema)
     finally:
         await reader.close()
 
 
-async def _catalog(reader: Reader, address: Address, schema: str) -> Catalog:
+async def _read_catalog(reader: Reader, address: Address, schema: str) -> Catalog:
     try:
         if isinstance(address, SQLiteFile):
-            return catalog.build_catalog(await _read(reader, catalog.ON_SQLITE), ())
+            return catalog.build_catalog(await _read(reader, catalog.SQLITE_COLUMNS), ())
         await _check_session(reader, schema)
-        rows = await _read(reader, catalog.ON_POSTGRESQL, schema=schema)
+        rows = await _read(reader, catalog.POSTGRESQL_COLUMNS, schema=schema)
         return catalog.build_catalog(
             rows, await _read(reader, catalog.KEY_INDEXES, cache=catalog.CACHE_TABLE)
         )
-    # The driver says so of a parameter that it cannot read.
+    # asyncpg raises ValueError or OverflowError for an invalid parameter.
     except (*CONNECTION_ERRORS, ValueError, OverflowError) as error:
-        reason = _first_line(error)
-        raise DatabaseError(f"cannot open the database, {address}: {reason}") from error
+        raise DatabaseError(f"cannot open {address}: {_first_line(error)}") from error
 
 
-async def _read(reader: Reader, question: SelectBuilder, **values: Any) -> Rows:
-    """All rows of a SELECT that is asked once."""
-    statement = compile_select(question, reader.dialect)
-    return statement.rows(await reader.fetch(statement, statement.arguments(values)))
+async def _read(reader: Reader, builder: SelectBuilder, **values: Any) -> Rows:
+    statement = compile_select(builder, reader.dialect)
+    return statement.decode_rows(await reader.fetch(statement, statement.arguments(values)))
 
 
 def _first_line(error: BaseException) -> str:
     cause = getattr(error, "orig", None) or error
     lines = str(cause).strip().splitlines()
-    return lines[0] if lines else "no answer in time"
+    return lines[0] if lines else "timed out"
 
 
 async def _check_session(reader: Reader, schema: str) -> None:
-    """Refuse a schema that is not there, and a proxy that drops the settings of a session."""
-    rights = await _read(reader, USAGE, schema=schema)
-    if not rights:
-        raise DatabaseError(f"there is no schema {schema!r} in the database")
-    if not rights[0][0]:
-        raise DatabaseError(f"the role may not use schema {schema!r}: GRANT USAGE on it")
-    [(current, read_only)] = await _read(reader, SESSION)
+    """Raise DatabaseError if the schema is not usable, or a proxy dropped the session settings."""
+    privileges = await _read(reader, SCHEMA_USAGE, schema=schema)
+    if not privileges:
+        raise DatabaseError(f"schema {schema!r} not found in the database")
+    if not privileges[0][0]:
+        raise DatabaseError(f"permission denied for schema {schema!r}: GRANT USAGE on it")
+    [(current, read_only)] = await _read(reader, SESSION_SETTINGS)
     if current != schema or read_only != "on":
-        raise DatabaseError("the server ignores the session's settings: is a proxy in between?")
+        raise DatabaseError(
+            "the server ignored the session settings: connect without a proxy, or let it pass them"
+        )
 
 
-async def _check(reader: Reader, found: Catalog, *, writable: bool) -> None:
-    if found.is_flowql:
+async def _check_tables(reader: Reader, tables: Catalog, *, writable: bool) -> None:
+    if tables.is_flowql:
         await _check_version(reader)
-    elif not found.is_authentik:
+    elif not tables.is_authentik:
         raise DatabaseError("the database is empty: create its tables with 'flowql migrate'")
     elif writable:
         raise DatabaseError(READ_ONLY_MESSAGE)
     else:
-        found.check_authentik()
+        tables.check_authentik()
 
 
 async def _check_version(reader: Reader) -> None:
-    current = {version for (version,) in await _read(reader, VERSION)}
+    current = {version for (version,) in await _read(reader, SCHEMA_VERSION)}
     if current == {migrations.head()}:
         return
     if current <= migrations.known():
-        raise DatabaseError("the database's schema is outdated: upgrade it with 'flowql migrate'")
-    raise DatabaseError("the database's schema is of a newer FlowQL: upgrade FlowQL")
+        raise DatabaseError("the database schema is outdated: upgrade it with 'flowql migrate'")
+    raise DatabaseError("the database schema was created by a newer FlowQL: upgrade FlowQL")
 
 
 async def _check_folding(connection: AsyncConnection) -> None:
@@ -250,6 +253,6 @@ async def _check_folding(connection: AsyncConnection) -> None:
         return
     if (await connection.execute(text("SELECT upper('üßi')"))).scalar() != "ÜßI":
         raise DatabaseError(
-            "the database's locale does not fold case one character to one (upper('üßi') is not"
-            " 'ÜßI'): create it with LOCALE 'C.UTF-8', or another of UTF-8 from the C library"
+            "unsupported database locale: upper('üßi') must return 'ÜßI'. Create the database with"
+            " LOCALE 'C.UTF-8' or another UTF-8 locale of the C library"
         )

@@ -1,4 +1,4 @@
-"""PostgreSQL: connections that only read, and an engine that writes."""
+"""PostgreSQL: a reader with a connection pool, and engines for transactions."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -11,20 +11,20 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from models.database.address import PostgreSQLServer
 from models.database.statement import Rows, Statement
 
-# As many as keep PostgreSQL busy with reads of less than a millisecond; more make it switch.
+# For reads of less than a millisecond, more connections add context switches, not throughput.
 POOL_SIZE = 5
 POOL_TIMEOUT_SECONDS = 5
-# A read that takes longer, behind a lock of authentik's migrations for one, is given up.
+# Ends a read that waits for a lock, for example of authentik's migrations.
 STATEMENT_TIMEOUT = "30s"
-# A statement is planned once. Left to itself PostgreSQL plans those with a LIMIT anew each time, since
-# it does not know how many rows that will be, and that takes as long as running them.
-PLANNER = {"plan_cache_mode": "force_generic_plan", "jit": "off"}
-# After these a SELECT is asked again, on a new connection: the old one is dead, or a type that it
-# knows has changed.
-LOST = (
+# Plan each statement once. By default PostgreSQL plans a statement with a LIMIT parameter for each
+# execution, which takes as long as the execution.
+PLANNER_SETTINGS = {"plan_cache_mode": "force_generic_plan", "jit": "off"}
+# A SELECT is repeated on a new connection after these errors: the connection is lost, or the types
+# that it cached have changed.
+RETRIABLE_ERRORS = (
     OSError,
     asyncpg.InterfaceError,
-    # What the driver says where the server's farewell is there, and not read yet.
+    # asyncpg raises this if the server closed the connection and the message was not read yet.
     asyncpg.InternalClientError,
     asyncpg.PostgresConnectionError,
     asyncpg.AdminShutdownError,
@@ -34,61 +34,61 @@ LOST = (
 
 
 class PostgreSQLReader:
-    """Connections that only read: at most POOL_SIZE, each with one query in flight.
+    """A pool of at most POOL_SIZE read-only connections.
 
-    None is reset between two queries, since no SELECT leaves anything behind in its session.
+    Connections are not reset between queries, because a SELECT does not change the session.
     """
 
     dialect = dialect()
 
     def __init__(self, address: PostgreSQLServer, schema: str) -> None:
         self._address = address
-        self._settings = _settings(schema, writable=False) | PLANNER
+        self._settings = _settings(schema, writable=False) | PLANNER_SETTINGS
         if "statement_timeout" not in address.dsn:
             self._settings["statement_timeout"] = STATEMENT_TIMEOUT
-        self._free: list[asyncpg.Connection] = []
+        self._idle: list[asyncpg.Connection] = []
         self._slots = asyncio.Semaphore(POOL_SIZE)
 
     async def fetch(self, statement: Statement, arguments: Sequence[Any]) -> Rows:
-        """The rows of one SELECT; where its connection turns out to be dead, of another one's."""
+        """Return the rows of a SELECT, repeated once if its connection is lost."""
         try:
             return await self._fetch(statement, arguments)
         except TimeoutError:
-            # An OSError, but nothing is lost.
+            # An OSError, but the connection is intact.
             raise
-        except LOST:
-            # The others are as old.
+        except RETRIABLE_ERRORS:
+            # The idle connections are probably lost as well.
             await self.close()
         return await self._fetch(statement, arguments)
 
     async def close(self) -> None:
-        """Close every connection that is not in use."""
-        while self._free:
-            self._free.pop().terminate()
+        """Close the idle connections."""
+        while self._idle:
+            self._idle.pop().terminate()
 
     async def _fetch(self, statement: Statement, arguments: Sequence[Any]) -> Rows:
         await self._wait_for_slot()
         connection = None
         try:
-            connection = self._free.pop() if self._free else await self._connect()
+            connection = self._idle.pop() if self._idle else await self._connect()
             rows = await connection.fetch(statement.text, *arguments)
         except (asyncpg.PostgresError, asyncio.CancelledError):
-            # The server has said no, or is told by the driver to stop, and listens on.
-            self._keep(connection)
+            # The connection stays usable: the server rejected the query, or asyncpg cancels it.
+            self._release(connection)
             raise
         except BaseException:
             if connection:
                 connection.terminate()
             raise
         else:
-            self._keep(connection)
+            self._release(connection)
             return cast(Rows, rows)
         finally:
             self._slots.release()
 
-    def _keep(self, connection: asyncpg.Connection | None) -> None:
+    def _release(self, connection: asyncpg.Connection | None) -> None:
         if connection and not connection.is_closed():
-            self._free.append(connection)
+            self._idle.append(connection)
 
     async def _wait_for_slot(self) -> None:
         if self._slots.locked():
@@ -98,14 +98,14 @@ class PostgreSQLReader:
             await self._slots.acquire()
 
     async def _connect(self) -> asyncpg.Connection:
-        return await _connected(self._address, self._settings)
+        return await _open_connection(self._address, self._settings)
 
 
 def create_engine(address: PostgreSQLServer, schema: str, *, writable: bool) -> AsyncEngine:
-    """What runs transactions, which write only where that is wanted."""
+    """Create an engine for transactions, read-only unless `writable`."""
 
     async def connect() -> asyncpg.Connection:
-        return await _connected(address, _settings(schema, writable=writable))
+        return await _open_connection(address, _settings(schema, writable=writable))
 
     return create_async_engine(
         "postgresql+asyncpg://", async_creator=connect, hide_parameters=True, pool_size=1
@@ -119,7 +119,9 @@ def _settings(schema: str, *, writable: bool) -> dict[str, str]:
     }
 
 
-async def _connected(address: PostgreSQLServer, settings: Mapping[str, str]) -> asyncpg.Connection:
+async def _open_connection(
+    address: PostgreSQLServer, settings: Mapping[str, str]
+) -> asyncpg.Connection:
     return await asyncpg.connect(
         address.dsn, timeout=address.connect_timeout, server_settings=dict(settings)
     )

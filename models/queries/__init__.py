@@ -1,1 +1,1 @@
-"""Pure SELECT builders."""
+"""Builders of SELECT statements, without side effects."""

@@ -1,4 +1,4 @@
-"""Lists of texts, in and out of SQL: one parameter for any number, one value for any number."""
+"""Arrays in SQL, as parameters and as results, for PostgreSQL and SQLite."""
 
 import json
 from collections.abc import Sequence
@@ -11,33 +11,31 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
-VALUE = "value"
+# The name of the column that ArrayAggregate aggregates.
+VALUE_COLUMN = "value"
 
 
-class TextList(TypeDecorator[Sequence[str]]):
-    """An array for PostgreSQL, and JSON for SQLite, which has none."""
+class TextArray(TypeDecorator[Sequence[str]]):
+    """A list of strings: an array in PostgreSQL, a JSON string in SQLite."""
 
     impl = Text
     cache_ok = True
 
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
-        """The type in that dialect."""
         is_postgresql = dialect.name == "postgresql"
         return dialect.type_descriptor(postgresql.ARRAY(Text()) if is_postgresql else Text())
 
     def process_bind_param(self, value: Sequence[str] | None, dialect: Dialect) -> Any:
-        """A list as the driver takes it."""
         return list(value or ()) if dialect.name == "postgresql" else json.dumps(value or ())
 
 
 class CommaSeparated(TypeDecorator[Sequence[str]]):
-    """Texts that are joined by commas, which none of them has: no driver has a quicker list."""
+    """A list of strings without commas, joined by commas. Drivers decode arrays more slowly."""
 
     impl = Text
     cache_ok = True
 
-    def result_processor(self, dialect: Dialect, coltype: object) -> Any:  # noqa: ARG002 - SQLAlchemy's
-        """What makes a list of them."""
+    def result_processor(self, dialect: Dialect, coltype: object) -> Any:  # noqa: ARG002 - SQLAlchemy's signature
         return _split
 
 
@@ -46,7 +44,7 @@ def _split(joined: str | None) -> Sequence[str]:
 
 
 class ArrayAggregate(FunctionElement[Sequence[str]]):
-    """What a SELECT finds in its order, in a column of the name VALUE, as one list."""
+    """The values of the column VALUE_COLUMN of a SELECT as one list, in its order."""
 
     type = CommaSeparated()
     inherit_cache = True
@@ -56,22 +54,22 @@ class ArrayAggregate(FunctionElement[Sequence[str]]):
 
 
 class InUuidArray(FunctionElement[bool]):
-    """The condition that a uuid is one of a list that comes as a parameter."""
+    """The condition that a UUID is an element of an array parameter."""
 
     inherit_cache = True
 
     def __init__(self, column: SQLColumnExpression[str], parameter: str) -> None:
-        super().__init__(column, bindparam(parameter, type_=TextList()))
+        super().__init__(column, bindparam(parameter, type_=TextArray()))
 
 
 class InTextArray(InUuidArray):
-    """The same of a text."""
+    """The condition that a string is an element of an array parameter."""
 
     inherit_cache = True
 
 
 class InSubquery(FunctionElement[bool]):
-    """The condition that a value is one of those that a SELECT finds, which is run first."""
+    """The condition that a value is a result of a SELECT, which the database executes first."""
 
     inherit_cache = True
 
@@ -82,47 +80,47 @@ class InSubquery(FunctionElement[bool]):
 def compile_clauses(
     element: FunctionElement[Any], compiler: SQLCompiler, options: Any
 ) -> list[str]:
-    """The SQL of what a function is called with."""
+    """Return the SQL of each argument of a function."""
     return [compiler.process(clause, **options) for clause in element.clauses]
 
 
 @compiles(ArrayAggregate, "postgresql")
-def _array(element: ArrayAggregate, compiler: SQLCompiler, **options: Any) -> str:
+def _postgresql_aggregate(element: ArrayAggregate, compiler: SQLCompiler, **options: Any) -> str:
     return f"array_to_string(ARRAY{compile_clauses(element, compiler, options)[0]}, ',')"
 
 
 @compiles(ArrayAggregate, "sqlite")
-def _joined(element: ArrayAggregate, compiler: SQLCompiler, **options: Any) -> str:
+def _sqlite_aggregate(element: ArrayAggregate, compiler: SQLCompiler, **options: Any) -> str:
     [rows] = compile_clauses(element, compiler, options)
-    return f"(SELECT group_concat({VALUE}) FROM {rows})"  # noqa: S608 - both are SQL already
+    return f"(SELECT group_concat({VALUE_COLUMN}) FROM {rows})"  # noqa: S608 - no user input
 
 
 @compiles(InUuidArray, "postgresql")
-def _any(element: InUuidArray, compiler: SQLCompiler, **options: Any) -> str:
+def _postgresql_in_uuids(element: InUuidArray, compiler: SQLCompiler, **options: Any) -> str:
     column, values = compile_clauses(element, compiler, options)
     return f"{column} = ANY(CAST({values} AS uuid[]))"
 
 
 @compiles(InTextArray, "postgresql")
-def _any_text(element: InTextArray, compiler: SQLCompiler, **options: Any) -> str:
+def _postgresql_in_texts(element: InTextArray, compiler: SQLCompiler, **options: Any) -> str:
     column, values = compile_clauses(element, compiler, options)
     return f"{column} = ANY({values})"
 
 
 @compiles(InUuidArray, "sqlite")
-def _in(element: InUuidArray, compiler: SQLCompiler, **options: Any) -> str:
+def _sqlite_in_array(element: InUuidArray, compiler: SQLCompiler, **options: Any) -> str:
     column, values = compile_clauses(element, compiler, options)
-    return f"{column} IN (SELECT value FROM json_each({values}))"  # noqa: S608 - SQL already
+    return f"{column} IN (SELECT value FROM json_each({values}))"  # noqa: S608 - no user input
 
 
 @compiles(InSubquery, "postgresql")
-def _any_of(element: InSubquery, compiler: SQLCompiler, **options: Any) -> str:
-    # IN would join, as if the SELECT could find any number.
+def _postgresql_in_subquery(element: InSubquery, compiler: SQLCompiler, **options: Any) -> str:
+    # With IN, PostgreSQL would plan a join, because it cannot estimate the number of rows.
     column, rows = compile_clauses(element, compiler, options)
     return f"{column} = ANY(ARRAY{rows})"
 
 
 @compiles(InSubquery, "sqlite")
-def _in_rows(element: InSubquery, compiler: SQLCompiler, **options: Any) -> str:
+def _sqlite_in_subquery(element: InSubquery, compiler: SQLCompiler, **options: Any) -> str:
     column, rows = compile_clauses(element, compiler, options)
     return f"{column} IN {rows}"

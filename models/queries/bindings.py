@@ -1,7 +1,7 @@
-"""What is bound to many flows at once, and which flows use what is bound.
+"""Queries for bindings, their components, and the flows that use a component.
 
-Pure SELECTs. The first column of what belongs to `parents` is the key of the parent, and the rows of
-one parent are next to each other.
+One statement selects the rows of many parents. Its first column is the key of the parent, and the
+rows of one parent are adjacent.
 """
 
 from collections.abc import Iterator
@@ -26,18 +26,18 @@ from sqlalchemy import (
 )
 from sqlmodel import col
 
-from models.queries import flows as listing
 from models.queries.arrays import InUuidArray
 from models.queries.components import (
-    POLICY,
+    POLICY_COLUMNS,
     POLICY_KEY,
-    STAGE,
+    STAGE_COLUMNS,
     STAGE_KEY,
     Columns,
     Component,
     TypeLookup,
 )
-from models.queries.subqueries import policy_engine_mode
+from models.queries.flows import flow_columns
+from models.queries.subqueries import select_policy_engine_mode
 from models.queries.viewer import is_granted
 from models.tables.access import Group, User
 from models.tables.cached_plan import PlanKeys
@@ -46,18 +46,24 @@ from models.tables.flow import Flow, FlowStageBinding
 from models.tables.policy import Policy, PolicyBinding
 from models.tables.stage import Stage
 
-GROUP: Columns = {"pk": cast(col(Group.group_uuid), Text), "name": col(Group.name)}
-USER: Columns = {"pk": col(User.id), "name": col(User.name), "username": col(User.username)}
-STAGE_BINDING: Columns = {
+GROUP_COLUMNS: Columns = {"pk": cast(col(Group.group_uuid), Text), "name": col(Group.name)}
+USER_COLUMNS: Columns = {
+    "pk": col(User.id),
+    "name": col(User.name),
+    "username": col(User.username),
+}
+STAGE_BINDING_COLUMNS: Columns = {
     "pk": cast(col(FlowStageBinding.fsb_uuid), Text),
     "policybindingmodel_ptr_id": cast(col(FlowStageBinding.policybindingmodel_ptr_id), Text),
     "order": col(FlowStageBinding.order),
     "evaluate_on_plan": col(FlowStageBinding.evaluate_on_plan),
     "re_evaluate_policies": col(FlowStageBinding.re_evaluate_policies),
     "invalid_response_action": col(FlowStageBinding.invalid_response_action),
-    "policy_engine_mode": policy_engine_mode(col(FlowStageBinding.policybindingmodel_ptr_id)),
+    "policy_engine_mode": select_policy_engine_mode(
+        col(FlowStageBinding.policybindingmodel_ptr_id)
+    ),
 }
-POLICY_BINDING: Columns = {
+POLICY_BINDING_COLUMNS: Columns = {
     "pk": cast(col(PolicyBinding.policy_binding_uuid), Text),
     "target": cast(col(PolicyBinding.target_id), Text),
     "order": col(PolicyBinding.order),
@@ -70,7 +76,7 @@ POLICY_BINDING: Columns = {
 
 @dataclass(frozen=True, slots=True)
 class StageBindingRow:
-    """A stage's place in a flow, and the stage; its model is None where unknown."""
+    """A stage binding with its stage; `stage_model` is None if the type is unknown."""
 
     pk: str
     policybindingmodel_ptr_id: str
@@ -86,7 +92,10 @@ class StageBindingRow:
 
 @dataclass(frozen=True, slots=True)
 class PolicyBindingRow:
-    """What is bound to `target`: a policy, whose model is None where unknown, or a group or a user."""
+    """A binding of a policy, a group or a user to `target`.
+
+    `policy_model` is None if the type is unknown.
+    """
 
     pk: str
     target: str
@@ -103,7 +112,7 @@ class PolicyBindingRow:
     username: str | None
 
 
-# The columns that rows are made of, in the order of their fields.
+# The columns of the rows, in the order of their fields.
 STAGE_BINDING_ROW = (
     *("pk", "policybindingmodel_ptr_id", "order", "evaluate_on_plan", "re_evaluate_policies"),
     *("invalid_response_action", "policy_engine_mode", "stage.pk", "stage.name", "stage.type"),
@@ -115,7 +124,7 @@ POLICY_BINDING_ROW = (
 
 
 class Lookup(Enum):
-    """By what bindings are found; the value is the parameter that names it."""
+    """The key by which bindings are selected. The value is the name of the parameter."""
 
     OF_PARENTS = "parents"
     BY_PK = "pk"
@@ -123,17 +132,17 @@ class Lookup(Enum):
     def to_sql(
         self, parent: SQLColumnExpression[str], pk: SQLColumnExpression[str]
     ) -> ColumnElement[bool]:
-        """The condition that a binding, with its parent and its own key, is asked for."""
+        """Return the condition that a binding, with its parent and its own key, is selected."""
         if self is Lookup.OF_PARENTS:
             return InUuidArray(parent, self.value)
         return pk == bindparam(self.value, type_=UUID)
 
 
 class StageBindings(NamedTuple):
-    """What is told of stage bindings, in the order that flows run them, but for the values.
+    """SELECT stage bindings with their stages and flows, in execution order.
 
-    `types` is None where no type is told. Parameters: `parents` are flows, or `pk` is one binding's;
-    besides those of listing.Flows.
+    `types` is None if no type is selected. Parameters: `parents`, the keys of the flows, or `pk`,
+    the key of a binding; `plans` for the number of cached plans, and `user_id` if restricted.
     """
 
     lookup: Lookup
@@ -143,14 +152,14 @@ class StageBindings(NamedTuple):
     is_restricted: bool
 
     def select(self) -> Select[*tuple[Any, ...]]:
-        """Each with its stage and its flow."""
+        """Return the SELECT, with one row for each binding."""
         flow = col(FlowStageBinding.target_id)
         conditions = list(self._conditions())
-        known, source = _typed(
+        columns, source = _join_types(
             {
-                **STAGE_BINDING,
-                **_inside("stage", STAGE),
-                **_inside("flow", listing.flow_columns(self.plan_keys)),
+                **STAGE_BINDING_COLUMNS,
+                **_add_prefix("stage", STAGE_COLUMNS),
+                **_add_prefix("flow", flow_columns(self.plan_keys)),
             },
             self._tables(),
             "stage",
@@ -158,14 +167,14 @@ class StageBindings(NamedTuple):
             select(col(FlowStageBinding.stage_id)).where(*conditions).distinct(),
         )
         order = (flow, col(FlowStageBinding.order), col(FlowStageBinding.fsb_uuid))
-        rows = _told(flow, self.columns, known).select_from(source).where(*conditions)
-        return rows.order_by(*order)
+        rows = _select_with_parent(flow, self.columns, columns)
+        return rows.select_from(source).where(*conditions).order_by(*order)
 
     def _tables(self) -> FromClause:
-        source = _table(FlowStageBinding)
-        if _has(self.columns, "stage"):
+        source = _table_of(FlowStageBinding)
+        if _has_object(self.columns, "stage"):
             source = source.join(Stage, col(FlowStageBinding.stage_id) == STAGE_KEY)
-        if _has(self.columns, "flow"):
+        if _has_object(self.columns, "flow"):
             source = source.join(Flow, col(FlowStageBinding.target_id) == col(Flow.flow_uuid))
         return source
 
@@ -173,14 +182,14 @@ class StageBindings(NamedTuple):
         flow = col(FlowStageBinding.target_id)
         yield self.lookup.to_sql(flow, col(FlowStageBinding.fsb_uuid))
         if self.is_restricted:
-            yield flow.in_(_granted(col(Flow.flow_uuid)))
+            yield flow.in_(_select_granted_flows(col(Flow.flow_uuid)))
 
 
 class PolicyBindings(NamedTuple):
-    """What is told of what is bound to flows and stage bindings, in order, but for the values.
+    """SELECT policy bindings with their policies, groups and users, in order.
 
-    `types` is None where no type is told. Parameters: `parents` are the keys that policies are bound
-    to, or `pk` is one binding's; `user_id` where it is restricted.
+    `types` is None if no type is selected. Parameters: `parents`, the keys of the policy targets,
+    or `pk`, the key of a binding; `user_id` if restricted.
     """
 
     lookup: Lookup
@@ -189,15 +198,15 @@ class PolicyBindings(NamedTuple):
     is_restricted: bool
 
     def select(self) -> Select[*tuple[Any, ...]]:
-        """Each with its policy, its group or its user."""
+        """Return the SELECT, with one row for each binding."""
         target = col(PolicyBinding.target_id)
         conditions = list(self._conditions())
-        known, source = _typed(
+        columns, source = _join_types(
             {
-                **POLICY_BINDING,
-                **_inside("policy", POLICY),
-                **_inside("group", GROUP),
-                **_inside("user", USER),
+                **POLICY_BINDING_COLUMNS,
+                **_add_prefix("policy", POLICY_COLUMNS),
+                **_add_prefix("group", GROUP_COLUMNS),
+                **_add_prefix("user", USER_COLUMNS),
             },
             self._tables(),
             "policy",
@@ -205,16 +214,16 @@ class PolicyBindings(NamedTuple):
             select(col(PolicyBinding.policy_id)).where(*conditions).distinct(),
         )
         order = (target, col(PolicyBinding.order), col(PolicyBinding.policy_binding_uuid))
-        rows = _told(target, self.columns, known).select_from(source).where(*conditions)
-        return rows.order_by(*order)
+        rows = _select_with_parent(target, self.columns, columns)
+        return rows.select_from(source).where(*conditions).order_by(*order)
 
     def _tables(self) -> FromClause:
-        source = _table(PolicyBinding)
-        if _has(self.columns, "policy"):
+        source = _table_of(PolicyBinding)
+        if _has_object(self.columns, "policy"):
             source = source.outerjoin(Policy, col(PolicyBinding.policy_id) == POLICY_KEY)
-        if _has(self.columns, "group"):
+        if _has_object(self.columns, "group"):
             source = source.outerjoin(Group, col(PolicyBinding.group_id) == col(Group.group_uuid))
-        if _has(self.columns, "user"):
+        if _has_object(self.columns, "user"):
             source = source.outerjoin(User, col(PolicyBinding.user_id) == col(User.id))
         return source
 
@@ -222,15 +231,15 @@ class PolicyBindings(NamedTuple):
         target = col(PolicyBinding.target_id)
         yield self.lookup.to_sql(target, col(PolicyBinding.policy_binding_uuid))
         if self.lookup is Lookup.BY_PK:
-            # Policies are bound to applications too, which are no part of the graph.
-            yield target.in_(_targets(is_restricted=self.is_restricted))
+            # Policies are bound to applications too, which the schema excludes.
+            yield target.in_(_select_targets(is_restricted=self.is_restricted))
 
 
 class ComponentByPk(NamedTuple):
-    """What is told of the stage, or the policy, of the parameter `pk`, but for the values.
+    """SELECT the stage or the policy with the primary key `pk`.
 
-    `types` is None where no type is told. Restricted, it is one that a flow uses which the user
-    `user_id` may see.
+    `types` is None if no type is selected. A restricted query finds the component only if the user
+    `user_id` may see a flow that uses it.
     """
 
     component: Component
@@ -239,24 +248,26 @@ class ComponentByPk(NamedTuple):
     is_restricted: bool
 
     def select(self) -> Select[*tuple[Any, ...]]:
-        """At most one row."""
+        """Return the SELECT, with at most one row."""
         key = self.component.key
         pk = bindparam("pk", type_=UUID)
-        known, source = _typed(
-            self.component.columns, _table(self.component.table), "", self.types, select(pk)
+        columns, source = _join_types(
+            self.component.columns, _table_of(self.component.table), "", self.types, select(pk)
         )
-        rows = _told(key, self.columns, known).select_from(source).where(key == pk)
+        rows = _select_with_parent(key, self.columns, columns).select_from(source).where(key == pk)
         if self.is_restricted:
             uses = self.component.select_uses().subquery()
-            used = select(uses.c.part).where(uses.c.flow.in_(_granted(col(Flow.flow_uuid))))
-            rows = rows.where(key.in_(used.where(uses.c.part == pk)))
+            granted = uses.c.flow.in_(_select_granted_flows(col(Flow.flow_uuid)))
+            visible = select(uses.c.component).where(granted)
+            rows = rows.where(key.in_(visible.where(uses.c.component == pk)))
         return rows
 
 
 class FlowsUsing(NamedTuple):
-    """What is told of the first flows, by slug, that use each of the stages or policies `parents`.
+    """SELECT the first flows, by slug, that use each of the components `parents`.
 
-    Besides the parameters of listing.Flows there is `first`, how many flows at most.
+    Parameters: `parents`, `first`, the maximum number of flows of a component, `plans` for the
+    number of cached plans, and `user_id` if restricted.
     """
 
     component: Component
@@ -265,72 +276,70 @@ class FlowsUsing(NamedTuple):
     is_restricted: bool
 
     def select(self) -> Select[*tuple[Any, ...]]:
-        """A flow for each use, as long as there are not too many of one."""
+        """Return the SELECT, with one row for each component and flow."""
         uses = self.component.select_uses("parents").subquery("uses")
-        places = func.row_number().over(partition_by=uses.c.part, order_by=col(Flow.slug))
+        rank = func.row_number().over(partition_by=uses.c.component, order_by=col(Flow.slug))
         ranked = (
-            select(uses.c.part, uses.c.flow, places.label("place"))
+            select(uses.c.component, uses.c.flow, rank.label("rank"))
             .join_from(uses, Flow, uses.c.flow == col(Flow.flow_uuid))
-            .where(*_if_granted(is_restricted=self.is_restricted))
+            .where(*_grant_conditions(is_restricted=self.is_restricted))
             .subquery("ranked")
         )
         return (
-            _told(ranked.c.part, self.columns, listing.flow_columns(self.plan_keys))
+            _select_with_parent(ranked.c.component, self.columns, flow_columns(self.plan_keys))
             .join_from(ranked, Flow, ranked.c.flow == col(Flow.flow_uuid))
-            .where(ranked.c.place <= bindparam("first", type_=Integer))
-            .order_by(ranked.c.part, ranked.c.place)
+            .where(ranked.c.rank <= bindparam("first", type_=Integer))
+            .order_by(ranked.c.component, ranked.c.rank)
         )
 
 
-def _table(table: type[Table]) -> Any:
-    """What SQLAlchemy joins on, which SQLModel's types do not tell."""
-    return cast_type(Any, table).__table__
+def _table_of(model: type[Table]) -> Any:
+    """Return the SQLAlchemy table of a model. SQLModel's annotations omit it."""
+    return cast_type(Any, model).__table__
 
 
-def _has(columns: tuple[str, ...], name: str) -> bool:
-    """Whether anything is told of the embedded object of that name."""
+def _has_object(columns: tuple[str, ...], name: str) -> bool:
+    """Return True if a column of the joined object of this name is selected."""
     return any(column.startswith(f"{name}.") for column in columns)
 
 
-def _inside(name: str, columns: Columns) -> Columns:
-    return {f"{name}.{column}": told for column, told in columns.items()}
+def _add_prefix(name: str, columns: Columns) -> Columns:
+    return {f"{name}.{column}": expression for column, expression in columns.items()}
 
 
-def _typed(
-    known: Columns, source: Any, name: str, types: TypeLookup | None, keys: Select[Any]
+def _join_types(
+    columns: Columns, source: Any, name: str, types: TypeLookup | None, keys: Select[Any]
 ) -> tuple[Columns, Any]:
-    """The columns, and what they are selected from, with the type of the object of that name."""
+    """Add the type of the object of this name to the columns and to their source."""
     if types is None:
-        return known, source
-    found = types.select_types(keys)
-    types_of = found.c.ptr_id == types.component.key
+        return columns, source
+    models = types.select_types(keys)
     column = f"{name}.type" if name else "type"
-    return {**known, column: found.c.model}, source.outerjoin(found, types_of)
+    joined = source.outerjoin(models, models.c.ptr_id == types.component.key)
+    return {**columns, column: models.c.model}, joined
 
 
-def _told(
-    parent: SQLColumnExpression[str], columns: tuple[str, ...], known: Columns
+def _select_with_parent(
+    parent: SQLColumnExpression[str], names: tuple[str, ...], columns: Columns
 ) -> Select[*tuple[Any, ...]]:
-    """The key of the parent, and behind it what is told."""
-    return select(cast(parent, Text), *(known[name] for name in columns))
+    return select(cast(parent, Text), *(columns[name] for name in names))
 
 
-def _if_granted(*, is_restricted: bool) -> Iterator[ColumnElement[bool]]:
+def _grant_conditions(*, is_restricted: bool) -> Iterator[ColumnElement[bool]]:
     if is_restricted:
         yield is_granted(bindparam("user_id", type_=Integer))
 
 
-def _granted(told: SQLColumnExpression[str]) -> Select[str]:
-    """What is told of the flows that the user may see."""
-    return select(told).where(*_if_granted(is_restricted=True))
+def _select_granted_flows(column: SQLColumnExpression[str]) -> Select[str]:
+    """SELECT a column of the flows that the user may see."""
+    return select(column).where(*_grant_conditions(is_restricted=True))
 
 
-def _targets(*, is_restricted: bool) -> CompoundSelect[str]:
-    """What policies are bound to: flows and their stage bindings, which the user may see."""
-    granted = list(_if_granted(is_restricted=is_restricted))
-    flows = select(col(Flow.policybindingmodel_ptr_id)).where(*granted)
-    of_flow = col(FlowStageBinding.target_id) == col(Flow.flow_uuid)
+def _select_targets(*, is_restricted: bool) -> CompoundSelect[str]:
+    """SELECT the keys of flows and stage bindings as policy targets."""
+    conditions = list(_grant_conditions(is_restricted=is_restricted))
+    flows = select(col(Flow.policybindingmodel_ptr_id)).where(*conditions)
     bindings = select(col(FlowStageBinding.policybindingmodel_ptr_id)).join_from(
-        FlowStageBinding, Flow, of_flow
+        FlowStageBinding, Flow, col(FlowStageBinding.target_id) == col(Flow.flow_uuid)
     )
-    return union_all(flows, bindings.where(*granted))
+    return union_all(flows, bindings.where(*conditions))

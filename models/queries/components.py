@@ -1,4 +1,4 @@
-"""Stages and policies: what flows are put together from, who uses them, and of which type they are."""
+"""Components: stages and policies, their types, and the flows that use them."""
 
 from collections.abc import Mapping
 from enum import Enum
@@ -34,8 +34,8 @@ Columns = Mapping[str, SQLColumnExpression[Any]]
 
 STAGE_KEY = col(Stage.stage_uuid)
 POLICY_KEY = col(Policy.policy_uuid)
-STAGE: Columns = {"pk": cast(STAGE_KEY, Text), "name": col(Stage.name)}
-POLICY: Columns = {
+STAGE_COLUMNS: Columns = {"pk": cast(STAGE_KEY, Text), "name": col(Stage.name)}
+POLICY_COLUMNS: Columns = {
     "pk": cast(POLICY_KEY, Text),
     "name": col(Policy.name),
     "execution_logging": col(Policy.execution_logging),
@@ -43,53 +43,56 @@ POLICY: Columns = {
 
 
 class Component(Enum):
-    """What flows use; the value is authentik's name for the key of a type's table."""
+    """A kind of component. The value is the name of the primary key of authentik's child tables."""
 
     STAGE = "stage_ptr_id"
     POLICY = "policy_ptr_id"
 
     @property
     def columns(self) -> Columns:
-        """What is told of one, but for its type."""
-        return STAGE if self is Component.STAGE else POLICY
+        """The columns of a component, without its type."""
+        return STAGE_COLUMNS if self is Component.STAGE else POLICY_COLUMNS
 
     @property
     def table(self) -> type[Table]:
-        """Where each has a row."""
+        """The parent table of all types."""
         return Stage if self is Component.STAGE else Policy
 
     @property
     def key(self) -> SQLColumnExpression[str]:
-        """Its primary key."""
+        """The primary key of the parent table."""
         return STAGE_KEY if self is Component.STAGE else POLICY_KEY
 
     @property
     def types(self) -> FromClause:
-        """Where FlowQL's own database keeps the model of each, by `ptr_id`."""
+        """The table (ptr_id, model) of FlowQL's own database."""
         types = StageType if self is Component.STAGE else PolicyType
         return Table.metadata.tables[types.__tablename__]
 
     def select_uses(self, parameter: str | None = None) -> Any:
-        """(part, flow) for each use of one, or of those that a parameter lists.
+        """SELECT (component, flow) for each use of a component, or of those that a parameter lists.
 
-        A flow uses the stages of its bindings, and the policies bound to it or to one of these.
+        A flow uses the stages of its stage bindings, and the policies bound to it or to one of
+        these.
         """
-        part = BOUND_COMPONENT[self]
-        listed = InUuidArray(part, parameter) if parameter else part.is_not(None)
+        component = BOUND_COMPONENT[self]
+        is_listed = InUuidArray(component, parameter) if parameter else component.is_not(None)
+        stage_flow = col(FlowStageBinding.target_id)
         if self is Component.STAGE:
-            return _use(part, col(FlowStageBinding.target_id)).where(listed).distinct()
+            return _select_use(component, stage_flow).where(is_listed).distinct()
         target = col(PolicyBinding.target_id)
-        by_flow = target == col(Flow.policybindingmodel_ptr_id)
-        by_binding = target == col(FlowStageBinding.policybindingmodel_ptr_id)
-        own, bound = _use(part, col(Flow.flow_uuid)), _use(part, col(FlowStageBinding.target_id))
+        on_flow = target == col(Flow.policybindingmodel_ptr_id)
+        on_binding = target == col(FlowStageBinding.policybindingmodel_ptr_id)
+        by_flow = _select_use(component, col(Flow.flow_uuid))
+        by_binding = _select_use(component, stage_flow)
         return union(
-            own.join_from(PolicyBinding, Flow, by_flow).where(listed),
-            bound.join_from(PolicyBinding, FlowStageBinding, by_binding).where(listed),
+            by_flow.join_from(PolicyBinding, Flow, on_flow).where(is_listed),
+            by_binding.join_from(PolicyBinding, FlowStageBinding, on_binding).where(is_listed),
         )
 
 
-def _use(part: Any, flow: Any) -> Any:
-    return select(part.label("part"), flow.label("flow"))
+def _select_use(component: Any, flow: Any) -> Any:
+    return select(component.label("component"), flow.label("flow"))
 
 
 BOUND_COMPONENT: Mapping[Component, SQLColumnExpression[Any]] = {
@@ -99,37 +102,39 @@ BOUND_COMPONENT: Mapping[Component, SQLColumnExpression[Any]] = {
 
 
 class TypeLookup(NamedTuple):
-    """Where the types of stages or policies are found.
+    """The source of the types of components.
 
-    `children` are authentik's tables, one for each type; None in FlowQL's own database.
+    `child_tables` are authentik's tables, one for each type; None in FlowQL's own database.
     """
 
     component: Component
     child_tables: tuple[ChildTable, ...] | None = None
 
     def select_types(self, keys: Select[Any]) -> FromClause:
-        """(ptr_id, model) of those that the SELECT names, as far as they are known."""
+        """SELECT (ptr_id, model) of the components with these keys whose type is known."""
         if self.child_tables is None:
             return self.component.types
         if not self.child_tables:
-            nothing = select(
+            no_types = select(
                 literal(None, UUID).label("ptr_id"), literal(None, TEXT).label("model")
             )
-            return nothing.where(false()).subquery("types")
-        wanted = keys.cte("wanted")
-        found = union_all(*(_among(child, wanted) for child in self.child_tables)).subquery()
-        # A row in two tables would be two objects.
-        first = select(found.c.ptr_id, func.min(found.c.model).label("model"))
-        return first.group_by(found.c.ptr_id).subquery("types")
+            return no_types.where(false()).subquery("types")
+        component_keys = keys.cte("component_keys")
+        models = union_all(
+            *(_select_models_of(child, component_keys) for child in self.child_tables)
+        ).subquery()
+        # MIN keeps one row of a component that is in two child tables.
+        types = select(models.c.ptr_id, func.min(models.c.model).label("model"))
+        return types.group_by(models.c.ptr_id).subquery("types")
 
 
 def select_models(child: ChildTable) -> Select[str, str]:
-    """(ptr_id, model) of all that are of the type of a table."""
+    """SELECT (ptr_id, model) of all components in a child table."""
     key: ColumnElement[str] = column(child.key, UUID)
     rows = select(key.label("ptr_id"), literal(child.model, TEXT).label("model"))
     return rows.select_from(table(child.name))
 
 
-def _among(child: ChildTable, wanted: CTE) -> Select[str, str]:
+def _select_models_of(child: ChildTable, keys: CTE) -> Select[str, str]:
     key: ColumnElement[str] = column(child.key, UUID)
-    return select_models(child).where(InSubquery(key, select(*wanted.c)))
+    return select_models(child).where(InSubquery(key, select(*keys.c)))

@@ -1,6 +1,6 @@
-"""What must hold for a flow: a tree without the values, which becomes one condition in SQL.
+"""Conditions on flows: a tree of parameter names, which compiles to one SQL condition.
 
-Trees are equal where their SQL is; the values travel as parameters that the tree names.
+Equal trees compile to equal SQL. The values are bound at execution.
 """
 
 from collections.abc import Callable, Mapping
@@ -46,42 +46,42 @@ Columns: TypeAlias = (
 
 
 class Operator(Enum):
-    """How a column's value must be to what is given."""
+    """The comparison of a column with a parameter."""
 
     EQUALS = auto()
-    # What is given is a list, of texts or of uuids.
+    # The parameter is a list of strings or UUIDs.
     IN = auto()
-    # These two are exact, and nothing in what is given stands for anything else.
+    # These two are case-sensitive and have no wildcards.
     CONTAINS = auto()
     STARTS_WITH = auto()
 
 
 @dataclass(frozen=True, slots=True)
 class And:
-    """All of these hold; so they do where there is none."""
+    """A conjunction; true if it is empty."""
 
     conditions: tuple["Condition", ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Or:
-    """Any of these holds; so it does not where there is none."""
+    """A disjunction; false if it is empty."""
 
     conditions: tuple["Condition", ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Not:
-    """This does not hold."""
+    """A negation."""
 
     condition: "Condition"
 
 
 @dataclass(frozen=True, slots=True)
 class Matches:
-    """A column's value is so to that of a parameter.
+    """A comparison of a column with a parameter.
 
-    The columns are those that flows are sorted by; of a stage or a policy pk, name and type.
+    The columns of a flow are its orderings; those of a stage or a policy are pk, name and type.
     """
 
     column: str
@@ -91,9 +91,9 @@ class Matches:
 
 @dataclass(frozen=True, slots=True)
 class Uses:
-    """The flow uses a stage, or a policy, for which this holds.
+    """The condition that a flow uses a stage or a policy that satisfies a condition.
 
-    `children` are authentik's tables of its types, None in FlowQL's own database.
+    `child_tables` are authentik's tables of its types, None in FlowQL's own database.
     """
 
     component: Component
@@ -102,11 +102,11 @@ class Uses:
 
 
 Condition: TypeAlias = And | Or | Not | Matches | Uses
-Matcher: TypeAlias = Callable[[Matches], ColumnElement[bool]]
+CompileComparison: TypeAlias = Callable[[Matches], ColumnElement[bool]]
 
 
 class Where(NamedTuple):
-    """What must hold for flows, and the values of its parameters; None holds for all."""
+    """A condition on flows and the values of its parameters; no condition matches all flows."""
 
     condition: Condition | None = None
     values: Mapping[str, Any] = MappingProxyType({})
@@ -116,166 +116,173 @@ NO_CONDITION = Where()
 
 
 def to_sql(condition: Condition, columns: Columns) -> ColumnElement[bool]:
-    """The condition on `Flow` in SQL, which is never NULL."""
-    return _to_sql(condition, partial(_matches, columns))
+    """Compile a condition to SQL on `Flow`. The result is never NULL."""
+    return _to_sql(condition, partial(_compare_column, columns))
 
 
-def _to_sql(condition: Condition, leaf: Matcher) -> ColumnElement[bool]:
+def _to_sql(condition: Condition, compile_comparison: CompileComparison) -> ColumnElement[bool]:
     match condition:
         case And(conditions):
-            return and_(true(), *(_to_sql(one, leaf) for one in conditions))
+            return and_(true(), *(_to_sql(child, compile_comparison) for child in conditions))
         case Or(conditions):
-            return or_(false(), *(_to_sql(one, leaf) for one in conditions))
-        case Not(denied):
-            return not_(_to_sql(denied, leaf))
+            return or_(false(), *(_to_sql(child, compile_comparison) for child in conditions))
+        case Not(child):
+            return not_(_to_sql(child, compile_comparison))
         case Matches():
-            return leaf(condition)
+            return compile_comparison(condition)
         case Uses():
-            return USES[condition.component](condition)
+            return COMPILE_USES[condition.component](condition)
 
 
-def _matches(columns: Columns, leaf: Matches) -> ColumnElement[bool]:
-    return _compared(columns[leaf.column], leaf)
+def _compare_column(columns: Columns, comparison: Matches) -> ColumnElement[bool]:
+    return _compare(columns[comparison.column], comparison)
 
 
-def _compared(column: SQLColumnExpression[Any], leaf: Matches) -> ColumnElement[bool]:
-    match leaf.operator:
+def _compare(column: SQLColumnExpression[Any], comparison: Matches) -> ColumnElement[bool]:
+    match comparison.operator:
         case Operator.EQUALS:
-            return column == column_parameter(leaf.parameter, column)
+            return column == column_parameter(comparison.parameter, column)
         case Operator.IN:
-            is_any = InUuidArray if _type(column) is UUID else InTextArray
-            return is_any(column, leaf.parameter)
+            in_array = InUuidArray if _type_of(column) is UUID else InTextArray
+            return in_array(column, comparison.parameter)
         case Operator.CONTAINS:
-            return Contains(column, bindparam(leaf.parameter, type_=TEXT))
+            return Contains(column, bindparam(comparison.parameter, type_=TEXT))
         case Operator.STARTS_WITH:
-            return StartsWith(column, bindparam(leaf.parameter, type_=TEXT))
+            return StartsWith(column, bindparam(comparison.parameter, type_=TEXT))
 
 
 def column_parameter(name: str, column: SQLColumnExpression[Any]) -> BindParameter[Any]:
-    """A parameter of the type of a column, so that an index of that can find its value."""
-    return bindparam(name, type_=_type(column))
+    """Return a parameter with the type of a column, so that the column's index is usable."""
+    return bindparam(name, type_=_type_of(column))
 
 
-def _type(column: SQLColumnExpression[Any]) -> TypeEngine[Any]:
-    # Of an attribute of a table, SQLAlchemy's annotations do not tell.
+def _type_of(column: SQLColumnExpression[Any]) -> TypeEngine[Any]:
+    # SQLAlchemy's annotations omit the type of a mapped attribute.
     return cast(ColumnElement[Any], column).type
 
 
 def _uses_stage(uses: Uses) -> ColumnElement[bool]:
-    bound = select(col(FlowStageBinding.target_id)).where(
-        _is_such(uses, col(FlowStageBinding.stage_id), col(Stage.stage_uuid), col(Stage.name))
+    flows = select(col(FlowStageBinding.target_id)).where(
+        _is_matching(uses, col(FlowStageBinding.stage_id), col(Stage.stage_uuid), col(Stage.name))
     )
-    return SemiJoin(col(Flow.flow_uuid), bound)
+    return SemiJoin(col(Flow.flow_uuid), flows)
 
 
 def _uses_policy(uses: Uses) -> ColumnElement[bool]:
-    bound = select(col(PolicyBinding.target_id)).where(
-        _is_such(uses, col(PolicyBinding.policy_id), col(Policy.policy_uuid), col(Policy.name))
+    targets = select(col(PolicyBinding.target_id)).where(
+        _is_matching(uses, col(PolicyBinding.policy_id), col(Policy.policy_uuid), col(Policy.name))
     )
-    to_stages = select(col(FlowStageBinding.target_id)).where(
-        SemiJoin(col(FlowStageBinding.policybindingmodel_ptr_id), bound)
+    flows_by_stage_binding = select(col(FlowStageBinding.target_id)).where(
+        SemiJoin(col(FlowStageBinding.policybindingmodel_ptr_id), targets)
     )
     return or_(
-        SemiJoin(col(Flow.policybindingmodel_ptr_id), bound),
-        SemiJoin(col(Flow.flow_uuid), to_stages),
+        SemiJoin(col(Flow.policybindingmodel_ptr_id), targets),
+        SemiJoin(col(Flow.flow_uuid), flows_by_stage_binding),
     )
 
 
-USES: Mapping[Component, Callable[[Uses], ColumnElement[bool]]] = {
+COMPILE_USES: Mapping[Component, Callable[[Uses], ColumnElement[bool]]] = {
     Component.STAGE: _uses_stage,
     Component.POLICY: _uses_policy,
 }
 
 
-def _is_such(
+def _is_matching(
     uses: Uses,
-    bound: SQLColumnExpression[Any],
+    bound_key: SQLColumnExpression[Any],
     pk: SQLColumnExpression[Any],
     name: SQLColumnExpression[Any],
 ) -> ColumnElement[bool]:
-    """The condition that what is bound, by its key, is as it must be."""
+    """Return the condition that the component with the bound key satisfies `uses.condition`."""
     if uses.condition == And(()):
-        return bound.is_not(None)
-    leaf = partial(_of_part, uses, {"pk": pk, "name": name})
-    # Found first: there are far fewer of them than bindings.
-    return SemiJoin(bound, select(pk).where(_to_sql(uses.condition, leaf)))
+        return bound_key.is_not(None)
+    compile_comparison = partial(_compare_component, uses, {"pk": pk, "name": name})
+    # Components are selected before their bindings, because there are far fewer of them.
+    components = select(pk).where(_to_sql(uses.condition, compile_comparison))
+    return SemiJoin(bound_key, components)
 
 
-def _of_part(uses: Uses, columns: Columns, leaf: Matches) -> ColumnElement[bool]:
-    if leaf.column != "type":
-        return _matches(columns, leaf)
-    # What is of an unknown type is in no table of types.
+def _compare_component(uses: Uses, columns: Columns, comparison: Matches) -> ColumnElement[bool]:
+    if comparison.column != "type":
+        return _compare_column(columns, comparison)
+    # Without child tables all types are unknown, and an unknown type matches nothing.
     if uses.child_tables == ():
         return false()
-    types = _types(uses.component, uses.child_tables)
-    known = select(types.c.ptr_id).where(_compared(types.c.model, leaf))
-    return SemiJoin(columns["pk"], known)
+    types = _component_types(uses.component, uses.child_tables)
+    keys = select(types.c.ptr_id).where(_compare(types.c.model, comparison))
+    return SemiJoin(columns["pk"], keys)
 
 
 @cache
-def _types(part: Component, children: tuple[ChildTable, ...] | None) -> FromClause:
-    """The blueprint models by `ptr_id`; the same object each time, so that a statement has it once."""
-    if children is None:
-        return part.types
-    return union_all(*map(select_models, children)).cte(f"types_by_{part.value}")
+def _component_types(
+    component: Component, child_tables: tuple[ChildTable, ...] | None
+) -> FromClause:
+    """Return (ptr_id, model) of all components.
+
+    The result is cached, because a statement renders the same CTE object only once.
+    """
+    if child_tables is None:
+        return component.types
+    return union_all(*map(select_models, child_tables)).cte(f"types_by_{component.value}")
 
 
 class SemiJoin(FunctionElement[bool]):
-    """The condition that a value is one of those that a SELECT finds, none of them NULL."""
+    """The condition that a value is a result of a SELECT, which has no NULLs."""
 
     inherit_cache = True
 
     def __init__(self, column: SQLColumnExpression[Any], rows: Select[Any]) -> None:
-        # By a name, as SQLite's parser cannot open many brackets; planned as if in its place.
-        named = rows.cte().prefix_with("NOT MATERIALIZED", dialect="postgresql")
-        super().__init__(column, select(named).scalar_subquery())
+        # SQLite's parser limits the nesting of subqueries, so the SELECT is a CTE. PostgreSQL
+        # inlines it.
+        cte = rows.cte().prefix_with("NOT MATERIALIZED", dialect="postgresql")
+        super().__init__(column, select(cte).scalar_subquery())
 
 
 class Contains(FunctionElement[bool]):
-    """The condition that a text has another one in it."""
+    """The condition that a string contains another one."""
 
     inherit_cache = True
 
 
 class StartsWith(FunctionElement[bool]):
-    """The condition that a text starts with another one."""
+    """The condition that a string starts with another one."""
 
     inherit_cache = True
 
 
 @compiles(SemiJoin, "postgresql")
-def _exists(element: SemiJoin, compiler: SQLCompiler, **options: Any) -> str:
-    # What IN finds, under NOT or OR, PostgreSQL goes through for every row, if it is too much to be
-    # hashed. This it may look up instead, and does so as IN else.
+def _postgresql_semi_join(element: SemiJoin, compiler: SQLCompiler, **options: Any) -> str:
+    # Under NOT or OR, PostgreSQL scans the result of IN for each row unless a hash table of it fits
+    # in memory. EXISTS can use an index there, and elsewhere has the same plan as IN.
     column, rows = compile_clauses(element, compiler, options)
-    return f"EXISTS (SELECT FROM {rows} AS found (value) WHERE found.value = {column})"
+    return f"EXISTS (SELECT FROM {rows} AS candidates (value) WHERE candidates.value = {column})"
 
 
 @compiles(SemiJoin, "sqlite")
-def _in(element: SemiJoin, compiler: SQLCompiler, **options: Any) -> str:
+def _sqlite_semi_join(element: SemiJoin, compiler: SQLCompiler, **options: Any) -> str:
     column, rows = compile_clauses(element, compiler, options)
     return f"{column} IN {rows}"
 
 
 @compiles(Contains, "postgresql")
-def _strpos(element: Contains, compiler: SQLCompiler, **options: Any) -> str:
+def _postgresql_contains(element: Contains, compiler: SQLCompiler, **options: Any) -> str:
     text, part = compile_clauses(element, compiler, options)
     return f"strpos({text}, {part}) > 0"
 
 
 @compiles(Contains, "sqlite")
-def _instr(element: Contains, compiler: SQLCompiler, **options: Any) -> str:
+def _sqlite_contains(element: Contains, compiler: SQLCompiler, **options: Any) -> str:
     text, part = compile_clauses(element, compiler, options)
     return f"instr({text}, {part}) > 0"
 
 
 @compiles(StartsWith, "postgresql")
-def _starts_with(element: StartsWith, compiler: SQLCompiler, **options: Any) -> str:
-    text, start = compile_clauses(element, compiler, options)
-    return f"starts_with({text}, {start})"
+def _postgresql_starts_with(element: StartsWith, compiler: SQLCompiler, **options: Any) -> str:
+    text, prefix = compile_clauses(element, compiler, options)
+    return f"starts_with({text}, {prefix})"
 
 
 @compiles(StartsWith, "sqlite")
-def _instr_first(element: StartsWith, compiler: SQLCompiler, **options: Any) -> str:
-    text, start = compile_clauses(element, compiler, options)
-    return f"instr({text}, {start}) = 1"
+def _sqlite_starts_with(element: StartsWith, compiler: SQLCompiler, **options: Any) -> str:
+    text, prefix = compile_clauses(element, compiler, options)
+    return f"instr({text}, {prefix}) = 1"

@@ -1,4 +1,4 @@
-"""Which flows, in which order, and what of them: a FlowQuery becomes a SELECT; no connection is in sight."""
+"""Queries for flows: filters, orderings, counts and offset pages."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,8 +21,7 @@ from sqlalchemy import (
 )
 from sqlmodel import col
 
-from models.queries import search
-from models.queries import subqueries as relations
+from models.queries import search, subqueries
 from models.queries.arrays import InSubquery
 from models.queries.conditions import Columns, Condition, to_sql
 from models.queries.viewer import Viewer, is_granted
@@ -33,13 +32,13 @@ from models.tables.flow import Flow
 Ts = TypeVarTuple("Ts")
 
 MAX_PAGE_SIZE = 100
-# No database counts further.
+# The largest page number whose offset fits in 64 bits.
 MAX_PAGE = 2**63 // MAX_PAGE_SIZE
-# Columns that are sorted at less than it takes to look them up afterwards.
+# Up to this number of columns, sorting whole rows is faster than looking them up afterwards.
 MAX_SORTED_COLUMNS = 3
 
-# What of a flow is in its own row, under the REST API's names.
-STORED: dict[str, SQLColumnExpression[Any]] = {
+# The columns of a flow's own row, by their names in the REST API.
+OWN_COLUMNS: dict[str, SQLColumnExpression[Any]] = {
     "pk": col(Flow.flow_uuid),
     "policybindingmodel_ptr_id": col(Flow.policybindingmodel_ptr_id),
     "name": col(Flow.name),
@@ -52,15 +51,15 @@ STORED: dict[str, SQLColumnExpression[Any]] = {
     "denied_action": col(Flow.denied_action),
     "authentication": col(Flow.authentication),
 }
-# What other tables tell of it.
-RELATED: dict[str, SQLColumnExpression[Any]] = {
-    "policy_engine_mode": relations.policy_engine_mode(col(Flow.policybindingmodel_ptr_id)),
-    "stages": relations.stages(col(Flow.flow_uuid)),
-    "policies": relations.policies(col(Flow.policybindingmodel_ptr_id)),
+# The columns from other tables.
+RELATED_COLUMNS: dict[str, SQLColumnExpression[Any]] = {
+    "policy_engine_mode": subqueries.select_policy_engine_mode(col(Flow.policybindingmodel_ptr_id)),
+    "stages": subqueries.select_stages(col(Flow.flow_uuid)),
+    "policies": subqueries.select_policies(col(Flow.policybindingmodel_ptr_id)),
 }
-COLUMNS = (*STORED, *RELATED, "cache_count")
+COLUMNS = (*OWN_COLUMNS, *RELATED_COLUMNS, "cache_count")
 UUIDS = frozenset({"pk", "policybindingmodel_ptr_id"})
-# What flows can be sorted by, in the REST API's order.
+# The columns that flows can be sorted by, in the order of the REST API.
 ORDERINGS = (
     "pk",
     "policybindingmodel_ptr_id",
@@ -75,23 +74,22 @@ ORDERINGS = (
     "authentication",
     "background",
 )
-SORTABLE: Mapping[str, SQLColumnExpression[Any]] = {
-    name: (STORED | RELATED)[name] for name in ORDERINGS
+SORT_COLUMNS: Mapping[str, SQLColumnExpression[Any]] = {
+    name: (OWN_COLUMNS | RELATED_COLUMNS)[name] for name in ORDERINGS
 }
-# What no two flows have alike.
-UNIQUE = frozenset({"slug", *UUIDS})
-FILTERS = {"pk": UUID, "name": TEXT, "slug": TEXT, "designation": TEXT, "denied_action": TEXT}
+UNIQUE_COLUMNS = frozenset({"slug", *UUIDS})
+FILTER_TYPES = {"pk": UUID, "name": TEXT, "slug": TEXT, "designation": TEXT, "denied_action": TEXT}
 
 
 class Ordering(NamedTuple):
-    """One term of an order: a name out of ORDERINGS, and which way."""
+    """A term of an ordering: a sortable column and the direction."""
 
     name: str
     descending: bool = False
 
     @classmethod
     def parse(cls, term: str) -> Self:
-        """The ordering of a term as REST has it: a name, with a dash in front to descend."""
+        """Parse a term of the REST API: a name, with a leading dash for descending order."""
         name = term.removeprefix("-")
         return cls(name, descending=name != term)
 
@@ -100,9 +98,9 @@ BY_SLUG = Ordering("slug")
 
 
 class FlowQuery(NamedTuple):
-    """What is asked of the flows; None is no filter, and all filters hold together.
+    """A query for a page of flows. A flow must match all filters; None is not a filter.
 
-    `search` are terms that must each be found; `page` counts from 1.
+    `search` is a tuple of terms that a flow must contain; `page` counts from 1.
     """
 
     pk: str | None = None
@@ -117,13 +115,13 @@ class FlowQuery(NamedTuple):
 
     @property
     def filters(self) -> Mapping[str, str]:
-        """The values that flows must have."""
-        values = ((name, getattr(self, name)) for name in FILTERS)
+        """The required values by column."""
+        values = ((name, getattr(self, name)) for name in FILTER_TYPES)
         return {name: value for name, value in values if value is not None}
 
     @property
     def offset(self) -> int | None:
-        """How many flows are before the page; None where a count must tell, or refuse the page."""
+        """The number of flows before the page; None if it depends on the count, or is invalid."""
         if self.page == "last" or not 1 <= self.page <= MAX_PAGE:
             return None
         return (self.page - 1) * self.page_size
@@ -131,7 +129,7 @@ class FlowQuery(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class FlowRow:
-    """A flow as it is stored; uuids are 36 lower-case characters."""
+    """A stored flow; UUIDs are strings of 36 lower-case characters."""
 
     pk: str
     policybindingmodel_ptr_id: str
@@ -151,9 +149,10 @@ FLOW_ROW = tuple(FlowRow.__slots__)
 
 
 class FlowFilter(NamedTuple):
-    """How many flows are admitted, but for the values: one row.
+    """The conditions on flows, without values.
 
-    Its parameters have the names of `filters`, and those of a search, of `where` and of `user_id`.
+    The parameters are named like the `filters`, besides those of the search, of `where` and
+    `user_id`.
     """
 
     filters: tuple[str, ...]
@@ -162,21 +161,17 @@ class FlowFilter(NamedTuple):
     where: Condition | None = None
 
     @property
-    def is_narrow(self) -> bool:
-        """Whether not all flows are admitted."""
-        is_asked_for = bool(self.filters) or self.is_searched or self.where is not None
-        return is_asked_for or self.is_restricted
-
-    def select(self) -> Select[int]:
-        """Their number."""
-        return select(func.count()).select_from(Flow).where(*self.conditions())
+    def has_conditions(self) -> bool:
+        """True unless the filter matches all flows."""
+        has_filters = bool(self.filters) or self.is_searched or self.where is not None
+        return has_filters or self.is_restricted
 
     def conditions(self) -> Iterator[ColumnElement[bool]]:
-        """What holds for each of them."""
+        """Iterate over the conditions on `Flow`, which must all be true."""
         if self.is_restricted:
             yield _is_granted()
         for name in self.filters:
-            yield STORED[name] == bindparam(name, type_=FILTERS[name])
+            yield OWN_COLUMNS[name] == bindparam(name, type_=FILTER_TYPES[name])
         if self.is_searched:
             yield search.contains_terms_condition(
                 col(Flow.name),
@@ -186,13 +181,23 @@ class FlowFilter(NamedTuple):
                 col(Flow.denied_action),
             )
         if self.where is not None:
-            yield to_sql(self.where, SORTABLE)
+            yield to_sql(self.where, SORT_COLUMNS)
+
+
+class FlowCount(NamedTuple):
+    """SELECT the number of flows that match the filter. Parameters: those of the filter."""
+
+    filter: FlowFilter
+
+    def select(self) -> Select[int]:
+        """Return the SELECT, with one row."""
+        return select(func.count()).select_from(Flow).where(*self.filter.conditions())
 
 
 class Flows(NamedTuple):
-    """What is told of the admitted flows, out of COLUMNS, but for the values.
+    """SELECT the flows that match the filter, without an order.
 
-    Besides the parameters of Admitted there is `plans`, what the cache's keys of plans start with.
+    Parameters: those of the filter, and `plans`, the prefix of the cache keys of plans.
     """
 
     filter: FlowFilter
@@ -201,25 +206,25 @@ class Flows(NamedTuple):
 
     @property
     def sorts_in_place(self) -> bool:
-        """Whether a sort may carry all of it along: a few columns of the flow's own row."""
-        return len(self.columns) <= MAX_SORTED_COLUMNS and STORED.keys() >= set(self.columns)
+        """True if whole rows are sorted: they have few columns, all from the flow's own row."""
+        is_small = len(self.columns) <= MAX_SORTED_COLUMNS
+        return is_small and OWN_COLUMNS.keys() >= set(self.columns)
 
     def select(self) -> Select[*tuple[Any, ...]]:
-        """All of them, in no order."""
+        """Return the SELECT of the matching flows."""
         return self.select_all().where(*self.filter.conditions())
 
     def select_all(self) -> Select[*tuple[Any, ...]]:
-        """What is told of every flow."""
-        known = flow_columns(self.plan_keys)
-        columns = [known[name] for name in self.columns]
+        """Return the SELECT of all flows, without the filter."""
+        expressions = flow_columns(self.plan_keys)
+        columns = [expressions[name] for name in self.columns]
         return select(*(columns or [literal_column("1")])).select_from(Flow)
 
 
 class OffsetPage(NamedTuple):
-    """What is told of a page of flows, but for the values.
+    """SELECT a page of flows; if counted, the last column is the number of matching flows.
 
-    A row is that of `flows`, and behind it, if counted, how many are admitted. The ordering is
-    `complete`. Besides the parameters of Flows there are `limit` and `offset`.
+    The ordering must be complete. Parameters: those of `flows`, `limit` and `offset`.
     """
 
     flows: Flows
@@ -227,74 +232,76 @@ class OffsetPage(NamedTuple):
     is_counted: bool
 
     def select(self) -> Select[*tuple[Any, ...]]:
-        """The page, in its order."""
+        """Return the SELECT of the page, in its order."""
         if self.flows.sorts_in_place and not self._shares_matches:
-            page, count = _cut(self.flows.select()), self.flows.filter.select()
+            page, count = _limit_to_page(self.flows.select()), FlowCount(self.flows.filter).select()
         else:
             page, count = self._deferred_join()
         if self.is_counted:
             page = page.add_columns(count.correlate(None).scalar_subquery())
-        return page.order_by(*order_by(self.ordering, SORTABLE))
+        return page.order_by(*order_by(self.ordering, SORT_COLUMNS))
 
     def _deferred_join(self) -> tuple[Select[*tuple[Any, ...]], Select[int]]:
-        """The page, by its slugs, and the count.
+        """Return the SELECT of the page and the SELECT of the count.
 
-        The slugs come out of an index where there is one, and only then is told what is told of their
-        flows: so what OFFSET passes over is never told, and what is sorted is small.
+        The slugs of the page are selected first, from an index if possible. The other columns are
+        read only for the flows of the page, not for those that OFFSET skips.
         """
-        admitted = self.flows.filter
-        found, count = select_matches(admitted, self.ordering), admitted.select()
+        flow_filter = self.flows.filter
+        matches = select_matches(flow_filter, self.ordering)
+        count = FlowCount(flow_filter).select()
         if self._shares_matches:
-            found = found.element.cte("hits").prefix_with("MATERIALIZED", dialect="postgresql")
-            count = select(func.count()).select_from(found)
-        slugs = _cut(select(found.c.slug).order_by(*order_by(self.ordering, found.c)))
+            matches = matches.element.cte("matches")
+            matches = matches.prefix_with("MATERIALIZED", dialect="postgresql")
+            count = select(func.count()).select_from(matches)
+        slugs = _limit_to_page(select(matches.c.slug).order_by(*order_by(self.ordering, matches.c)))
         return self.flows.select_all().where(InSubquery(col(Flow.slug), slugs)), count
 
     @property
     def _shares_matches(self) -> bool:
-        """Whether the page and the count are better found together."""
-        return self.is_counted and self.flows.filter.is_narrow
+        """True if the page and the count share one evaluation of the filter."""
+        return self.is_counted and self.flows.filter.has_conditions
 
 
-def _cut(rows: Select[*Ts]) -> Select[*Ts]:
-    """The rows of one page."""
+def _limit_to_page(rows: Select[*Ts]) -> Select[*Ts]:
     limit, offset = bindparam("limit", type_=Integer), bindparam("offset", type_=BigInteger)
     return rows.limit(limit).offset(offset)
 
 
 def build_filter(query: FlowQuery, viewer: Viewer) -> FlowFilter:
-    """Which flows the query and the viewer admit."""
+    """Build the filter of a query for a viewer."""
     return FlowFilter(tuple(query.filters), bool(query.search), viewer.is_restricted)
 
 
 def filter_values(query: FlowQuery, viewer: Viewer) -> dict[str, Any]:
-    """The values of Admitted's parameters."""
-    searched = search.search_values(query.search) if query.search else {}
-    return {**query.filters, **searched, "user_id": viewer.user_id}
+    """Return the parameters of the filter of a query for a viewer."""
+    search_values = search.search_values(query.search) if query.search else {}
+    return {**query.filters, **search_values, "user_id": viewer.user_id}
 
 
 def complete_ordering(ordering: Sequence[Ordering]) -> tuple[Ordering, ...]:
-    """The terms once each, up to the first that breaks all ties, at last the slug."""
+    """Return a total ordering: each term once, up to the first unique column, or slug at last."""
     terms: dict[str, Ordering] = {}
     for term in (*ordering, BY_SLUG):
         terms.setdefault(term.name, term)
-        if term.name in UNIQUE:
+        if term.name in UNIQUE_COLUMNS:
             break
     return tuple(terms.values())
 
 
-def select_matches(admitted: FlowFilter, ordering: Sequence[Ordering]) -> Subquery:
-    """The slugs of the admitted flows, and what it takes to sort them."""
+def select_matches(flow_filter: FlowFilter, ordering: Sequence[Ordering]) -> Subquery:
+    """SELECT the slugs and the sort columns of the flows that match the filter."""
     names = dict.fromkeys((*(term.name for term in ordering), BY_SLUG.name))
-    columns: list[Any] = [SORTABLE[name].label(name) for name in names]
-    return select(*columns).select_from(Flow).where(*admitted.conditions()).subquery("hits")
+    columns: list[Any] = [SORT_COLUMNS[name].label(name) for name in names]
+    rows = select(*columns).select_from(Flow).where(*flow_filter.conditions())
+    return rows.subquery("matches")
 
 
 def order_by(
     ordering: Sequence[Ordering],
     columns: Columns,
 ) -> Iterator[ColumnElement[Any]]:
-    """What sorts by the terms, which stand for these columns."""
+    """Iterate over the terms of ORDER BY for these columns."""
     for term in ordering:
         column = columns[term.name]
         yield column.desc() if term.descending else column.asc()
@@ -302,16 +309,17 @@ def order_by(
 
 @cache
 def _is_granted() -> ColumnElement[bool]:
-    # The same object each time, since a statement may have it twice, but what it names only once.
+    # Cached, because a statement that uses the condition twice must render its CTEs only once.
     return is_granted(bindparam("user_id", type_=Integer))
 
 
 @cache
 def flow_columns(plan_keys: PlanKeys) -> Mapping[str, SQLColumnExpression[Any]]:
-    """What is selected of a flow, by the names of COLUMNS."""
-    # The drivers' own uuids are no texts.
-    stored = {
-        name: cast(column, Text) if name in UUIDS else column for name, column in STORED.items()
+    """Return the expression of each of COLUMNS."""
+    # Drivers return a uuid as an object, not as a string.
+    own_columns = {
+        name: cast(column, Text) if name in UUIDS else column
+        for name, column in OWN_COLUMNS.items()
     }
-    plans = relations.cached_plan_count(col(Flow.flow_uuid), plan_keys)
-    return {**stored, **RELATED, "cache_count": plans}
+    cache_count = subqueries.count_cached_plans(col(Flow.flow_uuid), plan_keys)
+    return {**own_columns, **RELATED_COLUMNS, "cache_count": cache_count}

@@ -1,4 +1,4 @@
-"""A page of flows that begins or ends at one of them, and costs the same wherever that lies."""
+"""Keyset pages: flows after or before a cursor, at the same cost anywhere in the list."""
 
 from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby
@@ -22,17 +22,24 @@ from sqlmodel import col
 
 from models.queries.arrays import InSubquery
 from models.queries.conditions import Columns, column_parameter
-from models.queries.flows import SORTABLE, Flows, Ordering, order_by, select_matches
+from models.queries.flows import (
+    SORT_COLUMNS,
+    FlowCount,
+    Flows,
+    Ordering,
+    order_by,
+    select_matches,
+)
 from models.tables.flow import Flow
 
-# The ends of a page; a cursor's values are the parameters `after_name`, or `before_name`, of each
-# term's name.
+# The side of a cursor. The values of a cursor are the parameters `after_<name>` or `before_<name>`,
+# one for each term of the ordering.
 Side: TypeAlias = Literal["after", "before"]
-Run: TypeAlias = Sequence[Ordering]
-Compare: TypeAlias = Callable[[Any, Any], ColumnElement[bool]]
+Terms: TypeAlias = Sequence[Ordering]
+Comparator: TypeAlias = Callable[[Any, Any], ColumnElement[bool]]
 
-# By whether the run descends, and whether what is equal counts as behind.
-COMPARE: dict[tuple[bool, bool], Compare] = {
+# The comparator by (is descending, includes equal rows).
+COMPARATORS: dict[tuple[bool, bool], Comparator] = {
     (False, False): gt,
     (False, True): ge,
     (True, False): lt,
@@ -41,12 +48,12 @@ COMPARE: dict[tuple[bool, bool], Compare] = {
 
 
 class KeysetPage(NamedTuple):
-    """What is told of the flows between two cursors, but for the values: the first, or the last.
+    """SELECT the first flows between two cursors, or the last.
 
-    A row is that of `flows`; behind it, if asked for, how many are admitted, wherever they lie, and
-    whether there is any on the other side of the cursor that the page starts from, or at it. The
-    ordering is `complete`; a backward page comes in its reverse. Besides the parameters of Flows
-    there are those of the cursors, and `limit`.
+    The columns are those of `flows`; if counted, the number of flows that match the filter; and
+    with `has_opposite_side`, whether there is a flow at the start cursor or on its other side. The
+    ordering must be complete; the rows of a backward page are in reverse order. Parameters: those
+    of `flows`, the cursors and `limit`.
     """
 
     flows: Flows
@@ -58,83 +65,89 @@ class KeysetPage(NamedTuple):
     has_opposite_side: bool
 
     def select(self) -> Select[*tuple[Any, ...]]:
-        """The page, in the order that it is read.
+        """Return the SELECT of the page, in the direction of reading.
 
-        As in a listing, what takes more than a flow's own row is told when its slug is found.
+        As in an OffsetPage, the slugs are selected before columns outside the flow's own row.
         """
-        found = self._shared_matches()
-        if self._sorts_in_place and found is None:
-            page = self.flows.select().where(*self._between(SORTABLE)).limit(_limit())
+        matches = self._shared_matches()
+        if self._sorts_in_place and matches is None:
+            page = self.flows.select().where(*self._between(SORT_COLUMNS)).limit(_limit())
         else:
-            page = self.flows.select_all().where(InSubquery(col(Flow.slug), self._slugs(found)))
-        page = page.add_columns(*self._page_info(found))
-        return page.order_by(*order_by(self._direction, SORTABLE))
+            slugs = self._select_slugs(matches)
+            page = self.flows.select_all().where(InSubquery(col(Flow.slug), slugs))
+        page = page.add_columns(*self._page_info(matches))
+        return page.order_by(*order_by(self._direction, SORT_COLUMNS))
 
     def select_page_info(self) -> Select[*tuple[Any, ...]]:
-        """What is behind a row's flow, where no flow is found: one row."""
+        """Return the SELECT of the columns after those of the flows, with one row."""
         return select(*self._page_info(self._shared_matches()))
 
     @property
     def _sorts_in_place(self) -> bool:
-        """Whether a flow may be told as it is found: nothing of it is sorted, if an index can do that."""
-        return self.flows.sorts_in_place and len(_runs(self.ordering)) == 1
+        """True if whole rows are sorted, and an index can provide the order."""
+        return self.flows.sorts_in_place and len(_split_by_direction(self.ordering)) == 1
 
     @property
     def _direction(self) -> tuple[Ordering, ...]:
-        return _reversed(self.ordering) if self.is_backward else self.ordering
+        return _reverse(self.ordering) if self.is_backward else self.ordering
 
     def _shared_matches(self) -> FromClause | None:
-        """The admitted flows, where they are better found once for all that is asked."""
-        if not (self.is_counted and self.flows.filter.is_narrow):
+        """Return the matching flows if the page and the count share one evaluation of the filter."""
+        if not (self.is_counted and self.flows.filter.has_conditions):
             return None
-        found = select_matches(self.flows.filter, self.ordering).element.cte("hits")
-        return found.prefix_with("MATERIALIZED", dialect="postgresql")
+        matches = select_matches(self.flows.filter, self.ordering).element.cte("matches")
+        return matches.prefix_with("MATERIALIZED", dialect="postgresql")
 
-    def _slugs(self, found: FromClause | None) -> Select[str]:
-        among = select_matches(self.flows.filter, self.ordering) if found is None else found
-        slugs = select(among.c.slug).where(*self._between(among.c)).limit(_limit())
-        return slugs.order_by(*order_by(self._direction, among.c))
+    def _select_slugs(self, shared: FromClause | None) -> Select[str]:
+        matches = self._select_matches(shared)
+        slugs = select(matches.c.slug).where(*self._between(matches.c)).limit(_limit())
+        return slugs.order_by(*order_by(self._direction, matches.c))
+
+    def _select_matches(self, shared: FromClause | None) -> FromClause:
+        return select_matches(self.flows.filter, self.ordering) if shared is None else shared
 
     def _between(self, columns: Columns) -> Iterator[ColumnElement[bool]]:
         if self.has_after:
             yield _after_cursor(self.ordering, columns, "after")
         if self.has_before:
-            yield _after_cursor(_reversed(self.ordering), columns, "before")
+            yield _after_cursor(_reverse(self.ordering), columns, "before")
 
-    def _page_info(self, found: FromClause | None) -> Iterator[ColumnElement[Any]]:
-        admitted = self.flows.filter
+    def _page_info(self, shared: FromClause | None) -> Iterator[ColumnElement[Any]]:
         if self.is_counted:
-            counted = (
-                admitted.select() if found is None else select(func.count()).select_from(found)
-            )
-            yield counted.correlate(None).scalar_subquery()
+            yield self._count(shared).correlate(None).scalar_subquery()
         if self.has_opposite_side:
-            among = select_matches(admitted, self.ordering) if found is None else found
-            yield self._opposite_side(among)
+            yield self._opposite_side(self._select_matches(shared))
 
-    def _opposite_side(self, among: FromClause) -> ColumnElement[bool]:
-        end: Side = "before" if self.is_backward else "after"
-        away = self.ordering if self.is_backward else _reversed(self.ordering)
-        condition = _after_cursor(away, among.c, end, or_at=True)
-        return exists().select_from(among).where(condition).correlate(None)
+    def _count(self, shared: FromClause | None) -> Select[int]:
+        if shared is None:
+            return FlowCount(self.flows.filter).select()
+        return select(func.count()).select_from(shared)
+
+    def _opposite_side(self, matches: FromClause) -> ColumnElement[bool]:
+        side: Side = "before" if self.is_backward else "after"
+        ordering = self.ordering if self.is_backward else _reverse(self.ordering)
+        condition = _after_cursor(ordering, matches.c, side, or_equal=True)
+        return exists().select_from(matches).where(condition).correlate(None)
 
 
 class PageInfoQuery(NamedTuple):
-    """What a page tells besides its flows, where it has none: one row, with the same parameters."""
+    """SELECT the page information of a page without flows, with the parameters of the page."""
 
     page: KeysetPage
 
     def select(self) -> Select[*tuple[Any, ...]]:
-        """How many are admitted, and whether there is any beyond, as far as they are asked for."""
+        """Return the SELECT, with one row."""
         return self.page.select_page_info()
 
 
-def cursor_values(end: Side, values: Sequence[Any], ordering: Sequence[Ordering]) -> dict[str, Any]:
-    """The parameters of a cursor, from its values in the ordering."""
-    return {f"{end}_{term.name}": value for term, value in zip(ordering, values, strict=True)}
+def cursor_values(
+    side: Side, values: Sequence[Any], ordering: Sequence[Ordering]
+) -> dict[str, Any]:
+    """Return the parameters of a cursor with these values of the ordering."""
+    return {f"{side}_{term.name}": value for term, value in zip(ordering, values, strict=True)}
 
 
-def _reversed(ordering: Run) -> tuple[Ordering, ...]:
+def _reverse(ordering: Terms) -> tuple[Ordering, ...]:
     return tuple(Ordering(term.name, not term.descending) for term in ordering)
 
 
@@ -143,31 +156,31 @@ def _limit() -> ColumnElement[int]:
 
 
 def _after_cursor(
-    ordering: Run, columns: Columns, end: Side, *, or_at: bool = False
+    ordering: Terms, columns: Columns, side: Side, *, or_equal: bool = False
 ) -> ColumnElement[bool]:
-    """The condition that a row comes behind a cursor, in a form that an index can start from."""
-    run = _runs(ordering)[0]
-    rest = ordering[len(run) :]
+    """Return the condition that a row comes after a cursor, in a form that can use an index."""
+    terms = _split_by_direction(ordering)[0]
+    rest = ordering[len(terms) :]
     if not rest:
-        return _compared(run, columns, end, or_equal=or_at)
+        return _compare(terms, columns, side, or_equal=or_equal)
     return and_(
-        _compared(run, columns, end, or_equal=True),
+        _compare(terms, columns, side, or_equal=True),
         or_(
-            _compared(run, columns, end, or_equal=False),
-            _after_cursor(rest, columns, end, or_at=or_at),
+            _compare(terms, columns, side, or_equal=False),
+            _after_cursor(rest, columns, side, or_equal=or_equal),
         ),
     )
 
 
-def _runs(ordering: Run) -> Sequence[Run]:
-    """The terms that follow each other in one direction, and so can be compared together."""
-    return [tuple(run) for _, run in groupby(ordering, attrgetter("descending"))]
+def _split_by_direction(ordering: Terms) -> Sequence[Terms]:
+    """Split an ordering into terms of one direction, which one row comparison can cover."""
+    return [tuple(terms) for _, terms in groupby(ordering, attrgetter("descending"))]
 
 
-def _compared(run: Run, columns: Columns, end: Side, *, or_equal: bool) -> ColumnElement[bool]:
-    stored = [columns[term.name] for term in run]
-    given = [column_parameter(f"{end}_{term.name}", columns[term.name]) for term in run]
-    compare = COMPARE[run[0].descending, or_equal]
-    if len(run) == 1:
-        return compare(*stored, *given)
-    return compare(tuple_(*stored), tuple_(*given))
+def _compare(terms: Terms, columns: Columns, side: Side, *, or_equal: bool) -> ColumnElement[bool]:
+    row = [columns[term.name] for term in terms]
+    cursor = [column_parameter(f"{side}_{term.name}", columns[term.name]) for term in terms]
+    comparator = COMPARATORS[terms[0].descending, or_equal]
+    if len(terms) == 1:
+        return comparator(*row, *cursor)
+    return comparator(tuple_(*row), tuple_(*cursor))

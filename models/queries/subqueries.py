@@ -1,4 +1,4 @@
-"""What belongs to many flows at once: stages, policies and cached plans; pure SELECTs."""
+"""Correlated subqueries for the related data of flows: stages, policies and cached plans."""
 
 from collections.abc import Sequence
 
@@ -16,64 +16,66 @@ from sqlalchemy import (
 )
 from sqlmodel import col
 
-from models.queries.arrays import VALUE, ArrayAggregate
+from models.queries.arrays import VALUE_COLUMN, ArrayAggregate
 from models.tables.cached_plan import CacheEntry, PlanKeys
 from models.tables.columns import TEXT
 from models.tables.flow import FlowStageBinding, PolicyBindingModel
 from models.tables.policy import PolicyBinding
 
 UUID_LENGTH = 36
-# What is compared stands in brackets, if it is more than a name: SQLAlchemy's precedence of `=`.
-COMPARISON = 5
-# No key has a character behind this one.
-LAST = "\U0010ffff"
+# SQLAlchemy's precedence of `=`. It puts operands that are expressions in parentheses.
+COMPARISON_PRECEDENCE = 5
+# The last code point. It sorts after every character of a key.
+LAST_CHARACTER = "\U0010ffff"
 
 
-def policy_engine_mode(target: SQLColumnExpression[str]) -> ColumnElement[str]:
-    """The mode of a policybindingmodel row."""
+def select_policy_engine_mode(target: SQLColumnExpression[str]) -> ColumnElement[str]:
+    """SELECT the policy engine mode of a policy target."""
     mode = select(col(PolicyBindingModel.policy_engine_mode))
     return mode.where(col(PolicyBindingModel.pbm_uuid) == target).scalar_subquery()
 
 
-def stages(flow: SQLColumnExpression[str]) -> ColumnElement[Sequence[str]]:
-    """The stages of a flow's bindings, in the order that it runs them."""
+def select_stages(flow: SQLColumnExpression[str]) -> ColumnElement[Sequence[str]]:
+    """SELECT the stages bound to a flow, in execution order."""
     return ArrayAggregate(
-        select(cast(col(FlowStageBinding.stage_id), Text).label(VALUE))
+        select(cast(col(FlowStageBinding.stage_id), Text).label(VALUE_COLUMN))
         .where(col(FlowStageBinding.target_id) == flow)
         .order_by(col(FlowStageBinding.order), col(FlowStageBinding.fsb_uuid))
         .correlate_except(FlowStageBinding)
     )
 
 
-def policies(target: SQLColumnExpression[str]) -> ColumnElement[Sequence[str]]:
-    """The policies bound to a policybindingmodel row, in order.
+def select_policies(target: SQLColumnExpression[str]) -> ColumnElement[Sequence[str]]:
+    """SELECT the policies bound to a policy target, in order.
 
-    Bindings of a group or a user are none of a policy; disabled ones are.
+    Disabled bindings count; bindings of a group or a user have no policy and do not.
     """
     return ArrayAggregate(
-        select(cast(col(PolicyBinding.policy_id), Text).label(VALUE))
+        select(cast(col(PolicyBinding.policy_id), Text).label(VALUE_COLUMN))
         .where(col(PolicyBinding.target_id) == target, col(PolicyBinding.policy_id).is_not(None))
         .order_by(col(PolicyBinding.order), col(PolicyBinding.policy_binding_uuid))
         .correlate_except(PolicyBinding)
     )
 
 
-def cached_plan_count(flow: SQLColumnExpression[str], keys: PlanKeys) -> ColumnElement[int]:
-    """How many plans of a flow are cached, expired ones too."""
+def count_cached_plans(flow: SQLColumnExpression[str], keys: PlanKeys) -> ColumnElement[int]:
+    """SELECT the number of cached plans of a flow, including expired ones.
+
+    The parameter `plans` is the prefix of the cache keys of plans.
+    """
     if keys is PlanKeys.ABSENT:
         return literal_column("0", Integer())
-    if keys is PlanKeys.ANYWHERE:
-        return _plan_count_of_all(flow)
+    if keys is PlanKeys.UNINDEXED:
+        return _count_in_all_plans(flow)
     key = col(CacheEntry.cache_key)
     prefix = bindparam("plans", type_=TEXT) + cast(flow, TEXT)
-    least, less = (">=", "<") if keys is PlanKeys.IN_KEY_INDEX else ("~>=~", "~<~")
-    # Below that of || in PostgreSQL.
-    at_least, below = (key.op(operator, precedence=COMPARISON) for operator in (least, less))
-    counted = select(func.count()).select_from(CacheEntry)
-    return counted.where(at_least(prefix), below(prefix + LAST)).scalar_subquery()
+    operators = (">=", "<") if keys is PlanKeys.IN_KEY_INDEX else ("~>=~", "~<~")
+    at_least, below = (key.op(name, precedence=COMPARISON_PRECEDENCE) for name in operators)
+    count = select(func.count()).select_from(CacheEntry)
+    return count.where(at_least(prefix), below(prefix + LAST_CHARACTER)).scalar_subquery()
 
 
-def _plan_count_of_all(flow: SQLColumnExpression[str]) -> ColumnElement[int]:
+def _count_in_all_plans(flow: SQLColumnExpression[str]) -> ColumnElement[int]:
     prefix = bindparam("plans", type_=TEXT)
     key = collate(col(CacheEntry.cache_key), "C")
     start = func.length(prefix)
@@ -83,5 +85,5 @@ def _plan_count_of_all(flow: SQLColumnExpression[str]) -> ColumnElement[int]:
         .group_by("flow")
         .cte("counts")
     )
-    found = select(counts.c.plans).where(counts.c.flow == cast(flow, TEXT))
-    return func.coalesce(found.scalar_subquery(), 0)
+    count = select(counts.c.plans).where(counts.c.flow == cast(flow, TEXT))
+    return func.coalesce(count.scalar_subquery(), 0)

@@ -1,4 +1,4 @@
-"""Who asks, and which flows they may see."""
+"""The viewer, and the flows that the viewer may see."""
 
 from dataclasses import dataclass
 from enum import Enum, auto
@@ -37,33 +37,33 @@ from models.tables.access import (
 from models.tables.columns import TEXT, TIMESTAMP, UUID
 from models.tables.flow import Flow
 
-# The one kind of user that may see nothing and is told so with an empty list.
+# A user of this type without access gets an empty list instead of an error.
 INTERNAL_SERVICE_ACCOUNT = "internal_service_account"
 
 
-class FlowKey(FunctionElement[str]):
-    """A text that may be a flow's primary key, as one; NULL or any text else, and no error."""
+class TextToUuid(FunctionElement[str]):
+    """A string as a UUID; for an invalid UUID it is NULL in PostgreSQL, unchanged in SQLite."""
 
     type = UUID
     inherit_cache = True
 
 
-@compiles(FlowKey, "sqlite")
-def _text(element: FlowKey, compiler: SQLCompiler, **options: Any) -> str:
+@compiles(TextToUuid, "sqlite")
+def _sqlite_text_to_uuid(element: TextToUuid, compiler: SQLCompiler, **options: Any) -> str:
     return compiler.process(element.clauses, **options)
 
 
-@compiles(FlowKey, "postgresql")
-def _uuid(element: FlowKey, compiler: SQLCompiler, **options: Any) -> str:
-    # As a uuid it finds a flow by the index; only a canonical text was ever equal to one.
+@compiles(TextToUuid, "postgresql")
+def _postgresql_text_to_uuid(element: TextToUuid, compiler: SQLCompiler, **options: Any) -> str:
+    # A uuid can use the index of the flows. Only the canonical form matches a primary key.
     text = compiler.process(element.clauses, **options)
     has_dashes = f"{text} LIKE '________-____-____-____-____________'"
-    is_else_hexadecimal = f"translate({text}, '0123456789abcdef', '') = '----'"
-    return f"CASE WHEN {has_dashes} AND {is_else_hexadecimal} THEN CAST({text} AS uuid) END"
+    is_hexadecimal = f"translate({text}, '0123456789abcdef', '') = '----'"
+    return f"CASE WHEN {has_dashes} AND {is_hexadecimal} THEN CAST({text} AS uuid) END"
 
 
 class FlowAccess(Enum):
-    """How much of all flows somebody may see."""
+    """The flows that a viewer may see: all, some or none."""
 
     ALL = auto()
     SOME = auto()
@@ -72,7 +72,7 @@ class FlowAccess(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Viewer:
-    """Who asks, and how much they may see; somebody who is refused may not even ask."""
+    """The authenticated user. A forbidden viewer gets an error for every request."""
 
     user_id: int
     access: FlowAccess
@@ -80,12 +80,12 @@ class Viewer:
 
     @property
     def is_restricted(self) -> bool:
-        """Whether rights to single flows decide."""
+        """True if the viewer may see only flows with an object permission."""
         return self.access is FlowAccess.SOME
 
 
 def build_viewer(row: Any) -> Viewer:
-    """The viewer that a row of `by_key` tells of."""
+    """Build the viewer of a row of ViewerByKey."""
     user_id, user_type, is_superuser, sees_all, sees_some = row
     if is_superuser or sees_all:
         return Viewer(user_id, FlowAccess.ALL)
@@ -96,37 +96,41 @@ def build_viewer(row: Any) -> Viewer:
 
 @dataclass(frozen=True, slots=True)
 class ViewerByKey:
-    """The user that a stored `key` stands for `now`: at most one row for `viewer_of`."""
+    """SELECT the viewer of a valid token, at most one row for `build_viewer`.
+
+    Parameters: `key`, the token key as stored, and `now`.
+    """
 
     def select(self) -> Select[int, str, bool, bool, bool]:
-        """User, type, whether superuser, and whether the user may see all flows, or some."""
-        reader = _reader().cte("reader")
-        groups = _groups(select(reader.c.user_id))
-        roles = _roles(select(reader.c.user_id), groups)
-        superusers = select(col(Group.group_uuid)).where(
+        """Return (id, type, is superuser, may see all flows, may see some flows) of the user."""
+        viewer = _select_token_user().cte("viewer")
+        groups = _groups(select(viewer.c.user_id))
+        roles = _select_roles(select(viewer.c.user_id), groups)
+        superuser_groups = select(col(Group.group_uuid)).where(
             col(Group.group_uuid).in_(select(groups.c.group_id)), col(Group.is_superuser)
         )
-        some = select(col(Flow.flow_uuid)).where(
-            InSubquery(col(Flow.flow_uuid), _granted_objects(roles))
+        granted_flows = select(col(Flow.flow_uuid)).where(
+            InSubquery(col(Flow.flow_uuid), _select_granted_objects(roles))
         )
-        # Not exists() alone: its SELECT * asks for a right to every column.
+        # exists() alone would render SELECT *, which needs SELECT on every column.
         return select(
-            reader.c.user_id,
-            reader.c.type,
-            exists(superusers),
-            exists(_granted_models(roles)),
-            exists(some),
+            viewer.c.user_id,
+            viewer.c.type,
+            exists(superuser_groups),
+            exists(_select_model_permissions(roles)),
+            exists(granted_flows),
         )
 
 
 def is_granted(user_id: ColumnElement[int]) -> ColumnElement[bool]:
-    """The condition on `Flow` that a user may see it, by a right to this one."""
+    """Return the condition on `Flow` that a user has the permission to view this flow."""
     user = select(user_id)
-    return InSubquery(col(Flow.flow_uuid), _granted_objects(_roles(user, _groups(user))))
+    roles = _select_roles(user, _groups(user))
+    return InSubquery(col(Flow.flow_uuid), _select_granted_objects(roles))
 
 
-def _reader() -> Select[int, str]:
-    lasts = or_(
+def _select_token_user() -> Select[int, str]:
+    is_valid = or_(
         not_(col(Token.expiring)),
         col(Token.expires).is_(None),
         col(Token.expires) >= bindparam("now", type_=TIMESTAMP),
@@ -134,7 +138,7 @@ def _reader() -> Select[int, str]:
     return (
         select(col(Token.user_id), col(User.type))
         .join_from(Token, User, col(Token.user_id) == col(User.id))
-        .where(col(Token.key) == bindparam("key", type_=TEXT), lasts)
+        .where(col(Token.key) == bindparam("key", type_=TEXT), is_valid)
         .where(col(Token.intent) == "api", col(User.is_active))
         .order_by(col(Token.token_uuid))
         .limit(1)
@@ -142,7 +146,7 @@ def _reader() -> Select[int, str]:
 
 
 def _groups(user: Select[Any]) -> CTE:
-    """The user's groups and all their ancestors; UNION ends where parentage goes in a circle."""
+    """Return the groups of a user and all their ancestors. UNION ends cycles of groups."""
     groups = (
         select(col(UserGroup.group_id))
         .where(col(UserGroup.user_id).in_(user))
@@ -155,38 +159,38 @@ def _groups(user: Select[Any]) -> CTE:
     )
 
 
-def _roles(user: Select[Any], groups: CTE) -> Select[Any]:
-    own = select(col(UserRole.role_id)).where(col(UserRole.user_id).in_(user))
-    shared = select(col(GroupRole.role_id)).where(
+def _select_roles(user: Select[Any], groups: CTE) -> Select[Any]:
+    user_roles = select(col(UserRole.role_id)).where(col(UserRole.user_id).in_(user))
+    group_roles = select(col(GroupRole.role_id)).where(
         col(GroupRole.group_id).in_(select(groups.c.group_id))
     )
-    return select(own.union(shared).cte("roles").c.role_id)
+    return select(user_roles.union(group_roles).cte("roles").c.role_id)
 
 
-def _granted_models(roles: Select[Any]) -> Select[Any]:
+def _select_model_permissions(roles: Select[Any]) -> Select[Any]:
     return (
         select(col(RoleModelPermission.id))
         .join(Permission, col(RoleModelPermission.permission_id) == col(Permission.id))
         .join(ContentType, col(Permission.content_type_id) == col(ContentType.id))
-        .where(_lets_view_flows(RoleModelPermission), col(RoleModelPermission.role_id).in_(roles))
+        .where(_is_view_flow(RoleModelPermission), col(RoleModelPermission.role_id).in_(roles))
     )
 
 
-def _granted_objects(roles: Select[Any]) -> Select[Any]:
+def _select_granted_objects(roles: Select[Any]) -> Select[Any]:
     return (
-        select(FlowKey(col(RoleObjectPermission.object_pk)))
+        select(TextToUuid(col(RoleObjectPermission.object_pk)))
         .join(Permission, col(RoleObjectPermission.permission_id) == col(Permission.id))
         .join(ContentType, col(Permission.content_type_id) == col(ContentType.id))
-        .where(_lets_view_flows(RoleObjectPermission), col(RoleObjectPermission.role_id).in_(roles))
+        .where(_is_view_flow(RoleObjectPermission), col(RoleObjectPermission.role_id).in_(roles))
     )
 
 
-def _lets_view_flows(
-    given: type[RoleModelPermission | RoleObjectPermission],
+def _is_view_flow(
+    grant: type[RoleModelPermission | RoleObjectPermission],
 ) -> ColumnElement[bool]:
-    """What is given is the right to view, and both it and its permission are about flows."""
+    """Return the condition that a grant is the permission `view_flow` on flows."""
     return and_(
-        col(given.content_type_id) == col(ContentType.id),
+        col(grant.content_type_id) == col(ContentType.id),
         col(Permission.codename) == "view_flow",
         col(ContentType.app_label) == "authentik_flows",
         col(ContentType.model) == "flow",

@@ -1,4 +1,4 @@
-"""Who may read what: users, groups, roles, tokens and permissions."""
+"""The tables of access control: users, groups, roles, tokens and permissions."""
 
 from datetime import datetime
 from typing import Any
@@ -13,17 +13,17 @@ from models.tables.columns import (
     UNREAD,
     UUID,
     Table,
-    reference,
-    serial,
+    foreign_key,
+    serial_key,
 )
 
 
 class User(Table, table=True):
-    """Whom a token belongs to."""
+    """A user, the owner of tokens."""
 
     __tablename__ = "authentik_core_user"
 
-    id: int | None = serial()
+    id: int | None = serial_key()
     password: str = Field(sa_type=String(128), sa_column_kwargs=UNREAD)
     last_login: datetime | None = Field(
         sa_type=TIMESTAMP, default=None, nullable=True, sa_column_kwargs=UNREAD
@@ -44,7 +44,7 @@ class User(Table, table=True):
 
 
 class Group(Table, table=True):
-    """Users with the same rights."""
+    """A group of users with the same roles."""
 
     __tablename__ = "authentik_core_group"
 
@@ -55,7 +55,7 @@ class Group(Table, table=True):
 
 
 class Token(Table, table=True):
-    """A key that stands for a user."""
+    """An API token of a user."""
 
     __tablename__ = "authentik_core_token"
 
@@ -69,32 +69,32 @@ class Token(Table, table=True):
     managed: str | None = Field(
         sa_type=TEXT, default=None, nullable=True, unique=True, sa_column_kwargs=UNREAD
     )
-    user_id: int = reference("authentik_core_user.id", kind=Integer(), index=True)
+    user_id: int = foreign_key("authentik_core_user.id", kind=Integer(), index=True)
 
 
 class UserGroup(Table, table=True):
-    """A user's membership of a group."""
+    """The membership of a user in a group."""
 
     __tablename__ = "authentik_core_user_groups"
     __table_args__ = (UniqueConstraint("user_id", "group_id"),)
 
-    id: int | None = serial()
-    user_id: int = reference("authentik_core_user.id", kind=Integer())
-    group_id: str = reference("authentik_core_group.group_uuid")
+    id: int | None = serial_key()
+    user_id: int = foreign_key("authentik_core_user.id", kind=Integer())
+    group_id: str = foreign_key("authentik_core_group.group_uuid")
 
 
 class GroupParentage(Table, table=True):
-    """A group's place under another, whose rights it shares."""
+    """The parent of a group. A group inherits the roles of its parents."""
 
     __tablename__ = "authentik_core_groupparentage"
 
     uuid: str = Field(sa_type=UUID, primary_key=True)
-    child_id: str = reference("authentik_core_group.group_uuid", index=True)
-    parent_id: str = reference("authentik_core_group.group_uuid", index=True)
+    child_id: str = foreign_key("authentik_core_group.group_uuid", index=True)
+    parent_id: str = foreign_key("authentik_core_group.group_uuid", index=True)
 
 
 class Role(Table, table=True):
-    """What permissions are given to."""
+    """A set of permissions, assigned to users and groups."""
 
     __tablename__ = "authentik_rbac_role"
 
@@ -104,70 +104,70 @@ class Role(Table, table=True):
 
 
 class UserRole(Table, table=True):
-    """A role of a user's own."""
+    """A role assigned directly to a user."""
 
     __tablename__ = "authentik_core_user_roles"
     __table_args__ = (UniqueConstraint("user_id", "role_id"),)
 
-    id: int | None = serial()
-    user_id: int = reference("authentik_core_user.id", kind=Integer())
-    role_id: str = reference("authentik_rbac_role.uuid")
+    id: int | None = serial_key()
+    user_id: int = foreign_key("authentik_core_user.id", kind=Integer())
+    role_id: str = foreign_key("authentik_rbac_role.uuid")
 
 
 class GroupRole(Table, table=True):
-    """A role that all of a group have."""
+    """A role assigned to a group."""
 
     __tablename__ = "authentik_core_group_roles"
     __table_args__ = (UniqueConstraint("group_id", "role_id"),)
 
-    id: int | None = serial()
-    group_id: str = reference("authentik_core_group.group_uuid")
-    role_id: str = reference("authentik_rbac_role.uuid")
+    id: int | None = serial_key()
+    group_id: str = foreign_key("authentik_core_group.group_uuid")
+    role_id: str = foreign_key("authentik_rbac_role.uuid")
 
 
 class ContentType(Table, table=True):
-    """Django's name for a model: `authentik_flows`, `flow`."""
+    """A Django model, by application and name: `authentik_flows`, `flow`."""
 
     __tablename__ = "django_content_type"
     __table_args__ = (UniqueConstraint("app_label", "model"),)
 
-    id: int | None = serial()
+    id: int | None = serial_key()
     app_label: str = Field(sa_type=String(100))
     model: str = Field(sa_type=String(100))
 
 
 class Permission(Table, table=True):
-    """Something that may be done to a model: `view_flow`."""
+    """An action on a model: `view_flow`."""
 
     __tablename__ = "auth_permission"
     __table_args__ = (UniqueConstraint("content_type_id", "codename"),)
 
-    id: int | None = serial()
+    id: int | None = serial_key()
     name: str = Field(sa_type=String(255))
-    content_type_id: int = reference("django_content_type.id", kind=Integer())
+    content_type_id: int = foreign_key("django_content_type.id", kind=Integer())
     codename: str = Field(sa_type=String(100))
 
 
 class RoleModelPermission(Table, table=True):
-    """A role may do this to every object of a model."""
+    """A permission of a role for every object of a model."""
 
     __tablename__ = "guardian_rolemodelpermission"
     __table_args__ = (UniqueConstraint("role_id", "permission_id"),)
 
-    id: int | None = serial()
-    content_type_id: int = reference("django_content_type.id", kind=Integer())
-    permission_id: int = reference("auth_permission.id", kind=Integer())
-    role_id: str = reference("authentik_rbac_role.uuid")
+    id: int | None = serial_key()
+    content_type_id: int = foreign_key("django_content_type.id", kind=Integer())
+    permission_id: int = foreign_key("auth_permission.id", kind=Integer())
+    role_id: str = foreign_key("authentik_rbac_role.uuid")
 
 
 class RoleObjectPermission(Table, table=True):
-    """A role may do this to one object, named by its primary key as text."""
+    """A permission of a role for one object, identified by its primary key as a string."""
 
     __tablename__ = "guardian_roleobjectpermission"
     __table_args__ = (UniqueConstraint("role_id", "permission_id", "object_pk"),)
 
-    id: int | None = serial()
+    id: int | None = serial_key()
     object_pk: str = Field(sa_type=String(255))
-    content_type_id: int = reference("django_content_type.id", kind=Integer())
-    permission_id: int = reference("auth_permission.id", kind=Integer())
-    role_id: str = reference("authentik_rbac_role.uuid")
+    content_type_id: int = foreign_key("django_content_type.id", kind=Integer())
+    permission_id: int = foreign_key("auth_permission.id", kind=Integer())
+    role_id: str = foreign_key("authentik_rbac_role.uuid")

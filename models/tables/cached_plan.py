@@ -9,7 +9,7 @@ from models.tables.columns import TEXT, TIMESTAMP, UNREAD, Table
 
 
 class CacheEntry(Table, table=True):
-    """Anything authentik caches; a flow's plans are the keys that start with its prefix."""
+    """An entry of authentik's cache. The key of a flow plan starts with `plan_prefix`."""
 
     __tablename__ = "django_postgres_cache_cacheentry"
 
@@ -19,17 +19,18 @@ class CacheEntry(Table, table=True):
 
 
 class PlanKeys(Enum):
-    """How the cache's keys that start alike can be found in a database."""
+    """The access path to the cache keys with a common prefix."""
 
+    # The database has no cache table.
     ABSENT = auto()
-    # They follow each other in the primary key's index, which compares bytes.
+    # A range scan of the primary key's index, which compares bytes.
     IN_KEY_INDEX = auto()
-    # They follow each other in an index of text_pattern_ops, whatever the collation.
+    # A range scan of a text_pattern_ops index, with any collation.
     IN_PATTERN_INDEX = auto()
-    # All keys have to be looked at.
-    ANYWHERE = auto()
+    # A scan of the whole table.
+    UNINDEXED = auto()
 
 
 def plan_prefix(schema: str) -> str:
-    """What the key of a plan starts with; the flow's primary key comes next."""
+    """Return the prefix of the cache keys of flow plans. The flow's primary key follows it."""
     return f"{schema}::1:goauthentik.io/flows/planner/"

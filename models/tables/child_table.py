@@ -1,16 +1,16 @@
-"""authentik's tables for types of stages and policies."""
+"""authentik's child tables, one for each type of stage or policy."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class ChildTable:
-    """One of authentik's tables for a type of stage or policy, keyed by `key`."""
+    """A child table of authentik. The column `key` is its primary key."""
 
     name: str
     key: str
 
     @property
     def model(self) -> str:
-        """The type's blueprint model: the application and the model, split at the last `_`."""
+        """The blueprint model of the type: application and model, split at the last `_`."""
         return ".".join(self.name.rsplit("_", 1))

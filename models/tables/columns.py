@@ -1,4 +1,4 @@
-"""The column types of authentik's tables, said once for SQLite and PostgreSQL."""
+"""Column types of authentik's tables for SQLite and PostgreSQL."""
 
 from collections.abc import Mapping
 from typing import Any, ClassVar
@@ -9,32 +9,32 @@ from sqlalchemy.types import TypeEngine
 from sqlmodel import Field, SQLModel
 from sqlmodel.sql.sqltypes import UTCDateTime
 
-# A uuid is text everywhere in FlowQL: 36 lower-case characters, as the REST API writes it.
+# FlowQL represents a UUID as a string of 36 lower-case characters, like the REST API.
 UUID: TypeEngine[Any] = CHAR(36).with_variant(postgresql.UUID(as_uuid=False), "postgresql")
 TEXT: TypeEngine[Any] = Text()
 TIMESTAMP: TypeEngine[Any] = UTCDateTime()
 JSON_OBJECT: TypeEngine[Any] = JSON().with_variant(postgresql.JSONB(), "postgresql")
 
-# A column that FlowQL never selects: a role that only reads needs no right to it.
+# FlowQL never selects these columns, so its role needs no SELECT privilege on them.
 UNREAD: Mapping[str, Any] = {"info": {"unread": True}}
 
 
 class Table(SQLModel):
-    """A table that is called what authentik calls it, its indexes likewise."""
+    """The base of all tables. Tables and indexes have authentik's names."""
 
     metadata = MetaData(naming_convention={"ix": "%(table_name)s_%(column_0_name)s"})
-    # SQLModel declares more here than the plain name that it takes.
+    # SQLModel declares a type that excludes a plain string.
     __tablename__: ClassVar[Any]
 
 
-def serial() -> Any:
-    """The integer primary key that the database counts up."""
+def serial_key() -> Any:
+    """Return an integer primary key that the database generates."""
     return Field(
         default=None, primary_key=True, sa_type=Integer, sa_column_args=[Identity(always=False)]
     )
 
 
-def reference(target: str, kind: TypeEngine[Any] = UUID, **options: Any) -> Any:
-    """A column that refers to `table.column`, checked when the transaction ends, as Django does."""
-    key = ForeignKey(target, deferrable=True, initially="DEFERRED")
-    return Field(sa_type=kind, sa_column_args=[key], **options)
+def foreign_key(target: str, kind: TypeEngine[Any] = UUID, **options: Any) -> Any:
+    """Return a foreign key to `table.column`, checked at the end of the transaction as in Django."""
+    constraint = ForeignKey(target, deferrable=True, initially="DEFERRED")
+    return Field(sa_type=kind, sa_column_args=[constraint], **options)

@@ -1,4 +1,4 @@
-"""Flows, the stages bound to them, and the row that policies are bound to."""
+"""The tables of flows, stage bindings and policy targets."""
 
 import re
 from enum import Enum
@@ -6,13 +6,13 @@ from enum import Enum
 from sqlalchemy import Index, String, UniqueConstraint
 from sqlmodel import Field
 
-from models.tables.columns import TEXT, UUID, Table, reference
+from models.tables.columns import TEXT, UUID, Table, foreign_key
 
 SLUG = re.compile(r"[-a-zA-Z0-9_]+")
 
 
 class FlowDesignation(Enum):
-    """What a flow is for."""
+    """The purpose of a flow."""
 
     AUTHENTICATION = "authentication"
     AUTHORIZATION = "authorization"
@@ -24,7 +24,7 @@ class FlowDesignation(Enum):
 
 
 class FlowLayout(Enum):
-    """How a flow's page is laid out."""
+    """The page layout of a flow."""
 
     STACKED = "stacked"
     CONTENT_LEFT = "content_left"
@@ -36,7 +36,7 @@ class FlowLayout(Enum):
 
 
 class FlowDeniedAction(Enum):
-    """What happens when a policy denies access to a flow."""
+    """The reaction to a policy that denies access to a flow."""
 
     MESSAGE_CONTINUE = "message_continue"
     MESSAGE = "message"
@@ -44,7 +44,7 @@ class FlowDeniedAction(Enum):
 
 
 class FlowAuthentication(Enum):
-    """Who may start a flow."""
+    """The authentication required to start a flow."""
 
     NONE = "none"
     REQUIRE_AUTHENTICATED = "require_authenticated"
@@ -56,14 +56,14 @@ class FlowAuthentication(Enum):
 
 
 class PolicyEngineMode(Enum):
-    """Whether all or any of the bound policies must pass."""
+    """The number of bound policies that must pass: all or any."""
 
     ALL = "all"
     ANY = "any"
 
 
 class InvalidResponseAction(Enum):
-    """What a flow does when a stage is answered wrongly."""
+    """The reaction of a flow to an invalid response to a stage."""
 
     RETRY = "retry"
     RESTART = "restart"
@@ -71,7 +71,7 @@ class InvalidResponseAction(Enum):
 
 
 class PolicyBindingModel(Table, table=True):
-    """The parent row of whatever policies can be bound to: a flow or a stage binding."""
+    """The parent row of a policy target: a flow or a stage binding."""
 
     __tablename__ = "authentik_policies_policybindingmodel"
     __table_args__ = (Index("flowql_mode_of_target", "pbm_uuid", "policy_engine_mode"),)
@@ -81,10 +81,10 @@ class PolicyBindingModel(Table, table=True):
 
 
 class Flow(Table, table=True):
-    """A row of stages that a person walks through."""
+    """A sequence of stages that a user goes through to log in, enroll or recover."""
 
     __tablename__ = "authentik_flows_flow"
-    # Those of FlowQL's own database alone; slug, which breaks ties, is in each.
+    # Only FlowQL's own database has these indexes. Each ends with slug, the tie-breaker.
     __table_args__ = (
         Index("flowql_flow_by_name", "name", "slug"),
         Index("flowql_flow_by_title", "title", "slug"),
@@ -96,7 +96,7 @@ class Flow(Table, table=True):
         Index("flowql_flow_by_authentication", "authentication", "slug"),
     )
 
-    policybindingmodel_ptr_id: str = reference(
+    policybindingmodel_ptr_id: str = foreign_key(
         "authentik_policies_policybindingmodel.pbm_uuid", unique=True
     )
     flow_uuid: str = Field(sa_type=UUID, primary_key=True)
@@ -112,7 +112,7 @@ class Flow(Table, table=True):
 
 
 class FlowStageBinding(Table, table=True):
-    """A stage's place in a flow."""
+    """A stage binding: the position of a stage in a flow."""
 
     __tablename__ = "authentik_flows_flowstagebinding"
     __table_args__ = (
@@ -120,7 +120,7 @@ class FlowStageBinding(Table, table=True):
         Index("flowql_stages_of_flow", "target_id", "order", "fsb_uuid", "stage_id"),
     )
 
-    policybindingmodel_ptr_id: str = reference(
+    policybindingmodel_ptr_id: str = foreign_key(
         "authentik_policies_policybindingmodel.pbm_uuid", unique=True
     )
     fsb_uuid: str = Field(sa_type=UUID, primary_key=True)
@@ -128,5 +128,5 @@ class FlowStageBinding(Table, table=True):
     re_evaluate_policies: bool
     invalid_response_action: str = Field(sa_type=TEXT)
     order: int
-    stage_id: str = reference("authentik_flows_stage.stage_uuid", index=True)
-    target_id: str = reference("authentik_flows_flow.flow_uuid", index=True)
+    stage_id: str = foreign_key("authentik_flows_stage.stage_uuid", index=True)
+    target_id: str = foreign_key("authentik_flows_flow.flow_uuid", index=True)

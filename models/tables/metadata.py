@@ -1,4 +1,4 @@
-"""All tables at once, for whoever creates or checks a whole database."""
+"""The metadata of all tables, to create or check a whole database."""
 
 from sqlalchemy import MetaData
 

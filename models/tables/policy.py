@@ -1,15 +1,15 @@
-"""Policies, and what they are bound to."""
+"""The tables of policies and policy bindings."""
 
 from datetime import datetime
 
 from sqlalchemy import CheckConstraint, Index, Integer, UniqueConstraint
 from sqlmodel import Field
 
-from models.tables.columns import TEXT, TIMESTAMP, UNREAD, UUID, Table, reference
+from models.tables.columns import TEXT, TIMESTAMP, UNREAD, UUID, Table, foreign_key
 
 
 class Policy(Table, table=True):
-    """A rule that lets somebody pass, or not."""
+    """A rule that grants or denies access."""
 
     __tablename__ = "authentik_policies_policy"
 
@@ -21,7 +21,7 @@ class Policy(Table, table=True):
 
 
 class PolicyBinding(Table, table=True):
-    """A policy, a group or a user, bound to a flow or to a stage binding."""
+    """A binding of a policy, a group or a user to a flow or a stage binding."""
 
     __tablename__ = "authentik_policies_policybinding"
     __table_args__ = (
@@ -42,20 +42,22 @@ class PolicyBinding(Table, table=True):
         sa_type=TIMESTAMP, default=None, nullable=True, sa_column_kwargs=UNREAD
     )
     expiring: bool = Field(sa_column_kwargs=UNREAD)
-    policy_id: str | None = reference(
+    policy_id: str | None = foreign_key(
         "authentik_policies_policy.policy_uuid", default=None, nullable=True, index=True
     )
-    group_id: str | None = reference("authentik_core_group.group_uuid", default=None, nullable=True)
-    user_id: int | None = reference(
+    group_id: str | None = foreign_key(
+        "authentik_core_group.group_uuid", default=None, nullable=True
+    )
+    user_id: int | None = foreign_key(
         "authentik_core_user.id", kind=Integer(), default=None, nullable=True
     )
-    target_id: str = reference("authentik_policies_policybindingmodel.pbm_uuid", index=True)
+    target_id: str = foreign_key("authentik_policies_policybindingmodel.pbm_uuid", index=True)
 
 
 class PolicyType(Table, table=True):
-    """The blueprint model of a policy, where authentik would have a child table for it."""
+    """The blueprint model of a policy in FlowQL's own database, which has no child tables."""
 
     __tablename__ = "flowql_policytype"
 
-    ptr_id: str = reference("authentik_policies_policy.policy_uuid", primary_key=True)
+    ptr_id: str = foreign_key("authentik_policies_policy.policy_uuid", primary_key=True)
     model: str = Field(sa_type=TEXT)

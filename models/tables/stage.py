@@ -1,12 +1,12 @@
-"""Stages: the steps that flows are made of."""
+"""The tables of stages."""
 
 from sqlmodel import Field
 
-from models.tables.columns import TEXT, UUID, Table, reference
+from models.tables.columns import TEXT, UUID, Table, foreign_key
 
 
 class Stage(Table, table=True):
-    """One step, used by any number of flows."""
+    """A step of any number of flows."""
 
     __tablename__ = "authentik_flows_stage"
 
@@ -15,9 +15,9 @@ class Stage(Table, table=True):
 
 
 class StageType(Table, table=True):
-    """The blueprint model of a stage, where authentik would have a child table for it."""
+    """The blueprint model of a stage in FlowQL's own database, which has no child tables."""
 
     __tablename__ = "flowql_stagetype"
 
-    ptr_id: str = reference("authentik_flows_stage.stage_uuid", primary_key=True)
+    ptr_id: str = foreign_key("authentik_flows_stage.stage_uuid", primary_key=True)
     model: str = Field(sa_type=TEXT)

@@ -1,4 +1,4 @@
-"""Databases that a test asks directly, each kind with the same odd data and with types of its own."""
+"""Databases for tests of resolvers: the same edge-case data, with types of stages and policies."""
 
 import asyncio
 from collections.abc import Coroutine, Generator
@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 KINDS = ("sqlite", "postgresql", "authentik")
 
-# Every third has none that is known.
+# The type of every third stage or policy is unknown.
 STAGE_TYPES = {
     name: f"authentik_stages_{('password', 'user_login')[number % 2]}.{('a', 'b')[number % 2]}stage"
     for number, name in enumerate(STAGES)
@@ -36,19 +36,19 @@ TYPES = (
 
 @dataclass(frozen=True, slots=True)
 class OpenDatabase:
-    """An open database, and the event loop that it lives in."""
+    """An open database and its event loop."""
 
     database: Database
     runner: asyncio.Runner
 
     def run(self, main: Coroutine[Any, Any, T]) -> T:
-        """What a coroutine gives."""
+        """Run a coroutine and return its result."""
         return self.runner.run(main)
 
 
 @contextmanager
 def open_for_test(url: str, *, writable: bool = False) -> Generator[OpenDatabase]:
-    """The database at a URL."""
+    """Open the database at a URL."""
     with asyncio.Runner() as runner:
         database = runner.run(open_database(url, writable=writable))
         yield OpenDatabase(database, runner)
@@ -56,29 +56,31 @@ def open_for_test(url: str, *, writable: bool = False) -> Generator[OpenDatabase
 
 
 def fill_ours_typed(url: str) -> str:
-    """Create FlowQL's own tables at the URL and fill them; gives the URL."""
+    """Create FlowQL's own tables, insert the data with types, and return the URL."""
     types = {
-        table: [{"ptr_id": identifier(kind, name), "model": model} for name, model in of.items()]
-        for kind, table, of in TYPES
+        table: [
+            {"ptr_id": identifier(kind, name), "model": model} for name, model in models.items()
+        ]
+        for kind, table, models in TYPES
     }
     return fill_ours(url, {**ROWS, **types})
 
 
 def fill_authentik_typed(url: str) -> str:
-    """Create authentik's tables at the URL, one for each type as well, and fill them; gives the URL."""
+    """Create authentik's tables and child tables, insert the data, and return the URL."""
     fill_authentik(url)
     with psycopg.connect(url) as connection:
-        for kind, _, of in TYPES:
-            for model in sorted(set(of.values())):
-                _create_type(connection, kind, model, of)
+        for kind, _, models in TYPES:
+            for model in sorted(set(models.values())):
+                _create_child_table(connection, kind, model, models)
     return url
 
 
-def _create_type(
-    connection: psycopg.Connection[Any], kind: str, model: str, of: dict[str, str]
+def _create_child_table(
+    connection: psycopg.Connection[Any], kind: str, model: str, models: dict[str, str]
 ) -> None:
     table, key = sql.Identifier(model.replace(".", "_")), sql.Identifier(f"{kind}_ptr_id")
     connection.execute(sql.SQL("CREATE TABLE {} ({} uuid PRIMARY KEY)").format(table, key))
-    for name in (name for name, known in of.items() if known == model):
+    for name in (name for name in models if models[name] == model):
         insert = sql.SQL("INSERT INTO {} VALUES (%s)").format(table)
         connection.execute(insert, [identifier(kind, name)])

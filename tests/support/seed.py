@@ -1,4 +1,4 @@
-"""Databases of every kind, filled with the same data."""
+"""Creation of databases of each kind, with the same edge-case data."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -16,7 +16,7 @@ AUTHENTIK_SQL = Path(__file__).with_name("authentik.sql")
 
 
 def create_authentik(url: str, schema: str = "public") -> str:
-    """Create authentik's tables, and nothing else, in a schema; gives the URL."""
+    """Create authentik's tables in a schema, without rows, and return the URL."""
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(sql.Identifier(schema)))
         connection.execute(sql.SQL("SET search_path TO {}").format(sql.Identifier(schema)))
@@ -25,14 +25,14 @@ def create_authentik(url: str, schema: str = "public") -> str:
 
 
 def fill_authentik(url: str, schema: str = "public") -> str:
-    """Create authentik's tables in a schema, and fill them; gives the URL."""
+    """Create authentik's tables in a schema, insert the data, and return the URL."""
     create_authentik(url, schema)
     insert_postgres(url, schema)
     return url
 
 
 def fill_ours(url: str, rows: Mapping[str, Sequence[Mapping[str, Any]]] = ROWS) -> str:
-    """Create FlowQL's own tables at the URL and fill them; gives the URL."""
+    """Create FlowQL's own tables, insert the rows, and return the URL."""
     asyncio.run(_fill(url, rows))
     return url
 
@@ -41,7 +41,7 @@ async def _fill(url: str, rows: Mapping[str, Sequence[Mapping[str, Any]]]) -> No
     await migrate(url)
     database = await open_database(url, writable=True)
     async with database.transaction() as connection:
-        # The rows bring content types and permissions of their own.
+        # The rows contain content types and permissions, which the migrations insert as well.
         for table in ("auth_permission", "django_content_type"):
             await connection.execute(METADATA.tables[table].delete())
         for name, values in rows.items():

@@ -1,4 +1,4 @@
-"""What is read from any database, recorded on its way."""
+"""A recorder of the SELECT statements that any database receives."""
 
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
@@ -15,22 +15,22 @@ TOKENS = "authentik_core_token"
 
 @contextmanager
 def record_statements() -> Generator[list[Statement]]:
-    """All that any database is asked in the block."""
-    asked: list[Statement] = []
+    """Record the statements that are executed in the block."""
+    statements: list[Statement] = []
     with pytest.MonkeyPatch.context() as patch:
         for reader in (SQLiteReader, PostgreSQLReader):
-            patch.setattr(reader, "fetch", _recording(reader.fetch, asked))
-        yield asked
+            patch.setattr(reader, "fetch", _record_into(reader.fetch, statements))
+        yield statements
 
 
 def is_of_viewer(statement: Statement) -> bool:
-    """Whether it asks who asks."""
+    """Return True if the statement selects the viewer."""
     return TOKENS in statement.text
 
 
-def _recording(fetch: Any, asked: list[Statement]) -> Any:
-    async def recorded(reader: object, statement: Statement, arguments: Sequence[Any]) -> Rows:
-        asked.append(statement)
+def _record_into(fetch: Any, statements: list[Statement]) -> Any:
+    async def record(reader: object, statement: Statement, arguments: Sequence[Any]) -> Rows:
+        statements.append(statement)
         return await fetch(reader, statement, arguments)
 
-    return recorded
+    return record

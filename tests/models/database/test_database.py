@@ -1,4 +1,4 @@
-"""Databases: what is refused, what it takes to read one, and that reading never writes."""
+"""Tests of databases: validation of the schema, required privileges, and read-only access."""
 
 import asyncio
 import re
@@ -32,13 +32,13 @@ from support.seed import create_authentik, fill_authentik, fill_ours
 from support.server_process import run_failing, run_failing_in_process
 
 KEY = KEYS["superuser"]
-FOLDING = "the database's locale does not fold case one character to one"
+UNSUPPORTED_LOCALE = "unsupported database locale: "
 EMPTY = "the database is empty: create its tables with 'flowql migrate'"
-OUTDATED = "the database's schema is outdated: upgrade it with 'flowql migrate'"
-NEWER = "the database's schema is of a newer FlowQL: upgrade FlowQL"
-CACHE = "django_postgres_cache_cacheentry"
-OPTIONAL = {("authentik_policies_policybinding", name) for name in ("expires", "expiring")}
-EVERYTHING = """{ flows(pageSize: 100) { pagination { count } results {
+OUTDATED = "the database schema is outdated: upgrade it with 'flowql migrate'"
+NEWER = "the database schema was created by a newer FlowQL: upgrade FlowQL"
+CACHE_TABLE = "django_postgres_cache_cacheentry"
+OPTIONAL_COLUMNS = {("authentik_policies_policybinding", name) for name in ("expires", "expiring")}
+FLOWS_QUERY = """{ flows(pageSize: 100) { pagination { count } results {
   pk policybindingmodelPtrId name slug title background stages policies cacheCount
   compatibilityMode exportUrl } } }"""
 ROLES = ("flowql", "least")
@@ -53,40 +53,40 @@ SELECT policy_uuid FROM authentik_policies_policy;
 
 @pytest.fixture(scope="module")
 def bare_authentik(postgres: PostgresServer) -> str:
-    """Authentik's tables, without a row."""
+    """Authentik's tables, without rows."""
     return create_authentik(postgres.create_database("bare"))
 
 
 @pytest.fixture(scope="module")
 def granted(postgres: PostgresServer) -> str:
-    """Authentik's database with tables for types, and two roles that may only read.
+    """Authentik's database with child tables and two read-only roles.
 
-    `flowql` is the README's; `least` may read just the columns that the models do not call unread.
+    `flowql` has the privileges of the README; `least` may read only the columns in use.
     """
     url = fill_authentik(postgres.create_database("granted"))
     execute(url, CHILD_TABLES)
-    grants, of_types = re.findall(
+    grants, child_table_grants = re.findall(
         r"^```sql\n(-- .+?)^```$", README.read_text(), re.DOTALL | re.MULTILINE
     )
     execute(url, grants + "CREATE ROLE least LOGIN PASSWORD 'choose one'")
-    for (grant,) in fetched(url, of_types.removesuffix("\\gexec\n")):
+    for (grant,) in fetch(url, child_table_grants.removesuffix("\\gexec\n")):
         execute(url, f"{grant}, least")
     for table in METADATA.sorted_tables:
         if not table.name.startswith("flowql_"):
-            read = ", ".join(f'"{c.name}"' for c in table.columns if not c.info.get("unread"))
-            execute(url, f"GRANT SELECT ({read}) ON {table.name} TO least")
+            columns = ", ".join(f'"{c.name}"' for c in table.columns if not c.info.get("unread"))
+            execute(url, f"GRANT SELECT ({columns}) ON {table.name} TO least")
     return url
 
 
 @pytest.fixture(scope="module")
-def peculiar() -> Iterator[PostgresServer]:
-    """A PostgreSQL whose locale knows ASCII alone, and which listens on a local socket too."""
+def ascii_server() -> Iterator[PostgresServer]:
+    """A PostgreSQL server with an ASCII locale, which listens on a local socket too."""
     folder = tempfile.mkdtemp(prefix="flowql-", dir="/tmp")
     Path(folder).chmod(0o777)
     with PostgresServer(locale="C") as server:
         with psycopg.connect(server.dsn(), autocommit=True) as connection:
-            change = sql.SQL("ALTER SYSTEM SET unix_socket_directories = {}")
-            connection.execute(change.format(folder))
+            setting = sql.SQL("ALTER SYSTEM SET unix_socket_directories = {}")
+            connection.execute(setting.format(folder))
         server.stop()
         server.start()
         yield server
@@ -94,23 +94,23 @@ def peculiar() -> Iterator[PostgresServer]:
 
 
 def execute(url: str, statements: str) -> None:
-    """Run SQL as it stands."""
+    """Execute SQL statements."""
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(statements.encode())
 
 
-def fetched(url: str, query: str) -> list[tuple[object, ...]]:
-    """The rows of a query."""
+def fetch(url: str, query: str) -> list[tuple[object, ...]]:
+    """Return the rows of a query."""
     with psycopg.connect(url) as connection:
         return connection.execute(query.encode()).fetchall()
 
 
 def as_role(postgres: PostgresServer, role: str) -> str:
-    """The URL of the granted database for a role that only reads."""
+    """Return the URL of the granted database for a read-only role."""
     return postgres.dsn("granted", user=role, password="choose one")
 
 
-async def _opened(url: str, schema: str, query: str) -> object:
+async def _open_and_read(url: str, schema: str, query: str) -> object:
     database = await open_database(url, schema)
     try:
         [row] = await database.read(RawSQL(query))
@@ -119,39 +119,39 @@ async def _opened(url: str, schema: str, query: str) -> object:
         await database.close()
 
 
-def opened(url: str, schema: str = "public", query: str = "SELECT 1") -> object:
-    """Open a database as `serve` does, and read one value."""
-    return asyncio.run(_opened(url, schema, query))
+def open_and_read(url: str, schema: str = "public", query: str = "SELECT 1") -> object:
+    """Open a database like `serve`, and return one value."""
+    return asyncio.run(_open_and_read(url, schema, query))
 
 
-def refusal(url: str, schema: str = "public") -> str:
-    """Why `serve` would not open a database."""
+def open_error(url: str, schema: str = "public") -> str:
+    """Return the error message for a database that cannot be opened."""
     with pytest.raises(DatabaseError) as error:
-        opened(url, schema)
+        open_and_read(url, schema)
     return str(error.value)
 
 
-def test_each_missing_table_of_authentik_s_is_named(bare_authentik: str) -> None:
-    """All but the cache, which may be missing."""
-    away = sql.SQL("ALTER TABLE {} RENAME TO away")
-    back = sql.SQL("ALTER TABLE away RENAME TO {}")
+def test_a_missing_table_is_named(bare_authentik: str) -> None:
+    """Each table of authentik is required, except the cache."""
+    hide = sql.SQL("ALTER TABLE {} RENAME TO hidden")
+    restore = sql.SQL("ALTER TABLE hidden RENAME TO {}")
     tables = [name for name in METADATA.tables if not name.startswith("flowql_")]
     assert len(tables) == 19
     with psycopg.connect(bare_authentik, autocommit=True) as connection:
         for name in tables:
-            connection.execute(away.format(sql.Identifier(name)))
-            if name == CACHE:
-                assert opened(bare_authentik) == 1
+            connection.execute(hide.format(sql.Identifier(name)))
+            if name == CACHE_TABLE:
+                assert open_and_read(bare_authentik) == 1
             elif name == "authentik_flows_flow":
-                assert refusal(bare_authentik) == EMPTY
+                assert open_error(bare_authentik) == EMPTY
             else:
-                assert refusal(bare_authentik) == f"authentik's table {name} is missing"
-            connection.execute(back.format(sql.Identifier(name)))
+                assert open_error(bare_authentik) == f"authentik's table {name} is missing"
+            connection.execute(restore.format(sql.Identifier(name)))
 
 
-def test_each_missing_column_of_authentik_s_is_named(bare_authentik: str) -> None:
-    """All but the two that came with 2026.8."""
-    columns = fetched(
+def test_a_missing_column_is_named(bare_authentik: str) -> None:
+    """Each column is required, except the two that authentik 2026.8 added."""
+    columns = fetch(
         bare_authentik,
         "SELECT table_name, column_name FROM information_schema.columns"
         " WHERE table_schema = 'public'",
@@ -160,18 +160,18 @@ def test_each_missing_column_of_authentik_s_is_named(bare_authentik: str) -> Non
     rename = sql.SQL("ALTER TABLE {} RENAME {} TO {}")
     with psycopg.connect(bare_authentik, autocommit=True) as connection:
         for table, column in columns:
-            names = [sql.Identifier(str(name)) for name in (table, column, "away")]
+            names = [sql.Identifier(str(name)) for name in (table, column, "hidden")]
             connection.execute(rename.format(*names))
-            if (table, column) in OPTIONAL:
-                assert opened(bare_authentik) == 1
+            if (table, column) in OPTIONAL_COLUMNS:
+                assert open_and_read(bare_authentik) == 1
             else:
                 expected = f"authentik's column {table}.{column} is missing"
-                assert refusal(bare_authentik) == expected
+                assert open_error(bare_authentik) == expected
             connection.execute(rename.format(names[0], names[2], names[1]))
 
 
-def test_serve_ends_with_the_name_of_what_is_missing(postgres: PostgresServer) -> None:
-    """The same for the command, with exit code 2."""
+def test_serve_exits_if_a_column_is_missing(postgres: PostgresServer) -> None:
+    """The message names the column, and the exit code is 2."""
     url = create_authentik(postgres.create_database("incomplete"))
     execute(url, "ALTER TABLE authentik_core_token DROP COLUMN expiring")
     line = run_failing("serve", "--port", "0", "--database", url)
@@ -180,31 +180,31 @@ def test_serve_ends_with_the_name_of_what_is_missing(postgres: PostgresServer) -
 
 @pytest.mark.parametrize("schema", ["tenant", 'Tenant "Ü" it\'s; --', "t-1"])
 def test_a_tenant_is_a_schema(schema: str, postgres: PostgresServer) -> None:
-    """Any name will do; the default schema of the same database is another tenant."""
+    """A schema may have any name; the default schema of the same database is another tenant."""
     name = f"tenants of {schema[:3]}"
     url = fill_authentik(create_authentik(postgres.create_database(name)), schema)
     with AppClient(url, schema) as tenant, AppClient(url) as public:
         assert tenant.get("/flows/instances/", KEY).json["pagination"]["count"] == 160
         assert public.get("/flows/instances/", KEY).status == 403
-    assert refusal(url, "elsewhere") == "there is no schema 'elsewhere' in the database"
+    assert open_error(url, "elsewhere") == "schema 'elsewhere' not found in the database"
 
 
 @pytest.mark.parametrize("role", ROLES)
-def test_a_role_with_select_alone_will_do(
+def test_a_role_with_select_is_sufficient(
     role: str, granted: str, postgres: PostgresServer
 ) -> None:
-    """It lets FlowQL answer everything that the owner's role lets it answer."""
-    slugs = [row[0] for row in fetched(granted, "SELECT slug FROM authentik_flows_flow LIMIT 40")]
+    """All responses are the same as with the owner's role."""
+    slugs = [row[0] for row in fetch(granted, "SELECT slug FROM authentik_flows_flow LIMIT 40")]
     with AppClient(granted) as owner, AppClient(as_role(postgres, role)) as reader:
         for path in ("/flows/instances/", "/api/v3/flows/instances/?page_size=100"):
             assert reader.get(path, KEY) == owner.get(path, KEY)
             assert reader.get(path, KEYS["object_role"]) == owner.get(path, KEYS["object_role"])
-        assert reader.graphql(EVERYTHING, KEY) == owner.graphql(EVERYTHING, KEY)
-        assert "errors" not in reader.graphql(EVERYTHING, KEY).json
+        assert reader.graphql(FLOWS_QUERY, KEY) == owner.graphql(FLOWS_QUERY, KEY)
+        assert "errors" not in reader.graphql(FLOWS_QUERY, KEY).json
         exports = [reader.get(f"/flows/instances/{slug}/export/", KEY) for slug in slugs]
         assert exports == [owner.get(f"/flows/instances/{slug}/export/", KEY) for slug in slugs]
-    assert {answer.status for answer in exports} == {200}
-    assert any(b"authentik_stages_password.passwordstage" in answer.body for answer in exports)
+    assert {response.status for response in exports} == {200}
+    assert any(b"authentik_stages_password.passwordstage" in response.body for response in exports)
 
 
 @pytest.mark.parametrize(
@@ -212,178 +212,178 @@ def test_a_role_with_select_alone_will_do(
     [
         ("SELECT (uuid) ON authentik_rbac_role", "authentik_rbac_role.uuid: GRANT SELECT on it"),
         ("SELECT (key) ON authentik_core_token", "authentik_core_token.key: GRANT SELECT on it"),
-        (f"SELECT (cache_key) ON {CACHE}", f"{CACHE}.cache_key: GRANT SELECT on it"),
+        (f"SELECT (cache_key) ON {CACHE_TABLE}", f"{CACHE_TABLE}.cache_key: GRANT SELECT on it"),
     ],
 )
-def test_a_right_that_is_lacking_is_named(
+def test_a_missing_privilege_is_named(
     revoked: str, reason: str, granted: str, postgres: PostgresServer
 ) -> None:
-    """A table or a column that may not be read ends `serve`, not a request."""
+    """A column that is not readable is an error when the database is opened."""
     execute(granted, f"REVOKE {revoked} FROM least")
     try:
-        assert refusal(as_role(postgres, "least")) == f"the role may not read {reason}"
+        assert open_error(as_role(postgres, "least")) == f"permission denied for column {reason}"
     finally:
         execute(granted, f"GRANT {revoked} TO least")
 
 
-def test_a_schema_that_may_not_be_used_is_named(granted: str, postgres: PostgresServer) -> None:
-    """Without USAGE nothing in the schema can be seen."""
+def test_a_schema_without_usage_is_named(granted: str, postgres: PostgresServer) -> None:
+    """A role needs USAGE on the schema."""
     create_authentik(granted, "closed")
-    expected = "the role may not use schema 'closed': GRANT USAGE on it"
-    assert refusal(as_role(postgres, "least"), "closed") == expected
+    expected = "permission denied for schema 'closed': GRANT USAGE on it"
+    assert open_error(as_role(postgres, "least"), "closed") == expected
 
 
 @pytest.mark.parametrize("options", ["", "?options=-c%20default_transaction_read_only%3Doff"])
-def test_postgresql_itself_refuses_a_write(options: str, authentik_url: str) -> None:
-    """Every transaction is read-only, whatever the URL says and the role may."""
-    insert = "DELETE FROM authentik_flows_flow RETURNING 1"
-    refused_write = "cannot execute DELETE in a read-only transaction"
-    with pytest.raises(asyncpg.ReadOnlySQLTransactionError, match=refused_write):
-        opened(f"{authentik_url}{options}", query=insert)
+def test_postgresql_rejects_writes(options: str, authentik_url: str) -> None:
+    """Every transaction is read-only, regardless of the URL and the privileges of the role."""
+    statement = "DELETE FROM authentik_flows_flow RETURNING 1"
+    message = "cannot execute DELETE in a read-only transaction"
+    with pytest.raises(asyncpg.ReadOnlySQLTransactionError, match=message):
+        open_and_read(f"{authentik_url}{options}", query=statement)
 
 
-def test_sqlite_itself_refuses_a_write(sqlite_url: str) -> None:
-    """A served file is only queried."""
+def test_sqlite_rejects_writes(sqlite_url: str) -> None:
+    """The connection to a file is read-only."""
     with pytest.raises(sqlite3.OperationalError, match="attempt to write a readonly database"):
-        opened(sqlite_url, query="DELETE FROM authentik_flows_flow RETURNING 1")
+        open_and_read(sqlite_url, query="DELETE FROM authentik_flows_flow RETURNING 1")
 
 
 def test_requests_write_nothing_to_postgresql(postgres: PostgresServer) -> None:
-    """PostgreSQL has counted no row that was inserted, updated or deleted."""
+    """The statistics of PostgreSQL count no inserted, updated or deleted rows."""
     url = fill_authentik(postgres.create_database("counted"))
-    counted = "SELECT SUM(n_tup_ins + n_tup_upd + n_tup_del) FROM pg_stat_user_tables"
-    before = fetched(url, counted)
+    query = "SELECT SUM(n_tup_ins + n_tup_upd + n_tup_del) FROM pg_stat_user_tables"
+    before = fetch(url, query)
     with AppClient(url) as client:
-        client.graphql(EVERYTHING, KEY)
+        client.graphql(FLOWS_QUERY, KEY)
         client.get("/flows/instances/", KEY)
         client.get("/flows/instances/", "unknown")
-    assert fetched(url, counted) == before
+    assert fetch(url, query) == before
 
 
 def test_requests_write_nothing_to_sqlite(tmp_path: Path) -> None:
-    """The file is the same, byte by byte."""
+    """The bytes of the file do not change."""
     url = fill_ours(f"sqlite:///{tmp_path / 'flowql.db'}")
     before = (tmp_path / "flowql.db").read_bytes()
     with AppClient(url) as client:
-        client.graphql(EVERYTHING, KEY)
+        client.graphql(FLOWS_QUERY, KEY)
         client.get("/flows/instances/", KEY)
     assert (tmp_path / "flowql.db").read_bytes() == before
 
 
 def test_authentik_s_database_is_never_written(bare_authentik: str, tmp_path: Path) -> None:
-    """`migrate`, `import` and `token` refuse it, and leave nothing there."""
+    """`migrate`, `import` and `token` fail and create no tables."""
     tables = "SELECT relname FROM pg_class WHERE relkind = 'r' ORDER BY 1"
-    before = fetched(bare_authentik, tables)
+    before = fetch(bare_authentik, tables)
     option = ("--database", bare_authentik)
     line = run_failing_in_process("migrate", *option)
-    assert line == "schema 'public' is authentik's own, which is never migrated"
+    assert (
+        line == "schema 'public' belongs to authentik and is read-only: use FlowQL's own database"
+    )
     for words in (["import", str(tmp_path)], ["token", "create", "x"], ["token", "list"]):
         line = run_failing_in_process(*words, *option)
-        assert line == "the database is authentik's own, which FlowQL only reads"
-    assert fetched(bare_authentik, tables) == before
+        assert (
+            line == "the database belongs to authentik and is read-only: use FlowQL's own database"
+        )
+    assert fetch(bare_authentik, tables) == before
 
 
-def test_an_empty_database_is_told_how_to_be_filled(
-    postgres: PostgresServer, tmp_path: Path
-) -> None:
-    """The command to run, for both kinds."""
+def test_an_empty_database_is_rejected(postgres: PostgresServer, tmp_path: Path) -> None:
+    """The message names the command to run, for SQLite and PostgreSQL."""
     (tmp_path / "empty.db").touch()
-    assert refusal(f"sqlite:///{tmp_path / 'empty.db'}") == EMPTY
-    assert refusal(postgres.create_database("empty")) == EMPTY
+    assert open_error(f"sqlite:///{tmp_path / 'empty.db'}") == EMPTY
+    assert open_error(postgres.create_database("empty")) == EMPTY
 
 
-def test_an_outdated_or_a_newer_schema_is_refused(postgres: PostgresServer) -> None:
-    """`serve` says which command to run, or what to upgrade."""
+def test_an_outdated_or_a_newer_schema_is_rejected(postgres: PostgresServer) -> None:
+    """The message says what to upgrade."""
     url = postgres.create_database("versions")
     asyncio.run(migrate(url))
     execute(url, "DELETE FROM alembic_version")
     assert run_failing("serve", "--port", "0", "--database", url) == OUTDATED
     execute(url, "INSERT INTO alembic_version VALUES ('9999')")
-    assert refusal(url) == NEWER
+    assert open_error(url) == NEWER
 
 
-def test_a_locale_that_folds_only_ascii_is_refused(peculiar: PostgresServer) -> None:
-    """`migrate` makes nothing where upper('ü') is not Ü."""
-    url = peculiar.create_database("ascii")
-    assert run_failing_in_process("migrate", "--database", url).startswith(FOLDING)
-    assert refusal(url) == EMPTY
+def test_a_locale_that_folds_only_ascii_is_rejected(ascii_server: PostgresServer) -> None:
+    """`migrate` fails if upper('ü') is not Ü, and creates no tables."""
+    url = ascii_server.create_database("ascii")
+    assert run_failing_in_process("migrate", "--database", url).startswith(UNSUPPORTED_LOCALE)
+    assert open_error(url) == EMPTY
 
 
-def test_a_locale_that_folds_one_character_to_two_is_refused(postgres: PostgresServer) -> None:
-    """`migrate` makes nothing where upper('ß') is SS, as with ICU: SQLite would find other flows."""
+def test_a_locale_that_folds_one_character_to_two_is_rejected(postgres: PostgresServer) -> None:
+    """`migrate` fails if upper('ß') is SS, as with ICU: SQLite would return other flows."""
     with psycopg.connect(postgres.dsn(), autocommit=True) as connection:
         provider = "LOCALE_PROVIDER builtin BUILTIN_LOCALE 'PG_UNICODE_FAST' TEMPLATE template0"
         connection.execute(f"CREATE DATABASE folding {provider}".encode())
     url = postgres.dsn("folding")
-    assert run_failing_in_process("migrate", "--database", url).startswith(FOLDING)
-    assert refusal(url) == EMPTY
+    assert run_failing_in_process("migrate", "--database", url).startswith(UNSUPPORTED_LOCALE)
+    assert open_error(url) == EMPTY
 
 
 def test_a_migration_that_fails_changes_nothing(tmp_path: Path) -> None:
-    """A table in the way is named, and none of the others is made."""
+    """The error names the table that already exists, and no other table is created."""
     path = tmp_path / "flowql.db"
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("CREATE TABLE guardian_roleobjectpermission (id)")
         line = run_failing_in_process("migrate", "--database", f"sqlite:///{path}")
         tables = connection.execute("SELECT name FROM sqlite_master").fetchall()
-    in_the_way = "table guardian_roleobjectpermission already exists"
-    assert line == f"nothing was written to the database: {in_the_way}"
+    reason = "table guardian_roleobjectpermission already exists"
+    assert line == f"the transaction was rolled back: {reason}"
     assert tables == [("guardian_roleobjectpermission",)]
 
 
-def test_a_local_socket_is_reached_by_its_folder(peculiar: PostgresServer) -> None:
-    """The `host` of libpq may be a folder."""
-    url = create_authentik(peculiar.create_database("local"))
-    [(folder,)] = fetched(url, "SHOW unix_socket_directories")
-    place = quote(str(folder).strip('"'), safe="")
-    socket = f"host={place}&port={peculiar.port}"
+def test_the_host_may_be_the_directory_of_a_local_socket(ascii_server: PostgresServer) -> None:
+    """The parameter `host` works as in libpq."""
+    url = create_authentik(ascii_server.create_database("local"))
+    [(folder,)] = fetch(url, "SHOW unix_socket_directories")
+    host = quote(str(folder).strip('"'), safe="")
+    socket = f"host={host}&port={ascii_server.port}"
     local = f"postgresql://postgres:{PASSWORD}@/local?{socket}"
     query = "SELECT inet_server_addr() IS NULL"
-    assert opened(local, query=query) is True
-    assert opened(url, query=query) is False
+    assert open_and_read(local, query=query) is True
+    assert open_and_read(url, query=query) is False
 
 
 @pytest.mark.parametrize("scheme", ["postgresql", "postgres"])
-def test_libpq_s_parameters_are_understood(scheme: str, authentik_url: str) -> None:
-    """They reach the server, whose words these are."""
+def test_libpq_s_parameters_are_supported(scheme: str, authentik_url: str) -> None:
+    """The server receives them; parameters without effect are dropped."""
     url = authentik_url.replace("postgresql", scheme, 1)
     name = "SELECT application_name FROM pg_stat_activity WHERE pid = pg_backend_pid()"
-    assert opened(f"{url}?application_name=Flow%20QL+1", query=name) == "Flow QL+1"
+    assert open_and_read(f"{url}?application_name=Flow%20QL+1", query=name) == "Flow QL+1"
     options = "?options=-c%20statement_timeout%3D1234%20-c%20search_path%3Dpg_catalog"
-    assert opened(f"{url}{options}", query="SHOW statement_timeout") == "1234ms"
-    assert opened(f"{url}{options}", query="SELECT current_schema()") == "public"
-    many = "connect_timeout=5&keepalives=1&gssencmode=disable&channel_binding=prefer"
-    assert opened(f"{url}?{many}&target_session_attrs=any&client_encoding=UTF8") == 1
+    assert open_and_read(f"{url}{options}", query="SHOW statement_timeout") == "1234ms"
+    assert open_and_read(f"{url}{options}", query="SELECT current_schema()") == "public"
+    others = "connect_timeout=5&keepalives=1&gssencmode=disable&channel_binding=prefer"
+    assert open_and_read(f"{url}?{others}&target_session_attrs=any&client_encoding=UTF8") == 1
 
 
 @pytest.mark.parametrize("mode", ["disable", "allow", "prefer"])
-def test_a_server_without_tls_is_enough_where_it_is_not_required(
-    mode: str, authentik_url: str
-) -> None:
-    """The weaker values of sslmode, as in libpq."""
+def test_a_server_without_tls_is_accepted_if_tls_is_optional(mode: str, authentik_url: str) -> None:
+    """These values of sslmode allow plain text, as in libpq."""
     encrypted = "SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()"
-    assert opened(f"{authentik_url}?sslmode={mode}", query=encrypted) is False
+    assert open_and_read(f"{authentik_url}?sslmode={mode}", query=encrypted) is False
 
 
 @pytest.mark.parametrize("mode", ["require", "verify-ca", "verify-full"])
-def test_a_server_without_tls_is_refused_where_it_is_required(
+def test_a_server_without_tls_is_rejected_if_tls_is_required(
     mode: str, authentik_url: str, tmp_path: Path
 ) -> None:
-    """The stronger values never fall back to plain text."""
-    reason = refusal(f"{authentik_url}?sslmode={mode}")
-    assert reason.startswith(f"cannot open the database, PostgreSQL at {HOST}:")
+    """These values of sslmode never fall back to plain text."""
+    reason = open_error(f"{authentik_url}?sslmode={mode}")
+    assert reason.startswith(f"cannot open PostgreSQL database at {HOST}:")
     assert "SSL" in reason or "root.crt" in reason
     assert str(tmp_path) not in reason
 
 
-def test_hosts_are_tried_in_turn(authentik_url: str) -> None:
-    """In a list of hosts the first that answers is taken."""
-    several = re.sub(r"@(.+)/", r"@127.0.0.1:1,\1/", authentik_url)
-    assert opened(several) == 1
+def test_hosts_are_tried_in_order(authentik_url: str) -> None:
+    """The first host of a list that accepts a connection is used."""
+    url = re.sub(r"@(.+)/", r"@127.0.0.1:1,\1/", authentik_url)
+    assert open_and_read(url) == 1
 
 
-def config_of(connection: Connection) -> Config:
-    """Alembic's own configuration, on this connection."""
+def alembic_config(connection: Connection) -> Config:
+    """Return the configuration of Alembic for a connection."""
     config = Config()
     config.set_main_option("script_location", "models:migrations")
     config.attributes["connection"] = connection
@@ -391,10 +391,10 @@ def config_of(connection: Connection) -> Config:
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def ours(
+def migrated(
     request: pytest.FixtureRequest, tmp_path: Path, postgres: PostgresServer
 ) -> Iterator[Connection]:
-    """A connection to a database that `migrate` made, of each kind in turn."""
+    """A connection to a database that `migrate` created, in SQLite and in PostgreSQL."""
     if request.param == "sqlite":
         url = f"sqlite:///{tmp_path / 'flowql.db'}"
     else:
@@ -406,27 +406,27 @@ def ours(
     engine.dispose()
 
 
-def test_the_migrations_make_the_tables(ours: Connection) -> None:
-    """Alembic finds no difference between the migrations and the models."""
-    context = MigrationContext.configure(ours, opts={"compare_type": True})
+def test_the_migrations_create_the_tables(migrated: Connection) -> None:
+    """Alembic finds no differences between the migrations and the models."""
+    context = MigrationContext.configure(migrated, opts={"compare_type": True})
     assert compare_metadata(context, METADATA) == []
 
 
-def test_the_migrations_go_back_and_forth(ours: Connection) -> None:
-    """Down to nothing, and up again."""
-    before = set(inspect(ours).get_table_names())
-    command.downgrade(config_of(ours), "base")
-    assert inspect(ours).get_table_names() == ["alembic_version"]
-    command.upgrade(config_of(ours), "head")
-    assert set(inspect(ours).get_table_names()) == before
+def test_the_migrations_can_be_reverted(migrated: Connection) -> None:
+    """A downgrade drops all tables, and an upgrade creates them again."""
+    before = set(inspect(migrated).get_table_names())
+    command.downgrade(alembic_config(migrated), "base")
+    assert inspect(migrated).get_table_names() == ["alembic_version"]
+    command.upgrade(alembic_config(migrated), "head")
+    assert set(inspect(migrated).get_table_names()) == before
 
 
-def test_text_of_our_own_sorts_by_its_bytes(postgresql_url: str) -> None:
-    """Every column of text is COLLATE "C", as SQLite's are."""
-    other = (
+def test_text_sorts_by_bytes_in_flowql_s_own_database(postgresql_url: str) -> None:
+    """Every text column has collation "C", like SQLite's."""
+    query = (
         "SELECT relname, attname FROM pg_attribute JOIN pg_class ON pg_class.oid = attrelid"
         " JOIN pg_collation ON pg_collation.oid = attcollation"
         " WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'"
         " AND collname <> 'C' AND relname <> 'alembic_version'"
     )
-    assert fetched(postgresql_url, other) == []
+    assert fetch(postgresql_url, query) == []

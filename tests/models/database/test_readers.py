@@ -1,4 +1,4 @@
-"""Readers of both kinds: what is slow, cancelled, locked, closed or cut does no harm to others."""
+"""Tests of the readers: slow, cancelled, blocked and interrupted queries do not affect others."""
 
 import asyncio
 import os
@@ -24,25 +24,25 @@ from support.edge_case_data import KEYS
 from support.postgres import PostgresServer
 from support.seed import fill_authentik
 
-COUNTING = (
-    "WITH RECURSIVE counted (n) AS"
-    " (SELECT 1 UNION ALL SELECT n + 1 FROM counted WHERE n < :most) SELECT max(n) FROM counted"
+COUNT = RawSQL(
+    "WITH RECURSIVE numbers (n) AS"
+    " (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < :limit) SELECT max(n) FROM numbers"
 )
-# Some tenths of a second, and minutes.
+# Limits that take some tenths of a second, and minutes.
 SLOW, ENDLESS = 1_000_000, 1_000_000_000
-QUICK = RawSQL("SELECT 1")
-# What anything here may take.
-PATIENCE_SECONDS = 20
+FAST = RawSQL("SELECT 1")
+# The time limit of a test.
+TIMEOUT_SECONDS = 20
 
 
 def run(main: Coroutine[Any, Any, None]) -> None:
-    """Run the test itself, with an end."""
-    asyncio.run(asyncio.wait_for(main, PATIENCE_SECONDS))
+    """Run the coroutine of a test, with a time limit."""
+    asyncio.run(asyncio.wait_for(main, TIMEOUT_SECONDS))
 
 
 @asynccontextmanager
-async def opened(url: str) -> AsyncGenerator[Database]:
-    """The database, open as `serve` has it."""
+async def open_for_reading(url: str) -> AsyncGenerator[Database]:
+    """Open a database like `serve`."""
     database = await open_database(url)
     try:
         yield database
@@ -50,94 +50,94 @@ async def opened(url: str) -> AsyncGenerator[Database]:
         await database.close()
 
 
-def counting(database: Database, most: int) -> "asyncio.Task[Any]":
-    """Begin to count in SQLite, which takes its time."""
-    return asyncio.create_task(database.read(RawSQL(COUNTING), {"most": most}))
+def start_count(database: Database, limit: int) -> "asyncio.Task[Any]":
+    """Start a query of SQLite that counts to a limit."""
+    return asyncio.create_task(database.read(COUNT, {"limit": limit}))
 
 
-async def cancelled(reading: "asyncio.Task[Any]") -> None:
-    """Cancel, and wait until that is done."""
-    reading.cancel()
+async def cancel(task: "asyncio.Task[Any]") -> None:
+    """Cancel a task and wait for it."""
+    task.cancel()
     with pytest.raises(asyncio.CancelledError):
-        await reading
+        await task
 
 
-async def ticks_until(reading: "asyncio.Task[Any]") -> int:
-    """How often the event loop comes round until the reading is done."""
+async def count_ticks(task: "asyncio.Task[Any]") -> int:
+    """Count the iterations of the event loop until a task is done."""
     ticks = 0
-    while not reading.done():
+    while not task.done():
         await asyncio.sleep(0.001)
         ticks += 1
     return ticks
 
 
-def test_a_slow_read_leaves_the_event_loop(sqlite_url: str) -> None:
-    """Others are served meanwhile, the first time as the next, and the rows are right."""
+def test_a_slow_query_does_not_block_the_event_loop(sqlite_url: str) -> None:
+    """This holds for the first execution and for the next, and the rows are correct."""
 
     async def main() -> None:
-        async with opened(sqlite_url) as database:
-            for most in (SLOW, SLOW + 1):
-                reading = counting(database, most)
-                assert await ticks_until(reading) > 10
-                assert list(reading.result()) == [(most,)]
+        async with open_for_reading(sqlite_url) as database:
+            for limit in (SLOW, SLOW + 1):
+                task = start_count(database, limit)
+                assert await count_ticks(task) > 10
+                assert list(task.result()) == [(limit,)]
 
     run(main())
 
 
-def test_a_read_that_is_quick_again_is_no_slow_one(sqlite_url: str) -> None:
-    """The same SELECT comes back from its thread: it then takes not one turn of the event loop."""
+def test_a_statement_that_is_fast_again_runs_in_the_event_loop(sqlite_url: str) -> None:
+    """After a fast execution in a thread, the next does not yield to the event loop."""
 
     async def main() -> None:
-        async with opened(sqlite_url) as database:
-            await counting(database, SLOW)
-            await counting(database, 1)
-            order: list[str] = []
-            asyncio.get_running_loop().call_soon(order.append, "turn")
-            assert await database.read(RawSQL(COUNTING), {"most": 2}) == [(2,)]
-            assert order == []
+        async with open_for_reading(sqlite_url) as database:
+            await start_count(database, SLOW)
+            await start_count(database, 1)
+            calls: list[str] = []
+            asyncio.get_running_loop().call_soon(calls.append, "call")
+            assert await database.read(COUNT, {"limit": 2}) == [(2,)]
+            assert calls == []
 
     run(main())
 
 
-def test_a_cancelled_read_ends(sqlite_url: str) -> None:
-    """The database answers on, and more are cancelled than there are threads."""
+def test_a_cancelled_query_ends(sqlite_url: str) -> None:
+    """More queries than there are threads are cancelled, and the next query succeeds."""
 
     async def main() -> None:
-        async with opened(sqlite_url) as database:
+        async with open_for_reading(sqlite_url) as database:
             for _ in range(2 * THREADS):
-                reading = counting(database, ENDLESS)
-                await asyncio.wait([reading], timeout=0.05)
-                await cancelled(reading)
-            assert list(await counting(database, SLOW)) == [(SLOW,)]
+                task = start_count(database, ENDLESS)
+                await asyncio.wait([task], timeout=0.05)
+                await cancel(task)
+            assert list(await start_count(database, SLOW)) == [(SLOW,)]
 
     run(main())
 
 
-@pytest.mark.parametrize("turns", range(6))
-def test_a_read_that_is_cancelled_at_once_ends(turns: int, sqlite_url: str) -> None:
-    """However early that is: no thread goes on."""
+@pytest.mark.parametrize("ticks", range(6))
+def test_a_query_that_is_cancelled_early_ends(ticks: int, sqlite_url: str) -> None:
+    """No thread continues, regardless of the iteration of the event loop."""
 
     async def main() -> None:
-        async with opened(sqlite_url) as database:
+        async with open_for_reading(sqlite_url) as database:
             for _ in range(2 * THREADS):
-                reading = counting(database, ENDLESS)
-                for _ in range(turns):
+                task = start_count(database, ENDLESS)
+                for _ in range(ticks):
                     await asyncio.sleep(0)
-                await cancelled(reading)
-            assert list(await counting(database, SLOW)) == [(SLOW,)]
+                await cancel(task)
+            assert list(await start_count(database, SLOW)) == [(SLOW,)]
 
     run(main())
 
 
-def test_many_slow_reads_share_few_threads(sqlite_url: str) -> None:
-    """All are answered, and each with its own rows."""
+def test_many_slow_queries_share_a_few_threads(sqlite_url: str) -> None:
+    """All queries succeed, each with its own rows."""
 
     async def main() -> None:
         before = set(threading.enumerate())
-        async with opened(sqlite_url) as database:
-            readings = [counting(database, SLOW // 4 + number) for number in range(3 * THREADS)]
-            found = [list(rows) for rows in await asyncio.gather(*readings)]
-            assert found == [[(SLOW // 4 + number,)] for number in range(3 * THREADS)]
+        async with open_for_reading(sqlite_url) as database:
+            tasks = [start_count(database, SLOW // 4 + number) for number in range(3 * THREADS)]
+            results = [list(rows) for rows in await asyncio.gather(*tasks)]
+            assert results == [[(SLOW // 4 + number,)] for number in range(3 * THREADS)]
             threads = set(threading.enumerate()) - before
             assert len(threads) == THREADS
         assert not any(thread.is_alive() for thread in threads)
@@ -145,24 +145,24 @@ def test_many_slow_reads_share_few_threads(sqlite_url: str) -> None:
     run(main())
 
 
-def test_closing_ends_what_is_under_way(sqlite_url: str) -> None:
-    """What waits for a thread fails as well, and nobody waits for ever."""
+def test_closing_interrupts_queries(sqlite_url: str) -> None:
+    """Queries that wait for a thread fail too."""
 
     async def main() -> None:
-        async with opened(sqlite_url) as database:
-            readings = [counting(database, ENDLESS) for _ in range(2 * THREADS)]
-            await asyncio.wait(readings, timeout=0.2)
-        ends = await asyncio.gather(*readings, return_exceptions=True)
-        interrupted = [end for end in ends if isinstance(end, sqlite3.OperationalError)]
+        async with open_for_reading(sqlite_url) as database:
+            tasks = [start_count(database, ENDLESS) for _ in range(2 * THREADS)]
+            await asyncio.wait(tasks, timeout=0.2)
+        results = await asyncio.gather(*tasks, return_exceptions=True)
+        interrupted = [result for result in results if isinstance(result, sqlite3.OperationalError)]
         assert len(interrupted) >= THREADS
-        assert all(isinstance(end, Exception) for end in ends)
+        assert all(isinstance(result, Exception) for result in results)
 
     run(main())
 
 
 @pytest.fixture
-def locking(sqlite_url: str, tmp_path: Path) -> Iterator[sqlite3.Connection]:
-    """A connection to a copy at `tmp_path / "copy.db"`, whose writers exclude readers."""
+def writer(sqlite_url: str, tmp_path: Path) -> Iterator[sqlite3.Connection]:
+    """A connection to a copy at `tmp_path / "copy.db"`, in which a writer blocks readers."""
     path = tmp_path / "copy.db"
     with closing(sqlite3.connect(sqlite_url.removeprefix("sqlite:///"))) as original:
         original.execute("VACUUM INTO ?", (str(path),))
@@ -170,114 +170,114 @@ def locking(sqlite_url: str, tmp_path: Path) -> Iterator[sqlite3.Connection]:
         yield connection
 
 
-def test_a_writer_is_waited_for(locking: sqlite3.Connection, tmp_path: Path) -> None:
-    """Not by the event loop, and the answer is of after it."""
+def test_a_query_waits_for_a_writer(writer: sqlite3.Connection, tmp_path: Path) -> None:
+    """The event loop is not blocked, and the result includes the write."""
 
     async def main() -> None:
-        async with opened(f"sqlite:///{tmp_path / 'copy.db'}") as database:
-            locking.execute("BEGIN EXCLUSIVE")
-            locking.execute("UPDATE alembic_version SET version_num = 'new'")
-            question = RawSQL("SELECT version_num FROM alembic_version")
-            reading = asyncio.create_task(database.read(question))
-            await asyncio.wait([reading], timeout=0.2)
-            assert not reading.done()
-            locking.execute("COMMIT")
-            assert list(await reading) == [("new",)]
+        async with open_for_reading(f"sqlite:///{tmp_path / 'copy.db'}") as database:
+            writer.execute("BEGIN EXCLUSIVE")
+            writer.execute("UPDATE alembic_version SET version_num = 'new'")
+            query = RawSQL("SELECT version_num FROM alembic_version")
+            task = asyncio.create_task(database.read(query))
+            await asyncio.wait([task], timeout=0.2)
+            assert not task.done()
+            writer.execute("COMMIT")
+            assert list(await task) == [("new",)]
 
     run(main())
 
 
-def test_a_file_that_is_out_of_reach_takes_no_thread(
-    locking: sqlite3.Connection, tmp_path: Path
+def test_a_missing_file_does_not_exhaust_the_threads(
+    writer: sqlite3.Connection, tmp_path: Path
 ) -> None:
-    """However many reads fail to open it, the next is answered when it is back."""
+    """After many queries that cannot open the file, a query succeeds when it is back."""
     folder = tmp_path / "folder"
     folder.mkdir()
-    locking.execute("VACUUM INTO ?", (str(folder / "copy.db"),))
+    writer.execute("VACUUM INTO ?", (str(folder / "copy.db"),))
 
     async def main() -> None:
-        async with opened(f"sqlite:///{folder / 'copy.db'}") as database:
+        async with open_for_reading(f"sqlite:///{folder / 'copy.db'}") as database:
             folder.rename(tmp_path / "away")
             for _ in range(2 * THREADS):
                 with pytest.raises(sqlite3.OperationalError):
-                    await counting(database, SLOW)
+                    await start_count(database, SLOW)
             (tmp_path / "away").rename(folder)
-            assert list(await counting(database, SLOW)) == [(SLOW,)]
+            assert list(await start_count(database, SLOW)) == [(SLOW,)]
 
     run(main())
 
 
 class Watch:
-    """What PostgreSQL itself sees of the connections that a URL opens."""
+    """PostgreSQL's view of the connections that a URL opens."""
 
     def __init__(self, url: str, connection: psycopg.Connection[Any]) -> None:
         self.name = f"watched {os.urandom(4).hex()}"
         self.url = f"{url}?application_name={self.name.replace(' ', '%20')}"
         self._connection = connection
 
-    def seen(self, what: LiteralString) -> list[Any]:
-        """An expression over pg_stat_activity, for each of them."""
-        watching = f"SELECT {what} FROM pg_stat_activity WHERE application_name = %s"  # noqa: S608 - constants
-        return [value for (value,) in self._connection.execute(watching, [self.name])]
+    def read(self, expression: LiteralString) -> list[Any]:
+        """Evaluate an expression on pg_stat_activity for each connection."""
+        query = f"SELECT {expression} FROM pg_stat_activity WHERE application_name = %s"  # noqa: S608 - no user input
+        return [value for (value,) in self._connection.execute(query, [self.name])]
 
-    async def until(self, count: int, what: LiteralString) -> None:
-        """Return when so many are found."""
-        while sum(self.seen(what)) != count:  # noqa: ASYNC110 - PostgreSQL sends no event
+    async def wait_until(self, count: int, expression: LiteralString) -> None:
+        """Wait until the sum of an expression is `count`."""
+        while sum(self.read(expression)) != count:  # noqa: ASYNC110 - PostgreSQL sends no event
             await asyncio.sleep(0.01)
 
-    def cut_at_once(self) -> None:
-        """End them all before the event loop comes round."""
-        self.seen("pg_terminate_backend(pid)")
-        while self.seen("1"):
+    def terminate_synchronously(self) -> None:
+        """Terminate all connections without yielding to the event loop."""
+        self.read("pg_terminate_backend(pid)")
+        while self.read("1"):
             pass
 
-    async def cut(self) -> None:
-        """End them all, as a restart does."""
-        self.seen("pg_terminate_backend(pid)")
-        await self.until(0, "1")
+    async def terminate(self) -> None:
+        """Terminate all connections, like a restart of the server."""
+        self.read("pg_terminate_backend(pid)")
+        await self.wait_until(0, "1")
 
 
 @pytest.fixture
 def watch(authentik_url: str) -> Iterator[Watch]:
-    """Watches the connections to authentik's database."""
+    """The connections to authentik's database."""
     with psycopg.connect(authentik_url, autocommit=True) as connection:
         yield Watch(authentik_url, connection)
 
 
-def sleeping(database: Database, seconds: float = 0.03) -> "asyncio.Task[Any]":
-    """Begin a read that takes PostgreSQL some time."""
+def start_sleep(database: Database, seconds: float = 0.03) -> "asyncio.Task[Any]":
+    """Start a query of PostgreSQL that sleeps."""
     return asyncio.create_task(database.read(RawSQL(f"SELECT pg_sleep({seconds})::text")))
 
 
-async def filled(database: Database) -> None:
-    """Open as many connections as there may be."""
-    await asyncio.gather(*(sleeping(database) for _ in range(POOL_SIZE)))
+async def fill_pool(database: Database) -> None:
+    """Open the maximum number of connections."""
+    await asyncio.gather(*(start_sleep(database) for _ in range(POOL_SIZE)))
 
 
 IS_SLEEPING: LiteralString = "(starts_with(query, 'SELECT pg_sleep') AND state = 'active')::int"
 
 
-def test_there_are_ten_connections_at_most(watch: Watch) -> None:
-    """However many read at once; they stay open, and all that was ever sent is SELECTs."""
+def test_the_number_of_connections_is_limited(watch: Watch) -> None:
+    """Connections stay open, and receive only the SELECTs of the queries."""
 
     async def main() -> None:
-        async with opened(watch.url) as database:
-            await asyncio.gather(*(sleeping(database) for _ in range(5 * POOL_SIZE)))
-            assert watch.seen("query") == ["SELECT pg_sleep(0.03)::text"] * POOL_SIZE
-            assert set(watch.seen("state")) == {"idle"}
-        await watch.until(0, "1")
+        async with open_for_reading(watch.url) as database:
+            await asyncio.gather(*(start_sleep(database) for _ in range(5 * POOL_SIZE)))
+            assert watch.read("query") == ["SELECT pg_sleep(0.03)::text"] * POOL_SIZE
+            assert set(watch.read("state")) == {"idle"}
+        await watch.wait_until(0, "1")
 
     run(main())
 
 
-def test_reads_one_after_the_other_share_a_connection(watch: Watch) -> None:
-    """One that is free is taken before another is opened."""
+def test_sequential_queries_share_a_connection(watch: Watch) -> None:
+    """An idle connection is reused before another one is opened."""
 
     async def main() -> None:
-        async with opened(watch.url) as database:
+        async with open_for_reading(watch.url) as database:
             for _ in range(5):
-                await sleeping(database, 0)
-            assert watch.seen("query") == ["SELECT pg_sleep(0)::text"]
+                await start_sleep(database, 0)
+            assert watch.read("query") == ["SELECT pg_sleep(0)::text"]
 
     run(main())
 
@@ -293,148 +293,150 @@ def test_reads_one_after_the_other_share_a_connection(watch: Watch) -> None:
     ],
 )
 def test_each_connection_has_its_settings(watch: Watch, setting: str, value: str) -> None:
-    """All of them, not just the first."""
+    """The settings apply to all connections, not only to the first."""
 
     async def main() -> None:
-        async with opened(watch.url) as database:
-            await filled(database)
-            shown = (database.read(RawSQL(f"SHOW {setting}")) for _ in range(POOL_SIZE))
-            assert [list(row) for [row] in await asyncio.gather(*shown)] == [[value]] * POOL_SIZE
+        async with open_for_reading(watch.url) as database:
+            await fill_pool(database)
+            queries = (database.read(RawSQL(f"SHOW {setting}")) for _ in range(POOL_SIZE))
+            assert [list(row) for [row] in await asyncio.gather(*queries)] == [[value]] * POOL_SIZE
 
     run(main())
 
 
-def test_a_cancelled_read_ends_in_postgresql_too(watch: Watch) -> None:
-    """The reader reads on, more often than it has connections."""
+def test_a_cancelled_query_ends_in_postgresql(watch: Watch) -> None:
+    """As many queries as there are connections are cancelled, and the next one succeeds."""
 
     async def main() -> None:
-        async with opened(watch.url) as database:
-            readings = [sleeping(database, 25) for _ in range(POOL_SIZE)]
-            await watch.until(POOL_SIZE, IS_SLEEPING)
-            for reading in readings:
-                await cancelled(reading)
-            assert await database.read(QUICK) == [(1,)]
-            await watch.until(0, IS_SLEEPING)
+        async with open_for_reading(watch.url) as database:
+            tasks = [start_sleep(database, 25) for _ in range(POOL_SIZE)]
+            await watch.wait_until(POOL_SIZE, IS_SLEEPING)
+            for task in tasks:
+                await cancel(task)
+            assert await database.read(FAST) == [(1,)]
+            await watch.wait_until(0, IS_SLEEPING)
 
     run(main())
 
 
-def test_waiting_for_a_connection_is_bounded(watch: Watch, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Who waits in vain is told so, and nobody else is."""
+def test_waiting_for_a_connection_times_out(watch: Watch, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The query that waits raises TimeoutError, and the others succeed."""
     monkeypatch.setattr(postgresql, "POOL_TIMEOUT_SECONDS", 0.1)
 
     async def main() -> None:
-        async with opened(watch.url) as database:
-            readings = [sleeping(database, 0.5) for _ in range(POOL_SIZE)]
-            await watch.until(POOL_SIZE, IS_SLEEPING)
+        async with open_for_reading(watch.url) as database:
+            tasks = [start_sleep(database, 0.5) for _ in range(POOL_SIZE)]
+            await watch.wait_until(POOL_SIZE, IS_SLEEPING)
             with pytest.raises(TimeoutError):
-                await database.read(QUICK)
-            assert len(await asyncio.gather(*readings)) == POOL_SIZE
-            assert await database.read(QUICK) == [(1,)]
-            assert len(watch.seen("1")) == POOL_SIZE
+                await database.read(FAST)
+            assert len(await asyncio.gather(*tasks)) == POOL_SIZE
+            assert await database.read(FAST) == [(1,)]
+            assert len(watch.read("1")) == POOL_SIZE
 
     run(main())
 
 
-def test_who_waits_in_vain_waits_but_once(watch: Watch, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No connection is lost by it, so that it is not asked again."""
+def test_a_timeout_is_not_retried(watch: Watch, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The reader does not treat a timeout as a lost connection."""
     monkeypatch.setattr(postgresql, "POOL_TIMEOUT_SECONDS", 0.1)
     closes: list[PostgreSQLReader] = []
     close = PostgreSQLReader.close
 
-    async def recorded(reader: PostgreSQLReader) -> None:
+    async def record_close(reader: PostgreSQLReader) -> None:
         closes.append(reader)
         await close(reader)
 
     async def main() -> None:
-        async with opened(watch.url) as database:
-            monkeypatch.setattr(PostgreSQLReader, "close", recorded)
-            readings = [sleeping(database, 0.5) for _ in range(POOL_SIZE)]
-            await watch.until(POOL_SIZE, IS_SLEEPING)
+        async with open_for_reading(watch.url) as database:
+            monkeypatch.setattr(PostgreSQLReader, "close", record_close)
+            tasks = [start_sleep(database, 0.5) for _ in range(POOL_SIZE)]
+            await watch.wait_until(POOL_SIZE, IS_SLEEPING)
             with pytest.raises(TimeoutError):
-                await database.read(QUICK)
+                await database.read(FAST)
             assert closes == []
-            await asyncio.gather(*readings)
+            await asyncio.gather(*tasks)
 
     run(main())
 
 
-@pytest.mark.parametrize("at_once", [1, POOL_SIZE, 3 * POOL_SIZE])
-def test_connections_that_are_cut_are_replaced(watch: Watch, at_once: int) -> None:
-    """All ten at once, and again: whoever reads next is answered."""
+@pytest.mark.parametrize("concurrency", [1, POOL_SIZE, 3 * POOL_SIZE])
+def test_terminated_connections_are_replaced(watch: Watch, concurrency: int) -> None:
+    """All connections are terminated, repeatedly, and the next queries succeed."""
 
     async def main() -> None:
-        async with opened(watch.url) as database:
+        async with open_for_reading(watch.url) as database:
             for _ in range(3):
-                await filled(database)
-                await watch.cut()
-                found = await asyncio.gather(*(database.read(QUICK) for _ in range(at_once)))
-                assert [list(rows) for rows in found] == [[(1,)]] * at_once
-                assert len(watch.seen("1")) <= POOL_SIZE
+                await fill_pool(database)
+                await watch.terminate()
+                results = await asyncio.gather(*(database.read(FAST) for _ in range(concurrency)))
+                assert [list(rows) for rows in results] == [[(1,)]] * concurrency
+                assert len(watch.read("1")) <= POOL_SIZE
 
     run(main())
 
 
-def test_a_farewell_that_is_not_read_yet_is_one(watch: Watch) -> None:
-    """A connection that was cut while the event loop was at something else is replaced, too."""
+def test_a_connection_whose_termination_is_unread_is_replaced(watch: Watch) -> None:
+    """A connection may be terminated while the event loop is busy."""
 
     async def main() -> None:
-        async with opened(watch.url) as database:
+        async with open_for_reading(watch.url) as database:
             for _ in range(20):
-                await filled(database)
-                watch.cut_at_once()
-                # Once round is enough for half of what is to be read.
+                await fill_pool(database)
+                watch.terminate_synchronously()
+                # In one iteration, the event loop reads only a part of the server's messages.
                 await asyncio.sleep(0)
-                assert [list(row) for row in await database.read(QUICK)] == [[1]]
+                assert [list(row) for row in await database.read(FAST)] == [[1]]
 
     uvloop.run(main())
 
 
-def test_a_read_that_is_cut_is_asked_again(watch: Watch) -> None:
-    """A connection that dies under a SELECT is replaced as well."""
+def test_a_query_is_repeated_if_its_connection_is_lost(watch: Watch) -> None:
+    """A connection that is terminated during a SELECT is replaced."""
 
     async def main() -> None:
-        async with opened(watch.url) as database:
-            reading = sleeping(database, 0.3)
-            await watch.until(1, IS_SLEEPING)
-            watch.seen("pg_terminate_backend(pid)")
-            assert len(await reading) == 1
+        async with open_for_reading(watch.url) as database:
+            task = start_sleep(database, 0.3)
+            await watch.wait_until(1, IS_SLEEPING)
+            watch.read("pg_terminate_backend(pid)")
+            assert len(await task) == 1
 
     run(main())
 
 
-def test_a_select_that_fails_leaves_its_connection_in_use(watch: Watch) -> None:
-    """PostgreSQL has said no, and listens on."""
+def test_a_failed_select_keeps_its_connection(watch: Watch) -> None:
+    """An error in SQL does not close the connection."""
 
     async def main() -> None:
-        async with opened(watch.url) as database:
-            before = watch.seen("pid")
+        async with open_for_reading(watch.url) as database:
+            before = watch.read("pid")
             for _ in range(3):
                 with pytest.raises(asyncpg.DivisionByZeroError):
                     await database.read(RawSQL("SELECT 1 / 0"))
-            assert await database.read(QUICK) == [(1,)]
-            assert watch.seen("pid") == before
+            assert await database.read(FAST) == [(1,)]
+            assert watch.read("pid") == before
             assert len(before) == 1
 
     run(main())
 
 
-def test_a_read_that_is_cut_twice_fails(watch: Watch) -> None:
-    """A SELECT that ends its connection is not asked for ever."""
+def test_a_query_is_repeated_only_once(watch: Watch) -> None:
+    """A SELECT that terminates its own connection fails."""
 
     async def main() -> None:
-        async with opened(watch.url) as database:
-            suicide = RawSQL("SELECT pg_terminate_backend(pg_backend_pid()), pg_sleep(5)")
+        async with open_for_reading(watch.url) as database:
+            self_terminating = RawSQL("SELECT pg_terminate_backend(pg_backend_pid()), pg_sleep(5)")
             with pytest.raises((asyncpg.PostgresError, asyncpg.InterfaceError, OSError)):
-                await database.read(suicide)
-            assert await database.read(QUICK) == [(1,)]
+                await database.read(self_terminating)
+            assert await database.read(FAST) == [(1,)]
 
     run(main())
 
 
 PATTERN_INDEX = "CREATE INDEX ON django_postgres_cache_cacheentry (cache_key text_pattern_ops) {}"
-BYTES = 'ALTER TABLE django_postgres_cache_cacheentry ALTER cache_key TYPE text COLLATE "C"'
-LIBRARY = "LOCALE_PROVIDER libc LOCALE 'C.UTF-8'"
+BINARY_COLLATION = (
+    'ALTER TABLE django_postgres_cache_cacheentry ALTER cache_key TYPE text COLLATE "C"'
+)
+LIBC = "LOCALE_PROVIDER libc LOCALE 'C.UTF-8'"
 
 
 @pytest.mark.parametrize(
@@ -443,43 +445,43 @@ LIBRARY = "LOCALE_PROVIDER libc LOCALE 'C.UTF-8'"
         ("", "", PlanKeys.IN_KEY_INDEX),
         ("", PATTERN_INDEX.format(""), PlanKeys.IN_PATTERN_INDEX),
         ("", "DROP TABLE django_postgres_cache_cacheentry", PlanKeys.ABSENT),
-        (LIBRARY, "", PlanKeys.ANYWHERE),
-        (LIBRARY, PATTERN_INDEX.format(""), PlanKeys.IN_PATTERN_INDEX),
-        (LIBRARY, PATTERN_INDEX.format("WHERE expires IS NULL"), PlanKeys.ANYWHERE),
-        (LIBRARY, BYTES, PlanKeys.IN_KEY_INDEX),
+        (LIBC, "", PlanKeys.UNINDEXED),
+        (LIBC, PATTERN_INDEX.format(""), PlanKeys.IN_PATTERN_INDEX),
+        (LIBC, PATTERN_INDEX.format("WHERE expires IS NULL"), PlanKeys.UNINDEXED),
+        (LIBC, BINARY_COLLATION, PlanKeys.IN_KEY_INDEX),
     ],
 )
-def test_cached_plans_are_found_however_their_keys_are_sorted(
+def test_cached_plans_are_counted_with_each_access_path(
     locale: str,
     change: str,
     expected: PlanKeys,
     postgres: PostgresServer,
     on_authentik: AppClient,
 ) -> None:
-    """Each way of counting counts the same."""
+    """Each access path returns the same counts."""
     name = f"keys {os.urandom(4).hex()}"
     with psycopg.connect(postgres.dsn(), autocommit=True) as connection:
         connection.execute(f'CREATE DATABASE "{name}" {locale} TEMPLATE template0'.encode())
     url = fill_authentik(postgres.dsn(name))
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(change.encode())
-    assert asyncio.run(plan_keys(url)) is expected
-    counts = plan_counts(on_authentik)
+    assert asyncio.run(detect_plan_keys(url)) is expected
+    counts = count_plans(on_authentik)
     assert len(set(counts.values())) > 3
     if expected is PlanKeys.ABSENT:
         counts = dict.fromkeys(counts, 0)
     with AppClient(url) as client:
-        assert plan_counts(client) == counts
+        assert count_plans(client) == counts
 
 
-async def plan_keys(url: str) -> PlanKeys:
-    """How FlowQL would find the keys of plans."""
-    async with opened(url) as database:
+async def detect_plan_keys(url: str) -> PlanKeys:
+    """Return the access path to the cached plans of a database."""
+    async with open_for_reading(url) as database:
         return database.catalog.plan_keys
 
 
-def plan_counts(client: AppClient) -> dict[str, int]:
-    """How many plans of each flow are cached, over REST."""
+def count_plans(client: AppClient) -> dict[str, int]:
+    """Return the number of cached plans of each flow, by REST."""
     pages = ("?page_size=100", "?page_size=100&page=2")
-    answers = [client.get(f"/flows/instances/{page}", KEYS["superuser"]).json for page in pages]
-    return {flow["slug"]: flow["cache_count"] for answer in answers for flow in answer["results"]}
+    bodies = [client.get(f"/flows/instances/{page}", KEYS["superuser"]).json for page in pages]
+    return {flow["slug"]: flow["cache_count"] for body in bodies for flow in body["results"]}

@@ -1,4 +1,4 @@
-"""How many SQL statements an answer takes, and what they read: no more than is selected."""
+"""Tests of the SQL statements of a request: their number, and the columns that they read."""
 
 import re
 from base64 import urlsafe_b64encode
@@ -14,20 +14,20 @@ from support.graph import EVERY_FIELD, EVERY_PLACE, FIELDS
 from support.sql_recorder import is_of_viewer, record_statements
 
 SUPERUSER = KEYS["superuser"]
-SIZES = (*range(1, 10), 50, 99, 100)
+PAGE_SIZES = (*range(1, 10), 50, 99, 100)
 FLOW = "authentik_flows_flow"
-RELATED = {
+RELATED_TABLES = {
     "stages": "authentik_flows_flowstagebinding",
     "policies": "authentik_policies_policybinding",
     "cacheCount": "django_postgres_cache_cacheentry",
     "policyEngineMode": "authentik_policies_policybindingmodel",
 }
-# What `object_role` sees: of flow 0, whose stages are all that are bound, and of flow 6.
+# Objects that `object_role` may see: of flow 0, whose stages are all the bound ones, and of flow 6.
 STAGE_BINDING = identifier("stage binding", 0)
 POLICY_BINDING = identifier("policy binding", 17)
 STAGE = identifier("stage", "a")
 POLICY = identifier("policy", "if-sso")
-# The columns of a flow's row that a field is told from, where its own name does not say so.
+# The columns of a flow's row that a field reads, if they differ from the name of the field.
 COLUMNS = {
     "pk": {"flow_uuid"},
     "stages": {"flow_uuid"},
@@ -39,48 +39,48 @@ COLUMNS = {
 
 
 @pytest.fixture(scope="module", params=KINDS)
-def wide(request: pytest.FixtureRequest) -> Iterator[AppClient]:
-    """FlowQL on each kind of database, where a request may cost more than by default."""
+def unlimited(request: pytest.FixtureRequest) -> Iterator[AppClient]:
+    """FlowQL on each kind of database, with a higher limit of the cost."""
     url = request.getfixturevalue(f"{request.param}_url")
     with AppClient(url, max_cost=1_000_000) as client:
         yield client
 
 
-def asked(ask: Callable[[], Response], status: int = 200) -> list[Statement]:
-    """What a database is asked for an answer of that status, besides who asks."""
+def record(send: Callable[[], Response], status: int = 200) -> list[Statement]:
+    """Return the statements of a request, except the one for the viewer; check the status."""
     with record_statements() as recorded:
-        assert ask().status == status
+        assert send().status == status
     return [statement for statement in recorded if not is_of_viewer(statement)]
 
 
-def asked_for(client: AppClient, query: str, key: str = SUPERUSER) -> list[Statement]:
-    """The same for a GraphQL operation."""
-    return asked(lambda: client.graphql(query, key))
+def record_graphql(client: AppClient, query: str, key: str = SUPERUSER) -> list[Statement]:
+    """Return the statements of a GraphQL operation."""
+    return record(lambda: client.graphql(query, key))
 
 
 def test_a_rest_page_takes_one_statement(client: AppClient) -> None:
-    """A whole page takes the same statement for 1 flow as for 100, in either dialect."""
+    """A page of 1 flow and a page of 100 flows take one statement, for both mounts."""
     for mount in ("/flows/instances/", "/api/v3/flows/instances/"):
-        for size in SIZES:
+        for size in PAGE_SIZES:
             target = f"{mount}?page_size={size}"
-            [_] = asked(lambda target=target: client.get(target, SUPERUSER))
+            [_] = record(lambda target=target: client.get(target, SUPERUSER))
 
 
 @pytest.mark.parametrize("kind", READING_KEYS)
-def test_every_reader_takes_one_statement(client: AppClient, kind: str) -> None:
-    """Rights are part of the statement, not a statement of their own."""
-    [_] = asked(lambda: client.get("/flows/instances/", KEYS[kind]))
+def test_every_viewer_takes_one_statement(client: AppClient, kind: str) -> None:
+    """Permissions are part of the statement."""
+    [_] = record(lambda: client.get("/flows/instances/", KEYS[kind]))
 
 
-def test_a_reader_who_may_see_nothing_takes_none(client: AppClient) -> None:
-    """An internal service account without rights is told so without a look at the flows."""
+def test_a_viewer_without_access_takes_no_statement(client: AppClient) -> None:
+    """An internal service account without permissions gets no flows without a query."""
     key = KEYS["internal_service_account_none"]
-    assert asked(lambda: client.get("/flows/instances/", key)) == []
-    assert asked_for(client, '{ flow(slug: "a-flow") { slug } }', key) == []
+    assert record(lambda: client.get("/flows/instances/", key)) == []
+    assert record_graphql(client, '{ flow(slug: "a-flow") { slug } }', key) == []
 
 
-def test_who_asks_takes_one_statement(client: AppClient) -> None:
-    """A key that opens nothing is asked for each time, and nothing else is."""
+def test_authentication_takes_one_statement(client: AppClient) -> None:
+    """An invalid token is looked up for each request, and nothing else is."""
     for _ in range(2):
         with record_statements() as recorded:
             assert client.get("/flows/instances/", "nope").status == 403
@@ -105,35 +105,35 @@ def test_who_asks_takes_one_statement(client: AppClient) -> None:
     ],
 )
 def test_rest(client: AppClient, target: str, key: str | None, status: int, expected: int) -> None:
-    """A second statement counts, where no flow was found or the last page is asked for."""
-    assert len(asked(lambda: client.get(target, key), status)) == expected
+    """A second statement counts if no flow matches or the last page is requested."""
+    assert len(record(lambda: client.get(target, key), status)) == expected
 
 
-def test_exports_take_as_many_for_any_flow(client: AppClient) -> None:
-    """An export takes as many statements for 39 stage bindings as for 2, and a missing one takes one."""
+def test_exports_take_the_same_number_for_each_flow(client: AppClient) -> None:
+    """The number is the same for 39 stage bindings as for 2, and 1 for an unknown flow."""
     counts = {
-        slug: len(asked(lambda s=slug: client.get(f"/flows/instances/{s}/export/", SUPERUSER)))
+        slug: len(record(lambda s=slug: client.get(f"/flows/instances/{s}/export/", SUPERUSER)))
         for slug in ("A-flow", "a-flow", "a_flow")
     }
     assert len(set(counts.values())) == 1, counts
     missing = "/flows/instances/nope/export/"
-    [_] = asked(lambda: client.get(missing, SUPERUSER), 404)
+    [_] = record(lambda: client.get(missing, SUPERUSER), 404)
 
 
 @pytest.mark.parametrize("parameters", ["", "?format=svg"])
-def test_diagrams_take_three(client: AppClient, parameters: str) -> None:
-    """A picture takes one for the flow, one for its stages and one for all policies; a missing one takes one."""
+def test_diagrams_take_three_statements(client: AppClient, parameters: str) -> None:
+    """One is for the flow, one for its stages, one for the policies; an unknown flow takes one."""
     for slug, status, expected in (("A-flow", 200, 3), ("a-flow", 200, 3), ("nope", 404, 1)):
         target = f"/flows/instances/{slug}/diagram/{parameters}"
-        found = asked(lambda target=target: client.get(target, SUPERUSER), status)
-        assert len(found) == expected
+        statements = record(lambda target=target: client.get(target, SUPERUSER), status)
+        assert len(statements) == expected
 
 
 def test_a_graphql_page_takes_one_statement(client: AppClient) -> None:
-    """All fields and the pagination take the same statement for 1 flow as for 100."""
+    """All fields and the pagination take one statement, for 1 flow as for 100."""
     selected = f"pagination {{ {EVERY_PLACE} }} results {{ {EVERY_FIELD} }}"
-    for size in SIZES:
-        [_] = asked_for(client, f"{{ flows(pageSize: {size}) {{ {selected} }} }}")
+    for size in PAGE_SIZES:
+        [_] = record_graphql(client, f"{{ flows(pageSize: {size}) {{ {selected} }} }}")
 
 
 @pytest.mark.parametrize(
@@ -163,41 +163,41 @@ def test_a_graphql_page_takes_one_statement(client: AppClient) -> None:
     ],
 )
 def test_graphql(client: AppClient, selected: str, expected: int) -> None:
-    """A root takes one statement, if that; a second counts, where a page may be beyond the end."""
-    assert len(asked_for(client, f"{{ {selected} }}")) == expected
+    """A root field takes at most one statement; a second counts if the page may be out of range."""
+    assert len(record_graphql(client, f"{{ {selected} }}")) == expected
 
 
 @pytest.mark.parametrize("field", FIELDS)
-def test_only_what_is_selected_is_read(client: AppClient, field: str) -> None:
-    """No other column of a flow, and no other table; the slug is what pages are sorted by."""
-    [statement] = asked_for(client, f"{{ flows {{ results {{ {field} }} }} }}")
+def test_only_selected_columns_are_read(client: AppClient, field: str) -> None:
+    """No other column and no other table is read, except the slug, which sorts the page."""
+    [statement] = record_graphql(client, f"{{ flows {{ results {{ {field} }} }} }}")
     tables = set(re.findall(r"\b(?:authentik|django)_[a-z_]+", statement.text))
-    assert tables == {FLOW, RELATED.get(field, FLOW)}
+    assert tables == {FLOW, RELATED_TABLES.get(field, FLOW)}
     columns = set(re.findall(rf"\b{FLOW}\.([a-z_]+)", statement.text))
     assert columns == COLUMNS.get(field, {FIELDS[field].removesuffix("_url")}) | {"slug"}
 
 
-def test_fragments_are_looked_into(client: AppClient) -> None:
-    """What a fragment selects is read, and nothing else."""
+def test_fragments_are_inspected(client: AppClient) -> None:
+    """The selections of a fragment are read, and nothing else."""
     fragments = (
         "fragment P on FlowPage { results { ...F ... { slug } } } fragment F on Flow { stages }"
     )
-    [statement] = asked_for(client, f"{{ flows {{ ...P }} }} {fragments}")
-    assert RELATED["stages"] in statement.text
-    assert RELATED["policies"] not in statement.text
+    [statement] = record_graphql(client, f"{{ flows {{ ...P }} }} {fragments}")
+    assert RELATED_TABLES["stages"] in statement.text
+    assert RELATED_TABLES["policies"] not in statement.text
 
 
-def test_nothing_is_counted_that_is_not_selected(client: AppClient) -> None:
-    """Without the pagination there is no count, and with it alone there is no flow."""
-    [page] = asked_for(client, "{ flows { results { slug title } } }")
-    [both] = asked_for(client, "{ flows { pagination { next } results { slug title } } }")
-    [count] = asked_for(client, "{ flows { pagination { next } } }")
+def test_flows_are_counted_only_if_the_pagination_is_selected(client: AppClient) -> None:
+    """Without the pagination nothing is counted, and with it alone no flow is read."""
+    [page] = record_graphql(client, "{ flows { results { slug title } } }")
+    [both] = record_graphql(client, "{ flows { pagination { next } results { slug title } } }")
+    [count] = record_graphql(client, "{ flows { pagination { next } } }")
     counts = [statement.text.lower().count("count(") for statement in (page, both, count)]
     assert counts == [0, 1, 1]
     assert "title" not in count.text
 
 
-# What is selected of flows, and how many statements that takes: one for the page, one for each list.
+# (a selection of flows, the number of statements): one for the page, and one for each list.
 NESTED = [
     ("stageBindings { __typename }", 2),
     ("stageBindings { pk order stage { name type } flow { slug title stages } }", 2),
@@ -223,34 +223,34 @@ NESTED = [
         5,
     ),
 ]
-FROM_ONE_TO_A_HUNDRED = ('slug: "a-flow"', "pageSize: 9", "pageSize: 100")
-# No plan has introspection, so that graphql-core walks through what stands beside it.
+PAGES = ('slug: "a-flow"', "pageSize: 9", "pageSize: 100")
+# An operation with introspection has no plan: graphql-core executes it.
 INTROSPECTION = "__schema { queryType { name } }"
 
 
 @pytest.mark.parametrize("key", [SUPERUSER, KEYS["object_role_by_group"]])
 @pytest.mark.parametrize(("selected", "expected"), NESTED)
 def test_a_list_takes_one_statement(
-    wide: AppClient, selected: str, expected: int, key: str
+    unlimited: AppClient, selected: str, expected: int, key: str
 ) -> None:
-    """Each list takes one for all its parents, whatever their number, and what is one each takes none."""
-    for page in FROM_ONE_TO_A_HUNDRED:
+    """A list takes one statement for all its parents, and a single object takes none."""
+    for page in PAGES:
         query = f"flows({page}) {{ results {{ {selected} }} }}"
-        assert len(asked_for(wide, f"{{ {query} }}", key)) == expected
-        # What it has from another level it does not load again, and what is below that it loads sooner.
-        walked = len(asked_for(wide, f"{{ {query} {INTROSPECTION} }}", key))
-        assert walked in range(expected - 1, expected + 2)
+        assert len(record_graphql(unlimited, f"{{ {query} }}", key)) == expected
+        # graphql-core reuses objects of other levels, and loads the lists below them earlier.
+        count = len(record_graphql(unlimited, f"{{ {query} {INTROSPECTION} }}", key))
+        assert count in range(expected - 1, expected + 2)
 
 
 @pytest.mark.parametrize(("slug", "expected"), [("a-flow", 3), ("Aflow", 2), ("nope", 1)])
-def test_where_there_is_no_parent_nothing_is_asked(
+def test_a_list_without_parents_takes_no_statement(
     client: AppClient, slug: str, expected: int
 ) -> None:
-    """Below a list that is empty for all there is no statement."""
+    """The list below an empty list takes no statement."""
     selected = "stageBindings { policyBindings { pk } }"
-    for beside in ("", INTROSPECTION):
-        query = f'{{ flow(slug: "{slug}") {{ {selected} }} {beside} }}'
-        assert len(asked_for(client, query)) == expected
+    for introspection in ("", INTROSPECTION):
+        query = f'{{ flow(slug: "{slug}") {{ {selected} }} {introspection} }}'
+        assert len(record_graphql(client, query)) == expected
 
 
 @pytest.mark.parametrize(
@@ -274,11 +274,11 @@ def test_where_there_is_no_parent_nothing_is_asked(
 def test_nodes(  # noqa: PLR0913, PLR0917 - a row of the table
     client: AppClient, type_: str, pk: str, selected: str, expected: int, key: str
 ) -> None:
-    """A node takes one statement, its rights and what it is one of included, and a list one more."""
+    """A node takes one statement, including permissions and joined objects, and a list one more."""
     id_ = urlsafe_b64encode(f"{type_}:{pk}".encode()).decode()
-    for beside in ("", INTROSPECTION):
-        query = f'{{ node(id: "{id_}") {{ {selected} }} {beside} }}'
-        assert len(asked_for(client, query, key)) == expected
+    for introspection in ("", INTROSPECTION):
+        query = f'{{ node(id: "{id_}") {{ {selected} }} {introspection} }}'
+        assert len(record_graphql(client, query, key)) == expected
 
 
 @pytest.mark.parametrize(
@@ -293,17 +293,17 @@ def test_nodes(  # noqa: PLR0913, PLR0917 - a row of the table
     ],
 )
 def test_stages_and_policies(client: AppClient, query: str, expected: int) -> None:
-    """One takes one statement, its type included, and the flows that use it one more."""
-    assert len(asked_for(client, f"{{ {query} }}")) == expected
+    """A stage or policy takes one statement, including its type, and its flows one more."""
+    assert len(record_graphql(client, f"{{ {query} }}")) == expected
     key = KEYS["internal_service_account_none"]
-    assert asked_for(client, f"{{ {query} }}", key) == []
+    assert record_graphql(client, f"{{ {query} }}", key) == []
 
 
 STAGES, STAGE_BINDINGS = "authentik_flows_stage", "authentik_flows_flowstagebinding"
 POLICIES, POLICY_BINDINGS = "authentik_policies_policy", "authentik_policies_policybinding"
 GROUPS, USERS = "authentik_core_group", "authentik_core_user"
-# What is selected below a flow, and what the statement for it reads of which tables.
-READ: list[tuple[str, dict[str, set[str]]]] = [
+# (a selection below a flow, the columns of each table that its statement reads).
+READ_COLUMNS: list[tuple[str, dict[str, set[str]]]] = [
     ("stageBindings { __typename }", {STAGE_BINDINGS: set()}),
     ("stageBindings { id }", {STAGE_BINDINGS: set()}),
     ("stageBindings { evaluateOnPlan }", {STAGE_BINDINGS: {"evaluate_on_plan"}}),
@@ -333,43 +333,43 @@ READ: list[tuple[str, dict[str, set[str]]]] = [
     ),
     ("policyBindings { user { name } }", {POLICY_BINDINGS: {"user_id"}, USERS: {"name", "id"}}),
 ]
-# What belongs to a parent, and in which order.
-SORTED_BY = {
+# The columns of the parent and of the order.
+SORT_COLUMNS = {
     STAGE_BINDINGS: {"target_id", "order", "fsb_uuid"},
     POLICY_BINDINGS: {"target_id", "order", "policy_binding_uuid"},
 }
 
 
-@pytest.mark.parametrize(("selected", "expected"), READ)
-def test_only_what_is_selected_below_flows_is_read(
+@pytest.mark.parametrize(("selected", "expected"), READ_COLUMNS)
+def test_only_selected_columns_below_flows_are_read(
     client: AppClient, selected: str, expected: dict[str, set[str]]
 ) -> None:
-    """No other column of a binding, and nothing of the stage or the policy that is not selected."""
-    for beside in ("", INTROSPECTION):
-        query = f"{{ flows {{ results {{ {selected} }} }} {beside} }}"
-        _, statement = asked_for(client, query)
+    """No other column of a binding, a stage or a policy is read."""
+    for introspection in ("", INTROSPECTION):
+        query = f"{{ flows {{ results {{ {selected} }} }} {introspection} }}"
+        _, statement = record_graphql(client, query)
         tables = set(re.findall(r"\b(?:authentik|django|flowql)_[a-z_]+", statement.text))
         assert tables == set(expected)
         for table, columns in expected.items():
-            found = set(re.findall(rf'\b{table}\."?([a-z_]+)', statement.text))
-            assert found == columns | SORTED_BY.get(table, set())
+            names = set(re.findall(rf'\b{table}\."?([a-z_]+)', statement.text))
+            assert names == columns | SORT_COLUMNS.get(table, set())
 
 
 @pytest.mark.parametrize(
     ("arguments", "others"),
     [("first: 1", "first: 2"), ("first: 0", "first: 100")],
 )
-def test_a_list_is_compiled_once(wide: AppClient, arguments: str, others: str) -> None:
-    """Whatever the parents and the arguments, a list is asked for by the same statement."""
+def test_a_list_is_compiled_once(unlimited: AppClient, arguments: str, others: str) -> None:
+    """The statement of a list is the same for all parents and arguments."""
     first, second = (
-        asked_for(
-            wide,
+        record_graphql(
+            unlimited,
             f"{{ flows(pageSize: {size}) {{ results {{"
-            f" stageBindings {{ stage {{ flows({given}) {{ slug }} }} }} }} }} }}",
+            f" stageBindings {{ stage {{ flows({list_arguments}) {{ slug }} }} }} }} }} }}",
         )
-        for size, given in ((7, arguments), (30, others))
+        for size, list_arguments in ((7, arguments), (30, others))
     )
-    assert all(one is other for one, other in zip(first, second, strict=True))
+    assert all(left is right for left, right in zip(first, second, strict=True))
 
 
 @pytest.mark.parametrize("key", [SUPERUSER, KEYS["object_role"]])
@@ -383,14 +383,14 @@ def test_a_list_is_compiled_once(wide: AppClient, arguments: str, others: str) -
     ],
 )
 def test_a_statement_is_compiled_once(client: AppClient, key: str, arguments: list[str]) -> None:
-    """Whatever the values, it is the same statement."""
-    queries = [f"{{ flows({given}) {{ results {{ slug }} }} }}" for given in arguments]
-    first, *others = (asked_for(client, query, key)[0] for query in queries)
+    """The statement is the same for all values."""
+    queries = [f"{{ flows({values}) {{ results {{ slug }} }} }}" for values in arguments]
+    first, *others = (record_graphql(client, query, key)[0] for query in queries)
     assert all(other is first for other in others)
 
 
 def test_only_selects_are_sent(client: AppClient) -> None:
-    """Answering changes nothing in the database."""
+    """A request does not write to the database."""
     with record_statements() as recorded:
         client.get("/flows/instances/a-flow/export/", SUPERUSER)
         client.graphql(f"{{ flows {{ results {{ {EVERY_FIELD} }} }} }}", SUPERUSER)
