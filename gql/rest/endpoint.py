@@ -15,8 +15,7 @@ from gql.auth import Authenticator, require_access
 from gql.context import Context
 from gql.diagram import loading, mermaid, svg
 from gql.errors import ForbiddenError, InvalidPageError, UnauthenticatedError
-from gql.execution.declarations import FieldConverter
-from gql.execution.plan import (
+from gql.execution.completion import (
     ConvertedLeafField,
     Field,
     FieldInfo,
@@ -24,6 +23,7 @@ from gql.execution.plan import (
     PlanRun,
     SelectionSet,
 )
+from gql.execution.declarations import FieldConverter
 from gql.http.negotiation import JSON, SVG, accepts_json, best_match
 from gql.resolvers import flows as resolvers
 from gql.resolvers import urls as presentation

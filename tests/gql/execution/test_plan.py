@@ -22,9 +22,10 @@ from strawberry.permission import BasePermission
 from strawberry.schema.config import StrawberryConfig
 
 from gql import schema
-from gql.execution import documents, selection, validation
+from gql.execution import documents, validation
 from gql.execution import plan as plans
 from gql.execution.compiler import Compilation, NotPlannableError
+from gql.execution.completion import ObjectField, SelectionSet
 from gql.execution.declarations import (
     METADATA_KEY,
     EnumConverter,
@@ -32,17 +33,15 @@ from gql.execution.declarations import (
     Relation,
     RowList,
     RowObject,
-    column_field,
-    computed_field,
-    core_schema,
-    joined_field,
-    load_relation,
-    relation_field,
 )
 from gql.execution.documents import CAPACITY, MAX_PLANS, Document, Documents
 from gql.execution.executor import Executor
-from gql.execution.fallback import AllRootErrorsContext
-from gql.execution.plan import ObjectField, Plan, SelectionSet
+from gql.execution.fallback.executor import AllRootErrorsContext
+from gql.execution.fallback.loaders import load_relation
+from gql.execution.fallback.selection import selected_columns
+from gql.execution.fields import column_field, computed_field, joined_field, relation_field
+from gql.execution.graphql_core import core_schema
+from gql.execution.plan import Plan
 from gql.execution.request import GraphQLRequest
 from gql.execution.variables import Variables
 from gql.limits import Limits
@@ -87,7 +86,7 @@ class Info(strawberry.Info[Context, None]):
 
     def selected(self, *path: str) -> tuple[str, ...] | None:
         """The columns selected below a path."""
-        return selection.selected_columns(self, *path)
+        return selected_columns(self, *path)
 
 
 def careful(value: str | None, _context: Context) -> str | None:
