@@ -94,7 +94,7 @@ class Compilation:
         """graphql-core's schema."""
         return core_schema(self.schema)
 
-    def plan(self) -> Plan:
+    def compile(self) -> Plan:
         """Return the plan. Raises NotPlannableError, or GraphQLError if a condition is null."""
         query = self.core_schema.query_type
         if query is None or self.operation.operation is not OperationType.QUERY:
@@ -102,9 +102,11 @@ class Compilation:
         groups = collect_fields(
             self.core_schema, self.fragments, self.variables, query, self.operation
         ).grouped_field_set
-        return Plan({key: self._root_field(query, key, group) for key, group in groups.items()})
+        return Plan(
+            {key: self._compile_root_field(query, key, group) for key, group in groups.items()}
+        )
 
-    def _root_field(
+    def _compile_root_field(
         self, query: GraphQLObjectType, key: str, group: FieldGroup
     ) -> RootField | Typename:
         if _field_name(group) == TYPENAME:
@@ -116,13 +118,13 @@ class Compilation:
             raise NotPlannableError
         info = self._field_info(query, field, key, group)
         fields_by_type = {
-            type_.name: ObjectField("", info, self._selection_set(type_, group))
+            type_.name: ObjectField("", info, self._compile_selection_set(type_, group))
             for type_ in self._possible_types(field)
         }
         column_paths = _root_column_paths(
             fields_by_type, has_type_names=is_abstract_type(type_of(field))
         )
-        return RootField(info, fields_by_type, resolve, self._resolver_call(field), column_paths)
+        return RootField(info, fields_by_type, resolve, self._compile_call(field), column_paths)
 
     def _possible_types(self, field: GraphQLField) -> Sequence[GraphQLObjectType]:
         """Return the types that objects of a field may have."""
@@ -133,10 +135,10 @@ class Compilation:
             return self.core_schema.get_possible_types(type_)
         raise NotPlannableError
 
-    def _resolver_call(self, field: GraphQLField) -> ResolverCall:
-        return ResolverCall(field, tuple(self._arguments(field)))
+    def _compile_call(self, field: GraphQLField) -> ResolverCall:
+        return ResolverCall(field, tuple(self._compile_arguments(field)))
 
-    def _arguments(self, field: GraphQLField) -> Iterator[Argument]:
+    def _compile_arguments(self, field: GraphQLField) -> Iterator[Argument]:
         """Yield the arguments of a field, with Strawberry's conversions to Python values."""
         config = self.schema.config
         registry = self.schema.schema_converter.scalar_registry
@@ -150,14 +152,16 @@ class Compilation:
             is_leaf = leaf_type_of(core_argument) and not is_list(core_argument)
             yield Argument(name, argument.python_name, None if is_leaf else convert)
 
-    def _selection_set(self, type_: GraphQLObjectType, group: FieldGroup) -> SelectionSet:
+    def _compile_selection_set(self, type_: GraphQLObjectType, group: FieldGroup) -> SelectionSet:
         groups = collect_subfields(
             self.core_schema, self.fragments, self.variables, self.operation, type_, group
         ).grouped_field_set
         node_ids = (id(details.node) for subgroup in groups.values() for details in subgroup)
         case = (type_.name, *node_ids)
         if case not in self.selection_sets:
-            fields = tuple(self._field(type_, key, subgroup) for key, subgroup in groups.items())
+            fields = tuple(
+                self._compile_field(type_, key, subgroup) for key, subgroup in groups.items()
+            )
             loaded_fields = tuple(
                 field
                 for field in fields
@@ -168,23 +172,25 @@ class Compilation:
             )
         return self.selection_sets[case]
 
-    def _field(self, type_: GraphQLObjectType, key: str, group: FieldGroup) -> Field:
+    def _compile_field(self, type_: GraphQLObjectType, key: str, group: FieldGroup) -> Field:
         if _field_name(group) == TYPENAME:
             return Typename(type_.name)
         field = type_.fields[_field_name(group)]
         info = self._field_info(type_, field, key, group)
         leaf_type = leaf_type_of(field)
         return (
-            _leaf_field(field, leaf_type, info)
+            _compile_leaf_field(field, leaf_type, info)
             if leaf_type
-            else self._object_field(field, group, info)
+            else self._compile_object_field(field, group, info)
         )
 
-    def _object_field(self, field: GraphQLField, group: FieldGroup, info: FieldInfo) -> Field:
+    def _compile_object_field(
+        self, field: GraphQLField, group: FieldGroup, info: FieldInfo
+    ) -> Field:
         type_ = type_of(field)
         if not isinstance(type_, GraphQLObjectType) or has_nullable_items(field):
             raise NotPlannableError
-        selection_set = self._selection_set(type_, group)
+        selection_set = self._compile_selection_set(type_, group)
         match declaration_of(field):
             case Column(name):
                 return ObjectField(name, info, selection_set)
@@ -192,7 +198,7 @@ class Compilation:
                 columns = {name: joined.column_name(name) for name in selection_set.columns[()]}
                 return JoinedObjectField(joined.key_column, info, selection_set, columns)
             case Relation(key_column, _, load):
-                call = self._resolver_call(field)
+                call = self._compile_call(field)
                 return RelationField(key_column, info, selection_set, load, call)
             case _:
                 raise NotPlannableError
@@ -204,7 +210,7 @@ class Compilation:
         return FieldInfo(f"{type_.name}.{_field_name(group)}", key, nodes, is_nullable(field))
 
 
-def _leaf_field(field: GraphQLField, type_: GraphQLLeafType, info: FieldInfo) -> Field:
+def _compile_leaf_field(field: GraphQLField, type_: GraphQLLeafType, info: FieldInfo) -> Field:
     # The result of serialize is the column's value if it is str, since such columns hold strings.
     is_unconverted = type_.name in UNCONVERTED_TYPES or type_.serialize is str
     if is_list(field) and (has_nullable_items(field) or not is_unconverted):
@@ -215,14 +221,14 @@ def _leaf_field(field: GraphQLField, type_: GraphQLLeafType, info: FieldInfo) ->
         case Column(name, convert) if convert and is_unconverted:
             return ConvertedLeafField(name, info, convert)
         case Column(name, convert):
-            return _serialized_field(name, convert, type_, info)
+            return _compile_serialized_field(name, convert, type_, info)
         case Computed(columns, compute) if is_unconverted and not is_list(field):
             return ComputedField(columns, info, compute)
         case _:
             raise NotPlannableError
 
 
-def _serialized_field(
+def _compile_serialized_field(
     column: str, convert: FieldConverter | None, type_: GraphQLLeafType, info: FieldInfo
 ) -> Field:
     field = ConvertedLeafField(column, info, partial(_serialize, convert, type_))

@@ -85,7 +85,7 @@ class Cost:
             self.introspection_cost + other.introspection_cost,
         )
 
-    def capped(self) -> "Cost":
+    def cap(self) -> "Cost":
         """Return the cost with all counts limited to MAX_COUNT."""
         return Cost(
             min(self.fields, MAX_COUNT),
@@ -128,14 +128,14 @@ class Analysis:
             self.invalid_size or other.invalid_size,
         )
 
-    def capped(self) -> "Analysis":
+    def cap(self) -> "Analysis":
         """Return the analysis with all counts limited to MAX_COUNT."""
-        return replace(self, cost=self.cost.capped())
+        return replace(self, cost=self.cost.cap())
 
 
 NO_ANALYSIS = Analysis()
-# Each step yields the steps of a part and is sent the analysis of that part. No recursion is needed,
-# however deep the document.
+# Steps yield the steps of a part, and receive the analysis of that part. They do not recurse, since a
+# document may be nested to any depth.
 Steps: TypeAlias = "Generator[Steps, Analysis, Analysis]"
 
 
@@ -171,57 +171,59 @@ class CostAnalyzer:
 
     def analyze(self, operation: OperationDefinitionNode) -> Analysis:
         """Return the analysis of an operation."""
-        return _run(self._operation(operation)).capped()
+        return _run(self._analyze_operation(operation)).cap()
 
-    def _operation(self, node: OperationDefinitionNode) -> Steps:
+    def _analyze_operation(self, node: OperationDefinitionNode) -> Steps:
         analysis = _analyze_directives(node)
         for definition in node.variable_definitions or ():
             analysis += _analyze_directives(definition)
             analysis += _analyze_literals([definition.default_value])
         root = self._schema.get_root_type(node.operation)
-        below = yield self._selections(selections_of(node), root)
+        below = yield self._analyze_selections(selections_of(node), root)
         analysis += below
         return replace(analysis, cost=replace(analysis.cost, cost=below.cost.cost_of(LIST_ITEMS)))
 
-    def _selections(
+    def _analyze_selections(
         self, selections: Iterable[AnySelectionNode], type_: GraphQLNamedType | None
     ) -> Steps:
         analysis = NO_ANALYSIS
         for selection in selections:
             if isinstance(selection, FieldNode):
-                part = yield self._field(selection, type_)
+                part = yield self._analyze_field(selection, type_)
             elif isinstance(selection, InlineFragmentNode):
-                part = yield self._fragment(selection, type_)
+                part = yield self._analyze_fragment(selection, type_)
             else:
-                part = yield self._spread(selection)
+                part = yield self._analyze_spread(selection)
             analysis += part
             if selection.directives:
                 analysis += _analyze_directives(selection)
         return analysis
 
-    def _fragment(
+    def _analyze_fragment(
         self, node: InlineFragmentNode | FragmentDefinitionNode, type_: GraphQLNamedType | None
     ) -> Steps:
         condition = node.type_condition
         on_type = self._schema.get_type(condition.name.value) if condition else type_
-        return self._selections(selections_of(node), on_type)
+        return self._analyze_selections(selections_of(node), on_type)
 
-    def _spread(self, node: FragmentSpreadNode) -> Steps:
+    def _analyze_spread(self, node: FragmentSpreadNode) -> Steps:
         name = node.name.value
         fragment = self._fragments.get(name)
         if fragment and name not in self._analyses:
             # A fragment that spreads itself counts as empty there; validation reports it.
             self._analyses[name] = NO_ANALYSIS
-            analysis = yield self._fragment(fragment, None)
-            self._analyses[name] = (analysis + _analyze_directives(fragment)).capped()
+            analysis = yield self._analyze_fragment(fragment, None)
+            self._analyses[name] = (analysis + _analyze_directives(fragment)).cap()
         return self._analyses.get(name, NO_ANALYSIS)
 
-    def _field(self, node: FieldNode, type_: GraphQLNamedType | None) -> Steps:
+    def _analyze_field(self, node: FieldNode, type_: GraphQLNamedType | None) -> Steps:
         field = self._find_field(node.name.value, type_)
         below = NO_ANALYSIS
         if node.selection_set:
-            below = yield self._selections(selections_of(node), type_of(field) if field else None)
-        page = self._page_size(node, field, is_root=type_ is self._schema.query_type)
+            below = yield self._analyze_selections(
+                selections_of(node), type_of(field) if field else None
+            )
+        page = self._measure_page(node, field, is_root=type_ is self._schema.query_type)
         analysis = Analysis(
             _field_cost(node, field, below.cost, page.items),
             below.size_variables | page.variables,
@@ -235,30 +237,32 @@ class CostAnalyzer:
     def _find_field(self, name: str, type_: GraphQLNamedType | None) -> GraphQLField | None:
         return self._schema.get_field(type_, name) if is_composite_type(type_) else None
 
-    def _page_size(self, node: FieldNode, field: GraphQLField | None, *, is_root: bool) -> PageSize:
+    def _measure_page(
+        self, node: FieldNode, field: GraphQLField | None, *, is_root: bool
+    ) -> PageSize:
         names = SIZE_ARGUMENTS & field.args.keys() if field else None
         if not field or not names:
             return NO_PAGE
         arguments = [item for item in node.arguments or () if item.name.value in names]
-        sizes = list(self._sizes(arguments))
-        numbers = [size for _, size in sizes]
-        numbers = numbers or [size for name in names if (size := _default(field, name))]
+        sizes = list(self._known_sizes(arguments))
+        defaults = (_default_size(field, name) for name in names)
+        numbers = [size for _, size in sizes] or list(filter(None, defaults))
         return PageSize(
             min(max(1, *numbers), MAX_ITEMS) if numbers else PAGE_ITEMS,
             frozenset(
                 item.value.name.value for item in arguments if isinstance(item.value, VariableNode)
             ),
-            None if is_root else _invalid_size(node, sizes),
+            None if is_root else _invalid_size_error(node, sizes),
         )
 
-    def _sizes(self, arguments: Iterable[ArgumentNode]) -> Iterator[tuple[str, int]]:
+    def _known_sizes(self, arguments: Iterable[ArgumentNode]) -> Iterator[tuple[str, int]]:
         """Yield the names and values of the arguments whose values are known integers."""
         for argument in arguments:
-            size = self._integer(argument.value)
+            size = self._integer_value(argument.value)
             if size is not None:
                 yield argument.name.value, size
 
-    def _integer(self, node: Any) -> int | None:
+    def _integer_value(self, node: Any) -> int | None:
         if isinstance(node, VariableNode):
             return integer_or_none(self._values.get(node.name.value))
         is_integer = isinstance(node, IntValueNode) and len(node.value) < MAX_DIGITS
@@ -341,7 +345,7 @@ def _analyze_literals(values: Iterable[Any]) -> Analysis:
     return Analysis(Cost(objects=objects, nesting=nesting), variable_depths=frozenset(depths))
 
 
-def _invalid_size(node: FieldNode, sizes: Iterable[tuple[str, int]]) -> GraphQLError | None:
+def _invalid_size_error(node: FieldNode, sizes: Iterable[tuple[str, int]]) -> GraphQLError | None:
     """Return the error of the first invalid size, None if all are valid."""
     for name, size in sizes:
         if name in NESTED_SIZE_ARGUMENTS and not 0 <= size <= MAX_ITEMS:
@@ -350,6 +354,6 @@ def _invalid_size(node: FieldNode, sizes: Iterable[tuple[str, int]]) -> GraphQLE
     return None
 
 
-def _default(field: GraphQLField, name: str) -> int | None:
+def _default_size(field: GraphQLField, name: str) -> int | None:
     """Return the default value of an argument if it is an integer."""
     return integer_or_none(coerce_default_value(field.args[name]))

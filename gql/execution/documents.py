@@ -31,7 +31,7 @@ from models.cache import SegmentedLRU
 
 # In characters of documents; the syntax tree takes some 90 bytes for each.
 CAPACITY = 100_000
-# The least weight of a document in the cache.
+# The weight of a document in the cache in addition to its characters.
 MIN_WEIGHT = 50
 # The cached plans of an operation, one for each combination of its @skip and @include.
 MAX_PLANS = 16
@@ -48,8 +48,8 @@ class UnknownOperationError(Exception):
 class Operation:
     """An operation of a valid document.
 
-    `conditions` are the variables of its @skip and @include. `plans` are by their values; None stands
-    for an operation without a plan.
+    `conditions` are the variables of its @skip and @include. `plans` are by the values of these; the
+    plan is None if there is none.
     """
 
     node: OperationDefinitionNode
@@ -87,10 +87,10 @@ class Document:
     operations: tuple[Operation, ...]
     fragments: dict[str, FragmentDetails]
 
-    def operation(self, name: str | None) -> Operation:
+    def find_operation(self, name: str | None) -> Operation:
         """Return the operation with a name, or the only one. Raises UnknownOperationError."""
         names = [_name(operation.node) for operation in self.operations]
-        return self.operations[_index_of_operation(names, name)]
+        return self.operations[_find_operation_index(names, name)]
 
     def operation_type(self, name: str | None) -> OperationType | None:
         """Return the type of the operation with a name, or of the only one; None without it."""
@@ -116,7 +116,7 @@ class InvalidDocument:
     def require_operation(self, name: str | None) -> None:
         """Raise UnknownOperationError if the document has no such operation."""
         if self.is_within_limits:
-            _index_of_operation([operation.name for operation in self.operations], name)
+            _find_operation_index([operation.name for operation in self.operations], name)
 
     def operation_type(self, name: str | None) -> OperationType | None:
         """Return the type of the operation with a name, or of the only one; None without it."""
@@ -160,15 +160,15 @@ class Documents:
             operations = _summarize(node)
             limits = self._check_limits(node)
         except GraphQLError as error:
-            return InvalidDocument((_without_nodes(error),), operations)
-        errors = tuple(map(_without_nodes, self._validation.validate(node)))
+            return InvalidDocument((_copy_without_nodes(error),), operations)
+        errors = tuple(map(_copy_without_nodes, self._validation.validate(node)))
         if errors:
             return InvalidDocument(errors, operations, is_within_limits=True)
         finder = ConditionFinder()
         visit(node, finder)
         return Document(
             node,
-            tuple(self._operation(checks, finder.variables) for checks in limits),
+            tuple(self._build_operation(checks, finder.variables) for checks in limits),
             {
                 definition.name.value: FragmentDetails(definition)
                 for definition in node.definitions
@@ -187,7 +187,7 @@ class Documents:
         limits = DocumentLimits(self._schema, node, self._limits)
         return [limits.check_operation(operation) for operation in _operations_of(node)]
 
-    def _operation(self, limits: OperationLimits, conditions: set[str]) -> Operation:
+    def _build_operation(self, limits: OperationLimits, conditions: set[str]) -> Operation:
         definitions = limits.node.variable_definitions or ()
         names = (definition.variable.name.value for definition in definitions)
         variables = Variables(self._schema, definitions, hides_suggestions=self._hides_suggestions)
@@ -208,7 +208,7 @@ def _name(node: OperationDefinitionNode) -> str | None:
     return node.name.value if node.name else None
 
 
-def _index_of_operation(names: Sequence[str | None], name: str | None) -> int:
+def _find_operation_index(names: Sequence[str | None], name: str | None) -> int:
     indexes = [index for index, candidate in enumerate(names) if name in (None, candidate)]
     if not indexes or (name is None and len(indexes) > 1):
         raise UnknownOperationError
@@ -224,7 +224,7 @@ def _convert_limit_error(error: GraphQLError, max_tokens: int) -> GraphQLError:
     return build_limit_error(message, source=error.source, positions=error.positions)
 
 
-def _without_nodes(error: GraphQLError) -> GraphQLError:
+def _copy_without_nodes(error: GraphQLError) -> GraphQLError:
     """Return an equal error for the cache, without references to syntax trees and frames."""
     cause = error.original_error
     return GraphQLError(

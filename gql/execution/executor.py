@@ -66,14 +66,14 @@ class Executor:
         if isinstance(document, InvalidDocument):
             document.require_operation(request.operation_name)
             return ExecutionResult(None, list(document.errors))
-        operation = document.operation(request.operation_name)
+        operation = document.find_operation(request.operation_name)
         variables = operation.coerce_variables(request.variables)
         if isinstance(variables, list):
             return ExecutionResult(None, variables)
         deadline = asyncio.timeout(self._limits.seconds)
         try:
             async with deadline:
-                plan = self._plan(document, operation, variables)
+                plan = self._find_plan(document, operation, variables)
                 if plan:
                     return await plan.execute(variables, context)
                 return await self._fallback.execute(document.node, operation.node, request, context)
@@ -83,7 +83,7 @@ class Executor:
             message = TIMEOUT_MESSAGE.format(self._limits.seconds)
             return ExecutionResult(None, [build_limit_error(message)])
 
-    def _plan(
+    def _find_plan(
         self, document: Document, operation: Operation, variables: VariableValues
     ) -> Plan | None:
         """Return the cached or newly compiled plan, None if the operation has none."""
@@ -99,7 +99,7 @@ class Executor:
 
 def _compile(compilation: Compilation) -> Plan | None:
     try:
-        return compilation.plan()
+        return compilation.compile()
     # GraphQLError: a condition is null, which graphql-core reports where the field is.
     except (NotPlannableError, GraphQLError, RecursionError):
         return None

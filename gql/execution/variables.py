@@ -47,7 +47,7 @@ class Variables:
         self._defaults: Mapping[str, Any] = {
             signature.name: default
             for signature, definition in zip(self._signatures, definitions, strict=True)
-            if (default := self._default(signature.name, definition)) is not Undefined
+            if (default := self._coerce_default(signature.name, definition)) is not Undefined
         }
 
     def coerce(self, raw_values: Mapping[str, Any]) -> VariableValues | list[GraphQLError]:
@@ -74,7 +74,7 @@ class Variables:
             return True
         return is_nullable(signature)
 
-    def _default(self, name: str, definition: VariableDefinitionNode) -> Any:
+    def _coerce_default(self, name: str, definition: VariableDefinitionNode) -> Any:
         if not definition.default_value:
             return Undefined
         values = get_variable_values(self._schema, [definition], {})

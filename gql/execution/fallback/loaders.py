@@ -25,7 +25,7 @@ async def load_relation(
         groups = await relation.load(context, keys, columns, **arguments)
         return [RowList(relation.type_thunk(), groups.rows_of(key)) for key in keys]
 
-    loader = _loader(context.loaders, (relation, columns, *arguments.items()), load)
+    loader = _get_loader(context.loaders, (relation, columns, *arguments.items()), load)
     return await loader.load(root.row[relation.key_column])
 
 
@@ -41,10 +41,10 @@ async def load_computed(
     async def load(rows: list[Any]) -> Sequence[Any]:
         return await computed.compute(context, rows)
 
-    return await _loader(context.loaders, computed, load).load(row)
+    return await _get_loader(context.loaders, computed, load).load(row)
 
 
-def _loader(loaders: dict[Any, Any], key: object, load: BatchLoad) -> DataLoader[Any, Any]:
+def _get_loader(loaders: dict[Any, Any], key: object, load: BatchLoad) -> DataLoader[Any, Any]:
     """Return the loader with this key; create it on first use."""
     if key not in loaders:
         loaders[key] = DataLoader(load)

@@ -759,8 +759,8 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     found = Counter[str]()
     for module, name in ((documents, "parse"), (validation, "validate"), (graphql, "execute")):
         monkeypatch.setattr(module, name, Counted(getattr(module, name), found))
-    compiled = Counted(Compilation.plan, found)
-    monkeypatch.setattr(Compilation, "plan", property(lambda self: partial(compiled, self)))
+    compiled = Counted(Compilation.compile, found)
+    monkeypatch.setattr(Compilation, "compile", property(lambda self: partial(compiled, self)))
     return found
 
 
@@ -798,7 +798,7 @@ def compilation(built: strawberry.Schema, asked: GraphQLRequest) -> Compilation 
     document = Documents(core_schema(built), WIDE).get(asked.query)
     if not isinstance(document, Document):
         return None
-    operation = document.operation(asked.operation_name)
+    operation = document.find_operation(asked.operation_name)
     variables = operation.variables.coerce(asked.variables)
     if isinstance(variables, list):
         return None
@@ -895,7 +895,7 @@ def test_every_operation_over_the_graph_is_planned() -> None:
 
 def _is_planned(found: Compilation) -> bool:
     try:
-        found.plan()
+        found.compile()
     except GraphQLError as error:
         # A nullable variable with a default may be given as null, which is told where it is met.
         if "Argument 'if' has invalid value" not in error.message:
@@ -913,7 +913,7 @@ def test_introspection_is_not_planned(text: str) -> None:
     found = compilation(schema.build_schema(), GraphQLRequest(text))
     assert found
     with pytest.raises(NotPlannableError):
-        found.plan()
+        found.compile()
 
 
 def test_a_plan_is_no_larger_than_its_document() -> None:
@@ -924,7 +924,7 @@ def test_a_plan_is_no_larger_than_its_document() -> None:
     text = f"{{{shelves}}} fragment S on Shelf {{{books}}} fragment P on Person {{{leaves}}}"
     found = compilation(LIBRARY, GraphQLRequest(text))
     assert found
-    assert sum(len(shape.fields) for shape in _shapes(found.plan())) < len(text)
+    assert sum(len(shape.fields) for shape in _shapes(found.compile())) < len(text)
 
 
 def _shapes(plan: Plan) -> Collection[SelectionSet]:
@@ -948,7 +948,7 @@ def test_a_document_is_read_once(calls: Counter[str]) -> None:
     executor = Executor(LIBRARY)
     answers = {told(executor, "{shelf {books {title}}}") for _ in range(3)}
     assert len(answers) == 1
-    assert calls == {"parse": 1, "validate": 1, "plan": 1}
+    assert calls == {"parse": 1, "validate": 1, "compile": 1}
 
 
 @pytest.mark.parametrize("text", ["{", "{nonesuch}", "{shelf {name}} {perhaps {name}} {"])
@@ -973,7 +973,7 @@ def test_plans_are_kept_by_their_conditions(calls: Counter[str]) -> None:
     executor = Executor(LIBRARY)
     for given in [{}, {"a": True}, {"a": False}, {"b": False}] * 3:
         assert judged(CONDITIONAL, given) == told(executor, CONDITIONAL, given)
-    assert calls == {"parse": 1, "validate": 1, "plan": 3}
+    assert calls == {"parse": 1, "validate": 1, "compile": 3}
 
 
 def test_plans_of_an_operation_are_bounded() -> None:
@@ -985,7 +985,7 @@ def test_plans_of_an_operation_are_bounded() -> None:
         assert judged(CONDITIONAL, given) == told(executor, CONDITIONAL, given)
         document = store.get(CONDITIONAL)
         assert isinstance(document, Document)
-        assert len(document.operation(None).plans) <= MAX_PLANS
+        assert len(document.find_operation(None).plans) <= MAX_PLANS
 
 
 def test_documents_are_bounded_and_one_in_use_stays(calls: Counter[str]) -> None:
