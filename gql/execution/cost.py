@@ -134,8 +134,8 @@ class Analysis:
 
 
 NO_ANALYSIS = Analysis()
-# Steps yield the steps of a part, and receive the analysis of that part. They do not recurse, since a
-# document may be nested to any depth.
+# Steps yield the steps of a part, and receive the analysis of that part. They do not recurse, since
+# a document may be nested to any depth.
 Steps: TypeAlias = "Generator[Steps, Analysis, Analysis]"
 
 

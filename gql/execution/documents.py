@@ -48,8 +48,8 @@ class UnknownOperationError(Exception):
 class Operation:
     """An operation of a valid document.
 
-    `conditions` are the variables of its @skip and @include. `plans` are by the values of these; the
-    plan is None if there is none.
+    `conditions` are the variables of its @skip and @include. `plans` are by the values of these; an
+    operation without a plan has None.
     """
 
     node: OperationDefinitionNode
