@@ -5,8 +5,8 @@ response values, and the rows across these columns are the response objects. Rel
 values are loaded before completion, level by level, in one batch for all objects of a level.
 
 Errors follow the specification: a failed nullable field is null, and a failed non-null field makes
-its parent null. To complete a column is fast only if no row fails; otherwise rows are completed one
-by one, and report the same errors as in graphql-core.
+its parent null. If a non-null field fails in some row of a column, the rows are completed again one
+by one, to report the errors that graphql-core reports.
 """
 
 import asyncio
@@ -139,7 +139,7 @@ class ConvertedLeafField:
         values, convert, context = batch.columns[self.column], self.convert, run.context
         try:
             converted = [convert(value, context) for value in values]
-        except Exception:  # noqa: BLE001 - the next lines find the row that fails
+        except Exception:  # noqa: BLE001 - retried row by row
             return [
                 self._complete_value(index, value, path_of, run)
                 for index, value in enumerate(values)

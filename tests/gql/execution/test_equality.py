@@ -53,7 +53,7 @@ RESTRICTED: Mapping[str, tuple[str, ...]] = {
 }
 COUNTS = {"sqlite": 500, "postgresql": 200, "authentik": 200}
 EXPORT = "/api/v3/flows/instances/"
-# How often each target must be reached.
+# The least number of requests that reach each target.
 MIN_COUNT = 4
 # Types with more targets, or with fewer stored rows.
 RARE_TYPES = [
