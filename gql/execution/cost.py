@@ -121,6 +121,9 @@ class Analysis:
 
     def __add__(self, other: "Analysis") -> "Analysis":
         """Return the analysis of two selections on the same object."""
+        # Many parts are empty.
+        if self is NO_ANALYSIS or other is NO_ANALYSIS:
+            return other if self is NO_ANALYSIS else self
         return Analysis(
             self.cost + other.cost,
             self.size_variables | other.size_variables,
@@ -323,7 +326,9 @@ def _field_cost(
 
 def _analyze_directives(node: Any) -> Analysis:
     """Return the number of a node's directives, and the analysis of their arguments."""
-    directives = node.directives or ()
+    directives = node.directives
+    if not directives:
+        return NO_ANALYSIS
     literals = (argument.value for item in directives for argument in item.arguments or ())
     return Analysis(Cost(directives=len(directives))) + _analyze_literals(literals)
 
@@ -342,6 +347,8 @@ def _analyze_literals(values: Iterable[Any]) -> Analysis:
         elif isinstance(value, ObjectValueNode):
             objects, nesting = objects + 1, max(nesting, depth + 1)
             pending.extend((field.value, depth + 1) for field in value.fields)
+    if not (objects or depths):
+        return NO_ANALYSIS
     return Analysis(Cost(objects=objects, nesting=nesting), variable_depths=frozenset(depths))
 
 
