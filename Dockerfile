@@ -1,4 +1,4 @@
-# FlowQL from its wheel, with the pins of requirements.lock and no right but its own.
+# Installs FlowQL from its wheel with the pinned requirements, and runs it as an unprivileged user.
 FROM python:3.11-slim AS build
 ENV PATH=/opt/flowql/bin:$PATH PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
 RUN python -m venv /opt/flowql

@@ -1,1 +1,1 @@
-"""How flows are asked for, and answered: over GraphQL, over REST, and on the command line."""
+"""The service: flows over GraphQL and REST, pages for browsers, and the command line."""

@@ -1,4 +1,4 @@
-"""What the command line does with an open database, besides serving it."""
+"""Operations of the command line on FlowQL's own database: migrate, import, manage tokens."""
 
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
@@ -6,32 +6,38 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from gql.settings import Settings
+from models import database as databases
 from models import tokens
 from models.blueprint import importer
 from models.blueprint.importer import ImportReport
-from models.database import READ_ONLY_MESSAGE, Database, open_database
+from models.database import READ_ONLY_MESSAGE, Database
 from models.errors import DatabaseError
 from models.tokens import TokenScope, TokenSummary
 
 
+async def migrate(settings: Settings) -> None:
+    """Create or upgrade the tables; raises DatabaseError."""
+    await databases.migrate(settings.database_url, settings.schema_name)
+
+
 async def import_blueprints(settings: Settings, paths: Sequence[Path]) -> ImportReport:
     """Import files and folders; raises DatabaseError or BlueprintError."""
-    async with _open(settings) as database:
+    async with _open_database(settings, writable=True) as database:
         return await importer.import_blueprints(database, paths)
 
 
 async def create_token(
-    settings: Settings, name: str, rights: TokenScope, lifetime: timedelta | None
+    settings: Settings, name: str, scope: TokenScope, lifetime: timedelta | None
 ) -> str:
-    """Create a token and give its key; raises DatabaseError or TokenError."""
+    """Create a token and return its key; raises DatabaseError or TokenError."""
     expires = datetime.now(UTC) + lifetime if lifetime else None
-    async with _open(settings) as database:
-        return await tokens.create_token(database, name, rights, expires)
+    async with _open_database(settings, writable=True) as database:
+        return await tokens.create_token(database, name, scope, expires)
 
 
 async def list_tokens(settings: Settings) -> Sequence[TokenSummary]:
-    """All tokens by name; raises DatabaseError."""
-    async with _open(settings, writable=False) as database:
+    """Return all tokens, ordered by name; raises DatabaseError."""
+    async with _open_database(settings, writable=False) as database:
         if not database.is_flowql:
             raise DatabaseError(READ_ONLY_MESSAGE)
         return await tokens.list_tokens(database)
@@ -39,13 +45,14 @@ async def list_tokens(settings: Settings) -> Sequence[TokenSummary]:
 
 async def revoke_token(settings: Settings, name: str) -> None:
     """Delete a token; raises DatabaseError or TokenError."""
-    async with _open(settings) as database:
+    async with _open_database(settings, writable=True) as database:
         await tokens.revoke_token(database, name)
 
 
 @asynccontextmanager
-async def _open(settings: Settings, *, writable: bool = True) -> AsyncGenerator[Database]:
-    database = await open_database(settings.database_url, settings.schema_name, writable=writable)
+async def _open_database(settings: Settings, *, writable: bool) -> AsyncGenerator[Database]:
+    url, schema = settings.database_url, settings.schema_name
+    database = await databases.open_database(url, schema, writable=writable)
     try:
         yield database
     finally:

@@ -1,8 +1,8 @@
-"""The one place where everything meets: settings, the database, and the routes."""
+"""The application: settings, services, routes and middleware, composed."""
 
-import asyncio
 from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, cast
 
@@ -11,17 +11,17 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
-from starlette.middleware.gzip import GZipMiddleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
-from gql import schema
+from gql import health
 from gql.auth import Authenticator
-from gql.endpoint import endpoint
+from gql.database_handle import DatabaseHandle
+from gql.endpoint import endpoint, sdl
 from gql.endpoint.endpoint import GraphQLEndpoint
-from gql.endpoint.persisted import PersistedDocuments, load_trusted
+from gql.endpoint.persisted import PersistedDocuments
 from gql.execution.executor import Executor
 from gql.explorer import front, graphiql
 from gql.explorer.files import read_files
@@ -30,148 +30,129 @@ from gql.http.internal_errors import InternalErrorMiddleware
 from gql.http.root_path import RootPathMiddleware
 from gql.rest import endpoint as rest
 from gql.rest import openapi
+from gql.schema import Schema, build_schema, print_schema
 from gql.settings import Settings
-from models.database import CONNECTION_ERRORS, Database, open_database
-from models.database.statement import RawSQL
 
-READY_SECONDS = 2
-# For how long a browser believes what it was told before it asks.
-PREFLIGHT_SECONDS = 3600
-LIVE, READY = "/-/health/live/", "/-/health/ready/"
-SDL = "/schema.graphql"
-PING = RawSQL("SELECT 1")
-# What a browser calls the machine that it runs on.
+# Browsers cache the response to a preflight request for this long.
+PREFLIGHT_MAX_AGE_SECONDS = 3600
 LOCAL_HOSTS = ("127.0.0.1", "localhost")
 
 
-def create_app(settings: Settings, token: str | None = None) -> Starlette:
-    """The ASGI application; it opens its database when it starts, and closes it when it ends.
+@dataclass(frozen=True, slots=True)
+class Services:
+    """The objects that routes share; the lifespan of the application makes them ready."""
 
-    It then reads the trusted documents too, and raises TrustedDocumentError. With a token, whoever
-    opens a page is signed in.
+    schema: Schema
+    executor: Executor
+    documents: PersistedDocuments
+    database: DatabaseHandle
+
+
+def create_app(settings: Settings, token: str | None = None) -> Starlette:
+    """Return the ASGI application.
+
+    Its lifespan reads the trusted documents and opens the database; it raises TrustedDocumentError
+    or DatabaseError. With a token, visitors of the pages are signed in.
     """
-    graph = schema.build_schema()
-    executor = Executor(
-        graph,
-        settings.limits,
-        hides_suggestions=not settings.suggestions,
-        forbids_introspection=not settings.introspection,
-    )
-    pages = Pages(settings.root_path, read_files(), _links(settings), token)
+    services = _build_services(settings)
 
     @asynccontextmanager
-    async def lifespan(app: Starlette) -> AsyncGenerator[None]:
-        documents = _load_documents(settings, executor)
-        database = await open_database(settings.database_url, settings.schema_name)
-        viewers = Authenticator(database, settings.viewer_ttl)
-        page = graphiql.page(pages) if settings.graphiql else None
-        answering = GraphQLEndpoint(executor, viewers, documents, settings.limits, page)
-        app.router.routes[:] = [
-            *endpoint.build_routes(answering),
-            *rest.build_routes(viewers),
-            *openapi.build_routes(settings.root_path),
-            *front.build_routes(viewers, pages),
-            *(_sdl(graph) if settings.introspection else ()),
-            *_health(database),
-        ]
-        try:
+    async def lifespan(_app: Starlette) -> AsyncGenerator[None]:
+        if settings.trusted_documents is not None:
+            services.documents.load_trusted(
+                settings.trusted_documents, services.executor.first_error
+            )
+        async with services.database.open(settings.database_url, settings.schema_name):
             yield
-        finally:
-            await database.close()
 
+    pages = Pages(settings.root_path, read_files(), _build_links(settings), token)
     app = Starlette(
-        lifespan=lifespan,
-        middleware=[
-            *_host_middleware(token),
-            *_root_path_middleware(settings),
-            *_cors_middleware(settings),
-            Middleware(InternalErrorMiddleware, body=_internal_error),
-        ],
+        routes=list(_build_routes(settings, services, pages)),
+        middleware=list(_build_middleware(settings, token)),
         exception_handlers={HTTPException: _handle_http_exception},
+        lifespan=lifespan,
     )
-    # A path without its last slash is no address of authentik's, and a redirect loses a POST.
+    # A path without its trailing slash does not exist in authentik, and a redirect loses a POST.
     app.router.redirect_slashes = False
     return app
 
 
-def _load_documents(settings: Settings, executor: Executor) -> PersistedDocuments:
-    if settings.trusted_documents is None:
-        return PersistedDocuments()
-    trusted = load_trusted(settings.trusted_documents, executor.first_error)
-    return PersistedDocuments(trusted, settings.trusted_only)
+def _build_services(settings: Settings) -> Services:
+    schema = build_schema()
+    executor = Executor(
+        schema,
+        settings.limits,
+        hides_suggestions=not settings.suggestions,
+        forbids_introspection=not settings.introspection,
+    )
+    return Services(schema, executor, PersistedDocuments(settings.trusted_only), DatabaseHandle())
 
 
-def _links(settings: Settings) -> Mapping[str, str]:
-    """What there is, and where."""
-    there = {
+def _build_routes(settings: Settings, services: Services, pages: Pages) -> Iterator[Route]:
+    authenticator = Authenticator(services.database, settings.viewer_ttl)
+    graphql = GraphQLEndpoint(
+        services.executor,
+        authenticator,
+        services.documents,
+        settings.limits,
+        graphiql.page(pages) if settings.graphiql else None,
+    )
+    yield from endpoint.build_routes(graphql)
+    yield from rest.build_routes(authenticator)
+    yield from openapi.build_routes(settings.root_path)
+    yield from front.build_routes(authenticator, pages)
+    if settings.introspection:
+        yield sdl.build_route(print_schema(services.schema))
+    yield from health.build_routes(services.database)
+
+
+def _build_middleware(settings: Settings, token: str | None) -> Iterator[Middleware]:
+    """Yield the middleware, outermost first."""
+    if token:
+        # Pages contain the token: DNS rebinding must not make them readable for other sites.
+        yield Middleware(TrustedHostMiddleware, allowed_hosts=LOCAL_HOSTS)
+    if settings.root_path:
+        yield Middleware(RootPathMiddleware, root=settings.root_path)
+    if settings.cors_origins:
+        yield _build_cors_middleware(settings.cors_origins)
+    yield Middleware(InternalErrorMiddleware, body=_internal_error)
+
+
+def _build_cors_middleware(origins: tuple[str, ...]) -> Middleware:
+    return Middleware(
+        CORSMiddleware,
+        allow_origins=origins,
+        allow_methods=("GET", "POST"),
+        allow_headers=("*",),
+        expose_headers=("X-Request-ID",),
+        max_age=PREFLIGHT_MAX_AGE_SECONDS,
+    )
+
+
+def _build_links(settings: Settings) -> Mapping[str, str]:
+    """Return the URL paths of the resources, by name."""
+    paths = {
         "graphql": "/graphql",
         **({"graphiql": "/graphql"} if settings.graphiql else {}),
-        **({"schema": SDL} if settings.introspection else {}),
+        **({"schema": sdl.SDL_PATH} if settings.introspection else {}),
         "rest": "/flows/instances/",
         "rest_v3": "/api/v3/flows/instances/",
         "openapi": "/api/v3/schema/",
         "openapi_documented": "/schema/",
-        "live": LIVE,
-        "ready": READY,
+        "live": health.LIVE_PATH,
+        "ready": health.READY_PATH,
     }
-    return {name: f"{settings.root_path}{path}" for name, path in there.items()}
-
-
-def _host_middleware(token: str | None) -> Iterator[Middleware]:
-    """What keeps a token in pages from sites that let their name lead to this machine."""
-    if token:
-        yield Middleware(TrustedHostMiddleware, allowed_hosts=LOCAL_HOSTS)
-
-
-def _root_path_middleware(settings: Settings) -> Iterator[Middleware]:
-    if settings.root_path:
-        yield Middleware(RootPathMiddleware, root=settings.root_path)
-
-
-def _cors_middleware(settings: Settings) -> Iterator[Middleware]:
-    """What lets browsers ask for other sites: outermost, so that they may read refusals too."""
-    if settings.cors_origins:
-        yield Middleware(
-            CORSMiddleware,
-            allow_origins=settings.cors_origins,
-            allow_methods=("GET", "POST"),
-            allow_headers=("*",),
-            expose_headers=("X-Request-ID",),
-            max_age=PREFLIGHT_SECONDS,
-        )
-
-
-def _sdl(described: schema.Schema) -> Iterator[Route]:
-    text = schema.print_schema(described)
-
-    async def sdl(_request: Request) -> Response:
-        return PlainTextResponse(text)
-
-    yield Route(SDL, sdl, middleware=[Middleware(GZipMiddleware)])
-
-
-def _health(database: Database) -> Iterator[Route]:
-    async def live(_request: Request) -> Response:
-        return PlainTextResponse("live")
-
-    async def ready(_request: Request) -> Response:
-        try:
-            async with asyncio.timeout(READY_SECONDS):
-                await database.read(PING)
-        except CONNECTION_ERRORS:
-            return PlainTextResponse("the database does not answer", 503)
-        return PlainTextResponse("ready")
-
-    yield Route(LIVE, live)
-    yield Route(READY, ready)
+    return {name: f"{settings.root_path}{path}" for name, path in paths.items()}
 
 
 async def _handle_http_exception(_request: Request, error: Exception) -> Response:
-    """Starlette's own refusals, worded as Django REST framework words them."""
-    refused = cast(HTTPException, error)
-    detail = "Not found." if refused.status_code == HTTPStatus.NOT_FOUND else f"{refused.detail}."
-    body = orjson.dumps({"detail": detail})
-    return Response(body, refused.status_code, refused.headers, "application/json")
+    """Return Starlette's own errors as JSON, in the wording of Django REST framework."""
+    exception = cast(HTTPException, error)
+    is_not_found = exception.status_code == HTTPStatus.NOT_FOUND
+    body = {"detail": "Not found." if is_not_found else f"{exception.detail}."}
+    return Response(
+        orjson.dumps(body), exception.status_code, exception.headers, "application/json"
+    )
 
 
 def _internal_error(request_id: str) -> Mapping[str, Any]:

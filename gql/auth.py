@@ -1,4 +1,4 @@
-"""From the Authorization header to a Viewer."""
+"""Authentication: the viewer of a request, by its bearer token."""
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -6,6 +6,7 @@ from time import monotonic
 
 from starlette.datastructures import Headers
 
+from gql.database_handle import DatabaseHandle
 from gql.errors import ForbiddenError, UnauthenticatedError
 from models.cache import SegmentedLRU
 from models.database import Database
@@ -13,57 +14,63 @@ from models.queries.viewer import Viewer, ViewerByKey, build_viewer
 
 MISSING = "Authentication credentials were not provided."
 INVALID = "Token invalid/expired"
-# How many tokens are remembered.
-MAX_KNOWN = 1000
+# In tokens.
+CACHE_CAPACITY = 1000
 
 
 @dataclass(frozen=True, slots=True)
 class Authenticator:
-    """Who asks, told from tokens; what a token said is believed for `ttl` seconds."""
+    """Authenticates requests by the tokens in a database; caches each viewer for `ttl` seconds."""
 
-    database: Database
+    handle: DatabaseHandle
     ttl: float
     cache: SegmentedLRU[str, tuple[float, Viewer]] = field(
-        default_factory=lambda: SegmentedLRU[str, tuple[float, Viewer]](MAX_KNOWN)
+        default_factory=lambda: SegmentedLRU[str, tuple[float, Viewer]](CACHE_CAPACITY)
     )
 
+    @property
+    def database(self) -> Database:
+        """The open database. Raises RuntimeError if the application is not running."""
+        return self.handle.database
+
     async def authenticate(self, headers: Headers) -> Viewer:
-        """Who asks; raises UnauthenticatedError where no valid token says so."""
-        key = _bearer_key(headers)
-        # Before the question: the answer is of then.
+        """Return the viewer. Raises UnauthenticatedError if the token is missing or invalid."""
+        key = _parse_bearer_key(headers)
+        # The TTL counts from before the SELECT: its rows may be outdated when they arrive.
         now = monotonic()
-        known = self.cache.get(key)
-        if known and now - known[0] < self.ttl:
-            return known[1]
-        viewer = await self._find(key)
+        entry = self.cache.get(key)
+        if entry and now - entry[0] < self.ttl:
+            return entry[1]
+        viewer = await self._fetch_viewer(key)
         self.cache.put(key, (now, viewer))
         return viewer
 
-    async def _find(self, key: str) -> Viewer:
-        values = {"key": self.database.stored_token_key(key), "now": datetime.now(UTC)}
-        rows = await self.database.read(ViewerByKey(), values)
+    async def _fetch_viewer(self, key: str) -> Viewer:
+        database = self.database
+        values = {"key": database.stored_token_key(key), "now": datetime.now(UTC)}
+        rows = await database.read(ViewerByKey(), values)
         if not rows:
             raise UnauthenticatedError(INVALID)
         return build_viewer(rows[0])
 
 
-def require_access(asking: Viewer) -> None:
-    """Raise ForbiddenError for somebody who may see no flow."""
-    if asking.is_forbidden:
+def require_access(viewer: Viewer) -> None:
+    """Raise ForbiddenError if the viewer may not see any flow."""
+    if viewer.is_forbidden:
         raise ForbiddenError
 
 
-def _bearer_key(headers: Headers) -> str:
-    # Several headers are one, joined by commas, as everywhere in HTTP.
+def _parse_bearer_key(headers: Headers) -> str:
+    # RFC 9110 joins repeated headers by commas.
     header = ",".join(headers.getlist("authorization")).strip(" \t")
-    scheme, _, key = header.partition(" ")
-    if scheme.lower() != "bearer" or not key:
+    scheme, _, encoded_key = header.partition(" ")
+    if scheme.lower() != "bearer" or not encoded_key:
         raise UnauthenticatedError(MISSING)
     try:
-        # Starlette reads headers as latin-1; authentik's keys are UTF-8.
-        text = key.encode("latin-1").decode()
+        # Starlette decodes headers as Latin-1; authentik's keys are UTF-8.
+        key = encoded_key.encode("latin-1").decode()
     except UnicodeError:
         raise UnauthenticatedError(INVALID) from None
-    if "\0" in text:
+    if "\0" in key:
         raise UnauthenticatedError(INVALID)
-    return text
+    return key

@@ -9,9 +9,9 @@ from models.queries.viewer import Viewer
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What resolvers know of a request."""
+    """The database and the viewer of a request."""
 
     database: Database
     viewer: Viewer
-    # What loads for graphql-core; a plan needs none.
+    # Data loaders for graphql-core; a plan needs none.
     loaders: dict[Any, Any] = field(default_factory=dict[Any, Any])

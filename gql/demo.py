@@ -1,4 +1,4 @@
-"""`flowql demo`: the sample flows, served from a database that is thrown away at the end."""
+"""`flowql demo`: serve the sample flows from a temporary database."""
 
 import asyncio
 import socket
@@ -7,15 +7,14 @@ from contextlib import suppress
 from pathlib import Path
 
 from gql import administration
-from gql.server import ServerError, listen, serve, url_of
+from gql.server import ServerError, build_url, listen, serve
 from gql.settings import Settings, read_settings
 from models import blueprint
-from models.database import migrate
 from models.tokens import TokenScope
 
 SAMPLES = Path(blueprint.__file__).parent / "samples"
 HOST = "127.0.0.1"
-PORTS_TRIED = 100
+MAX_PORTS = 100
 
 
 def run(port: int) -> None:
@@ -27,45 +26,45 @@ def run(port: int) -> None:
             root_path="",
             workers=1,
             access_log=False,
-            # No other site may read the pages, which have the token.
+            # The pages contain the token, so other origins must not read them.
             cors_origins="",
         )
-        with _listen(port) as listening:
-            key = asyncio.run(_fill(settings))
-            serve(settings, listening, lambda: _announce(url_of(listening), key), key)
+        with _listen_on_free_port(port) as listener:
+            key = asyncio.run(_create_database(settings))
+            serve(settings, listener, lambda: _print_help(build_url(listener), key), key)
 
 
-def _listen(port: int) -> socket.socket:
-    last = min(port + PORTS_TRIED, 2**16) - 1
+def _listen_on_free_port(port: int) -> socket.socket:
+    last = min(port + MAX_PORTS, 2**16) - 1
     for candidate in range(port, last):
         with suppress(ServerError):
             return listen(HOST, candidate)
     return listen(HOST, last)
 
 
-async def _fill(settings: Settings) -> str:
-    """Fill a fresh database with the sample flows; gives the key of a token that sees all."""
-    await migrate(settings.database_url)
+async def _create_database(settings: Settings) -> str:
+    """Create a database with the sample flows, and return the key of a superuser's token."""
+    await administration.migrate(settings)
     await administration.import_blueprints(settings, [SAMPLES])
     return await administration.create_token(settings, "demo", TokenScope(superuser=True), None)
 
 
-def _announce(url: str, key: str) -> None:
-    login = f"-H 'Authorization: Bearer {key}'"
-    question = '{"query":"{ flows { pagination { count } results { slug name } } }"}'
+def _print_help(url: str, key: str) -> None:
+    header = f"-H 'Authorization: Bearer {key}'"
+    body = '{"query":"{ flows { pagination { count } results { slug name } } }"}'
     lines = [
         "FlowQL serves authentik's sample flows until you press Ctrl-C.",
         "",
-        f"  Browser   {url}/   and, for GraphiQL, {url}/graphql; both have you signed in",
+        f"  Browser   {url}/   and, for GraphiQL, {url}/graphql; you are signed in on both",
         f"  GraphQL   {url}/graphql",
         f"  Schema    {url}/schema.graphql",
         f"  REST      {url}/flows/instances/   and {url}/api/v3/flows/instances/",
         f'  Header    {{"Authorization": "Bearer {key}"}}',
         "",
-        "Ask for the slugs of all flows, over GraphQL and over REST:",
+        "List the slugs of all flows, with GraphQL and with REST:",
         "",
-        f"curl -s {url}/graphql {login} -H 'Content-Type: application/json' -d '{question}'",
-        f"curl -s '{url}/flows/instances/?ordering=slug' {login}",
+        f"curl -s {url}/graphql {header} -H 'Content-Type: application/json' -d '{body}'",
+        f"curl -s '{url}/flows/instances/?ordering=slug' {header}",
         "",
     ]
     print("\n".join(lines), flush=True)

@@ -1,4 +1,4 @@
-"""What a client is told when a question cannot be answered: a small tree."""
+"""The errors that a client may see: a small tree."""
 
 from typing import ClassVar
 
@@ -6,37 +6,37 @@ FORBIDDEN = "You do not have permission to perform this action."
 
 
 class FlowQLError(Exception):
-    """A question that cannot be answered, for a reason that the client may know.
+    """Base class of the errors whose message is sent to the client.
 
     FlowQLError
-    ├── UnauthenticatedError         nobody is logged in, or the token is no token
-    ├── ForbiddenError               somebody is, and may see no flow
-    │   └── UntrustedDocumentError   or asks what only trusted documents may ask
-    ├── BadUserInputError            a request or an argument cannot be used
-    │   └── InvalidPageError         there is no such page
-    ├── LimitExceededError           a request asks for more than is allowed
-    ├── PersistedQueryNotFoundError  no document is known by an id
-    └── UnknownEnumValueError        a stored value is none that this version knows
+    ├── UnauthenticatedError         the token is missing or invalid
+    ├── ForbiddenError               the viewer may not see any flow
+    │   └── UntrustedDocumentError   the server executes only trusted documents
+    ├── BadUserInputError            a request or an argument is invalid
+    │   └── InvalidPageError         the page does not exist
+    ├── LimitExceededError           the request exceeds a limit
+    ├── PersistedQueryNotFoundError  the document ID or hash is unknown
+    └── UnknownEnumValueError        a stored value is not in the enum
 
-    `code` is what GraphQL's clients find in an error's `extensions`.
+    `code` is the `extensions.code` of the error in a GraphQL response.
     """
 
     code: ClassVar[str]
 
     @property
     def extensions(self) -> dict[str, object]:
-        """What graphql-core adds to an error that this one caused."""
+        """The extensions that graphql-core copies to the error that it raises from this one."""
         return {"code": self.code}
 
 
 class UnauthenticatedError(FlowQLError):
-    """Nobody is logged in, or the token is no token."""
+    """The token is missing or invalid."""
 
     code = "UNAUTHENTICATED"
 
 
 class ForbiddenError(FlowQLError):
-    """Somebody is logged in, and may see no flow."""
+    """The viewer is authenticated, but may not see any flow."""
 
     code = "FORBIDDEN"
 
@@ -45,20 +45,22 @@ class ForbiddenError(FlowQLError):
 
 
 class UntrustedDocumentError(ForbiddenError):
-    """A document is none of those that may be asked alone."""
+    """The document is not trusted, and the server executes only trusted documents."""
 
     def __init__(self) -> None:
-        super().__init__("Only trusted documents are executed here, and this is none of them.")
+        super().__init__(
+            "This server executes only trusted documents. Send the documentId of a trusted document."
+        )
 
 
 class BadUserInputError(FlowQLError):
-    """A request or an argument cannot be used, for the reason in the text."""
+    """A request or an argument is invalid."""
 
     code = "BAD_USER_INPUT"
 
 
 class InvalidPageError(BadUserInputError):
-    """There is no page of this number."""
+    """The list has no page of this number."""
 
     def __init__(self, page: int, total_pages: int) -> None:
         last = "only page is 1" if total_pages == 1 else f"last page is {total_pages}"
@@ -66,13 +68,13 @@ class InvalidPageError(BadUserInputError):
 
 
 class LimitExceededError(FlowQLError):
-    """A request asks for more than a limit allows, which the text names."""
+    """A request exceeds the limit that the message names."""
 
     code = "LIMIT_EXCEEDED"
 
 
 class PersistedQueryNotFoundError(FlowQLError):
-    """No document is known by the id that was given; Apollo's clients go by the text."""
+    """The server has no document of this ID or hash. Apollo's clients parse the message."""
 
     code = "PERSISTED_QUERY_NOT_FOUND"
 
@@ -81,7 +83,7 @@ class PersistedQueryNotFoundError(FlowQLError):
 
 
 class UnknownEnumValueError(FlowQLError):
-    """A stored value is none that this version knows."""
+    """A stored value is not in the enum of this version."""
 
     code = "UNKNOWN_ENUM_VALUE"
 

@@ -1,4 +1,4 @@
-"""What a request may cost at most, and how it is told that it costs more."""
+"""The limits of a request, and the error for exceeding one."""
 
 from collections.abc import Collection
 from dataclasses import dataclass, fields
@@ -10,10 +10,10 @@ from gql.errors import LimitExceededError
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one request may ask for at most; raises ValueError for a limit below 1.
+    """The limits of one request. Raises ValueError if one is below 1.
 
-    `body` is in bytes. `depth` is in levels of fields, and of input objects. `cost` counts a field
-    once for each time that it may be told. `conditions` are input objects.
+    `body` is in bytes. `depth` counts levels of fields, and of input objects. `cost` counts each
+    field once for every time that it may occur in the response. `conditions` counts input objects.
     """
 
     body: int = 100_000
@@ -29,9 +29,9 @@ class Limits:
     def __post_init__(self) -> None:
         for limit in fields(self):
             value = getattr(self, limit.name)
-            # What is no number is not above 1 either.
+            # `value < 1` would accept NaN.
             if not value >= 1:
-                raise ValueError(f"{limit.name} is {value}: a limit is at least 1.")
+                raise ValueError(f"'{limit.name}' must be at least 1, not {value}.")
 
 
 DEFAULTS = Limits()
@@ -44,6 +44,6 @@ def build_limit_error(
     source: Source | None = None,
     positions: Collection[int] | None = None,
 ) -> GraphQLError:
-    """The error of a request that is over a limit; it stands at a node, or somewhere in a text."""
+    """Return the error for an exceeded limit, located at a node or at positions of a source."""
     cause = LimitExceededError(message)
     return GraphQLError(message, node, source, positions, original_error=cause)

@@ -1,4 +1,4 @@
-"""The server process: a socket, uvicorn on it, and a clean end."""
+"""The server process: it listens on a socket, runs uvicorn and exits in time."""
 
 import asyncio
 import gc
@@ -21,129 +21,138 @@ from gql.app import create_app
 from gql.settings import Settings, read_settings
 from models.errors import OperatorError
 
-# uvicorn then cancels what is still being answered: SIGTERM ends a server within 5 seconds.
+# After this time uvicorn cancels open requests, so a server exits within 5 seconds of SIGTERM.
 GRACE_SECONDS = 2
-# What even then does not end, a driver's thread or its lost answer, is left behind.
-LAST_SECONDS = 1
+# After this additional time the process exits anyway, even if a thread of a driver still runs.
+CANCEL_SECONDS = 1
 BACKLOG = 2048
 
-Announce = Callable[[], None]
+ReadyCallback = Callable[[], None]
 
 
 class ServerError(OperatorError):
-    """The server cannot listen where it should."""
+    """The server cannot listen, or a worker cannot start."""
 
 
-class AnnouncingServer(uvicorn.Server):
-    """uvicorn's server, which says when it can be asked."""
+class Server(uvicorn.Server):
+    """A uvicorn server that calls back when it accepts requests."""
 
-    announce: Announce
+    on_ready: ReadyCallback
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start, and say so."""
+        """Start the server, then call back."""
         await super().startup(sockets)
-        self.announce()
+        self.on_ready()
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A socket that listens there; raises ServerError."""
+    """Return a socket that listens on the address; raises ServerError."""
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
         return socket.create_server((host, port), family=family, backlog=BACKLOG)
     except (OSError, UnicodeError) as error:
-        # Python appends the address once more.
+        # create_server appends the address, which this message already contains.
         reason = str(getattr(error, "strerror", error)).partition(" (while ")[0]
         raise ServerError(f"cannot listen on {host} port {port}: {reason}") from error
 
 
-def url_of(listening: socket.socket) -> str:
-    """The address of a listening socket, as a browser takes it."""
-    host, port = listening.getsockname()[:2]
+def build_url(listener: socket.socket) -> str:
+    """Return the URL of a listening socket."""
+    host, port = listener.getsockname()[:2]
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 def serve(
-    settings: Settings, listening: socket.socket, announce: Announce, token: str | None = None
+    settings: Settings,
+    listener: socket.socket,
+    on_ready: ReadyCallback,
+    token: str | None = None,
 ) -> None:
-    """Serve until SIGTERM or SIGINT; with a token, in one process, whoever opens a page is signed in.
+    """Serve until SIGTERM or SIGINT.
 
-    Raises DatabaseError if the database cannot be served, TrustedDocumentError if the trusted
-    documents cannot, and ServerError if that befalls a worker that takes another's place.
+    With `token`, which requires a single worker, every visitor of a page is signed in. Raises
+    DatabaseError if the database is not usable, TrustedDocumentError if the trusted documents are
+    not valid, and ServerError if a worker that replaces another one cannot start.
     """
-    signal.signal(signal.SIGTERM, _end)
-    asyncio.run(_check(settings))
-    config = _config(settings, token)
+    signal.signal(signal.SIGTERM, _exit)
+    asyncio.run(_check_startup(settings))
+    config = _build_config(settings, token)
     if settings.workers > 1:
         os.environ.update(settings.environment)
-        announce()
-        supervisor = Multiprocess(config, sockets=[listening])
-        supervisor.run()
-        if any(process.exitcode == STARTUP_FAILURE for process in supervisor.processes):
-            raise ServerError("a worker could not start, for the reason logged above")
+        on_ready()
+        _run_workers(config, listener)
     else:
-        server = AnnouncingServer(config)
-        server.announce = announce
-        server.run(sockets=[listening])
+        server = Server(config)
+        server.on_ready = on_ready
+        server.run(sockets=[listener])
 
 
-def _end(_signal: int, _frame: FrameType | None) -> None:
-    # uvicorn raises the signal again when it has ended; by itself that would skip all clean-up.
+def create_worker_app() -> Starlette:
+    """Return the application of one of several workers, which reads its settings itself."""
+    return _create_process_app(read_settings())
+
+
+def _run_workers(config: uvicorn.Config, listener: socket.socket) -> None:
+    supervisor = Multiprocess(config, sockets=[listener])
+    supervisor.run()
+    if any(process.exitcode == STARTUP_FAILURE for process in supervisor.processes):
+        raise ServerError("a worker could not start, for the reason logged above")
+
+
+def _exit(_signal: int, _frame: FrameType | None) -> None:
+    # uvicorn raises the signal again when it stops; the default action would skip all cleanup.
     sys.exit(0)
 
 
-async def _check(settings: Settings) -> None:
-    """Find out now, and not in a worker, that the settings cannot be served."""
+async def _check_startup(settings: Settings) -> None:
+    """Raise the error of unusable settings here, before any worker starts."""
     application = create_app(settings)
     async with application.router.lifespan_context(application):
         pass
 
 
-def worker() -> Starlette:
-    """What each of several processes serves, as its environment says."""
-    return _application(read_settings())
-
-
-def _application(settings: Settings, token: str | None = None) -> Starlette:
-    """What a process serves; uvicorn asks for it when it has set its handlers of signals."""
+def _create_process_app(settings: Settings, token: str | None = None) -> Starlette:
+    """Return the application of this process; uvicorn calls this after it handles signals."""
     for number in (signal.SIGTERM, signal.SIGINT):
-        _end_in_time(number)
+        _force_exit_after(number)
     application = create_app(settings, token)
-    # What is there by now stays: no collection need ever look at it, which takes a tenth of a second.
+    # These objects live as long as the process: without them a collection is 0.1 s shorter.
     gc.collect()
     gc.freeze()
     return application
 
 
-def _end_in_time(number: int) -> None:
-    """Let the signal end the process for sure, besides what it does already."""
-    ends = signal.getsignal(number)
+def _force_exit_after(number: int) -> None:
+    """Exit the process some seconds after the signal, in addition to its present handler."""
+    present_handler = signal.getsignal(number)
 
     def handle(number: int, frame: FrameType | None) -> None:
-        timer = threading.Timer(GRACE_SECONDS + LAST_SECONDS, os._exit, [0])
+        timer = threading.Timer(GRACE_SECONDS + CANCEL_SECONDS, os._exit, [0])
         timer.daemon = True
         timer.start()
-        if callable(ends):
-            ends(number, frame)
+        if callable(present_handler):
+            present_handler(number, frame)
 
     signal.signal(number, handle)
 
 
-def _config(settings: Settings, token: str | None) -> uvicorn.Config:
-    by_name = settings.workers > 1
+def _build_config(settings: Settings, token: str | None) -> uvicorn.Config:
+    has_workers = settings.workers > 1
+    factory = partial(_create_process_app, settings, token)
     return uvicorn.Config(
-        "gql.server:worker" if by_name else partial(_application, settings, token),
+        "gql.server:create_worker_app" if has_workers else factory,
         factory=True,
         workers=settings.workers,
         lifespan="on",
-        log_config=_logging(access_log=settings.access_log),
+        log_config=_build_log_config(access_log=settings.access_log),
         access_log=settings.access_log,
         server_header=False,
         timeout_graceful_shutdown=GRACE_SECONDS,
     )
 
 
-def _logging(*, access_log: bool) -> dict[str, Any]:
-    """Everything to standard error, a line each; of uvicorn only what goes wrong, or is asked for."""
+def _build_log_config(*, access_log: bool) -> dict[str, Any]:
+    """Log warnings and errors, and with `access_log` all requests, to standard error."""
     return {
         "version": 1,
         "disable_existing_loggers": False,

@@ -1,59 +1,89 @@
-"""What an operator can set: in the environment, in `.env`, or as options of the command line."""
+"""Settings, read from options of the command line, the environment and `.env`, in this order."""
 
 import re
-from collections.abc import Mapping
-from dataclasses import fields
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Annotated, Any, cast
 
 from pydantic import BeforeValidator, Field, ValidationError, ValidationInfo, field_validator
+from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from gql.limits import DEFAULTS, Limits
 from models.errors import OperatorError
 
 PREFIX = "FLOWQL_"
-# As browsers send it: a scheme, a host, and a port if it is not the scheme's own.
+# Browsers send a scheme, a host, and a port unless it is the scheme's default port.
 ORIGIN = re.compile(
     r"(?!https:.*:443$|http:.*:80$)[a-z][a-z0-9+.-]*://(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(:\d{1,5})?"
 )
-
-# What needs no escape in an address, and no browser takes for a step to elsewhere.
-ROOT = re.compile(r"/|(/(?!\.{1,2}(/|$))[A-Za-z0-9._~-]+)+")
-
-
-def _parse_origins(given: Any) -> Any:
-    """Origins from a text that has commas between them."""
-    texts = given.split(",") if isinstance(given, str) else given
-    found = [text.strip().lower() for text in texts]
-    for origin in filter(None, found):
-        if origin != "*" and not ORIGIN.fullmatch(origin):
-            raise ValueError(f"{origin} is no origin, which is as https://app.example, or *")
-    return tuple(filter(None, found))
+# Only characters that a URL needs no escapes for, and no dot segments, which browsers resolve.
+ROOT_PATH = re.compile(r"/|(/(?!\.{1,2}(/|$))[A-Za-z0-9._~-]+)+")
 
 
-def _normalize_root_path(given: Any) -> Any:
-    """A path as it stands in front of others: with a slash before it and none behind, or empty."""
-    path = f"/{given.strip('/')}" if isinstance(given, str) else given
-    if isinstance(path, str) and not ROOT.fullmatch(path):
-        raise ValueError(f"{given} is no path, which is as /flows")
-    return "" if path == "/" else path
+@dataclass(frozen=True, slots=True)
+class Option:
+    """The command-line option of a setting, named after its variable if `name` is empty."""
+
+    name: str = ""
+    group: str = ""
 
 
-def _none_if_empty(given: Any) -> Any:
-    """Nothing for an empty text, which would be the folder that one is in."""
-    return given or None
+@dataclass(frozen=True, slots=True)
+class SettingInfo:
+    """A setting as the command line and the README describe it.
 
+    `field` is the attribute of Settings. `default` and `description` are Markdown.
+    """
 
-Count = Annotated[int, Field(ge=1)]
+    field: str
+    variable: str
+    option: Option
+    default: str
+    description: str
+    annotation: Any
+
+    @property
+    def option_names(self) -> str:
+        """The option in Markdown, with its negative form for a boolean."""
+        negative = f", `--no-{self.option.name[2:]}`" if self.annotation is bool else ""
+        return f"`{self.option.name}`{negative}"
 
 
 class SettingsError(OperatorError):
-    """A setting has a value that it cannot have."""
+    """A setting has an invalid value, or `.env` cannot be read."""
+
+
+def _parse_origins(value: Any) -> Any:
+    joined = value if isinstance(value, str) else ",".join(value)
+    origins = [origin.strip().lower() for origin in joined.split(",")]
+    for origin in filter(None, origins):
+        if origin != "*" and not ORIGIN.fullmatch(origin):
+            raise ValueError(f"invalid origin {origin!r}: expected https://app.example, or *")
+    return tuple(filter(None, origins))
+
+
+def _normalize_root_path(value: Any) -> Any:
+    """Return the path with a leading slash and no trailing one, or an empty string for the root."""
+    path = f"/{value.strip('/')}" if isinstance(value, str) else value
+    if isinstance(path, str) and not ROOT_PATH.fullmatch(path):
+        raise ValueError(f"invalid path {value!r}: expected a path such as /flows")
+    return "" if path == "/" else path
+
+
+def _none_if_empty(value: Any) -> Any:
+    # Path("") is the working directory.
+    return value or None
+
+
+GRAPHQL = Option(group="GraphQL")
+LIMITS = Option(group="Limits")
+Limit = Annotated[int, Field(ge=1), LIMITS]
 
 
 class Settings(BaseSettings):
-    """All settings, read once by the command line and passed on from there."""
+    """All settings. The command line reads them once and passes them on."""
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX,
@@ -64,68 +94,183 @@ class Settings(BaseSettings):
         populate_by_name=True,
     )
 
-    # Not in the repr: it may hold a password.
-    database_url: Annotated[str, Field(repr=False)] = "sqlite:///flowql.db"
+    # Not in the repr: the URL may contain a password.
+    database_url: Annotated[str, Option("--database")] = Field(
+        default="sqlite:///flowql.db",
+        repr=False,
+        description="The database: `sqlite:///path`, or `postgresql://user@host/name` with libpq's"
+        " parameters.",
+    )
     # BaseModel has a method called schema.
-    schema_name: Annotated[str, Field(validation_alias=f"{PREFIX}SCHEMA", min_length=1)] = "public"
-    host: str = "127.0.0.1"
-    port: Annotated[int, Field(ge=0, le=65535)] = 8000
-    root_path: Annotated[str, BeforeValidator(_normalize_root_path)] = ""
-    workers: Annotated[int, Field(ge=1)] = 1
-    access_log: bool = False
-    # Seconds; not infinite, so that a revoked token stops.
-    viewer_ttl: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 5
-    cors_origins: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_parse_origins)] = ()
-    trusted_documents: Annotated[Path | None, BeforeValidator(_none_if_empty)] = None
-    trusted_only: bool = False
-    introspection: bool = True
-    suggestions: bool = True
-    graphiql: bool = True
-    max_body: Count = DEFAULTS.body
-    max_tokens: Count = DEFAULTS.tokens
-    max_depth: Count = DEFAULTS.depth
-    max_aliases: Count = DEFAULTS.aliases
-    max_directives: Count = DEFAULTS.directives
-    max_root_fields: Count = DEFAULTS.root_fields
-    max_cost: Count = DEFAULTS.cost
-    max_seconds: Annotated[float, Field(ge=1, allow_inf_nan=False)] = DEFAULTS.seconds
-    max_conditions: Count = DEFAULTS.conditions
+    schema_name: str = Field(
+        default="public",
+        validation_alias=f"{PREFIX}SCHEMA",
+        min_length=1,
+        description="The PostgreSQL schema. Each tenant of authentik has its own.",
+    )
+    host: str = Field(default="127.0.0.1", description="The address to listen on.")
+    port: int = Field(default=8000, ge=0, le=65535, description="The port to listen on.")
+    root_path: Annotated[str, BeforeValidator(_normalize_root_path)] = Field(
+        default="",
+        description="The path prefix under which a proxy serves FlowQL, such as `/flows`. The proxy"
+        " may strip it or not.",
+    )
+    workers: int = Field(
+        default=1, ge=1, description="The number of worker processes; 1 starts no other process."
+    )
+    access_log: bool = Field(default=False, description="Log every request.")
+    # Not infinite: a revoked token has to expire from the cache.
+    viewer_ttl: float = Field(
+        default=5,
+        ge=0,
+        allow_inf_nan=False,
+        description="Seconds to cache a verified token; 0 disables the cache.",
+    )
+    cors_origins: Annotated[
+        tuple[str, ...],
+        NoDecode,
+        BeforeValidator(_parse_origins),
+        Option("--cors-origin", GRAPHQL.group),
+    ] = Field(
+        default=(),
+        description="Origins whose pages may send requests (CORS), separated by commas, such as"
+        " `https://app.example`; `*` allows all.",
+    )
+    trusted_documents: Annotated[Path | None, BeforeValidator(_none_if_empty), GRAPHQL] = Field(
+        default=None,
+        description="The folder of `*.graphql` documents that clients can execute by SHA-256 hash.",
+    )
+    trusted_only: Annotated[bool, GRAPHQL] = Field(
+        default=False, description="Reject all documents except the trusted ones with 403."
+    )
+    introspection: Annotated[bool, GRAPHQL] = Field(
+        default=True, description="Allow introspection, and serve `/schema.graphql`."
+    )
+    suggestions: Annotated[bool, GRAPHQL] = Field(
+        default=True, description="Suggest names from the schema in validation errors."
+    )
+    graphiql: Annotated[bool, GRAPHQL] = Field(
+        default=True, description="Serve GraphiQL to browsers."
+    )
+    max_body: Limit = Field(
+        default=DEFAULTS.body, description="Maximum size of a request body in bytes."
+    )
+    max_tokens: Limit = Field(
+        default=DEFAULTS.tokens, description="Maximum number of tokens in a document."
+    )
+    max_depth: Limit = Field(
+        default=DEFAULTS.depth,
+        description="Maximum depth of nested fields, and of nested input objects.",
+    )
+    max_aliases: Limit = Field(
+        default=DEFAULTS.aliases, description="Maximum number of aliases in an operation."
+    )
+    max_directives: Limit = Field(
+        default=DEFAULTS.directives, description="Maximum number of directives in an operation."
+    )
+    max_root_fields: Limit = Field(
+        default=DEFAULTS.root_fields, description="Maximum number of root fields in an operation."
+    )
+    max_cost: Limit = Field(
+        default=DEFAULTS.cost,
+        description="Maximum cost of an operation: the number of its fields, each counted as often"
+        " as the response can contain it.",
+    )
+    max_seconds: Annotated[float, LIMITS] = Field(
+        default=DEFAULTS.seconds,
+        ge=1,
+        allow_inf_nan=False,
+        description="Maximum execution time of an operation in seconds.",
+    )
+    max_conditions: Limit = Field(
+        default=DEFAULTS.conditions,
+        description="Maximum number of input objects in an operation and its variables, such as"
+        " the conditions of `where`.",
+    )
 
     @field_validator("trusted_only")
     @classmethod
-    def _trusts_something(cls, given: bool, info: ValidationInfo) -> bool:  # noqa: FBT001 - pydantic's
-        if given and info.data.get("trusted_documents") is None:
-            raise ValueError(f"it needs {PREFIX}TRUSTED_DOCUMENTS, the folder that has them")
-        return given
+    def _require_trusted_documents(cls, value: bool, info: ValidationInfo) -> bool:  # noqa: FBT001 - pydantic's signature
+        if value and info.data.get("trusted_documents") is None:
+            raise ValueError(f"requires {PREFIX}TRUSTED_DOCUMENTS, the folder of the documents")
+        return value
 
     @property
     def limits(self) -> Limits:
-        """What a request may cost."""
-        return Limits(**{one.name: getattr(self, f"max_{one.name}") for one in fields(Limits)})
+        """The limits of a request."""
+        return Limits(
+            **{limit.name: getattr(self, f"max_{limit.name}") for limit in fields(Limits)}
+        )
 
     @property
     def environment(self) -> Mapping[str, str]:
-        """The variables that other processes read the same settings from."""
+        """The environment variables that other processes read the same settings from."""
         return {
-            str(field.validation_alias or f"{PREFIX}{name.upper()}"): _render(value)
+            _get_variable(name, field): _render(value)
             for name, field in type(self).model_fields.items()
             if (value := getattr(self, name)) is not None
         }
+
+
+def read_settings(**options: Any) -> Settings:
+    """Read the settings; `options` that are not None take precedence. Raises SettingsError."""
+    try:
+        return Settings(**{name: value for name, value in options.items() if value is not None})
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        reason = first["msg"].removeprefix("Value error, ")
+        raise SettingsError(f"{_locate_variable(str(first['loc'][0]))}: {reason}") from None
+    except (OSError, UnicodeError) as error:
+        raise SettingsError(f"cannot read .env: {error}") from None
+
+
+def describe_settings() -> Iterator[SettingInfo]:
+    """Yield the description of each setting, in the order of their declaration."""
+    for name, field in Settings.model_fields.items():
+        yield SettingInfo(
+            name,
+            _get_variable(name, field),
+            _get_option(name, field),
+            _render_default(field.default),
+            field.description or "",
+            field.annotation,
+        )
+
+
+def render_settings_table() -> str:
+    """Render the settings as a Markdown table, which README.md contains."""
+    rows: Sequence[Sequence[str]] = [
+        ("variable", "option", "default", "what it does"),
+        ("---", "---", "---", "---"),
+        *(
+            (f"`{setting.variable}`", setting.option_names, setting.default, setting.description)
+            for setting in describe_settings()
+        ),
+    ]
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def _get_variable(name: str, field: FieldInfo) -> str:
+    return str(field.validation_alias or f"{PREFIX}{name.upper()}")
+
+
+def _locate_variable(location: str) -> str:
+    """Return the variable of a field that pydantic reports by its name or by its variable."""
+    field = Settings.model_fields.get(location)
+    return _get_variable(location, field) if field else location
+
+
+def _get_option(name: str, field: FieldInfo) -> Option:
+    option = next((item for item in field.metadata if isinstance(item, Option)), Option())
+    words = _get_variable(name, field).removeprefix(PREFIX).lower().replace("_", "-")
+    return Option(option.name or f"--{words}", option.group)
 
 
 def _render(value: Any) -> str:
     return ",".join(cast(tuple[str, ...], value)) if isinstance(value, tuple) else str(value)
 
 
-def read_settings(**given: Any) -> Settings:
-    """The settings, those given first; raises SettingsError that names a bad one."""
-    try:
-        return Settings(**{name: value for name, value in given.items() if value is not None})
-    except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False)[0]
-        # A value in the environment is named in full, one that is given by its field.
-        name = str(first["loc"][0]).removeprefix(PREFIX).removesuffix("_name").upper()
-        reason = first["msg"].removeprefix("Value error, ")
-        raise SettingsError(f"{PREFIX}{name}: {reason}") from None
-    except (OSError, UnicodeError) as error:
-        raise SettingsError(f".env cannot be read: {error}") from None
+def _render_default(value: Any) -> str:
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return f"`{_render(value)}`" if value or value == 0 else "none"

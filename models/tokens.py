@@ -1,4 +1,4 @@
-"""Tokens of FlowQL's own database: created, listed, revoked."""
+"""The tokens of FlowQL's own database."""
 
 import secrets
 import uuid
@@ -29,7 +29,7 @@ from models.tables.access import (
 )
 from models.tables.flow import Flow
 
-# As much entropy as authentik's own keys have.
+# As long as authentik's keys.
 KEY_LENGTH = 60
 ALPHABET = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 SUPERUSERS = "flowql superusers"
@@ -38,7 +38,7 @@ MAX_NAME = 150
 
 @dataclass(frozen=True, slots=True)
 class TokenScope:
-    """What a token lets its bearer see: every flow, as a superuser or not, or some."""
+    """The flows that a token can view: all without slugs. A superuser's token has no slugs."""
 
     superuser: bool = False
     flow_slugs: tuple[str, ...] = ()
@@ -46,7 +46,7 @@ class TokenScope:
 
 @dataclass(frozen=True, slots=True)
 class TokenSummary:
-    """A token without its key, which nobody knows any more."""
+    """A token without its key, of which the database stores only a digest."""
 
     name: str
     expires: datetime | None
@@ -56,46 +56,49 @@ class TokenSummary:
 
 
 async def create_token(
-    database: Database, name: str, rights: TokenScope, expires: datetime | None
+    database: Database, name: str, scope: TokenScope, expires: datetime | None
 ) -> str:
-    """Create a token and give its key, which is stored as a digest alone; raises TokenError."""
+    """Create a token and return its key; raises TokenError.
+
+    The database stores a digest of the key.
+    """
     if not name.strip() or len(name) > MAX_NAME or "\0" in name:
-        raise TokenError(f"a token's name has 1 to {MAX_NAME} characters")
+        raise TokenError(
+            f"invalid token name: expected 1 to {MAX_NAME} characters, none of them NUL"
+        )
     key = "".join(secrets.choice(ALPHABET) for _ in range(KEY_LENGTH))
     try:
         async with database.transaction() as connection:
-            await connection.run_sync(
-                _create, name, database.stored_token_key(key), rights, expires
-            )
+            await connection.run_sync(_create, name, database.stored_token_key(key), scope, expires)
     except IntegrityError:
-        raise TokenError(f"there is a token or a user called {name!r} already") from None
+        raise TokenError(f"a token or user named {name!r} already exists") from None
     return key
 
 
 async def list_tokens(database: Database) -> Sequence[TokenSummary]:
-    """All tokens that open the API, by name."""
+    """Return the tokens with the intent API, ordered by name."""
     async with database.transaction() as connection:
         return await connection.run_sync(_list)
 
 
 async def revoke_token(database: Database, name: str) -> None:
-    """Delete a token, and the user that stood behind it; raises TokenError."""
+    """Delete a token and its user; raises TokenError."""
     async with database.transaction() as connection:
         await connection.run_sync(_revoke, name)
 
 
 def _create(
-    connection: Connection, name: str, stored: str, rights: TokenScope, expires: datetime | None
+    connection: Connection, name: str, stored_key: str, scope: TokenScope, expires: datetime | None
 ) -> None:
     with Session(connection) as session:
-        user = _user(name)
+        user = _build_user(name)
         session.add(user)
         session.flush()
         session.add(
             Token(
                 token_uuid=str(uuid.uuid4()),
                 identifier=name,
-                key=stored,
+                key=stored_key,
                 intent="api",
                 description="",
                 expires=expires,
@@ -103,17 +106,18 @@ def _create(
                 user_id=user.id or 0,
             )
         )
-        if rights.superuser:
-            session.add(UserGroup(user_id=user.id or 0, group_id=_superusers(session)))
+        if scope.superuser:
+            group_id = _find_or_create_superuser_group(session)
+            session.add(UserGroup(user_id=user.id or 0, group_id=group_id))
         else:
-            _grant(session, user, rights.flow_slugs)
+            _grant_view(session, user, scope.flow_slugs)
         session.flush()
 
 
-def _user(name: str) -> User:
+def _build_user(name: str) -> User:
     now = datetime.now(UTC)
     return User(
-        # Django's mark of a password that never matches.
+        # Django's format of an unusable password.
         password=f"!{secrets.token_urlsafe(30)}",
         username=name,
         first_name="",
@@ -131,8 +135,7 @@ def _user(name: str) -> User:
     )
 
 
-def _superusers(session: Session) -> str:
-    """The group that makes its members superusers."""
+def _find_or_create_superuser_group(session: Session) -> str:
     group = session.scalars(select(Group).where(col(Group.name) == SUPERUSERS)).first()
     if group is None:
         group = Group(
@@ -143,33 +146,33 @@ def _superusers(session: Session) -> str:
     return group.group_uuid
 
 
-def _grant(session: Session, user: User, slugs: Sequence[str]) -> None:
-    """Give the user a role of its own, which may view these flows, or all where none is named."""
-    role = Role(uuid=str(uuid.uuid4()), name=_role_name(user.username))
+def _grant_view(session: Session, user: User, slugs: Sequence[str]) -> None:
+    """Create a role for the user that can view the flows with these slugs, or all without slugs."""
+    role = Role(uuid=str(uuid.uuid4()), name=_build_role_name(user.username))
     session.add(role)
     session.flush()
     session.add(UserRole(user_id=user.id or 0, role_id=role.uuid))
-    content_type, permission = _view_flow(session)
-    given: dict[str, Any] = {
+    content_type, permission = _select_view_permission(session)
+    grant: dict[str, Any] = {
         "content_type_id": content_type,
         "permission_id": permission,
         "role_id": role.uuid,
     }
     if not slugs:
-        session.add(RoleModelPermission(**given))
+        session.add(RoleModelPermission(**grant))
     for slug in dict.fromkeys(slugs):
         pk = session.scalars(select(col(Flow.flow_uuid)).where(col(Flow.slug) == slug)).first()
         if pk is None:
-            raise TokenError(f"there is no flow {slug!r}")
-        session.add(RoleObjectPermission(object_pk=pk, **given))
+            raise TokenError(f"unknown flow {slug!r}")
+        session.add(RoleObjectPermission(object_pk=pk, **grant))
 
 
-def _role_name(username: str) -> str:
+def _build_role_name(username: str) -> str:
     return f"flowql token {username}"
 
 
-def _view_flow(session: Session) -> tuple[int, int]:
-    """The content type of flows, and the permission to view them; migrations made both."""
+def _select_view_permission(session: Session) -> tuple[int, int]:
+    """SELECT the content type of flows and the permission to view them, created by migrations."""
     row = session.execute(
         select(col(ContentType.id), col(Permission.id))
         .join_from(ContentType, Permission, col(Permission.content_type_id) == col(ContentType.id))
@@ -187,10 +190,10 @@ def _list(connection: Connection) -> Sequence[TokenSummary]:
             .where(col(Token.intent) == "api")
             .order_by(col(Token.identifier))
         ).all()
-        return [_summary(session, token, user) for token, user in tokens]
+        return [_summarize(session, token, user) for token, user in tokens]
 
 
-def _summary(session: Session, token: Token, user: User) -> TokenSummary:
+def _summarize(session: Session, token: Token, user: User) -> TokenSummary:
     superuser = (
         select(col(UserGroup.id))
         .join_from(UserGroup, Group, col(UserGroup.group_id) == col(Group.group_uuid))
@@ -220,14 +223,14 @@ def _revoke(connection: Connection, name: str) -> None:
     with Session(connection) as session:
         token = session.scalars(select(Token).where(col(Token.identifier) == name)).first()
         if token is None:
-            raise TokenError(f"there is no token {name!r}")
-        roles = select(col(Role.uuid)).where(col(Role.name) == _role_name(name))
+            raise TokenError(f"unknown token {name!r}")
+        roles = select(col(Role.uuid)).where(col(Role.name) == _build_role_name(name))
         for statement in (
             delete(RoleModelPermission).where(col(RoleModelPermission.role_id).in_(roles)),
             delete(RoleObjectPermission).where(col(RoleObjectPermission.role_id).in_(roles)),
             delete(UserRole).where(col(UserRole.user_id) == token.user_id),
             delete(UserGroup).where(col(UserGroup.user_id) == token.user_id),
-            delete(Role).where(col(Role.name) == _role_name(name)),
+            delete(Role).where(col(Role.name) == _build_role_name(name)),
             delete(Token).where(col(Token.identifier) == name),
             delete(User).where(col(User.id) == token.user_id),
         ):

@@ -1,12 +1,13 @@
-"""A flow as a picture.
+"""Diagrams of flows.
 
-loading.py  flows, as the viewer sees them → what is bound to them → diagrams
-flow.py     a flow and what is bound to it → its nodes and edges
-names.py    authentik's values → people's words
-words.py    a diagram → the walk through it in words
-mermaid.py  a diagram → Mermaid's flowchart text
-svg.py      a diagram → an SVG
-layout.py   where nodes and edges are in the SVG
-lettering.py names → lines that fit
-style.py    what the SVG's colours and letters are, in light and dark
+loading.py      flows → their bindings, as visible to the viewer → diagrams
+flow.py         a flow and its bindings → nodes and edges
+labels.py       authentik's stored values → labels
+alt_text.py     a diagram → its text alternative
+mermaid.py      a diagram → the source of a Mermaid flowchart
+svg.py          a diagram → an SVG
+layout.py       the positions of nodes and edges in the SVG
+text_layout.py  names → lines that fit into nodes
+style.py        the colors and fonts of the SVG, in light and dark
+text.py         replacement of characters that cannot be displayed
 """

@@ -1,4 +1,4 @@
-"""The walk through a diagram in words, for who cannot see it."""
+"""The text alternative of a diagram, for screen readers."""
 
 from collections.abc import Iterator
 
@@ -6,27 +6,27 @@ from gql.diagram.flow import Diagram, Edge, Node, NodeKind
 
 
 def describe(diagram: Diagram) -> str:
-    """A line for each node, in the order of the walk, and where each decision leads."""
-    ways: dict[int, list[Edge]] = {}
+    """Return one line per node, in execution order, with the targets of its labeled edges."""
+    outcomes: dict[int, list[Edge]] = {}
     for edge in diagram.edges:
         if edge.label:
-            ways.setdefault(edge.source, []).append(edge)
+            outcomes.setdefault(edge.source, []).append(edge)
     return "\n".join(
-        " ".join(_sentences(node, ways.get(place, []), diagram))
-        for place, node in enumerate(diagram.nodes)
+        " ".join(_write_sentences(node, outcomes.get(index, []), diagram))
+        for index, node in enumerate(diagram.nodes)
     )
 
 
-def _sentences(node: Node, ways: list[Edge], diagram: Diagram) -> Iterator[str]:
-    about = f" ({node.subtitle})" if node.subtitle else ""
-    yield f"{_name(node)}{about}."
+def _write_sentences(node: Node, outcomes: list[Edge], diagram: Diagram) -> Iterator[str]:
+    subtitle = f" ({node.subtitle})" if node.subtitle else ""
+    yield f"{_format_name(node)}{subtitle}."
     if node.caption:
         yield f"{node.caption}."
-    for edge in ways:
-        yield f"{edge.label.capitalize()}: {_name(diagram.nodes[edge.target])}."
+    for edge in outcomes:
+        yield f"{edge.label.capitalize()}: {_format_name(diagram.nodes[edge.target])}."
 
 
-def _name(node: Node) -> str:
+def _format_name(node: Node) -> str:
     match node.kind:
         case NodeKind.START:
             return f"Start: {node.text}"

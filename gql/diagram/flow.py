@@ -1,4 +1,4 @@
-"""A flow and what is bound to it, as nodes and edges."""
+"""The nodes and edges of a flow's diagram."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -6,16 +6,17 @@ from enum import Enum
 from itertools import count
 from typing import NamedTuple
 
-from gql.diagram import labels as names
+from gql.diagram import labels
 from models.queries.bindings import PolicyBindingRow, StageBindingRow
 
 ANY = "any"
 UNNAMED = "(no name)"
-RESULTS, ANSWERS = ("passes", "fails"), ("yes", "no")
+POLICY_OUTCOMES = ("passes", "fails")
+MEMBERSHIP_OUTCOMES = ("yes", "no")
 
 
 class NodeKind(Enum):
-    """What a node is; the value is its name in what is drawn."""
+    """The kind of a node; the value is its CSS class in the SVG."""
 
     START = "start"
     DECISION = "decision"
@@ -25,20 +26,20 @@ class NodeKind(Enum):
 
 
 class EdgeKind(Enum):
-    """Where an edge leads."""
+    """The kind of an edge; the value is its CSS class in the SVG."""
 
     NEXT = "next"
-    """To the node behind its own."""
+    """Leads to the following node."""
     EARLY = "early"
-    """Past further decisions, where one is enough."""
+    """Skips the remaining decisions, because one that passes is enough."""
     SKIP = "skip"
-    """Past a stage."""
+    """Skips a stage."""
     DENIED = "denied"
-    """Out of the flow."""
+    """Leaves the flow."""
 
 
 class FlowSummary(NamedTuple):
-    """What a diagram tells of the flow itself, by the names of its columns."""
+    """The columns of a flow that its diagram needs."""
 
     pk: str
     policybindingmodel_ptr_id: str
@@ -52,9 +53,9 @@ class FlowSummary(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """One thing in the picture: its name, what it is, and what else there is to say; plain text.
+    """A node with plain, unescaped texts.
 
-    Stages have a number, from 1 on; it is 0 for what is none.
+    Stages are numbered from 1; the number of every other node is 0.
     """
 
     kind: NodeKind
@@ -66,7 +67,7 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Edge:
-    """A way from one node to another, by their places; a label where there is a choice."""
+    """An edge between two nodes, by their indexes; edges that leave a decision have a label."""
 
     source: int
     target: int
@@ -76,9 +77,10 @@ class Edge:
 
 @dataclass(frozen=True, slots=True)
 class Diagram:
-    """A flow, whose primary key is `pk`, as a picture: its nodes from top to bottom, its edges by source.
+    """The diagram of the flow with primary key `pk`.
 
-    Where somebody may be denied, the last node tells of that; it is beside the others.
+    Nodes are in execution order, edges are sorted by source. If policies are bound to the flow
+    itself, the last node is the denied node, which is drawn beside the others.
     """
 
     pk: str
@@ -88,11 +90,11 @@ class Diagram:
 
 
 class _Decision(NamedTuple):
-    """A node that asks, and what leads on and what does not."""
+    """A decision node and the labels of its two edges."""
 
     node: Node
-    passes: str
-    fails: str
+    pass_label: str
+    fail_label: str
 
 
 def build_diagram(
@@ -100,91 +102,95 @@ def build_diagram(
     stages: Sequence[StageBindingRow],
     policies: Mapping[str, Sequence[PolicyBindingRow]],
 ) -> Diagram:
-    """The diagram of a flow with its stages in their order, and policies by what they are bound to."""
-    asked = _decisions(policies, flow.policybindingmodel_ptr_id)
+    """Build the diagram of a flow from its ordered stages and the policy bindings by target."""
+    decisions = _build_decisions(policies, flow.policybindingmodel_ptr_id)
     start = Node(
         NodeKind.START,
-        _named(flow.title if flow.title.strip() else flow.name),
-        names.DESIGNATIONS.get(flow.designation, flow.designation),
-        names.AUTHENTICATIONS.get(flow.authentication, flow.authentication),
+        _format_name(flow.title if flow.title.strip() else flow.name),
+        labels.DESIGNATIONS.get(flow.designation, flow.designation),
+        labels.AUTHENTICATIONS.get(flow.authentication, flow.authentication),
     )
-    nodes = [start, *(decision.node for decision in asked)]
+    nodes = [start, *(decision.node for decision in decisions)]
     edges = [Edge(0, 1)]
-    gates = [_Gate(1, asked, flow.policy_engine_mode)]
+    gates = [_Gate(1, decisions, flow.policy_engine_mode)]
     for number, stage in enumerate(stages, 1):
-        asked = _decisions(policies, stage.policybindingmodel_ptr_id)
-        gate = _Gate(len(nodes), asked, stage.policy_engine_mode)
-        nodes += [*(decision.node for decision in asked), _stage(stage, number)]
+        decisions = _build_decisions(policies, stage.policybindingmodel_ptr_id)
+        gate = _Gate(len(nodes), decisions, stage.policy_engine_mode)
+        nodes += [*(decision.node for decision in decisions), _build_stage(stage, number)]
         gates.append(gate)
     nodes.append(Node(NodeKind.END, "End"))
-    first, *others = gates
-    edges += first.edges(len(nodes), EdgeKind.DENIED)
-    for gate in others:
-        edges += [*gate.edges(gate.behind + 1, EdgeKind.SKIP), Edge(gate.behind, gate.behind + 1)]
-    if first.asked:
-        nodes.append(_denied(flow))
-    return Diagram(flow.pk, _named(flow.name), nodes, edges)
+    flow_gate, *stage_gates = gates
+    edges += flow_gate.edges(len(nodes), EdgeKind.DENIED)
+    for gate in stage_gates:
+        stage_index = gate.pass_target
+        edges += [*gate.edges(stage_index + 1, EdgeKind.SKIP), Edge(stage_index, stage_index + 1)]
+    if flow_gate.decisions:
+        nodes.append(_build_denied(flow))
+    return Diagram(flow.pk, _format_name(flow.name), nodes, edges)
 
 
 @dataclass(frozen=True, slots=True)
 class _Gate:
-    """Decisions in a row, the first of which is the node `first`."""
+    """Consecutive decisions; `first` is the index of the first one's node."""
 
     first: int
-    asked: Sequence[_Decision]
+    decisions: Sequence[_Decision]
     mode: str
 
     @property
-    def behind(self) -> int:
-        """The node that who passes comes to."""
-        return self.first + len(self.asked)
+    def pass_target(self) -> int:
+        """The index of the node that follows the decisions."""
+        return self.first + len(self.decisions)
 
-    def edges(self, otherwise: int, way: EdgeKind) -> Iterator[Edge]:
-        """The ways out of the decisions; who fails goes the way to the node `otherwise`."""
-        for place, (_, passes, fails) in zip(count(self.first), self.asked, strict=False):
-            if self.mode == ANY and place + 1 < self.behind:
-                yield Edge(place, place + 1, fails)
-                yield Edge(place, self.behind, passes, EdgeKind.EARLY)
+    def edges(self, fail_target: int, fail_kind: EdgeKind) -> Iterator[Edge]:
+        """Yield the edges that leave the decisions; those that fail lead to `fail_target`."""
+        for index, decision in zip(count(self.first), self.decisions, strict=False):
+            _, pass_label, fail_label = decision
+            if self.mode == ANY and index + 1 < self.pass_target:
+                yield Edge(index, index + 1, fail_label)
+                yield Edge(index, self.pass_target, pass_label, EdgeKind.EARLY)
             else:
-                yield Edge(place, place + 1, passes)
-                yield Edge(place, otherwise, fails, way)
+                yield Edge(index, index + 1, pass_label)
+                yield Edge(index, fail_target, fail_label, fail_kind)
 
 
-def _decisions(
+def _build_decisions(
     policies: Mapping[str, Sequence[PolicyBindingRow]], target: str
 ) -> Sequence[_Decision]:
-    return [_decision(row) for row in policies.get(target, ()) if row.enabled]
+    return [_build_decision(row) for row in policies.get(target, ()) if row.enabled]
 
 
-def _decision(row: PolicyBindingRow) -> _Decision:
-    node, (passes, fails) = _question(row)
+def _build_decision(row: PolicyBindingRow) -> _Decision:
+    node, (passes, fails) = _build_decision_node(row)
     return _Decision(node, fails, passes) if row.negate else _Decision(node, passes, fails)
 
 
-def _question(row: PolicyBindingRow) -> tuple[Node, tuple[str, str]]:
-    """What is asked, and what its two answers are called."""
+def _build_decision_node(row: PolicyBindingRow) -> tuple[Node, tuple[str, str]]:
+    """Return the node of a policy binding and the names of its two outcomes."""
     if row.policy is not None:
-        about = names.policy_type_name(row.policy_model)
-        return Node(NodeKind.DECISION, _named(row.policy_name), about), RESULTS
+        subtitle = labels.format_policy_type(row.policy_model)
+        return Node(NodeKind.DECISION, _format_name(row.policy_name), subtitle), POLICY_OUTCOMES
     if row.group_name is not None:
-        return Node(NodeKind.DECISION, f"in group {_named(row.group_name)}", "Group"), ANSWERS
+        text = f"in group {_format_name(row.group_name)}"
+        return Node(NodeKind.DECISION, text, "Group"), MEMBERSHIP_OUTCOMES
     if row.username is not None:
-        return Node(NodeKind.DECISION, f"is {_named(row.username)}", "User"), ANSWERS
-    # authentik lets a binding be empty; it is asked, and never passes.
-    return Node(NodeKind.DECISION, "nothing", "Empty binding"), RESULTS
+        text = f"is {_format_name(row.username)}"
+        return Node(NodeKind.DECISION, text, "User"), MEMBERSHIP_OUTCOMES
+    # authentik evaluates a binding without a policy, group or user, and it never passes.
+    return Node(NodeKind.DECISION, "never passes", "Empty binding"), POLICY_OUTCOMES
 
 
-def _stage(row: StageBindingRow, number: int) -> Node:
+def _build_stage(row: StageBindingRow, number: int) -> Node:
     action = row.invalid_response_action
-    note = names.INVALID_RESPONSE_ACTIONS.get(action, f"Answered wrongly: {action}")
-    about = names.type_name(row.stage_model)
-    return Node(NodeKind.STAGE, _named(row.stage_name), about, note, number)
+    caption = labels.INVALID_RESPONSE_ACTIONS.get(action, f"On an invalid response: {action}")
+    subtitle = labels.format_type(row.stage_model)
+    return Node(NodeKind.STAGE, _format_name(row.stage_name), subtitle, caption, number)
 
 
-def _denied(flow: FlowSummary) -> Node:
+def _build_denied(flow: FlowSummary) -> Node:
     action = flow.denied_action
-    return Node(NodeKind.DENIED, "Denied", caption=names.DENIED_ACTIONS.get(action, action))
+    return Node(NodeKind.DENIED, "Denied", caption=labels.DENIED_ACTIONS.get(action, action))
 
 
-def _named(name: str | None) -> str:
+def _format_name(name: str | None) -> str:
     return name if name and name.strip() else UNNAMED

@@ -1,11 +1,11 @@
-"""authentik's stored values in people's words; one that is not known is told as it is stored."""
+"""Labels for authentik's stored values; an unknown value is its own label."""
 
 import re
 from collections.abc import Mapping
 
-MODEL = re.compile(r"authentik_(?:enterprise_)?(?:stages|policies)_(\w+)\.\w+")
-KIND = re.compile(r"(?<=.)(?:stage|policy)\Z")
-# What the name of authentik's app does not say by itself.
+APP_NAME = re.compile(r"authentik_(?:enterprise_)?(?:stages|policies)_(\w+)\.\w+")
+TYPE_SUFFIX = re.compile(r"(?<=.)(?:stage|policy)\Z")
+# Types whose label cannot be derived from the name of their Django app.
 TYPES: Mapping[str, str] = {
     "authenticator_duo": "Duo authenticator setup",
     "authenticator_email": "Email authenticator setup",
@@ -30,38 +30,41 @@ DESIGNATIONS: Mapping[str, str] = {
 }
 AUTHENTICATIONS: Mapping[str, str] = {
     "none": "",
-    "require_authenticated": "Only for those who are logged in",
-    "require_unauthenticated": "Only for those who are not logged in",
-    "require_superuser": "Only for superusers",
-    "require_redirect": "Only for those who come from another flow",
-    "require_outpost": "Only for outposts",
-    "require_token": "Only for those who bring a token for the flow",
+    "require_authenticated": "Requires an authenticated user",
+    "require_unauthenticated": "Requires an unauthenticated user",
+    "require_superuser": "Requires a superuser",
+    "require_redirect": "Requires a redirect from another flow",
+    "require_outpost": "Requires an outpost",
+    "require_token": "Requires a flow token",
 }
 DENIED_ACTIONS: Mapping[str, str] = {
-    "message_continue": "Goes on to where the person came from, else shows a message",
+    "message_continue": "Redirects to the next URL, or shows a message",
     "message": "Shows a message",
-    "continue": "Goes on to where the person came from",
+    "continue": "Redirects to the next URL",
 }
 INVALID_RESPONSE_ACTIONS: Mapping[str, str] = {
     "retry": "",
-    "restart": "Answered wrongly, the flow begins anew",
-    "restart_with_context": "Answered wrongly, the flow begins anew, and keeps what was answered",
+    "restart": "On an invalid response, restarts the flow",
+    "restart_with_context": "On an invalid response, restarts the flow and keeps its context",
 }
 
 
-def type_name(model: str | None) -> str:
-    """What a stage or a policy is by its blueprint model: `Password`, or nothing where unknown."""
+def format_type(model: str | None) -> str:
+    """Return the label of a stage's or a policy's type, such as `Password`.
+
+    `model` is the name of its model in blueprints. The label of an unknown type (None) is empty.
+    """
     if model is None:
         return ""
-    known = MODEL.fullmatch(model)
-    name = known[1] if known else KIND.sub("", model.rpartition(".")[2])
-    return TYPES.get(name) or _capitalized(name.replace("_", " "))
+    match = APP_NAME.fullmatch(model)
+    name = match[1] if match else TYPE_SUFFIX.sub("", model.rpartition(".")[2])
+    return TYPES.get(name) or _capitalize(name.replace("_", " "))
 
 
-def policy_type_name(model: str | None) -> str:
-    """What a policy is: `Expression policy`."""
-    return _capitalized(f"{type_name(model)} policy".strip())
+def format_policy_type(model: str | None) -> str:
+    """Return the label of a policy's type with the word policy, such as `Expression policy`."""
+    return _capitalize(f"{format_type(model)} policy".strip())
 
 
-def _capitalized(text: str) -> str:
+def _capitalize(text: str) -> str:
     return text[:1].upper() + text[1:]

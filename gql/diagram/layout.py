@@ -1,8 +1,9 @@
-"""Where a diagram's nodes and edges are, in pixels.
+"""The positions of a diagram's nodes and edges, in pixels.
 
-Nodes stand in one column; what denies stands beside the last decision that leads there. Ways past
-nodes run on a rail at either side. A way past a stage ends where the next one may begin, and a way
-past decisions at their stage, so that one rail at a side is enough, however many there are.
+All nodes are in one column, except the denied node: it is to the right of the last decision that
+leads to it. Edges that skip nodes run along a rail on either side. One rail per side is enough:
+an edge that skips a stage ends before the next edge of this kind starts, and an edge that skips
+decisions ends at their stage.
 """
 
 from collections.abc import Iterator, Sequence
@@ -12,40 +13,39 @@ from gql.diagram.flow import Diagram, Edge, EdgeKind, Node, NodeKind
 from gql.diagram.text_layout import TextStyle
 
 MARGIN = 28
-GAP = 46
-WIDTH, DENIED_WIDTH = 336, 210
-INDENT, SLANT, BADGE = 24, 24, 13
-# How far rails, and what denies, are from the column.
-EARLY_RAIL, SKIP_RAIL, ASIDE = 64, 56, 76
-FAR = ASIDE + DENIED_WIDTH // 2
-# How far to the right of the column a way takes.
-REACH = {
+ROW_GAP = 46
+NODE_WIDTH, DENIED_WIDTH = 336, 210
+TEXT_INDENT, SLANT, BADGE_RADIUS = 24, 24, 13
+# The distances of the rails and of the denied node from the column.
+EARLY_RAIL, SKIP_RAIL, DENIED_GAP = 64, 56, 76
+DENIED_OFFSET = DENIED_GAP + DENIED_WIDTH // 2
+# The space that each kind of edge takes to the right of the column.
+RIGHT_EXTENT = {
     EdgeKind.NEXT: 0,
     EdgeKind.EARLY: 0,
     EdgeKind.SKIP: SKIP_RAIL,
-    EdgeKind.DENIED: ASIDE + DENIED_WIDTH,
+    EdgeKind.DENIED: DENIED_GAP + DENIED_WIDTH,
 }
-# How long an arrowhead is, and how round a corner.
-TIP, BEND = 6, 10
+ARROW_LENGTH, CORNER_RADIUS = 6, 10
 PADDING = 13
-NOTE = TextStyle(12, 17, 2)
-NAME = TextStyle(15, 21, 3)
-# There is nothing beside a refusal that would be kept waiting by a few lines more.
-ASIDE_NOTE = TextStyle(12, 17, 4)
+NOTE_STYLE = TextStyle(12, 17, 2)
+NAME_STYLE = TextStyle(15, 21, 3)
+# The denied node may be taller, because it shares its row with a decision only.
+DENIED_NOTE_STYLE = TextStyle(12, 17, 4)
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A line of text: its class, its baseline below the top of its node, and the text."""
+    """A line of text with its CSS class; `baseline` counts from the top of the node."""
 
-    of: str
+    css_class: str
     baseline: int
     text: str
 
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """A node's place: the middle of its top, its size, and its lines of text."""
+    """The position, the size and the lines of text of a node; `x` is its horizontal center."""
 
     node: Node
     x: int
@@ -54,34 +54,30 @@ class Box:
     height: int
     lines: Sequence[Line]
 
-    def below(self, top: int) -> "Box":
-        """The same with its top there."""
-        return replace(self, top=top)
-
     @property
     def middle(self) -> int:
-        """Its middle from top to bottom."""
+        """The vertical center."""
         return self.top + self.height // 2
 
     @property
     def bottom(self) -> int:
-        """Its lower end."""
+        """The lower edge."""
         return self.top + self.height
 
     @property
     def left(self) -> int:
-        """Its left end."""
+        """The left edge."""
         return self.x - self.width // 2
 
     @property
     def right(self) -> int:
-        """Its right end."""
+        """The right edge."""
         return self.x + self.width // 2
 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """The size of a picture, and the places of its nodes."""
+    """The size of a diagram and the boxes of its nodes, in the order of the nodes."""
 
     width: int
     height: int
@@ -89,91 +85,93 @@ class Layout:
 
 
 def lay_out(diagram: Diagram) -> Layout:
-    """The layout of a diagram."""
-    ways = {edge.kind for edge in diagram.edges}
-    x = MARGIN + WIDTH // 2 + (EARLY_RAIL if EdgeKind.EARLY in ways else BADGE)
-    is_aside = diagram.nodes[-1].kind is NodeKind.DENIED
-    column = diagram.nodes[:-1] if is_aside else diagram.nodes
-    beside = {
-        edge.source: diagram.nodes[-1] for edge in diagram.edges if edge.kind is EdgeKind.DENIED
-    }
-    # Beside all decisions that lead there stands the last, where it says what is denied.
-    last = max(beside, default=None)
+    """Return the layout of a diagram."""
+    kinds = {edge.kind for edge in diagram.edges}
+    x = MARGIN + NODE_WIDTH // 2 + (EARLY_RAIL if EdgeKind.EARLY in kinds else BADGE_RADIUS)
+    has_denied = diagram.nodes[-1].kind is NodeKind.DENIED
+    column = diagram.nodes[:-1] if has_denied else diagram.nodes
+    denied_row = max(
+        (edge.source for edge in diagram.edges if edge.kind is EdgeKind.DENIED), default=None
+    )
     boxes: list[Box] = []
-    aside: list[Box] = []
+    denied_boxes: list[Box] = []
     top = MARGIN
-    for place, node in enumerate(column):
-        row = [_measure(node, x, WIDTH)]
-        if place == last:
-            row.append(_measure(diagram.nodes[-1], x + WIDTH // 2 + FAR, DENIED_WIDTH))
+    for index, node in enumerate(column):
+        row = [_measure(node, x, NODE_WIDTH)]
+        if index == denied_row:
+            denied_x = x + NODE_WIDTH // 2 + DENIED_OFFSET
+            row.append(_measure(diagram.nodes[-1], denied_x, DENIED_WIDTH))
         height = max(box.height for box in row)
-        found, *others = (box.below(top + (height - box.height) // 2) for box in row)
-        boxes.append(found)
-        aside += others
-        top += height + GAP
-    right = x + WIDTH // 2 + max(REACH[way] for way in ways)
-    return Layout(right + MARGIN, top - GAP + MARGIN, [*boxes, *aside])
+        box, *others = (replace(box, top=top + (height - box.height) // 2) for box in row)
+        boxes.append(box)
+        denied_boxes += others
+        top += height + ROW_GAP
+    right = x + NODE_WIDTH // 2 + max(RIGHT_EXTENT[kind] for kind in kinds)
+    return Layout(right + MARGIN, top - ROW_GAP + MARGIN, [*boxes, *denied_boxes])
 
 
 def _measure(node: Node, x: int, width: int) -> Box:
-    """The box of a node, as high as what is told in it."""
-    room = width - 2 * (SLANT if node.kind is NodeKind.DECISION else INDENT)
+    """Return the box of a node at the top of the diagram, as high as its lines of text."""
+    text_width = width - 2 * (SLANT if node.kind is NodeKind.DECISION else TEXT_INDENT)
     lines: list[Line] = []
     height = PADDING
-    for of, lettering, text in _texts(node):
-        for line in lettering.lines_of(text, room):
-            lines.append(Line(of, height + lettering.baseline, line))
-            height += lettering.height
+    for css_class, style, text in _list_texts(node):
+        for line in style.wrap(text, text_width):
+            lines.append(Line(css_class, height + style.baseline, line))
+            height += style.height
     return Box(node, x, 0, width, height + PADDING, lines)
 
 
-def _texts(node: Node) -> Iterator[tuple[str, TextStyle, str]]:
-    """What is told in a node: what it is, its name, and what else there is to say."""
-    yield "note", NOTE, node.subtitle
-    yield "name", NAME, node.text
-    yield "note", ASIDE_NOTE if node.kind is NodeKind.DENIED else NOTE, node.caption
+def _list_texts(node: Node) -> Iterator[tuple[str, TextStyle, str]]:
+    """Yield the texts of a node from top to bottom, each with its CSS class and style."""
+    yield "note", NOTE_STYLE, node.subtitle
+    yield "name", NAME_STYLE, node.text
+    caption_style = DENIED_NOTE_STYLE if node.kind is NodeKind.DENIED else NOTE_STYLE
+    yield "note", caption_style, node.caption
 
 
-def line_of(edge: Edge, boxes: Sequence[Box]) -> tuple[str, tuple[int, int]]:
-    """The path of an edge, and where its label is."""
+def build_edge_path(edge: Edge, boxes: Sequence[Box]) -> tuple[str, tuple[int, int]]:
+    """Return the SVG path of an edge and the position of its label."""
     source, target = boxes[edge.source], boxes[edge.target]
     match edge.kind:
         case EdgeKind.NEXT:
-            path = f"M{source.x} {source.bottom}V{target.top - TIP}"
+            path = f"M{source.x} {source.bottom}V{target.top - ARROW_LENGTH}"
             return path, (source.x + 9, source.bottom + 17)
         case EdgeKind.EARLY:
             rail = source.left - EARLY_RAIL + 8
-            return _by_rail(source.left, source, rail, target), (source.left - 7, source.middle - 7)
+            path = _build_rail_path(source.left, source, rail, target)
+            return path, (source.left - 7, source.middle - 7)
         case EdgeKind.SKIP:
             rail = source.right + SKIP_RAIL
-            path = _by_rail(source.right, source, rail, target)
+            path = _build_rail_path(source.right, source, rail, target)
         case EdgeKind.DENIED:
-            path = _aside(source, target)
+            path = _build_denied_path(source, target)
     return path, (source.right + 8, source.middle - 7)
 
 
-def _by_rail(start: int, source: Box, rail: int, target: Box) -> str:
-    """From the side of a node along a rail, and back into the way above another."""
-    turn = BEND if rail > start else -BEND
-    join = target.top - GAP // 2
+def _build_rail_path(start: int, source: Box, rail: int, target: Box) -> str:
+    """Return the path from the side of a node along a rail into the edge above the target."""
+    turn = CORNER_RADIUS if rail > start else -CORNER_RADIUS
+    join = target.top - ROW_GAP // 2
+    rail_top = source.middle + CORNER_RADIUS
     return (
-        f"M{start} {source.middle}H{rail - turn}Q{rail} {source.middle} {rail} {source.middle + BEND}"
-        f"V{join - BEND}Q{rail} {join} {rail - turn} {join}"
-        f"H{target.x + turn}Q{target.x} {join} {target.x} {join + BEND}"
+        f"M{start} {source.middle}H{rail - turn}Q{rail} {source.middle} {rail} {rail_top}"
+        f"V{join - CORNER_RADIUS}Q{rail} {join} {rail - turn} {join}"
+        f"H{target.x + turn}Q{target.x} {join} {target.x} {join + CORNER_RADIUS}"
     )
 
 
-def _aside(source: Box, target: Box) -> str:
-    """From the right of a decision to what is beside it, or beside one further down."""
+def _build_denied_path(source: Box, target: Box) -> str:
+    """Return the path from the right of a decision to the denied node, beside it or below."""
     start = f"M{source.right} {source.middle}"
     if source.middle == target.middle:
-        return f"{start}H{target.left - TIP}"
-    bend = f"Q{target.x} {source.middle} {target.x} {source.middle + BEND}"
-    return f"{start}H{target.x - BEND}{bend}V{target.top - TIP}"
+        return f"{start}H{target.left - ARROW_LENGTH}"
+    bend = f"Q{target.x} {source.middle} {target.x} {source.middle + CORNER_RADIUS}"
+    return f"{start}H{target.x - CORNER_RADIUS}{bend}V{target.top - ARROW_LENGTH}"
 
 
-def tip_of(edge: Edge, boxes: Sequence[Box]) -> str | None:
-    """The path of an edge's arrowhead; None where it joins a way that has one."""
+def build_arrowhead_path(edge: Edge, boxes: Sequence[Box]) -> str | None:
+    """Return the SVG path of an edge's arrowhead, or None if it joins an edge that has one."""
     source, target = boxes[edge.source], boxes[edge.target]
     if edge.kind is EdgeKind.DENIED and source.middle == target.middle:
         return f"M{target.left - 9} {target.middle - 5}L{target.left - 1} {target.middle}l-8 5Z"

@@ -1,4 +1,4 @@
-"""The diagrams of flows, with what is bound to them as the viewer sees it."""
+"""Loading of diagrams: flows and their bindings, as visible to the viewer."""
 
 from collections.abc import Sequence
 from itertools import starmap
@@ -12,9 +12,12 @@ from models.queries.viewer import Viewer
 
 
 async def find_diagram(database: Database, viewer: Viewer, query: FlowQuery) -> Diagram | None:
-    """The diagram of the flow that the query admits; None if the viewer may see none such."""
-    found = await resolvers.find_flow(database, viewer, query, FlowSummary._fields)
-    flows = list(starmap(FlowSummary, found.tuples(FlowSummary._fields)))
+    """Return the diagram of the flow that matches the query.
+
+    Returns None if no flow matches, or if the viewer may not see it.
+    """
+    batch = await resolvers.find_flow(database, viewer, query, FlowSummary._fields)
+    flows = list(starmap(FlowSummary, batch.tuples(FlowSummary._fields)))
     for diagram in await build_diagrams(database, viewer, flows):
         return diagram
     return None
@@ -23,7 +26,10 @@ async def find_diagram(database: Database, viewer: Viewer, query: FlowQuery) -> 
 async def build_diagrams(
     database: Database, viewer: Viewer, flows: Sequence[FlowSummary]
 ) -> Sequence[Diagram]:
-    """The diagrams of flows that the viewer may see; two statements, however many there are."""
+    """Return the diagrams of flows that the viewer may see, in the order of the flows.
+
+    Takes two statements, regardless of the number of flows.
+    """
     targets = {flow.pk: flow.policybindingmodel_ptr_id for flow in flows}
     bound = await bindings.load_bindings(database, viewer, targets)
     return [build_diagram(flow, bound.stages.get(flow.pk, ()), bound.policies) for flow in flows]

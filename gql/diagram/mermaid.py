@@ -1,4 +1,4 @@
-"""A diagram as the text of a Mermaid flowchart."""
+"""The source of a Mermaid flowchart for a diagram."""
 
 import re
 from collections.abc import Iterator
@@ -13,38 +13,40 @@ SHAPES = {
     NodeKind.END: '(["{}"])',
     NodeKind.DENIED: '(["{}"])',
 }
-# What may mean something to Mermaid, or to the Markdown that it reads in labels: all but letters,
-# digits, commas, single blanks, and dashes within words. ﬂ and ¶ are what Mermaid writes entities with.
-ODD = re.compile(r"(?<![^\W_])[-_]|[-_](?![^\W_])|[^\w ,\-]|[ﬂ¶]")
-BLANKS = re.compile(r"\s+")
+# Characters that Mermaid, or the Markdown in its labels, may interpret: all except letters, digits,
+# commas, spaces, and dashes within words. ﬂ and ¶ delimit entities inside Mermaid.
+SPECIAL_CHARACTERS = re.compile(r"(?<![^\W_])[-_]|[-_](?![^\W_])|[^\w ,\-]|[ﬂ¶]")
+WHITESPACE = re.compile(r"\s+")
 
 
 def render(diagram: Diagram) -> str:
-    """The text, a line for each node and each edge."""
-    return "".join(f"{line}\n" for line in _lines(diagram))
+    """Return the source, with one line per node and per edge."""
+    return "".join(f"{line}\n" for line in _render_lines(diagram))
 
 
-def _lines(diagram: Diagram) -> Iterator[str]:
+def _render_lines(diagram: Diagram) -> Iterator[str]:
     yield "flowchart TD"
-    for place, node in enumerate(diagram.nodes):
-        yield f"    n{place}{SHAPES[node.kind].format(_label(node))}"
+    for index, node in enumerate(diagram.nodes):
+        yield f"    n{index}{SHAPES[node.kind].format(_render_label(node))}"
     for edge in diagram.edges:
-        yield f"    n{edge.source} {_arrow(edge)} n{edge.target}"
+        yield f"    n{edge.source} {_render_arrow(edge)} n{edge.target}"
 
 
-def _arrow(edge: Edge) -> str:
+def _render_arrow(edge: Edge) -> str:
     return f'-->|"{edge.label}"|' if edge.label else "-->"
 
 
-def _label(node: Node) -> str:
-    """The name, and below it what else there is to say."""
+def _render_label(node: Node) -> str:
+    """Return the name of a node, followed by its subtitle and caption on further lines."""
     return "<br/>".join(escape(text) for text in (node.text, node.subtitle, node.caption) if text)
 
 
 def escape(text: str) -> str:
-    """A text that means nothing but itself in a label; blanks are told as one."""
-    return ODD.sub(_entity, BLANKS.sub(" ", replace_unreadable(text)).strip())
+    """Escape a string for a label and collapse its whitespace."""
+    return SPECIAL_CHARACTERS.sub(
+        _render_entity, WHITESPACE.sub(" ", replace_unreadable(text)).strip()
+    )
 
 
-def _entity(found: re.Match[str]) -> str:
-    return f"#{ord(found[0])};"
+def _render_entity(match: re.Match[str]) -> str:
+    return f"#{ord(match[0])};"

@@ -1,4 +1,4 @@
-"""What a diagram's colours and letters are, in light and in dark."""
+"""The stylesheet of diagrams: colors and fonts, in light and dark."""
 
 import base64
 import hashlib
@@ -8,26 +8,26 @@ from typing import NamedTuple
 from gql.diagram.flow import NodeKind
 
 ROOT = "flowql-diagram"
-PAPER = "paper"
+BACKGROUND = "paper"
 
 
-class Paint(NamedTuple):
-    """The colours of a node: its surface, its outline, its name, and what is said of it."""
+class NodeColors(NamedTuple):
+    """The colors of a node: its background, its outline, its name and its notes."""
 
-    surface: str
+    background: str
     outline: str
     name: str
     note: str
 
 
 class Palette(NamedTuple):
-    """The colours of a picture: what it lies on, lines, their labels, and nodes."""
+    """The colors of a diagram: its background, its edges with their labels, and its nodes."""
 
-    paper: str
-    line: str
+    background: str
+    edge: str
     label: str
-    refusal: str
-    nodes: Mapping[NodeKind, Paint]
+    denied: str
+    nodes: Mapping[NodeKind, NodeColors]
 
 
 LIGHT = Palette(
@@ -36,11 +36,11 @@ LIGHT = Palette(
     "#47516b",
     "#c23b2e",
     {
-        NodeKind.START: Paint("#2f3e8f", "#2f3e8f", "#ffffff", "#d5dbf7"),
-        NodeKind.DECISION: Paint("#fff7e8", "#c98a1b", "#3b2a06", "#6d5215"),
-        NodeKind.STAGE: Paint("#f2f5fe", "#4a6bd0", "#16213f", "#46547a"),
-        NodeKind.END: Paint("#e9f6ef", "#2e8b5e", "#11492e", "#2a5c43"),
-        NodeKind.DENIED: Paint("#fdefed", "#c23b2e", "#7a1b12", "#80332b"),
+        NodeKind.START: NodeColors("#2f3e8f", "#2f3e8f", "#ffffff", "#d5dbf7"),
+        NodeKind.DECISION: NodeColors("#fff7e8", "#c98a1b", "#3b2a06", "#6d5215"),
+        NodeKind.STAGE: NodeColors("#f2f5fe", "#4a6bd0", "#16213f", "#46547a"),
+        NodeKind.END: NodeColors("#e9f6ef", "#2e8b5e", "#11492e", "#2a5c43"),
+        NodeKind.DENIED: NodeColors("#fdefed", "#c23b2e", "#7a1b12", "#80332b"),
     },
 )
 DARK = Palette(
@@ -49,37 +49,37 @@ DARK = Palette(
     "#b7c1da",
     "#e2766b",
     {
-        NodeKind.START: Paint("#4458b8", "#8ea1f5", "#ffffff", "#e3e8ff"),
-        NodeKind.DECISION: Paint("#2b2312", "#d29f3f", "#fbeecd", "#d8c391"),
-        NodeKind.STAGE: Paint("#1a2338", "#6f90ec", "#ebf0fd", "#aab7d8"),
-        NodeKind.END: Paint("#12291e", "#4fb483", "#d0f4e0", "#9fd3b8"),
-        NodeKind.DENIED: Paint("#331714", "#e2766b", "#ffdcd7", "#efb1aa"),
+        NodeKind.START: NodeColors("#4458b8", "#8ea1f5", "#ffffff", "#e3e8ff"),
+        NodeKind.DECISION: NodeColors("#2b2312", "#d29f3f", "#fbeecd", "#d8c391"),
+        NodeKind.STAGE: NodeColors("#1a2338", "#6f90ec", "#ebf0fd", "#aab7d8"),
+        NodeKind.END: NodeColors("#12291e", "#4fb483", "#d0f4e0", "#9fd3b8"),
+        NodeKind.DENIED: NodeColors("#331714", "#e2766b", "#ffdcd7", "#efb1aa"),
     },
 )
 
 
-def _rules(palette: Palette) -> Iterator[str]:
-    yield f".{PAPER}{{fill:{palette.paper}}}"
-    yield f".edge{{stroke:{palette.line}}}"
-    yield f".arrow{{fill:{palette.line}}}"
+def _build_rules(palette: Palette) -> Iterator[str]:
+    yield f".{BACKGROUND}{{fill:{palette.background}}}"
+    yield f".edge{{stroke:{palette.edge}}}"
+    yield f".arrow{{fill:{palette.edge}}}"
     yield f".label{{fill:{palette.label}}}"
-    yield f".edge.denied{{stroke:{palette.refusal}}}"
-    yield f".arrow.denied{{fill:{palette.refusal}}}"
-    for kind, paint in palette.nodes.items():
-        yield f".{kind.value} .box{{fill:{paint.surface};stroke:{paint.outline}}}"
-        yield f".{kind.value} .name{{fill:{paint.name}}}"
-        yield f".{kind.value} .note{{fill:{paint.note}}}"
+    yield f".edge.denied{{stroke:{palette.denied}}}"
+    yield f".arrow.denied{{fill:{palette.denied}}}"
+    for kind, colors in palette.nodes.items():
+        yield f".{kind.value} .box{{fill:{colors.background};stroke:{colors.outline}}}"
+        yield f".{kind.value} .name{{fill:{colors.name}}}"
+        yield f".{kind.value} .note{{fill:{colors.note}}}"
     stage = palette.nodes[NodeKind.STAGE]
-    yield f".badge{{fill:{stage.outline};stroke:{palette.paper}}}"
-    yield f".number{{fill:{palette.paper}}}"
+    yield f".badge{{fill:{stage.outline};stroke:{palette.background}}}"
+    yield f".number{{fill:{palette.background}}}"
 
 
-def _scoped(rules: Iterator[str]) -> str:
-    """Rules for what is in a diagram, and nowhere else on the page that holds it."""
+def _scope(rules: Iterator[str]) -> str:
+    """Restrict rules to diagrams, because a page that embeds one has its own styles."""
     return "".join(f".{ROOT} {rule}\n" for rule in rules)
 
 
-SHAPES = f"""\
+COMMON_RULES = f"""\
 .{ROOT}{{max-width:100%;height:auto;color-scheme:light dark;\
 font-family:system-ui,-apple-system,"Segoe UI",Roboto,"Noto Sans",sans-serif}}
 .{ROOT} text{{text-anchor:middle;unicode-bidi:plaintext}}
@@ -95,14 +95,14 @@ font-family:system-ui,-apple-system,"Segoe UI",Roboto,"Noto Sans",sans-serif}}
 .{ROOT} .badge{{stroke-width:2}}
 .{ROOT} .edge{{fill:none;stroke-width:1.5;stroke-linejoin:round}}
 """
-# The same in every diagram; no character of it is written otherwise in XML or in HTML.
+# The CSP contains the hash, so this is constant and has no characters that XML or HTML escapes.
 STYLE = (
-    f"\n{SHAPES}{_scoped(_rules(LIGHT))}"
-    f"@media (prefers-color-scheme:dark){{\n{_scoped(_rules(DARK))}}}\n"
+    f"\n{COMMON_RULES}{_scope(_build_rules(LIGHT))}"
+    f"@media (prefers-color-scheme:dark){{\n{_scope(_build_rules(DARK))}}}\n"
 )
 
 
-def source_of(style: str) -> str:
-    """What a Content-Security-Policy calls the style element of that text."""
+def compute_csp_source(style: str) -> str:
+    """Return the CSP source expression that allows a style element with this content."""
     digest = hashlib.sha256(style.encode()).digest()
     return f"'sha256-{base64.b64encode(digest).decode()}'"

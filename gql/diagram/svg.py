@@ -1,30 +1,38 @@
-"""A diagram as an SVG that may stand alone, or inline in a page.
+"""An SVG of a diagram, as a document of its own or inline in a page.
 
-It has no script, no link and no style but the constant STYLE, whose source in a
-Content-Security-Policy is STYLE_SOURCE.
+It contains no scripts and no links, and its only style is the constant STYLE. STYLE_SOURCE is the
+source expression that allows this style in a Content-Security-Policy.
 """
 
 from xml.etree import ElementTree as ET
 
-from gql.diagram import alt_text as words
-from gql.diagram import style
+from gql.diagram import alt_text, style
 from gql.diagram.flow import Diagram, Edge, NodeKind
-from gql.diagram.layout import BADGE, MARGIN, SLANT, Box, Layout, lay_out, line_of, tip_of
+from gql.diagram.layout import (
+    BADGE_RADIUS,
+    MARGIN,
+    SLANT,
+    Box,
+    Layout,
+    build_arrowhead_path,
+    build_edge_path,
+    lay_out,
+)
 from gql.diagram.text import replace_unreadable
 
 NAMESPACE = "http://www.w3.org/2000/svg"
-ROUND = 10
+CORNER_RADIUS = 10
 STYLE = style.STYLE
-STYLE_SOURCE = style.source_of(STYLE)
+STYLE_SOURCE = style.compute_csp_source(STYLE)
 
 
 def render(diagram: Diagram) -> str:
-    """The text of the SVG, with no XML declaration."""
+    """Return the SVG, without an XML declaration."""
     layout = lay_out(diagram)
-    root = _root(diagram, layout)
+    root = _build_root(diagram, layout)
     _add(root, "style").text = STYLE
     size = {"width": layout.width, "height": layout.height}
-    _add(root, "rect", style.PAPER, rx=MARGIN // 2, **size)
+    _add(root, "rect", style.BACKGROUND, rx=MARGIN // 2, **size)
     for edge in diagram.edges:
         _draw_edge(root, edge, layout)
     for box in layout.boxes:
@@ -32,8 +40,8 @@ def render(diagram: Diagram) -> str:
     return ET.tostring(root, encoding="unicode")
 
 
-def _root(diagram: Diagram, layout: Layout) -> ET.Element:
-    """The SVG's element, with its text alternative."""
+def _build_root(diagram: Diagram, layout: Layout) -> ET.Element:
+    """Return the svg element with its text alternative."""
     title, description = (f"{style.ROOT}-{part}-{diagram.pk}" for part in ("title", "desc"))
     root = ET.Element(
         "svg",
@@ -47,54 +55,58 @@ def _root(diagram: Diagram, layout: Layout) -> ET.Element:
             "aria-labelledby": f"{title} {description}",
         },
     )
-    _write(_add(root, "title", id=title), diagram.name)
-    _write(_add(root, "desc", id=description), words.describe(diagram))
+    _set_text(_add(root, "title", id=title), diagram.name)
+    _set_text(_add(root, "desc", id=description), alt_text.describe(diagram))
     return root
 
 
 def _draw_edge(root: ET.Element, edge: Edge, layout: Layout) -> None:
-    way = edge.kind.value
-    path, (x, y) = line_of(edge, layout.boxes)
-    _add(root, "path", f"edge {way}", d=path)
-    tip = tip_of(edge, layout.boxes)
-    if tip:
-        _add(root, "path", f"arrow {way}", d=tip)
+    kind = edge.kind.value
+    path, (x, y) = build_edge_path(edge, layout.boxes)
+    _add(root, "path", f"edge {kind}", d=path)
+    arrowhead = build_arrowhead_path(edge, layout.boxes)
+    if arrowhead:
+        _add(root, "path", f"arrow {kind}", d=arrowhead)
     if edge.label:
-        _write(_add(root, "text", f"label {way}", x=x, y=y), edge.label)
+        _set_text(_add(root, "text", f"label {kind}", x=x, y=y), edge.label)
 
 
 def _draw_box(root: ET.Element, box: Box) -> None:
     node = box.node
     group = _add(root, "g", node.kind.value)
-    _write(_add(group, "title"), node.text)
+    _set_text(_add(group, "title"), node.text)
     _draw_shape(group, box)
     for line in box.lines:
-        _write(_add(group, "text", line.of, x=box.x, y=box.top + line.baseline), line.text)
+        _set_text(
+            _add(group, "text", line.css_class, x=box.x, y=box.top + line.baseline), line.text
+        )
     if node.number:
-        _add(group, "circle", "badge", cx=box.left, cy=box.middle, r=BADGE)
-        _write(_add(group, "text", "number", x=box.left, y=box.middle + 4), str(node.number))
+        _add(group, "circle", "badge", cx=box.left, cy=box.middle, r=BADGE_RADIUS)
+        _set_text(_add(group, "text", "number", x=box.left, y=box.middle + 4), str(node.number))
 
 
 def _draw_shape(group: ET.Element, box: Box) -> None:
     if box.node.kind is NodeKind.DECISION:
-        _add(group, "path", "box", d=_hexagon(box))
+        _add(group, "path", "box", d=_build_hexagon_path(box))
         return
-    radius = ROUND if box.node.kind in (NodeKind.STAGE, NodeKind.DENIED) else box.height // 2
+    radius = (
+        CORNER_RADIUS if box.node.kind in (NodeKind.STAGE, NodeKind.DENIED) else box.height // 2
+    )
     size = {"width": box.width, "height": box.height}
     _add(group, "rect", "box", x=box.left, y=box.top, rx=radius, **size)
 
 
-def _hexagon(box: Box) -> str:
-    inner = f"M{box.left} {box.middle}L{box.left + SLANT} {box.top}H{box.right - SLANT}"
-    return f"{inner}L{box.right} {box.middle}L{box.right - SLANT} {box.bottom}H{box.left + SLANT}Z"
+def _build_hexagon_path(box: Box) -> str:
+    upper = f"M{box.left} {box.middle}L{box.left + SLANT} {box.top}H{box.right - SLANT}"
+    return f"{upper}L{box.right} {box.middle}L{box.right - SLANT} {box.bottom}H{box.left + SLANT}Z"
 
 
-def _add(parent: ET.Element, tag: str, of: str = "", **attributes: str | int) -> ET.Element:
-    """A new last child, of these classes."""
-    classes = {"class": of} if of else {}
+def _add(parent: ET.Element, tag: str, css_class: str = "", **attributes: str | int) -> ET.Element:
+    """Append a child element; `css_class` may hold several classes."""
+    classes = {"class": css_class} if css_class else {}
     values = {name: str(value) for name, value in attributes.items()}
     return ET.SubElement(parent, tag, classes | values)
 
 
-def _write(element: ET.Element, text: str) -> None:
+def _set_text(element: ET.Element, text: str) -> None:
     element.text = replace_unreadable(text)

@@ -1,6 +1,6 @@
-"""Names as lines of letters that fit.
+"""Layout of text in lines of a limited width.
 
-Nobody knows the reader's font: letters are taken to be as wide as those of a wide one.
+The server cannot know the browser's font. It estimates the width of characters for a wide one.
 """
 
 import re
@@ -11,86 +11,90 @@ from functools import lru_cache
 
 from gql.diagram.text import replace_unreadable
 
-# A text is never cut between what belongs together: words, and parts of names.
+# Lines break after whitespace, and after punctuation within names.
 WORD = re.compile(r"\s+|[^\s\-_./:]+[\-_./:]*|[\-_./:]+")
 ELLIPSIS = "…"
-# What is longer is not drawn whole in any box.
-MOST_CHARACTERS = 400
-# As many marks as a letter has in any language; more would be drawn over the neighbours.
-MOST_MARKS = 6
+# No box has room for a longer text.
+MAX_CHARACTERS = 400
+# No language puts more marks on a letter; more would overlap the neighboring lines.
+MAX_MARKS = 6
 NARROW, WIDE = frozenset("fijlrt.,:;'|!()[]I -"), frozenset("mwMW@%")
 JOINER = "\u200d"
 
 
 @dataclass(frozen=True, slots=True)
 class TextStyle:
-    """How letters look: their size and a line's height in pixels, and how many lines at most."""
+    """The font size, the line height (both in pixels) and the maximum number of lines."""
 
     size: float
     height: int
-    lines: int
+    max_lines: int
 
     @property
     def baseline(self) -> int:
-        """How far below the top of a line its letters stand."""
+        """The distance from the top of a line to its baseline, in pixels."""
         return round(self.height * 0.72)
 
-    def lines_of(self, text: str, width: float) -> list[str]:
-        """The text in lines of at most that width; an ellipsis stands for what does not fit."""
-        shown = " ".join(_tamed(replace_unreadable(text[:MOST_CHARACTERS])).split())
-        lines = list(_filled(shown, width / self.size, self.lines + 1))
-        if len(lines) <= self.lines and len(text) <= MOST_CHARACTERS:
+    def wrap(self, text: str, width: float) -> list[str]:
+        """Break a text into lines of at most this width, in pixels.
+
+        If the text does not fit into the lines, the last one ends in an ellipsis.
+        """
+        shown = " ".join(_limit_marks(replace_unreadable(text[:MAX_CHARACTERS])).split())
+        lines = list(_fill_lines(shown, width / self.size, self.max_lines + 1))
+        if len(lines) <= self.max_lines and len(text) <= MAX_CHARACTERS:
             return lines
-        kept = lines[: self.lines]
-        return [*kept[:-1], _shortened(kept[-1], width / self.size)]
+        kept_lines = lines[: self.max_lines]
+        return [*kept_lines[:-1], _shorten(kept_lines[-1], width / self.size)]
 
 
-def _tamed(text: str) -> str:
-    """The text, without the marks that are too many."""
-    return text if text.isascii() else "".join(_clusters(text))
+def _limit_marks(text: str) -> str:
+    return text if text.isascii() else "".join(_split_clusters(text))
 
 
-def _filled(text: str, width: float, most: int) -> Iterator[str]:
-    """The first lines, at most so many, each filled with as many words as fit."""
-    line, left = "", width
-    for piece in _pieces(text, width):
-        needed = _width(piece.rstrip())
-        if needed > left:
+def _fill_lines(text: str, width: float, max_lines: int) -> Iterator[str]:
+    """Yield the first lines of a text, each with as many words as fit."""
+    line, remaining = "", width
+    for piece in _split_pieces(text, width):
+        if _measure(piece.rstrip()) > remaining:
             yield line.rstrip()
-            most -= 1
-            if not most:
+            max_lines -= 1
+            if not max_lines:
                 return
-            line, left = "", width
+            line, remaining = "", width
         if line or piece.strip():
-            line, left = line + piece, left - _width(piece)
+            line, remaining = line + piece, remaining - _measure(piece)
     if line.strip():
         yield line.rstrip()
 
 
-def _pieces(text: str, width: float) -> Iterator[str]:
-    """The words, and the letters of those that are wider than a line."""
+def _split_pieces(text: str, width: float) -> Iterator[str]:
+    """Yield the words, and the letters of those that are wider than a line."""
     for word in WORD.findall(text):
-        if _width(word) <= width:
+        if _measure(word) <= width:
             yield word
         else:
-            yield from _clusters(word)
+            yield from _split_clusters(word)
 
 
-def _shortened(line: str, width: float) -> str:
-    clusters = list(_clusters(line))
-    while clusters and _width("".join(clusters) + ELLIPSIS) > width:
+def _shorten(line: str, width: float) -> str:
+    clusters = list(_split_clusters(line))
+    while clusters and _measure("".join(clusters) + ELLIPSIS) > width:
         clusters.pop()
     return "".join(clusters).rstrip() + ELLIPSIS
 
 
-def _clusters(text: str) -> Iterator[str]:
-    """What is seen as letters: each with its marks, and what is joined to it."""
+def _split_clusters(text: str) -> Iterator[str]:
+    """Yield grapheme clusters: each letter with its marks and with the letters joined to it.
+
+    Marks over the limit are dropped.
+    """
     cluster, marks = "", 0
     for character in text:
         is_mark = unicodedata.category(character)[0] == "M"
         if cluster and (is_mark or JOINER in (character, cluster[-1])):
             marks += is_mark
-            cluster += character if marks <= MOST_MARKS else ""
+            cluster += character if marks <= MAX_MARKS else ""
             continue
         if cluster:
             yield cluster
@@ -99,13 +103,13 @@ def _clusters(text: str) -> Iterator[str]:
         yield cluster
 
 
-def _width(text: str) -> float:
-    return sum(map(_em, text))
+def _measure(text: str) -> float:
+    return sum(map(_measure_character, text))
 
 
 @lru_cache(1024)
-def _em(character: str) -> float:
-    """How wide a character is, where a capital M is about 1."""
+def _measure_character(character: str) -> float:
+    """Estimate the width of a character in ems."""
     if unicodedata.category(character) in ("Mn", "Me", "Cf", "Cc"):
         return 0
     if unicodedata.east_asian_width(character) in "WF":

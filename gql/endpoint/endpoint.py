@@ -1,11 +1,11 @@
-"""GraphQL over HTTP: a request becomes an operation, and its result a response."""
+"""The GraphQL endpoint: executes the operation of an HTTP request."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import orjson
-from graphql import ExecutionResult, GraphQLError, OperationType
+from graphql import ExecutionResult, OperationType
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gql.auth import Authenticator, require_access
 from gql.context import Context
+from gql.endpoint.format_error import format_error, format_errors, internal_error
 from gql.endpoint.persisted import PersistedDocuments
 from gql.endpoint.request import HttpRequestError, read_request
 from gql.errors import BadUserInputError, FlowQLError, ForbiddenError, UnauthenticatedError
@@ -21,23 +22,22 @@ from gql.execution.documents import UnknownOperationError
 from gql.execution.executor import Executor
 from gql.execution.request import GraphQLRequest
 from gql.http import negotiation
-from gql.http.internal_errors import InternalErrorMiddleware, log_failure
+from gql.http.internal_errors import InternalErrorMiddleware
 from gql.http.negotiation import Negotiation, negotiate_graphql
 from gql.limits import Limits
 
+# A redirect to the path with a trailing slash would lose a POST.
+PATHS = ("/graphql", "/graphql/")
 ALLOW = {"Allow": "GET, POST"}
-# A browser that brings one of these did not come to look.
+# A GET with one of these parameters is a GraphQL request, not a page visit.
 REQUEST_PARAMETERS = ("query", "documentId", "extensions")
-# An answer is for who has the token, and as long as it lasts; so it need not vary by Accept either.
+# A response is for the bearer of one token. Uncached responses need no `Vary: Accept`.
 NO_STORE = {"Cache-Control": "no-store"}
 
 
 @dataclass(frozen=True, slots=True)
 class GraphQLEndpoint:
-    """The ASGI application that answers GraphQL requests from one schema and one database.
-
-    A browser that comes to look gets the page, if there is one.
-    """
+    """The ASGI application of the GraphQL endpoint. Serves `page`, if any, to browsers."""
 
     executor: Executor
     authenticator: Authenticator
@@ -46,135 +46,94 @@ class GraphQLEndpoint:
     page: ASGIApp | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request; whatever is wrong with it is told as GraphQL tells errors."""
         request = Request(scope, receive)
         accepted = negotiate_graphql(request.headers)
         media_type = accepted.media_type or negotiation.JSON
         try:
             response = await self._respond(request, accepted)
-        except HttpRequestError as refused:
-            response = _error_response(refused.status, refused.error, media_type, refused.headers)
+        except HttpRequestError as error:
+            response = _error_response(error.status, error.error, media_type, error.headers)
         except UnauthenticatedError as error:
             response = _error_response(401, error, media_type, {"WWW-Authenticate": "Bearer"})
         except ForbiddenError as error:
             response = _error_response(403, error, media_type)
         except FlowQLError as error:
-            response = _error_response(_status(media_type), error, media_type)
+            response = _error_response(_request_error_status(media_type), error, media_type)
         await response(scope, receive, send)
 
     async def _respond(self, request: Request, accepted: Negotiation) -> ASGIApp:
-        """The answer, or the error of the first check that fails."""
+        """Return the response. Raises the error of the first check that fails."""
         if request.method == "OPTIONS":
             return Response(None, 204, ALLOW)
         if request.method not in ("GET", "POST"):
-            refused = f"{request.method} is not allowed: GraphQL is asked by GET or POST."
-            raise HttpRequestError(405, refused, ALLOW)
+            message = f"Method {request.method} is not allowed. Use GET or POST."
+            raise HttpRequestError(405, message, ALLOW)
         if self.page and accepted.is_page and _is_page_visit(request):
             return self.page
         if accepted.media_type is None:
-            refused = f"Answers are {negotiation.GRAPHQL} or {negotiation.JSON}."
-            raise HttpRequestError(406, refused)
+            message = f"Not acceptable. Accept {negotiation.GRAPHQL} or {negotiation.JSON}."
+            raise HttpRequestError(406, message)
         viewer = await self.authenticator.authenticate(request.headers)
         require_access(viewer)
         operation = await self._read_operation(request)
         context = Context(self.authenticator.database, viewer)
-        body = _body(await self._execute(operation, context))
-        status = 200 if "data" in body else _status(accepted.media_type)
+        body = _build_body(await self._execute(operation, context))
+        status = 200 if "data" in body else _request_error_status(accepted.media_type)
         return _json_response(status, body, accepted.media_type)
 
     async def _read_operation(self, request: Request) -> GraphQLRequest:
         operation = self.documents.resolve(await read_request(request, self.limits.body))
         type_ = self.executor.operation_type(operation) if request.method == "GET" else None
         if type_ not in (None, OperationType.QUERY):
-            refused = f"A {type_.value} is not executed by GET."
-            raise HttpRequestError(405, refused, {"Allow": "POST"})
+            message = f"Cannot execute a {type_.value} by GET. Use POST."
+            raise HttpRequestError(405, message, {"Allow": "POST"})
         return operation
 
     async def _execute(self, operation: GraphQLRequest, context: Context) -> ExecutionResult:
         try:
             return await self.executor.execute(operation, context)
-        except UnknownOperationError:
-            name = operation.operation_name
-            missing = f"named {name!r} " if name else ""
-            raise BadUserInputError(
-                f"The document has no operation {missing}to execute, or several."
-            ) from None
+        except UnknownOperationError as error:
+            raise BadUserInputError(str(error)) from None
 
 
 def build_routes(endpoint: GraphQLEndpoint) -> list[Route]:
-    """Where GraphQL is asked: with and without a last slash, since a redirect loses a POST."""
-    guard = Middleware(
+    """Return the routes of the GraphQL endpoint."""
+    middleware = Middleware(
         InternalErrorMiddleware,
         body=lambda request_id: {"errors": [internal_error(request_id)]},
         media_type=_content_type(negotiation.JSON),
     )
-    return [Route(path, endpoint, middleware=[guard]) for path in ("/graphql", "/graphql/")]
+    return [Route(path, endpoint, middleware=[middleware]) for path in PATHS]
 
 
 def _is_page_visit(request: Request) -> bool:
-    """Whether a request comes to look, rather than with a question."""
     return request.method == "GET" and not any(
         name in request.query_params for name in REQUEST_PARAMETERS
     )
 
 
-def _status(media_type: str) -> int:
-    """The status of a request of which nothing was executed, though it was one."""
+def _request_error_status(media_type: str) -> int:
+    """Return the status of a valid HTTP request whose operation is not executed."""
     return 400 if media_type == negotiation.GRAPHQL else 200
 
 
-def _body(result: ExecutionResult) -> Mapping[str, Any]:
-    """GraphQL's answer; without `data` if nothing was executed, which an error's path tells."""
+def _build_body(result: ExecutionResult) -> Mapping[str, Any]:
+    """Return the response body, without `data` if nothing is executed.
+
+    An error with a path proves an execution.
+    """
     errors = result.errors or []
     if not errors:
         return {"data": result.data}
-    executed = result.data is not None or any(error.path for error in errors)
-    data = {"data": result.data} if executed else {}
-    return data | {"errors": list(_format_errors(sorted(errors, key=_error_path)))}
-
-
-def _error_path(error: GraphQLError) -> Any:
-    """What sorts errors by path, whatever finished first; those of one level are of one type."""
-    return error.path or []
-
-
-def _format_errors(errors: list[GraphQLError]) -> Iterator[Mapping[str, Any]]:
-    failures = [failure for error in errors if (failure := _unexpected_cause(error))]
-    request_id = log_failure(*failures) if failures else ""
-    for error in errors:
-        if _unexpected_cause(error):
-            yield {**error.formatted, **internal_error(request_id)}
-        elif isinstance(error.original_error, RecursionError):
-            yield _format_error(BadUserInputError("The document is nested too deeply."))
-        else:
-            yield _with_code(error.formatted)
-
-
-def _with_code(error: Mapping[str, Any]) -> Mapping[str, Any]:
-    """An error with a code; what graphql-core itself finds wrong has none yet."""
-    extensions = {"code": BadUserInputError.code, **error.get("extensions", {})}
-    return {**error, "extensions": extensions}
-
-
-def _unexpected_cause(error: GraphQLError) -> Exception | None:
-    cause = error.original_error
-    return None if isinstance(cause, FlowQLError | GraphQLError | RecursionError) else cause
-
-
-def internal_error(request_id: str) -> Mapping[str, Any]:
-    """What a client may know of an error that nobody foresaw."""
-    extensions = {"code": "INTERNAL_SERVER_ERROR", "requestId": request_id}
-    return {"message": "Internal server error.", "extensions": extensions}
-
-
-def _format_error(error: FlowQLError) -> Mapping[str, Any]:
-    return {"message": str(error), "extensions": error.extensions}
+    is_executed = result.data is not None or any(error.path for error in errors)
+    data = {"data": result.data} if is_executed else {}
+    return data | {"errors": format_errors(errors)}
 
 
 def _error_response(
     status: int, error: FlowQLError, media_type: str, headers: Mapping[str, str] | None = None
 ) -> Response:
-    return _json_response(status, {"errors": [_format_error(error)]}, media_type, headers)
+    return _json_response(status, {"errors": [format_error(error)]}, media_type, headers)
 
 
 def _json_response(
@@ -183,8 +142,8 @@ def _json_response(
     media_type: str,
     headers: Mapping[str, str] | None = None,
 ) -> Response:
-    told = NO_STORE if headers is None else {**NO_STORE, **headers}
-    return Response(orjson.dumps(body), status, told, _content_type(media_type))
+    all_headers = NO_STORE if headers is None else {**NO_STORE, **headers}
+    return Response(orjson.dumps(body), status, all_headers, _content_type(media_type))
 
 
 def _content_type(media_type: str) -> str:

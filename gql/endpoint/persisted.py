@@ -1,4 +1,4 @@
-"""Documents that are known by an id: those that an operator trusts, and those that clients persist."""
+"""Documents that requests name by a hash: trusted by the operator, or persisted by clients."""
 
 import hashlib
 from collections.abc import Callable, Mapping
@@ -18,35 +18,46 @@ from models.errors import OperatorError
 
 PATTERN = "*.graphql"
 PREFIX = "sha256:"
-# In characters of documents that clients persist.
+# In characters of persisted documents and their hashes.
 CAPACITY = 1_000_000
 
-# Finds what is wrong with a document, None if nothing is.
+# Returns the first error of a document, None if it is valid.
 Validate = Callable[[str], GraphQLError | None]
 
 
 class TrustedDocumentError(OperatorError):
-    """A file of the folder of trusted documents cannot be trusted; names it, and the reason."""
+    """A trusted document cannot be read or is invalid; the message names the file."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class PersistedDocuments:
-    """Documents by the sha256 of their texts, in hexadecimal digits of lower case.
+    """Documents by the SHA-256 hash of their text, in lower-case hexadecimal digits.
 
-    Where `trusts_only` is set no others than the trusted ones are executed, or remembered.
+    With `trusts_only`, documents that are not trusted are neither executed nor cached.
     """
 
-    trusted: Mapping[str, str] = field(default_factory=dict[str, str])
     trusts_only: bool = False
+    trusted: Mapping[str, str] = field(default_factory=dict[str, str])
     persisted: SegmentedLRU[str, str] = field(
         default_factory=lambda: SegmentedLRU[str, str](CAPACITY)
     )
 
+    def load_trusted(self, folder: Path, validate: Validate) -> None:
+        """Read the trusted documents from the files in a folder and its subfolders.
+
+        Raises TrustedDocumentError if a file cannot be read or is not a valid document.
+        """
+        if not folder.is_dir():
+            raise TrustedDocumentError(f"folder of trusted documents not found: {folder}")
+        paths = sorted(path for path in folder.rglob(PATTERN) if path.is_file())
+        texts = [_read_document(path, validate) for path in paths]
+        self.trusted = {_hash(text): text for text in texts}
+
     def resolve(self, request: GraphQLRequest) -> GraphQLRequest:
         """Return the request with the text of its document.
 
-        Raises PersistedQueryNotFoundError, UntrustedDocumentError, and BadUserInputError where the
-        hash is another document's.
+        Raises PersistedQueryNotFoundError, UntrustedDocumentError, or BadUserInputError if the hash
+        is not that of the text.
         """
         if request.document_id is not None:
             return replace(request, query=self._find_trusted(request.document_id))
@@ -54,13 +65,13 @@ class PersistedDocuments:
             return replace(request, query=self._find_persisted(request.sha256 or ""))
         if request.sha256 is not None:
             self._persist(request.sha256.lower(), request.query)
-        if self.trusts_only and _digest(request.query) not in self.trusted:
+        if self.trusts_only and _hash(request.query) not in self.trusted:
             raise UntrustedDocumentError
         return request
 
     def _find_trusted(self, document_id: str) -> str:
-        prefix, digest = document_id[: len(PREFIX)], document_id[len(PREFIX) :]
-        text = self.trusted.get(digest.lower()) if prefix == PREFIX else None
+        prefix, sha256 = document_id[: len(PREFIX)], document_id[len(PREFIX) :]
+        text = self.trusted.get(sha256.lower()) if prefix == PREFIX else None
         if text is None:
             raise PersistedQueryNotFoundError
         return text
@@ -72,37 +83,26 @@ class PersistedDocuments:
         return text
 
     def _persist(self, sha256: str, text: str) -> None:
-        if sha256 != _digest(text):
-            raise BadUserInputError("The sha256Hash is not that of the query.")
+        if sha256 != _hash(text):
+            raise BadUserInputError("'persistedQuery.sha256Hash' is not the SHA-256 of 'query'.")
         if not self.trusts_only and self.persisted.get(sha256) is None:
             self.persisted.put(sha256, text, len(text) + len(sha256))
 
 
-def load_trusted(folder: Path, judge: Validate) -> Mapping[str, str]:
-    """The documents in the files of a folder, and of those in it, by their hashes.
-
-    Raises TrustedDocumentError where a file cannot be read, or the judge finds something wrong.
-    """
-    if not folder.is_dir():
-        raise TrustedDocumentError(f"there is no folder {folder} of trusted documents")
-    texts = [_read(path, judge) for path in sorted(folder.rglob(PATTERN)) if path.is_file()]
-    return {_digest(text): text for text in texts}
-
-
-def _read(path: Path, judge: Validate) -> str:
+def _read_document(path: Path, validate: Validate) -> str:
     try:
-        # Not as text, which would change the ends of its lines.
+        # Reading as text would translate line endings and change the hash.
         text = path.read_bytes().decode()
     except OSError as error:
         raise TrustedDocumentError(f"{path}: {error.strerror}") from error
     except UnicodeError as error:
-        raise TrustedDocumentError(f"{path}: it is not UTF-8") from error
-    wrong = judge(text)
-    if wrong is not None:
-        line = wrong.locations[0].line if wrong.locations else 1
-        raise TrustedDocumentError(f"{path}:{line}: {wrong.message}")
+        raise TrustedDocumentError(f"{path}: not valid UTF-8") from error
+    error = validate(text)
+    if error is not None:
+        line = error.locations[0].line if error.locations else 1
+        raise TrustedDocumentError(f"{path}:{line}: {error.message}")
     return text
 
 
-def _digest(text: str) -> str:
+def _hash(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()

@@ -1,6 +1,7 @@
-"""What a GraphQL request over HTTP holds, and whether it holds it as it should."""
+"""GraphQL requests over HTTP: read from a body or a query string, and validated."""
 
 import json
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any, NoReturn, cast
 from urllib.parse import parse_qsl
@@ -10,13 +11,13 @@ from starlette.requests import Request
 
 from gql.errors import BadUserInputError, FlowQLError, LimitExceededError
 from gql.execution.request import GraphQLRequest
-from gql.http import negotiation
+from gql.http.negotiation import JSON, UTF8_NAMES, parse_parameters
 
 PERSISTED_VERSION = 1
 
 
 class HttpRequestError(Exception):
-    """A request that holds no operation; `status` is HTTP's, `error` says why."""
+    """A request that is not a valid GraphQL request over HTTP; `status` is the HTTP status."""
 
     def __init__(
         self, status: int, error: FlowQLError | str, headers: Mapping[str, str] | None = None
@@ -28,130 +29,138 @@ class HttpRequestError(Exception):
 
 
 async def read_request(request: Request, max_body: int) -> GraphQLRequest:
-    """What a GET or a POST holds; raises RefusedRequestError."""
+    """Return the parameters of a GET or POST request; `max_body` is in bytes.
+
+    Raises HttpRequestError if the request is invalid.
+    """
     if request.method == "GET":
-        return _build_request(_read_parameters(request.scope["query_string"]))
-    _check_headers(request)
+        return _build_request(_parse_query_string(request.scope["query_string"]))
+    _check_content_headers(request)
     body = await _read_body(request, max_body)
     if not body:
-        _reject("There is no body.")
-    value = _parse_json(body, "The body is")
-    if isinstance(value, list):
-        _reject("The body is a list: batching is off, each operation is a request.")
-    return _build_request(_require_object(value, "The body is"))
+        _reject("The request body is empty. Send a JSON object with a 'query' string.")
+    parameters = _parse_json(body, "The request body")
+    if isinstance(parameters, list):
+        _reject("Batching is not supported. Send one operation per request, as a JSON object.")
+    return _build_request(_require_object(parameters, "The request body"))
 
 
-# Where it stands ----------------------------------------------------------------------------------
+# Reading --------------------------------------------------------------------------------------------
 
 
-def _read_parameters(query_string: bytes) -> Mapping[str, Any]:
+def _parse_query_string(query_string: bytes) -> Mapping[str, Any]:
     try:
         pairs = parse_qsl(query_string.decode(), keep_blank_values=True, errors="strict")
     except UnicodeError:
-        _reject("The parameters are not UTF-8.")
-    given: dict[str, Any] = dict(pairs)
-    if len(given) != len(pairs):
-        _reject("A parameter is given twice.")
+        _reject("The query string is not valid UTF-8.")
+    parameters = _collect_unique(pairs, "URL parameter")
     for name in ("variables", "extensions"):
-        given[name] = _parse_json(given.get(name) or "null", f"The {name} are")
-    return given
+        parameters[name] = _parse_json(parameters.get(name) or "null", f"'{name}'")
+    return parameters
 
 
-def _check_headers(request: Request) -> None:
-    """Refuse a body that is told to be anything but JSON in UTF-8, as it is."""
+def _check_content_headers(request: Request) -> None:
+    """Reject any body that is not declared as uncompressed JSON in UTF-8."""
     content_type = request.headers.get("content-type", "")
-    if content_type.partition(";")[0].strip().lower() != negotiation.JSON:
-        raise HttpRequestError(415, f"The body of a POST is {negotiation.JSON}.")
-    for name, value in negotiation.parse_parameters(content_type):
-        if name == "charset" and value not in negotiation.UTF8_NAMES:
-            raise HttpRequestError(415, "The body of a POST is UTF-8.")
+    if content_type.partition(";")[0].strip().lower() != JSON:
+        raise HttpRequestError(415, f"Unsupported media type. Send the body as {JSON}.")
+    for name, value in parse_parameters(content_type):
+        if name == "charset" and value not in UTF8_NAMES:
+            raise HttpRequestError(415, "Unsupported charset. Send the body in UTF-8.")
     if request.headers.get("content-encoding", "identity").strip().lower() != "identity":
-        refused = "The body of a POST is not encoded."
-        raise HttpRequestError(415, refused, {"Accept-Encoding": "identity"})
+        message = "Unsupported content encoding. Send the body uncompressed."
+        raise HttpRequestError(415, message, {"Accept-Encoding": "identity"})
 
 
 async def _read_body(request: Request, max_size: int) -> bytes:
     chunks: list[bytes] = []
-    left = max_size
+    remaining = max_size
     async for chunk in request.stream():
-        left -= len(chunk)
-        if left < 0:
-            refused = f"The body is too large: the limit is {max_size} bytes."
-            raise HttpRequestError(413, LimitExceededError(refused))
+        remaining -= len(chunk)
+        if remaining < 0:
+            message = f"The request body exceeds the limit of {max_size} bytes."
+            raise HttpRequestError(413, LimitExceededError(message))
         chunks.append(chunk)
     return b"".join(chunks)
 
 
-# What it is ---------------------------------------------------------------------------------------
-
-
-def _parse_json(text: str | bytes, what: str) -> Any:
-    """A JSON value that everybody reads in the same way."""
+def _parse_json(text: str | bytes, subject: str) -> Any:
+    """Parse JSON that every parser reads alike; `subject` names it in messages."""
     try:
-        # orjson would take the last of equal keys, and say nothing.
+        # orjson would silently take the last of duplicate keys.
         STRICT_DECODER.decode(text if isinstance(text, str) else text.decode())
         return orjson.loads(text)
     except ValueError:
-        _reject(f"{what} not JSON.")
+        _reject(f"{subject} is not valid JSON.")
     except RecursionError:
-        _reject(f"{what} nested too deeply.")
+        _reject(f"{subject} is nested too deeply.")
 
 
 def _reject_duplicate_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        _reject("A key of a JSON object is there twice.")
-    return found
+    return _collect_unique(pairs, "key in a JSON object")
+
+
+def _collect_unique(pairs: list[tuple[str, Any]], kind: str) -> dict[str, Any]:
+    values = dict(pairs)
+    if len(values) != len(pairs):
+        counts = Counter(name for name, _ in pairs)
+        duplicate = next(name for name, count in counts.items() if count > 1)
+        _reject(f"Duplicate {kind}: {duplicate!r}.")
+    return values
 
 
 STRICT_DECODER = json.JSONDecoder(object_pairs_hook=_reject_duplicate_keys)
 
 
-def _require_object(value: Any, what: str) -> dict[str, Any]:
-    if not isinstance(value, dict):
-        _reject(f"{what} not a JSON object.")
-    return cast(dict[str, Any], value)
+# Validation -----------------------------------------------------------------------------------------
 
 
-def _build_request(given: Mapping[str, Any]) -> GraphQLRequest:
+def _build_request(parameters: Mapping[str, Any]) -> GraphQLRequest:
     request = GraphQLRequest(
-        query=_optional_string(given, "query") or "",
-        variables=_optional_object(given, "variables"),
-        operation_name=_optional_string(given, "operationName") or None,
-        document_id=_optional_string(given, "documentId"),
-        sha256=_persisted_hash(_optional_object(given, "extensions")),
+        query=_optional_string(parameters, "query") or "",
+        variables=_optional_object(parameters, "variables"),
+        operation_name=_optional_string(parameters, "operationName") or None,
+        document_id=_optional_string(parameters, "documentId"),
+        sha256=_persisted_hash(_optional_object(parameters, "extensions")),
     )
     if request.document_id is not None and (request.query or request.sha256 is not None):
-        _reject("There is a documentId, and beside it another document.")
+        other = "query" if request.query else "extensions.persistedQuery"
+        _reject(f"Send either 'documentId' or '{other}', not both.")
     if not request.query and request.document_id is None and request.sha256 is None:
-        _reject("There is no query, which is a text.")
+        _reject("Must provide a 'query' string.")
     return request
 
 
 def _persisted_hash(extensions: Mapping[str, Any]) -> str | None:
-    """The hash by which Apollo's clients name a document."""
+    """Return the hash by which Apollo's clients name a document."""
     if extensions.get("persistedQuery") is None:
         return None
-    persisted = _require_object(extensions["persistedQuery"], "The persistedQuery is")
+    persisted = _require_object(extensions["persistedQuery"], "'persistedQuery'")
     version, sha256 = persisted.get("version"), persisted.get("sha256Hash")
-    # Python takes true for 1.
+    # In Python, True == 1.
     if version is True or version != PERSISTED_VERSION:
-        _reject(f"The version of a persistedQuery is {PERSISTED_VERSION}.")
+        _reject(f"'persistedQuery.version' must be {PERSISTED_VERSION}.")
     if not isinstance(sha256, str):
-        _reject("The sha256Hash of a persistedQuery is not a text.")
+        _reject("'persistedQuery.sha256Hash' must be a string.")
     return sha256
 
 
-def _optional_string(given: Mapping[str, Any], name: str) -> str | None:
-    value = given.get(name)
+def _optional_string(parameters: Mapping[str, Any], name: str) -> str | None:
+    value = parameters.get(name)
     if not isinstance(value, str | None):
-        _reject(f"The {name} is not a text.")
+        _reject(f"'{name}' must be a string.")
     return value
 
 
-def _optional_object(given: Mapping[str, Any], name: str) -> dict[str, Any]:
-    value = given.get(name)
-    return {} if value is None else _require_object(value, f"The {name} are")
+def _optional_object(parameters: Mapping[str, Any], name: str) -> dict[str, Any]:
+    value = parameters.get(name)
+    return {} if value is None else _require_object(value, f"'{name}'")
+
+
+def _require_object(value: Any, subject: str) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        _reject(f"{subject} must be a JSON object.")
+    return cast(dict[str, Any], value)
 
 
 def _reject(message: str) -> NoReturn:

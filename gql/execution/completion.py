@@ -33,7 +33,6 @@ Columns = Mapping[str, Sequence[Any]]
 # The value of a resolver.
 Resolved = RowObject | RowList[Any] | None
 NON_NULL_MESSAGE = "Cannot return null for non-nullable field {}."
-NO_VARIABLES = VariableValues({}, {})
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +40,7 @@ class PlanRun:
     """An execution of a plan: the context, the variables and the errors that it collects."""
 
     context: Any
-    variables: VariableValues = NO_VARIABLES
+    variables: VariableValues
     errors: list[GraphQLError] = field(default_factory=list[GraphQLError])
 
 

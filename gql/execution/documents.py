@@ -41,7 +41,7 @@ TOO_MANY_TOKENS = re.compile(r"Syntax Error: Document contains more than \d+ (to
 
 
 class UnknownOperationError(Exception):
-    """The operation does not exist, or the document has several and the request names none."""
+    """The document has no operation of this name, or several and the request names none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,8 +210,13 @@ def _name(node: OperationDefinitionNode) -> str | None:
 
 def _find_operation_index(names: Sequence[str | None], name: str | None) -> int:
     indexes = [index for index, candidate in enumerate(names) if name in (None, candidate)]
-    if not indexes or (name is None and len(indexes) > 1):
-        raise UnknownOperationError
+    if not indexes:
+        missing = f"Unknown operation {name!r}." if name else "The document has no operation."
+        raise UnknownOperationError(missing)
+    if name is None and len(indexes) > 1:
+        raise UnknownOperationError(
+            "Must provide operationName: the document has several operations."
+        )
     return indexes[0]
 
 

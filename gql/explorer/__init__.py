@@ -1,1 +1,1 @@
-"""What people see in a browser: the front page, and GraphiQL."""
+"""Pages for browsers: the front page and GraphiQL."""

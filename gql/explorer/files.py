@@ -1,4 +1,7 @@
-"""The files that pages need, each at an address that tells its content: kept by browsers for good."""
+"""Static files of the pages.
+
+The URL of a file contains a digest of its content. Browsers may therefore cache it permanently.
+"""
 
 import gzip
 import hashlib
@@ -19,70 +22,70 @@ MEDIA_TYPES = {
     ".js": "text/javascript; charset=utf-8",
     ".svg": "image/svg+xml",
 }
-# A file at this address never changes: what does has another.
+# The content at a URL never changes, because the URL contains its digest.
 IMMUTABLE = {
     "Cache-Control": "public, max-age=31536000, immutable",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Vary": "Accept-Encoding",
     "X-Content-Type-Options": "nosniff",
 }
-DIGITS = 16
+DIGEST_LENGTH = 16
 
 
 @dataclass(frozen=True)
 class File:
-    """A file's bytes, and what they are."""
+    """A static file and its content."""
 
     path: Path
     content: bytes
 
     @property
-    def address(self) -> str:
-        """Where it is, below FOLDER: its name with a digest of its content."""
-        digest = hashlib.sha256(self.content).hexdigest()[:DIGITS]
+    def url_name(self) -> str:
+        """The file's name with a digest of its content, which is its URL below STATIC_PATH."""
+        digest = hashlib.sha256(self.content).hexdigest()[:DIGEST_LENGTH]
         return f"{self.path.stem}.{digest}{self.path.suffix}"
 
     @cached_property
     def compressed(self) -> bytes:
-        """The bytes, gzipped as soon as somebody asks; the same whenever that is."""
+        """The content in gzip format, without a timestamp, which would change the bytes."""
         return gzip.compress(self.content, mtime=0)
 
-    def response(self, encodings: str) -> Response:
-        """The file, compressed for who takes that."""
+    def build_response(self, accept_encoding: str) -> Response:
+        """Return the content, compressed if the client accepts gzip."""
         media_type = MEDIA_TYPES[self.path.suffix]
-        if "gzip" not in encodings:
+        if "gzip" not in accept_encoding:
             return Response(self.content, 200, IMMUTABLE, media_type)
         return Response(self.compressed, 200, {**IMMUTABLE, "Content-Encoding": "gzip"}, media_type)
 
 
 @dataclass(frozen=True, slots=True)
 class Files:
-    """All files that there are: by their addresses, and these by their names."""
+    """All static files by their URL names, and the URL names by the names of the files."""
 
-    by_address: Mapping[str, File]
-    addresses: Mapping[str, str]
+    by_url_name: Mapping[str, File]
+    url_names: Mapping[str, str]
 
-    async def answer(self, request: Request) -> Response:
-        """The file of the address that is asked for."""
-        file = self.by_address.get(request.path_params["address"])
+    async def respond(self, request: Request) -> Response:
+        """Return the file with the requested URL name, or 404."""
+        file = self.by_url_name.get(request.path_params["url_name"])
         if file is None:
             return Response(status_code=404)
-        return file.response(request.headers.get("accept-encoding", ""))
+        return file.build_response(request.headers.get("accept-encoding", ""))
 
 
 def read_files() -> Files:
-    """Our own files, and those of GraphiQL that are installed."""
-    found = [_read(path, path.stat().st_mtime_ns) for path in sorted(_paths())]
-    addresses = {file.path.name: file.address for file in found}
-    return Files({file.address: file for file in found}, addresses)
+    """Read FlowQL's own static files and those of GraphiQL that are installed."""
+    files = [_read(path, path.stat().st_mtime_ns) for path in sorted(_list_paths())]
+    url_names = {file.path.name: file.url_name for file in files}
+    return Files({file.url_name: file for file in files}, url_names)
 
 
-def _paths() -> Iterable[Path]:
+def _list_paths() -> Iterable[Path]:
     folders = (STATIC, VENDOR)
     return (path for folder in folders for path in folder.glob("*") if path.suffix in MEDIA_TYPES)
 
 
 @cache
-def _read(path: Path, _changed: int) -> File:
-    """A file; it is compressed but once, however many applications a process has."""
+def _read(path: Path, _mtime: int) -> File:
+    """Read a file. All applications in a process share it, and it is compressed only once."""
     return File(path, path.read_bytes())

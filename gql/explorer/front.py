@@ -1,6 +1,6 @@
-"""The front page: what there is, and for who is signed in, the flows and a picture of one."""
+"""The front page: the endpoints, and for signed-in viewers the flows with their diagrams."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import metadata
 from itertools import groupby
@@ -17,56 +17,84 @@ from starlette.routing import Route
 
 from gql.auth import Authenticator, require_access
 from gql.diagram import loading, mermaid, svg
-from gql.diagram.flow import Diagram
 from gql.errors import ForbiddenError, InvalidPageError, UnauthenticatedError
 from gql.explorer.files import STATIC_PATH
 from gql.explorer.pages import NO_STORE, Pages
 from gql.http.negotiation import negotiate_graphql
 from gql.resolvers import flows as resolvers
-from gql.resolvers.flows import FlowPageData, FlowSelection
+from gql.resolvers.flows import FlowPageData, FlowSelection, PaginationData
 from models.batch import Batch
 from models.queries.flows import BY_SLUG, MAX_PAGE_SIZE, FlowQuery, Ordering
 from models.queries.viewer import Viewer
 from models.tables.flow import SLUG
 
-LISTED = FlowSelection(("slug", "name", "designation", "stages"))
+LISTED_FIELDS = FlowSelection(("slug", "name", "designation", "stages"))
 BY_DESIGNATION = (Ordering("designation"), BY_SLUG)
-# What somebody sees who is not signed in.
-NOTHING: Mapping[str, Any] = {"groups": None, "chosen": None}
-NO_FLOW = "There is no flow {!r}, or none that you may see."
+FLOW_NOT_FOUND = "Flow {!r} not found. It does not exist, or you do not have permission to view it."
+INVALID_PAGE_NUMBER = 0
 
 
 class PageSession(NamedTuple):
-    """Who asks; None, and why, where nobody does who may see a flow."""
+    """The viewer of the page, or the reason why the token is rejected; without a token, neither."""
 
     viewer: Viewer | None = None
-    refusal: str | None = None
+    error: str | None = None
 
 
-class MissingError(Exception):
-    """There is no such page or no such flow, for the reason in the text."""
+class FlowGroup(NamedTuple):
+    """The flows of one designation."""
+
+    designation: str
+    flows: Sequence[Mapping[str, Any]]
+
+
+class FlowList(NamedTuple):
+    """A page of flows, grouped by designation."""
+
+    pagination: PaginationData | None
+    groups: Sequence[FlowGroup]
+
+
+class SelectedFlow(NamedTuple):
+    """The flow that the page shows in full, with its diagram as SVG and as Mermaid source."""
+
+    slug: str
+    name: str
+    picture: Markup
+    mermaid: str
+
+
+class PageContext(NamedTuple):
+    """The values in the template of the front page."""
+
+    is_signed_in: bool
+    error: str | None = None
+    listing: FlowList | None = None
+    selected: SelectedFlow | None = None
+
+
+class PageNotFoundError(Exception):
+    """The requested page of flows, or the requested flow, does not exist."""
 
 
 @dataclass(frozen=True, slots=True)
 class Front:
-    """The front page over one database."""
+    """The front page of one database."""
 
     authenticator: Authenticator
     pages: Pages
 
-    async def answer(self, request: Request) -> Response:
-        """A page for people and JSON for programs, which both tell whether a token is good."""
-        asking = await self._open_session(request)
+    async def respond(self, request: Request) -> Response:
+        """Return HTML to browsers and JSON to other clients; both say whether a token is valid."""
+        session = await self._open_session(request)
         if not negotiate_graphql(request.headers).is_page:
-            return self._index(asking)
-        status, seen = 200, NOTHING
+            return self._render_index(session)
         try:
-            if asking.viewer:
-                seen = await self._page_context(asking.viewer, request)
-        except MissingError as missing:
-            status, seen = 404, {**NOTHING, "refusal": str(missing)}
-        told = {**asking._asdict(), **seen}
-        return self.pages.render("front.html", status, **told)
+            context = await self._load_context(session, request)
+        except PageNotFoundError as error:
+            context = PageContext(is_signed_in=True, error=str(error))
+            return self._render_page(context, 404)
+        return self._render_page(context)
 
     async def _open_session(self, request: Request) -> PageSession:
         if "authorization" not in request.headers:
@@ -78,74 +106,68 @@ class Front:
             return PageSession(None, str(error))
         return PageSession(viewer)
 
-    def _index(self, asking: PageSession) -> Response:
-        about = metadata("flowql")
-        refusal = {"detail": asking.refusal} if asking.refusal else {}
+    def _render_index(self, session: PageSession) -> Response:
+        distribution = metadata("flowql")
+        detail = {"detail": session.error} if session.error else {}
         index = {
             "name": "FlowQL",
-            "version": about["Version"],
-            "description": about["Summary"],
+            "version": distribution["Version"],
+            "description": distribution["Summary"],
             **self.pages.links,
-            "authenticated": asking.viewer is not None,
-            **refusal,
+            "authenticated": session.viewer is not None,
+            **detail,
         }
         return Response(orjson.dumps(index), 200, NO_STORE, "application/json")
 
-    async def _page_context(self, viewer: Viewer, request: Request) -> Mapping[str, Any]:
-        """What a viewer sees: a page of flows, and the one that is chosen."""
-        page = await self._page(viewer, request.query_params.get("page", "1"))
+    def _render_page(self, context: PageContext, status: int = 200) -> Response:
+        return self.pages.render("front.html", status, **context._asdict())
+
+    async def _load_context(self, session: PageSession, request: Request) -> PageContext:
+        """Load the page of flows and the selected flow; raises PageNotFoundError."""
+        if session.viewer is None:
+            return PageContext(is_signed_in=False, error=session.error)
+        page = await self._load_page(session.viewer, request.query_params.get("page", "1"))
+        listing = FlowList(page.pagination, list(_group_by_designation(page.flows)))
         slug = request.query_params.get("flow")
-        chosen = await self._chosen(viewer, slug) if slug else None
-        return {
-            "pagination": page.pagination,
-            "groups": list(_groups(page.flows)),
-            "slug": slug,
-            "chosen": chosen,
-            **(_drawn(chosen) if chosen else {}),
-        }
+        selected = await self._load_flow(session.viewer, slug) if slug else None
+        return PageContext(is_signed_in=True, listing=listing, selected=selected)
 
-    async def _page(self, viewer: Viewer, number: str) -> FlowPageData:
-        query = FlowQuery(ordering=BY_DESIGNATION, page=_whole(number), page_size=MAX_PAGE_SIZE)
-        try:
-            return await resolvers.list_flows(self.authenticator.database, viewer, query, LISTED)
-        except InvalidPageError as error:
-            raise MissingError(str(error)) from None
-
-    async def _chosen(self, viewer: Viewer, slug: str) -> Diagram:
-        query = FlowQuery(slug=slug)
-        is_slug = SLUG.fullmatch(slug)
-        found = (
-            await loading.find_diagram(self.authenticator.database, viewer, query)
-            if is_slug
-            else None
+    async def _load_page(self, viewer: Viewer, number: str) -> FlowPageData:
+        query = FlowQuery(
+            ordering=BY_DESIGNATION, page=_parse_page_number(number), page_size=MAX_PAGE_SIZE
         )
-        if found is None:
-            raise MissingError(NO_FLOW.format(slug))
-        return found
+        database = self.authenticator.database
+        try:
+            return await resolvers.list_flows(database, viewer, query, LISTED_FIELDS)
+        except InvalidPageError as error:
+            raise PageNotFoundError(str(error)) from None
+
+    async def _load_flow(self, viewer: Viewer, slug: str) -> SelectedFlow:
+        database, query = self.authenticator.database, FlowQuery(slug=slug)
+        is_valid = SLUG.fullmatch(slug)
+        diagram = await loading.find_diagram(database, viewer, query) if is_valid else None
+        if diagram is None:
+            raise PageNotFoundError(FLOW_NOT_FOUND.format(slug))
+        picture = Markup(svg.render(diagram))  # noqa: S704 - the SVG is already escaped
+        return SelectedFlow(slug, diagram.name, picture, mermaid.render(diagram))
 
 
-def build_routes(viewers: Authenticator, pages: Pages) -> list[Route]:
-    """The front page, and the files that all pages need."""
-    front = Front(viewers, pages)
+def build_routes(authenticator: Authenticator, pages: Pages) -> list[Route]:
+    """Return the routes of the front page and of the static files of all pages."""
+    front = Front(authenticator, pages)
     return [
-        Route("/", front.answer, middleware=[Middleware(GZipMiddleware)]),
-        Route(f"{STATIC_PATH}/{{address}}", pages.files.answer),
+        Route("/", front.respond, middleware=[Middleware(GZipMiddleware)]),
+        Route(f"{STATIC_PATH}/{{url_name}}", pages.files.respond),
     ]
 
 
-def _groups(flows: Batch) -> Iterator[tuple[str, list[Mapping[str, Any]]]]:
-    """The flows of each designation, in people's words."""
-    for designation, same in groupby(flows.rows(), itemgetter("designation")):
-        yield str(designation).replace("_", " ").capitalize(), list(same)
+def _group_by_designation(flows: Batch) -> Iterator[FlowGroup]:
+    for designation, rows in groupby(flows.rows(), itemgetter("designation")):
+        yield FlowGroup(str(designation).replace("_", " ").capitalize(), list(rows))
 
 
-def _drawn(chosen: Diagram) -> Mapping[str, str]:
-    return {"picture": Markup(svg.render(chosen)), "mermaid": mermaid.render(chosen)}  # noqa: S704 - svg escapes
-
-
-def _whole(number: str) -> int:
-    """The number of a page; 0, which is none, for what is no number."""
+def _parse_page_number(text: str) -> int:
     try:
-        return int(number)
+        return int(text)
     except ValueError:
-        return 0
+        return INVALID_PAGE_NUMBER

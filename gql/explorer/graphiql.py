@@ -1,4 +1,4 @@
-"""GraphiQL's page, with operations to begin with; a plain query box where its files are missing."""
+"""The GraphiQL page, or a plain query box if GraphiQL is not installed."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -14,23 +14,23 @@ EXAMPLES = Path(__file__).with_name("examples")
 
 
 def page(pages: Pages) -> ASGIApp:
-    """What answers somebody who comes to look."""
-    tabs = list(examples())
+    """Return the ASGI application that serves the page."""
+    tabs = list(read_examples())
     has_graphiql = is_installed()
 
-    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
-        written = (
+    async def respond(scope: Scope, receive: Receive, send: Send) -> None:
+        response = (
             pages.render("graphiql.html", tabs=orjson.dumps(tabs).decode())
             if has_graphiql
             else pages.render("query-box.html", example=tabs[0])
         )
-        await written(scope, receive, send)
+        await response(scope, receive, send)
 
-    return GZipMiddleware(answer)
+    return GZipMiddleware(respond)
 
 
-def examples() -> Iterator[Mapping[str, str]]:
-    """The operations that tabs begin with: what to ask, and the variables for it as JSON."""
+def read_examples() -> Iterator[Mapping[str, str]]:
+    """Yield the example operations that GraphiQL opens in tabs, with their variables as JSON."""
     for path in sorted(EXAMPLES.glob("*.graphql")):
         variables = path.with_suffix(".json")
         yield {

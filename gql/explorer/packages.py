@@ -1,7 +1,7 @@
-"""The files that GraphiQL is made of: which of npm's packages have them, and how they get here.
+"""Installation of GraphiQL's files from npm packages.
 
-They are not part of the source. The sum of each package's tarball is, so that whoever serves them runs what was
-looked at when the sum was written down, whichever registry they come from.
+The files are not part of the source. The source pins the checksum of each package's tarball, which
+guarantees the reviewed content, whichever registry serves it.
 """
 
 import base64
@@ -27,7 +27,11 @@ STAMP = "sums.txt"
 
 @dataclass(frozen=True, slots=True)
 class Package:
-    """A package of npm's: the sum of its tarball, as npm writes it, and by our names the files that we take."""
+    """An npm package.
+
+    `integrity` is the checksum of its tarball in npm's format. `files` maps the names of installed
+    files to the names of members of the tarball.
+    """
 
     name: str
     version: str
@@ -35,12 +39,12 @@ class Package:
     files: Mapping[str, str]
 
     def __str__(self) -> str:
-        """As npm is asked for it."""
+        """Return the specifier that npm accepts, `name@version`."""
         return f"{self.name}@{self.version}"
 
     @property
     def tarball(self) -> str:
-        """What npm calls its file."""
+        """The file name that npm gives to the tarball."""
         return f"{self.name.removeprefix('@').replace('/', '-')}-{self.version}.tgz"
 
 
@@ -73,7 +77,7 @@ PACKAGES = (
             "licenses/graphiql.txt": "package/LICENSE",
         },
     ),
-    # It has no text of a licence: its package.json says MIT, and the repository, which is GraphiQL's.
+    # The package contains no license text. Its package.json states MIT and names the repository.
     Package(
         "@graphiql/plugin-explorer",
         "4.0.6",
@@ -84,7 +88,7 @@ PACKAGES = (
             "licenses/plugin-explorer.txt": "package/package.json",
         },
     ),
-    # The plugin's file has this one inside, without its licence.
+    # The plugin bundles this package without its license.
     Package(
         "graphiql-explorer",
         "0.9.0",
@@ -95,9 +99,10 @@ PACKAGES = (
 
 
 def install(folder: Path = VENDOR, packages: tuple[Package, ...] = PACKAGES) -> bool:
-    """Fetch the files unless they are there; return whether they had to be.
+    """Install the files unless they are there; return True if they were installed.
 
-    Several may do so at once. The folder is there with all that it should have, or it stays as it was.
+    Processes may call this concurrently. The folder is replaced as a whole, or remains unchanged.
+    Raises OperatorError if npm or the folder fails.
     """
     if is_installed(folder, packages):
         return False
@@ -109,17 +114,17 @@ def install(folder: Path = VENDOR, packages: tuple[Package, ...] = PACKAGES) -> 
 
 
 def is_installed(folder: Path = VENDOR, packages: tuple[Package, ...] = PACKAGES) -> bool:
-    """Whether the files of these very packages are there."""
+    """Return True if the folder contains all files of exactly these packages."""
     try:
         stamp = (folder / STAMP).read_text()
     except OSError:
         return False
     names = [name for package in packages for name in package.files]
-    return stamp == stamp_of(packages) and all((folder / name).is_file() for name in names)
+    return stamp == render_stamp(packages) and all((folder / name).is_file() for name in names)
 
 
-def stamp_of(packages: tuple[Package, ...]) -> str:
-    """What tells a folder's files from those of other versions, or of other names."""
+def render_stamp(packages: tuple[Package, ...]) -> str:
+    """Return the content of the stamp file, which identifies versions, checksums and file names."""
     return "".join(
         f"{package} {package.integrity} {member} {name}\n"
         for package in packages
@@ -128,20 +133,20 @@ def stamp_of(packages: tuple[Package, ...]) -> str:
 
 
 def replace(folder: Path, packages: tuple[Package, ...]) -> bool:
-    """Fetch everything beside the folder, then let that be the folder."""
-    with temporary_sibling(folder) as fresh:
+    """Fetch the files into a temporary folder, then replace the folder with it; return True."""
+    with temporary_sibling(folder) as temporary:
         for name, content in fetch(packages).items():
-            (fresh / name).parent.mkdir(exist_ok=True)
-            (fresh / name).write_bytes(content)
-        (fresh / STAMP).write_text(stamp_of(packages))
+            (temporary / name).parent.mkdir(exist_ok=True)
+            (temporary / name).write_bytes(content)
+        (temporary / STAMP).write_text(render_stamp(packages))
         if folder.exists():
             shutil.rmtree(folder)
-        fresh.rename(folder)
+        temporary.rename(folder)
     return True
 
 
 def fetch(packages: tuple[Package, ...]) -> dict[str, bytes]:
-    """What npm's registry has for each of our files; nothing is opened before all sums are right."""
+    """Return the files' contents by name; verify all tarballs before opening any of them."""
     with TemporaryDirectory(prefix="flowql-npm-") as scratch:
         npm.fetch([str(package) for package in packages], Path(scratch))
         tarballs = [verify(package, Path(scratch)) for package in packages]
@@ -153,46 +158,46 @@ def fetch(packages: tuple[Package, ...]) -> dict[str, bytes]:
 
 
 def verify(package: Package, folder: Path) -> bytes:
-    """The tarball of a package, if its sum is what it should be."""
+    """Return the tarball of a package; raises OperatorError if its checksum does not match."""
     tarball = (folder / package.tarball).read_bytes()
-    sum_ = base64.b64encode(hashlib.sha512(tarball).digest()).decode()
-    if package.integrity != f"sha512-{sum_}":
-        raise OperatorError(f"what npm has as {package} is not the package that FlowQL knows")
+    checksum = base64.b64encode(hashlib.sha512(tarball).digest()).decode()
+    if package.integrity != f"sha512-{checksum}":
+        raise OperatorError(f"checksum mismatch: {package} from npm is not the pinned one")
     return tarball
 
 
 def unpack(package: Package, tarball: bytes) -> Generator[tuple[str, bytes]]:
-    """Each of our files of a package."""
+    """Yield the name and the content of each file of a package."""
     with tarfile.open(fileobj=io.BytesIO(tarball)) as archive:
         for name, member in package.files.items():
             content = archive.extractfile(member)
             if content:
-                yield name, without_map(content.read())
+                yield name, remove_source_map(content.read())
 
 
-def without_map(script: bytes) -> bytes:
-    """Drop the line that would have a browser's tools ask us for a map that we do not have."""
+def remove_source_map(script: bytes) -> bytes:
+    """Remove the reference to the source map, because the source map is not installed."""
     return re.sub(rb"(?m)^//# sourceMappingURL=.*\n?", b"", script)
 
 
 @contextmanager
 def temporary_sibling(folder: Path) -> Generator[Path]:
-    """An empty folder on the same disk, gone in the end unless it was renamed."""
-    fresh = folder.with_name(f"{folder.name}.new")
-    shutil.rmtree(fresh, ignore_errors=True)
-    fresh.mkdir()
+    """Create an empty folder on the same disk and remove it afterwards, unless it was renamed."""
+    sibling = folder.with_name(f"{folder.name}.new")
+    shutil.rmtree(sibling, ignore_errors=True)
+    sibling.mkdir()
     try:
-        yield fresh
+        yield sibling
     finally:
-        shutil.rmtree(fresh, ignore_errors=True)
+        shutil.rmtree(sibling, ignore_errors=True)
 
 
 @contextmanager
 def exclusive_lock(folder: Path) -> Generator[None]:
-    """Let one process at a time in; the system lets go of a folder's lock when a process ends."""
-    opened = os.open(folder, os.O_RDONLY)
+    """Lock a folder for one process; the operating system releases the lock if the process ends."""
+    descriptor = os.open(folder, os.O_RDONLY)
     try:
-        fcntl.flock(opened, fcntl.LOCK_EX)
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
     finally:
-        os.close(opened)
+        os.close(descriptor)

@@ -1,4 +1,4 @@
-"""Pages for people: how they are written, and what a browser may do with them."""
+"""HTML pages: their templates and security headers."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,11 +13,11 @@ from gql.diagram.svg import STYLE_SOURCE
 from gql.explorer.files import STATIC_PATH, Files
 
 TEMPLATES = Path(__file__).with_name("templates")
-# Everything comes from here, and nothing that stands in a page is run.
-SOURCES = {
+# Pages load resources from this server only and contain no inline scripts.
+POLICY_DIRECTIVES = {
     "default-src": "'none'",
     "script-src": "'self'",
-    # A flow's picture brings its style, which is always the same.
+    # A diagram contains a style element, whose content is constant.
     "style-src": f"'self' {STYLE_SOURCE}",
     "img-src": "'self' data:",
     "font-src": "'self' data:",
@@ -26,7 +26,7 @@ SOURCES = {
     "form-action": "'none'",
     "frame-ancestors": "'none'",
 }
-# What is told may depend on who asks, and how.
+# The content depends on the viewer and on the Accept header.
 NO_STORE = {
     "Cache-Control": "no-store",
     "Vary": "Accept, Authorization",
@@ -37,9 +37,10 @@ PAGE_HEADERS = {**NO_STORE, "Referrer-Policy": "no-referrer"}
 
 @dataclass(frozen=True, slots=True)
 class Pages:
-    """Writes pages for an application below `root`, the path that leads to it.
+    """The pages of an application whose root path is `root`.
 
-    `links` are what there is to see; with `token` people come signed in.
+    `links` are the URLs of its endpoints by name. If there is a `token`, pages contain it and
+    sign in their users.
     """
 
     root: str
@@ -47,29 +48,34 @@ class Pages:
     links: Mapping[str, str]
     token: str | None = field(default=None, repr=False)
 
-    def render(self, template: str, status: int = 200, **given: Any) -> HTMLResponse:
-        """A page, guarded against what might stand in it."""
-        text = (
-            _templates()
+    def render(self, template: str, status: int = 200, **values: Any) -> HTMLResponse:
+        """Render a template with these values and add the security headers."""
+        html = (
+            _load_templates()
             .get_template(template)
             .render(
-                given, root=self.root, links=self.links, token=self.token or "", file=self.address
+                values,
+                root=self.root,
+                links=self.links,
+                token=self.token or "",
+                file=self.build_file_url,
             )
         )
-        return HTMLResponse(text, status, {**PAGE_HEADERS, "Content-Security-Policy": policy()})
+        headers = {**PAGE_HEADERS, "Content-Security-Policy": build_content_security_policy()}
+        return HTMLResponse(html, status, headers)
 
-    def address(self, name: str) -> str:
-        """Where a file is."""
-        return f"{self.root}{STATIC_PATH}/{self.files.addresses[name]}"
+    def build_file_url(self, name: str) -> str:
+        """Return the URL of the static file with this name."""
+        return f"{self.root}{STATIC_PATH}/{self.files.url_names[name]}"
 
 
-def policy() -> str:
-    """What a page may load, as the header Content-Security-Policy says it."""
-    return "; ".join(f"{directive} {sources}" for directive, sources in SOURCES.items())
+def build_content_security_policy() -> str:
+    """Return the value of the Content-Security-Policy header."""
+    return "; ".join(f"{directive} {sources}" for directive, sources in POLICY_DIRECTIVES.items())
 
 
 @cache
-def _templates() -> Environment:
+def _load_templates() -> Environment:
     return Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,

@@ -1,1 +1,1 @@
-"""What every HTTP edge uses."""
+"""Modules that every HTTP interface uses."""

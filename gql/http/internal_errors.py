@@ -1,4 +1,4 @@
-"""Errors that nobody foresaw: logged once under an id, which is all that a client is told."""
+"""Internal errors: logged under a request ID, which is all that the client receives."""
 
 import asyncio
 import logging
@@ -16,7 +16,7 @@ log = logging.getLogger("flowql")
 
 
 def log_failure(*errors: Exception) -> str:
-    """Log what failed in a request, with tracebacks; gives the id that it is logged under."""
+    """Log the errors of one request with their tracebacks; return the request ID."""
     request_id = uuid.uuid4().hex
     failure = errors[0] if len(errors) == 1 else ExceptionGroup("several fields failed", errors)
     log.error("request %s failed", request_id, exc_info=failure)
@@ -25,9 +25,9 @@ def log_failure(*errors: Exception) -> str:
 
 @dataclass(frozen=True, slots=True)
 class InternalErrorMiddleware:
-    """Middleware that answers 500 with `body(request id)` where the application fails.
+    """Returns 500 with `body(request_id)` if the application raises an unexpected error.
 
-    All of FlowQL's answers are sent whole, so none has begun when an error comes here.
+    FlowQL sends every response in one piece: none has started when an error arrives here.
     """
 
     app: ASGIApp
@@ -35,15 +35,14 @@ class InternalErrorMiddleware:
     media_type: str = "application/json"
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Let the application answer, or answer for it."""
         try:
             await self.app(scope, receive, send)
         except ClientDisconnect:
             return
         except asyncio.CancelledError:
-            # uvicorn cancels what is not answered in time when it ends.
-            await PlainTextResponse("the server is ending", 503)(scope, receive, send)
-        except Exception as error:  # noqa: BLE001 - this is where all others end
+            # At shutdown, uvicorn cancels requests that exceed the grace period.
+            await PlainTextResponse("shutting down", 503)(scope, receive, send)
+        except Exception as error:  # noqa: BLE001 - the last handler of every request
             request_id = log_failure(error)
             body = orjson.dumps(self.body(request_id))
             headers = {"X-Request-ID": request_id}

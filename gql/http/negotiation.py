@@ -1,4 +1,4 @@
-"""The media types of answers: which one a request wants, and whether it takes JSON at all."""
+"""Content negotiation: the media type of a response, by the Accept header of its request."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -8,10 +8,10 @@ from typing import NamedTuple
 
 from starlette.datastructures import Headers
 
-# Django REST framework's bounds: what lies beyond is as if it were not there.
+# The bounds of Django REST framework, which ignores the rest of a header.
 MAX_HEADER_LENGTH = 8192
-MAX_TYPES = 64
-MAX_TYPE_LENGTH = 256
+MAX_RANGES = 64
+MAX_RANGE_LENGTH = 256
 
 GRAPHQL = "application/graphql-response+json"
 JSON = "application/json"
@@ -19,12 +19,12 @@ HTML = "text/html"
 SVG = "image/svg+xml"
 UTF8_NAMES = ("utf-8", "utf8")
 WEIGHT = re.compile(r"0?\.\d+|[01]\.?0*", re.ASCII)
-# How many Accept headers are remembered with what they ask for.
-MAX_CACHED = 128
+# In Accept headers.
+CACHE_CAPACITY = 128
 
 
 class Quality(NamedTuple):
-    """How much a media type is wanted, from 0 to 1; `is_named` where it is, and not by a wildcard."""
+    """The weight of a media type, from 0 to 1; `is_named` if no wildcard matched it."""
 
     weight: float = 0
     is_named: bool = False
@@ -32,10 +32,10 @@ class Quality(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Negotiation:
-    """What an Accept header asks GraphQL's endpoint for.
+    """The result of negotiation for the GraphQL endpoint.
 
-    `media_type` is that of answers, None where neither will do; `is_page` tells a browser that came
-    to look.
+    `media_type` is None if no media type is acceptable. `is_page` is set if the client prefers HTML,
+    as browsers do.
     """
 
     media_type: str | None
@@ -43,62 +43,101 @@ class Negotiation:
 
 
 def accepts_json(headers: Headers) -> bool:
-    """Whether the Accept header admits application/json, as Django REST framework decides it.
+    """Return whether the Accept header admits application/json.
 
-    Weights do not count.
+    As in Django REST framework, weights do not count.
     """
-    return any(_is_json(_name(one)) for one in _ranges(_accept(headers)))
+    ranges = _split_ranges(_read_accept(headers))
+    return any(_matches_json(_parse_media_type(media_range)) for media_range in ranges)
 
 
 def best_match(headers: Headers, offered: Sequence[str]) -> str | None:
-    """The media type that the Accept header wants most by its weights; None where it admits none.
+    """Return the media type with the highest weight, None if the Accept header admits none.
 
-    Of equal weights one that is named wins, and then the first.
+    Of equal weights, a type that the header names wins over one that only a wildcard matches, then
+    the first one.
     """
-    ranges = [(_name(one), _weight(one)) for one in _ranges(_accept(headers))]
-    best = max(offered, key=lambda media_type: _quality(ranges, media_type))
-    return best if _quality(ranges, best).weight else None
-
-
-def _accept(headers: Headers) -> str:
-    return ",".join(headers.getlist("accept")) if "accept" in headers else "*/*"
+    ranges = [
+        (_parse_media_type(media_range), _parse_weight(media_range))
+        for media_range in _split_ranges(_read_accept(headers))
+    ]
+    best = max(offered, key=lambda media_type: _find_quality(ranges, media_type))
+    return best if _find_quality(ranges, best).weight else None
 
 
 def negotiate_graphql(headers: Headers) -> Negotiation:
-    """What the Accept header asks for, by its weights, as RFC 9110 has them.
+    """Negotiate the response of the GraphQL endpoint by weights, as RFC 9110 defines.
 
-    Of equal weights application/json wins, unless GraphQL's own media type is named.
+    Of equal weights application/json wins, unless the header names GraphQL's own media type.
     """
     accept = ",".join(headers.getlist("accept"))
     return _negotiate_graphql(accept if len(accept) <= MAX_HEADER_LENGTH else _truncate(accept))
 
 
-@lru_cache(MAX_CACHED)
+def parse_parameters(header: str) -> Iterator[tuple[str, str]]:
+    """Yield the parameters of a media type or range, in lower case and unquoted."""
+    for parameter in header.split(";")[1:]:
+        name, _, value = parameter.partition("=")
+        yield name.strip().lower(), value.strip().strip('"').lower()
+
+
+@lru_cache(CACHE_CAPACITY)
 def _negotiate_graphql(accept: str) -> Negotiation:
-    ranges = [(_name(one), _weight(one)) for one in _ranges(accept) if _is_utf8(one)]
+    ranges = [
+        (_parse_media_type(media_range), _parse_weight(media_range))
+        for media_range in _split_ranges(accept)
+        if _is_utf8(media_range)
+    ]
     if not accept.strip(", \t"):
         ranges = [("*/*", 1.0)]
-    own, json, html = (_quality(ranges, media_type) for media_type in (GRAPHQL, JSON, HTML))
-    best = max(own.weight, json.weight)
-    is_own = own.weight > json.weight or (own.is_named and own.weight == json.weight)
+    graphql, json, html = (_find_quality(ranges, offered) for offered in (GRAPHQL, JSON, HTML))
+    best = max(graphql.weight, json.weight)
+    is_graphql = graphql.weight > json.weight or (
+        graphql.is_named and graphql.weight == json.weight
+    )
     return Negotiation(
-        (GRAPHQL if is_own else JSON) if best else None,
+        (GRAPHQL if is_graphql else JSON) if best else None,
         is_page=html.is_named and 0 < html.weight >= best,
     )
 
 
-def _quality(ranges: Sequence[tuple[str, float]], media_type: str) -> Quality:
-    """The weight by the range that is closest to a media type; of several such the highest."""
-    of_its_kind = f"{media_type.partition('/')[0]}/*"
-    for names in ((media_type,), (of_its_kind,), ("*/*", "*")):
-        found = [weight for name, weight in ranges if name in names]
-        if found:
-            return Quality(max(found), is_named=media_type in names)
+def _find_quality(ranges: Sequence[tuple[str, float]], media_type: str) -> Quality:
+    """Return the quality by the most specific range; of several such, the highest weight."""
+    wildcard = f"{media_type.partition('/')[0]}/*"
+    for names in ((media_type,), (wildcard,), ("*/*", "*")):
+        weights = [weight for name, weight in ranges if name in names]
+        if weights:
+            return Quality(max(weights), is_named=media_type in names)
     return Quality()
 
 
-def _weight(media_range: str) -> float:
-    """The range's weight; what is no weight is as if it were not there."""
+def _read_accept(headers: Headers) -> str:
+    return ",".join(headers.getlist("accept")) if "accept" in headers else "*/*"
+
+
+def _split_ranges(accept: str) -> list[str]:
+    return list(_iterate_ranges(accept))[:MAX_RANGES]
+
+
+def _iterate_ranges(accept: str) -> Iterator[str]:
+    if len(accept) > MAX_HEADER_LENGTH:
+        accept = _truncate(accept)
+    for media_range in map(str.strip, accept.split(",")):
+        if media_range and len(media_range) <= MAX_RANGE_LENGTH:
+            yield media_range
+
+
+def _truncate(accept: str) -> str:
+    """Cut a header after the last comma within the bounds."""
+    return accept[: accept.rfind(",", 0, MAX_HEADER_LENGTH) + 1]
+
+
+def _parse_media_type(media_range: str) -> str:
+    return media_range.partition(";")[0].strip().lower()
+
+
+def _parse_weight(media_range: str) -> float:
+    """Return the weight; an invalid one is ignored."""
     text = dict(parse_parameters(media_range)).get("q", "")
     return float(text) if WEIGHT.fullmatch(text) else 1
 
@@ -107,33 +146,6 @@ def _is_utf8(media_range: str) -> bool:
     return dict(parse_parameters(media_range)).get("charset", "utf-8") in UTF8_NAMES
 
 
-def parse_parameters(header: str) -> Iterator[tuple[str, str]]:
-    """The parameters of a media type or a range, in lower case and without quotes."""
-    for parameter in header.split(";")[1:]:
-        name, _, value = parameter.partition("=")
-        yield name.strip().lower(), value.strip().strip('"').lower()
-
-
-def _ranges(accept: str) -> list[str]:
-    return list(_tokens(accept))[:MAX_TYPES]
-
-
-def _tokens(accept: str) -> Iterator[str]:
-    if len(accept) > MAX_HEADER_LENGTH:
-        accept = _truncate(accept)
-    for token in map(str.strip, accept.split(",")):
-        if token and len(token) <= MAX_TYPE_LENGTH:
-            yield token
-
-
-def _truncate(accept: str) -> str:
-    return accept[: accept.rfind(",", 0, MAX_HEADER_LENGTH) + 1]
-
-
-def _name(media_range: str) -> str:
-    return media_range.partition(";")[0].strip().lower()
-
-
-def _is_json(media_type: str) -> bool:
+def _matches_json(media_type: str) -> bool:
     main, _, sub = media_type.partition("/")
     return main in ("*", "application") and sub in ("*", "json")

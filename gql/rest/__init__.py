@@ -1,1 +1,1 @@
-"""The REST shim."""
+"""The REST API: authentik's flow endpoints over the resolvers that GraphQL uses."""

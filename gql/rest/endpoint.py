@@ -1,269 +1,249 @@
-"""The REST shim: authentik's flow endpoints over the resolvers that GraphQL asks."""
+"""The REST endpoints: one ASGI application for each of authentik's flow views in each dialect."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from enum import Enum
-from typing import Any
+from typing import Any, ClassVar, NamedTuple
 
 import orjson
+from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from gql.auth import Authenticator, require_access
-from gql.context import Context
 from gql.diagram import loading, mermaid, svg
 from gql.errors import ForbiddenError, InvalidPageError, UnauthenticatedError
-from gql.execution.completion import (
-    ConvertedLeafField,
-    Field,
-    FieldInfo,
-    LeafField,
-    PlanRun,
-    SelectionSet,
-)
-from gql.execution.declarations import FieldConverter
 from gql.http.negotiation import JSON, SVG, accepts_json, best_match
 from gql.resolvers import flows as resolvers
-from gql.resolvers import urls as presentation
+from gql.rest.dialects import DIALECTS, RESOURCE, Dialect
+from gql.rest.errors import MethodNotAllowedError, NotAcceptableError, NotFoundError, RestError
 from gql.rest.parameters import InvalidParametersError, Parameters
-from gql.schema.types import background_url
 from models.batch import Batch
-from models.queries.flows import ORDERINGS, FlowQuery
+from models.database import Database
+from models.queries.flows import FlowQuery
 from models.queries.viewer import Viewer
 from models.tables.flow import SLUG
 
-# A flow's fields up to its background, those up to its export, and all behind that.
-BEFORE = ("pk", "policybindingmodel_ptr_id", "name", "slug", "title", "designation")
-BETWEEN = ("stages", "policies", "cache_count", "policy_engine_mode", "compatibility_mode")
-BEHIND = ("layout", "denied_action", "authentication")
-ALLOWED = {"Allow": "GET, HEAD, OPTIONS"}
+ALLOW = {"Allow": "GET, HEAD, OPTIONS"}
 NO_FLOW = "No Flow matches the given query."
-# What `format` makes of the media types of a diagram.
-FORMATS = {"": (JSON, SVG), "json": (JSON,), "svg": (SVG,)}
-# A picture is a page of its own for who opens it, and may do nothing there.
-OF_SVG = {
+# A browser renders an SVG as a page, so it must not load or run anything.
+SVG_HEADERS = {
     "Content-Security-Policy": f"default-src 'none'; style-src {svg.STYLE_SOURCE}",
     "X-Content-Type-Options": "nosniff",
 }
 
 
-class View(Enum):
-    """What an address shows; the value is the name that OPTIONS tells, and a description."""
+class FlowRequest(NamedTuple):
+    """A valid GET request. If the path has a slug, the query filters by it."""
 
-    LIST = ("Flow List", "Flow Viewset")
-    INSTANCE = ("Flow Instance", "Flow Viewset")
-    EXPORT = ("Export", "Export flow to .yaml file")
-    DIAGRAM = (
-        "Diagram",
-        "Return diagram for flow with slug `slug`, in the format used by flowchart.js",
-    )
-
-    @property
-    def renders(self) -> Sequence[str]:
-        """The media types that OPTIONS tells."""
-        return FORMATS[""] if self is View.DIAGRAM else (JSON,)
+    viewer: Viewer
+    query: FlowQuery
+    media_type: str
 
 
 @dataclass(frozen=True, slots=True)
-class Dialect:
-    """One generation of authentik's API: where it is, and what its answers look like."""
+class FlowEndpoint(ABC):
+    """The ASGI application of one view in one dialect.
 
-    prefix: str
-    orderings: frozenset[str]
-    flow: SelectionSet
-    extra: Mapping[str, Any]
+    OPTIONS returns `name` and `description`. `formats` maps the values of `format` to media types.
+    """
 
-    def flows(self, batch: Batch, context: Context) -> list[dict[str, Any]]:
-        """Flows as this dialect has them, key by key."""
-        return self.flow.complete(batch, _nowhere, PlanRun(context))
-
-
-def _nowhere(_index: int) -> Sequence[str]:
-    return ()
-
-
-def _stored(column: str) -> LeafField:
-    return LeafField(column, FieldInfo(column, column, [], is_nullable=False))
-
-
-def _made(column: str, make: FieldConverter, *, is_nullable: bool = False) -> ConvertedLeafField:
-    """A field that something is made for."""
-    return ConvertedLeafField(column, FieldInfo(column, column, [], is_nullable), make)
-
-
-def _flow(**backgrounds: Field) -> SelectionSet:
-    """A flow's fields in their order, with those for its background."""
-    fields: dict[str, Field] = {
-        **{name: _stored(name) for name in BEFORE},
-        **backgrounds,
-        **{name: _stored(name) for name in BETWEEN},
-        "export_url": _made("slug", presentation.export_url),
-        **{name: _stored(name) for name in BEHIND},
-    }
-    return SelectionSet(tuple(fields), tuple(fields.values()), {})
-
-
-def _themed_urls(background: str, context: Context) -> Mapping[str, str] | None:
-    return presentation.background_themed_urls(background, context.database.schema)
-
-
-DIALECTS = (
-    Dialect(
-        "/flows/instances",
-        frozenset(ORDERINGS) - {"background"},
-        _flow(background=_made("background", background_url)),
-        {},
-    ),
-    Dialect(
-        "/api/v3/flows/instances",
-        frozenset(ORDERINGS),
-        _flow(
-            background=_stored("background"),
-            background_url=_made("background", background_url),
-            background_themed_urls=_made("background", _themed_urls, is_nullable=True),
-        ),
-        {"autocomplete": {}},
-    ),
-)
-
-
-class RestError(Exception):
-    """A request that is answered with a status, and a body that says why."""
-
-    def __init__(self, status: int, body: object) -> None:
-        super().__init__(status)
-        self.status = status
-        self.body = body
-
-
-@dataclass(frozen=True, slots=True)
-class RestEndpoint:
-    """The ASGI application of one view in one dialect."""
+    path: ClassVar[str]
+    name: ClassVar[str]
+    description: ClassVar[str]
+    formats: ClassVar[Mapping[str, Sequence[str]]] = {"": (JSON,), "json": (JSON,)}
 
     authenticator: Authenticator
     dialect: Dialect
-    view: View
+
+    @property
+    def database(self) -> Database:
+        """The database that flows are read from."""
+        return self.authenticator.database
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
+        """Respond to one request."""
         response = await self._respond(Request(scope, receive))
         await response(scope, receive, send)
 
     async def _respond(self, request: Request) -> Response:
         try:
-            return await self._answer(request)
-        except RestError as refusal:
-            return _json(refusal.body, refusal.status)
+            return await self._handle(request)
+        except RestError as error:
+            return _json_response(error.body, error.status)
         except (UnauthenticatedError, ForbiddenError) as error:
-            return _json({"detail": str(error)}, 403)
+            return _json_response({"detail": str(error)}, 403)
         except InvalidParametersError as error:
-            return _json(error.problems, 400)
+            return _json_response(error.messages, 400)
         except InvalidPageError:
-            return _json({"detail": "Invalid page."}, 404)
+            return _json_response({"detail": "Invalid page."}, 404)
 
-    async def _answer(self, request: Request) -> Response:
-        """The answer, or the error of the first check that fails: their order is the contract."""
-        self._route(request)
+    async def _handle(self, request: Request) -> Response:
+        """Return the response, or raise the error of the first failed check.
+
+        The order of the checks is part of the contract.
+        """
+        _check_path(request)
         parameters = Parameters.parse(request.scope["query_string"])
-        media_type = self._negotiate(request, parameters)
+        media_type = self._negotiate(request.headers, parameters.get("format"))
         viewer = await self.authenticator.authenticate(request.headers)
         if request.method == "OPTIONS":
-            return _json(self._metadata())
-        if request.method not in ("GET", "HEAD"):
-            raise RestError(405, {"detail": f'Method "{request.method}" not allowed.'})
-        search = parameters.search()
+            return _json_response(self._build_metadata())
+        check_method(request)
+        search = parameters.parse_search()
         require_access(viewer)
-        query = parameters.query(search, self.dialect.orderings)
-        if self.view is View.LIST:
-            return await self._list(viewer, query)
-        return await self._one(viewer, query, request.path_params["slug"], media_type)
+        query = parameters.build_query(search, self.dialect.orderings)
+        return await self.get(FlowRequest(viewer, _add_slug(query, request), media_type))
 
-    def _route(self, request: Request) -> None:
-        """Refuse what Starlette's patterns let pass: odd slugs, and a line break at the end."""
-        slug = request.path_params.get("slug", "-")
-        if not (SLUG.fullmatch(slug) and request.scope["path"].endswith("/")):
-            raise RestError(404, {"detail": "Not found."})
+    def _negotiate(self, headers: Headers, format_: str) -> str:
+        if format_ not in self.formats:
+            raise NotFoundError
+        media_type = self.select_media_type(headers, self.formats[format_])
+        if media_type is None:
+            raise NotAcceptableError
+        return media_type
 
-    def _negotiate(self, request: Request, parameters: Parameters) -> str:
-        """The media type of what is found."""
-        wanted = parameters.get("format")
-        if wanted not in (FORMATS if self.view is View.DIAGRAM else ("", "json")):
-            raise RestError(404, {"detail": "Not found."})
-        if self.view is View.EXPORT:
-            return JSON
-        if self.view is View.DIAGRAM:
-            found = best_match(request.headers, FORMATS[wanted])
-        else:
-            found = JSON if accepts_json(request.headers) else None
-        if found is None:
-            raise RestError(406, {"detail": "Could not satisfy the request Accept header."})
-        return found
+    def select_media_type(self, headers: Headers, media_types: Sequence[str], /) -> str | None:
+        """Return the media type of the response, or None if the Accept header admits none."""
+        return media_types[0] if accepts_json(headers) else None
 
-    def _metadata(self) -> Mapping[str, Any]:
-        name, description = self.view.value
+    def _build_metadata(self) -> Mapping[str, Any]:
         return {
-            "name": name,
-            "description": description,
-            "renders": self.view.renders,
+            "name": self.name,
+            "description": self.description,
+            "renders": self.formats[""],
             "parses": [JSON],
         }
 
-    async def _list(self, viewer: Viewer, query: FlowQuery) -> Response:
-        context = Context(self.authenticator.database, viewer)
-        page = await resolvers.list_flows(context.database, viewer, query)
-        flows = self.dialect.flows(page.flows, context)
-        return _json({"pagination": page.pagination, "results": flows, **self.dialect.extra})
+    @abstractmethod
+    async def get(self, request: FlowRequest) -> Response:
+        """Return the response to GET."""
 
-    async def _one(self, viewer: Viewer, query: FlowQuery, slug: str, media_type: str) -> Response:
-        if query.slug not in (None, slug):
-            raise RestError(404, {"detail": NO_FLOW})
-        wanted = query._replace(slug=slug)
-        if self.view is View.EXPORT:
-            return await self._export(viewer, wanted)
-        if self.view is View.DIAGRAM:
-            return await self._diagram(viewer, wanted, media_type)
-        context = Context(self.authenticator.database, viewer)
-        found = await resolvers.find_flow(context.database, viewer, wanted)
-        for flow in self.dialect.flows(found, context):
-            return _json(flow)
-        raise RestError(404, {"detail": NO_FLOW})
+    def serialize(self, flows: Batch) -> list[dict[str, Any]]:
+        """Return the flows as objects of the dialect."""
+        return self.dialect.flow.serialize(flows, self.database.schema)
 
-    async def _export(self, viewer: Viewer, query: FlowQuery) -> Response:
-        blueprint = await resolvers.export_flow(self.authenticator.database, viewer, query)
+
+class FlowListEndpoint(FlowEndpoint):
+    """The list of flows, page by page."""
+
+    path = "/"
+    name = "Flow List"
+    description = "Flow Viewset"
+
+    async def get(self, request: FlowRequest) -> Response:
+        page = await resolvers.list_flows(self.database, request.viewer, request.query)
+        results = self.serialize(page.flows)
+        return _json_response(
+            {"pagination": page.pagination, "results": results, **self.dialect.extra}
+        )
+
+
+class FlowInstanceEndpoint(FlowEndpoint):
+    """One flow."""
+
+    path = "/{slug}/"
+    name = "Flow Instance"
+    description = "Flow Viewset"
+
+    async def get(self, request: FlowRequest) -> Response:
+        flows = await resolvers.find_flow(self.database, request.viewer, request.query)
+        for flow in self.serialize(flows):
+            return _json_response(flow)
+        raise NotFoundError(NO_FLOW)
+
+
+class FlowExportEndpoint(FlowEndpoint):
+    """One flow as a blueprint, whatever the Accept header is."""
+
+    path = "/{slug}/export/"
+    name = "Export"
+    description = "Export flow to .yaml file"
+
+    def select_media_type(self, _headers: Headers, media_types: Sequence[str], /) -> str | None:
+        return media_types[0]
+
+    async def get(self, request: FlowRequest) -> Response:
+        blueprint = await resolvers.export_flow(self.database, request.viewer, request.query)
         if blueprint is None:
-            raise RestError(404, {"detail": NO_FLOW})
-        disposition = f'attachment; filename="{query.slug}.yaml"'
-        headers = {**ALLOWED, "Content-Disposition": disposition}
+            raise NotFoundError(NO_FLOW)
+        disposition = f'attachment; filename="{request.query.slug}.yaml"'
+        headers = {**ALLOW, "Content-Disposition": disposition}
         return Response(blueprint, 200, headers, "application/yaml")
 
-    async def _diagram(self, viewer: Viewer, query: FlowQuery, media_type: str) -> Response:
-        diagram = await loading.find_diagram(self.authenticator.database, viewer, query)
+
+class FlowDiagramEndpoint(FlowEndpoint):
+    """One flow as a diagram: Mermaid in a JSON object, or SVG."""
+
+    path = "/{slug}/diagram/"
+    name = "Diagram"
+    description = "Return diagram for flow with slug `slug`, in the format used by flowchart.js"
+    formats: ClassVar[Mapping[str, Sequence[str]]] = {
+        "": (JSON, SVG),
+        "json": (JSON,),
+        "svg": (SVG,),
+    }
+
+    def select_media_type(self, headers: Headers, media_types: Sequence[str], /) -> str | None:
+        return best_match(headers, media_types)
+
+    async def get(self, request: FlowRequest) -> Response:
+        diagram = await loading.find_diagram(self.database, request.viewer, request.query)
         if diagram is None:
-            raise RestError(404, {"detail": NO_FLOW})
-        if media_type == SVG:
-            response = Response(svg.render(diagram), 200, {**ALLOWED, **OF_SVG}, SVG)
+            raise NotFoundError(NO_FLOW)
+        if request.media_type == SVG:
+            response = Response(svg.render(diagram), 200, {**ALLOW, **SVG_HEADERS}, SVG)
         else:
-            response = _json({"diagram": mermaid.render(diagram)})
+            response = _json_response({"diagram": mermaid.render(diagram)})
         response.headers["Vary"] = "Accept"
         return response
 
 
-def build_routes(viewers: Authenticator) -> list[Route]:
-    """All views in all dialects."""
-    suffixes = {
-        View.LIST: "/",
-        View.INSTANCE: "/{slug}/",
-        View.EXPORT: "/{slug}/export/",
-        View.DIAGRAM: "/{slug}/diagram/",
-    }
+ENDPOINTS: Sequence[type[FlowEndpoint]] = (
+    FlowListEndpoint,
+    FlowInstanceEndpoint,
+    FlowExportEndpoint,
+    FlowDiagramEndpoint,
+)
+
+
+def build_routes(authenticator: Authenticator) -> list[Route]:
+    """Return the routes of all views in all dialects."""
     return [
-        Route(dialect.prefix + suffix, RestEndpoint(viewers, dialect, view))
+        Route(f"{dialect.base_path}{RESOURCE}{endpoint.path}", endpoint(authenticator, dialect))
         for dialect in DIALECTS
-        for view, suffix in suffixes.items()
+        for endpoint in ENDPOINTS
     ]
 
 
-def _json(body: object, status: int = 200) -> Response:
-    return Response(orjson.dumps(body), status, ALLOWED, "application/json")
+def check_method(request: Request) -> None:
+    """Raise MethodNotAllowedError unless the method is GET or HEAD."""
+    if request.method not in ("GET", "HEAD"):
+        raise MethodNotAllowedError(request.method)
+
+
+def _check_path(request: Request) -> None:
+    """Raise NotFoundError for paths that Starlette matches but Django does not.
+
+    These have other characters in the slug, or a line break at the end.
+    """
+    slug = request.path_params.get("slug", "-")
+    if not (SLUG.fullmatch(slug) and request.scope["path"].endswith("/")):
+        raise NotFoundError
+
+
+def _add_slug(query: FlowQuery, request: Request) -> FlowQuery:
+    """Return the query with the slug of the path, if it has one, as a filter.
+
+    Raises NotFoundError if the query filters by another slug.
+    """
+    slug = request.path_params.get("slug", query.slug)
+    if query.slug not in (None, slug):
+        raise NotFoundError(NO_FLOW)
+    return query._replace(slug=slug)
+
+
+def _json_response(body: object, status: int = 200) -> Response:
+    return Response(orjson.dumps(body), status, ALLOW, JSON)

@@ -1,4 +1,4 @@
-"""The parameters of the REST endpoint, read as Django REST framework reads them."""
+"""The query parameters of the REST endpoints, parsed as Django REST framework parses them."""
 
 import uuid
 from collections.abc import Iterator, Mapping
@@ -17,22 +17,22 @@ NULL_CHARACTERS = "Null characters are not allowed."
 
 
 class InvalidParametersError(BadUserInputError):
-    """Parameters that cannot be used; `problems` is the body of the answer."""
+    """Invalid query parameters. `messages` is the body of the response."""
 
-    def __init__(self, problems: object) -> None:
-        super().__init__(str(problems))
-        self.problems = problems
+    def __init__(self, messages: object) -> None:
+        super().__init__(str(messages))
+        self.messages = messages
 
 
 @dataclass(frozen=True, slots=True)
 class Parameters:
-    """A query string's parameters; of a repeated one, the last."""
+    """The parameters of a query string. The last of repeated parameters wins."""
 
     values: Mapping[str, str]
 
     @classmethod
     def parse(cls, query_string: bytes) -> "Parameters":
-        """The parameters in a query string as it was sent."""
+        """Parse a raw query string. Bytes that are not UTF-8 are read as Latin-1."""
         try:
             text = query_string.decode()
         except UnicodeDecodeError:
@@ -40,22 +40,25 @@ class Parameters:
         return cls(dict(parse_qsl(text, keep_blank_values=True)))
 
     def get(self, name: str) -> str:
-        """A parameter's value, empty where it is not given."""
+        """Return the value of a parameter, or an empty string if the request has none."""
         return self.values.get(name, "")
 
-    def search(self) -> tuple[str, ...]:
-        """The terms that are searched for; raises InvalidParametersError."""
+    def parse_search(self) -> tuple[str, ...]:
+        """Return the search terms. Raises InvalidParametersError if `search` has a NUL."""
         text = self.get("search")
         if "\0" in text:
             raise InvalidParametersError([NULL_CHARACTERS])
         return terms(text)
 
-    def query(self, search: tuple[str, ...], orderings: frozenset[str]) -> FlowQuery:
-        """The whole question; raises InvalidParametersError that tells all that is wrong."""
-        filters = dict(self._filters())
-        problems = {name: [value.problem] for name, value in filters.items() if value.problem}
-        if problems:
-            raise InvalidParametersError(problems)
+    def build_query(self, search: tuple[str, ...], orderings: frozenset[str]) -> FlowQuery:
+        """Return the query for these search terms. Unknown orderings are ignored.
+
+        Raises InvalidParametersError, with a message for each invalid filter.
+        """
+        filters = dict(self._parse_filters())
+        messages = {name: [value.message] for name, value in filters.items() if value.message}
+        if messages:
+            raise InvalidParametersError(messages)
         return FlowQuery(
             pk=filters["flow_uuid"].value,
             name=filters["name"].value,
@@ -63,52 +66,52 @@ class Parameters:
             designation=filters["designation"].value,
             denied_action=filters["denied_action"].value,
             search=search,
-            ordering=tuple(self._ordering(orderings)) or (BY_SLUG,),
-            page=_page(self.get("page")),
-            page_size=_page_size(self.get("page_size")),
+            ordering=tuple(self._parse_ordering(orderings)) or (BY_SLUG,),
+            page=_parse_page(self.get("page")),
+            page_size=_parse_page_size(self.get("page_size")),
         )
 
-    def _filters(self) -> Iterator[tuple[str, "Filter"]]:
-        yield "flow_uuid", _uuid(self.get("flow_uuid").strip())
-        yield "name", _text(self.get("name").strip())
-        yield "slug", _text(self.get("slug").strip())
-        yield "designation", _choice(self.get("designation"), FlowDesignation)
-        yield "denied_action", _choice(self.get("denied_action"), FlowDeniedAction)
+    def _parse_filters(self) -> Iterator[tuple[str, "Filter"]]:
+        yield "flow_uuid", _parse_uuid(self.get("flow_uuid").strip())
+        yield "name", _parse_string(self.get("name").strip())
+        yield "slug", _parse_string(self.get("slug").strip())
+        yield "designation", _parse_choice(self.get("designation"), FlowDesignation)
+        yield "denied_action", _parse_choice(self.get("denied_action"), FlowDeniedAction)
 
-    def _ordering(self, known: frozenset[str]) -> Iterator[Ordering]:
+    def _parse_ordering(self, orderings: frozenset[str]) -> Iterator[Ordering]:
         for term in self.get("ordering").split(","):
             ordering = Ordering.parse(term.strip())
-            if ordering.name in known:
+            if ordering.name in orderings:
                 yield ordering
 
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """A filter's value, None where it filters nothing, or what is wrong with it."""
+    """The value of a filter, None if the filter is empty, or the message of its error."""
 
     value: str | None = None
-    problem: str | None = None
+    message: str | None = None
 
 
-def _uuid(text: str) -> Filter:
+def _parse_uuid(text: str) -> Filter:
     try:
         return Filter(str(uuid.UUID(text)) if text else None)
     except ValueError:
-        return Filter(problem="Enter a valid UUID.")
+        return Filter(message="Enter a valid UUID.")
 
 
-def _text(text: str) -> Filter:
-    return Filter(problem=NULL_CHARACTERS) if "\0" in text else Filter(text or None)
+def _parse_string(text: str) -> Filter:
+    return Filter(message=NULL_CHARACTERS) if "\0" in text else Filter(text or None)
 
 
-def _choice(text: str, choices: type[Enum]) -> Filter:
+def _parse_choice(text: str, choices: type[Enum]) -> Filter:
     if not text or text in {choice.value for choice in choices}:
         return Filter(text or None)
-    return Filter(problem=f"Select a valid choice. {text} is not one of the available choices.")
+    return Filter(message=f"Select a valid choice. {text} is not one of the available choices.")
 
 
-def _page(text: str) -> int | Literal["last"]:
-    """The page's number; what is no number is page 0, which does not exist."""
+def _parse_page(text: str) -> int | Literal["last"]:
+    """Return the page number. An invalid number becomes page 0, which does not exist."""
     if text == "last":
         return "last"
     try:
@@ -117,7 +120,7 @@ def _page(text: str) -> int | Literal["last"]:
         return 0
 
 
-def _page_size(text: str) -> int:
+def _parse_page_size(text: str) -> int:
     try:
         size = int(text)
     except ValueError:

@@ -1,4 +1,4 @@
-"""A blueprint file as it is written: entries, with tags where they refer to each other."""
+"""A parsed blueprint file: its entries, and the YAML tags by which they refer to each other."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -18,7 +18,7 @@ MAX_MERGED_KEYS = 1000
 
 @dataclass(frozen=True, slots=True)
 class KeyOf:
-    """`!KeyOf id`: the primary key of the entry of this id in the same file."""
+    """`!KeyOf id`: the primary key of the entry with this id in the same file."""
 
     id: str
 
@@ -32,18 +32,18 @@ class Find:
 
 
 @dataclass(frozen=True, slots=True)
-class OtherTag:
-    """A tag that FlowQL does not evaluate; harmless where its value is not needed."""
+class UnsupportedTag:
+    """A tag that FlowQL does not evaluate: an error only if the value is needed."""
 
     name: str
 
 
-Tag = KeyOf | Find | OtherTag
+Tag = KeyOf | Find | UnsupportedTag
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One declared object; `line` counts from 1."""
+    """A declared object; `line` counts from 1."""
 
     path: Path
     line: int
@@ -54,56 +54,58 @@ class Entry:
     state: str = "present"
     conditions: Sequence[Any] = ()
 
-    def error(self, reason: str) -> BlueprintError:
-        """The error that tells where this entry is, and why it cannot be imported."""
-        return _error(self.path, self.line, reason)
+    def build_error(self, reason: str) -> BlueprintError:
+        """Return an error with the file and line of this entry."""
+        return _build_error(self.path, self.line, reason)
 
 
 class Loader(yaml.SafeLoader):
-    """PyYAML's safe loader, with blueprints' tags and a line for every error."""
+    """PyYAML's safe loader, with the tags of blueprints and a line in every error."""
 
-    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:  # noqa: FBT001, FBT002 - PyYAML's own signature
-        """Make a value; what Python cannot hold, as the 13th month, is an error of its line."""
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:  # noqa: FBT001, FBT002 - PyYAML's signature
+        """Construct a value; raises MarkedYAMLError if Python has no such value, as for month 13."""
         try:
             return cast(Any, super()).construct_object(node, deep)
         except (ArithmeticError, AttributeError, LookupError, ValueError):
-            raise _problem(node, f"not a value of {node.tag.rpartition(':')[2]}") from None
+            raise _build_yaml_error(node, f"invalid {node.tag.rpartition(':')[2]} value") from None
 
     def flatten_mapping(self, node: yaml.MappingNode) -> None:
-        """Merge what `<<` names, which could double without end where merges are merged."""
-        own = len(node.value)
+        """Merge the mappings of `<<`, with a limit: nested merges can grow exponentially."""
+        size = len(node.value)
         super().flatten_mapping(node)
-        if len(node.value) - own > MAX_MERGED_KEYS:
-            raise _problem(node, f"merges more than {MAX_MERGED_KEYS} keys")
+        if len(node.value) - size > MAX_MERGED_KEYS:
+            raise _build_yaml_error(node, f"'<<' merges more than {MAX_MERGED_KEYS} keys")
 
 
-def _problem(node: yaml.Node, text: str) -> yaml.MarkedYAMLError:
-    return yaml.MarkedYAMLError(problem=text, problem_mark=node.start_mark)
+def _build_yaml_error(node: yaml.Node, reason: str) -> yaml.MarkedYAMLError:
+    return yaml.MarkedYAMLError(problem=reason, problem_mark=node.start_mark)
 
 
-def _error(path: Path, line: int, reason: str) -> BlueprintError:
-    """The error of a place; what a file says stays on one line, and moves no cursor."""
-    shown = (c if c.isprintable() else repr(c)[1:-1] for c in reason)
-    return BlueprintError(f"{path}:{line}: {''.join(shown)}")
+def _build_error(path: Path, line: int, reason: str) -> BlueprintError:
+    # Escape quoted control characters: they would break the line or move the cursor of a terminal.
+    escaped = (c if c.isprintable() else repr(c)[1:-1] for c in reason)
+    return BlueprintError(f"{path}:{line}: {''.join(escaped)}")
 
 
-def _key_of(loader: yaml.SafeLoader, node: yaml.Node) -> KeyOf:
+def _construct_key_of(loader: yaml.SafeLoader, node: yaml.Node) -> KeyOf:
     if not isinstance(node, yaml.ScalarNode):
-        raise _problem(node, "!KeyOf takes an id")
+        raise _build_yaml_error(node, "!KeyOf expects the id of an entry")
     return KeyOf(str(loader.construct_scalar(node)))
 
 
-def _find(loader: yaml.SafeLoader, node: yaml.Node) -> Find:
+def _construct_find(loader: yaml.SafeLoader, node: yaml.Node) -> Find:
     is_list = isinstance(node, yaml.SequenceNode)
-    given: list[Any] = loader.construct_sequence(node, deep=True) if is_list else []
-    model, *conditions = given or [None]
+    items: list[Any] = loader.construct_sequence(node, deep=True) if is_list else []
+    model, *conditions = items or [None]
     if not (_is_model(model) and conditions and all(map(_is_pair, conditions))):
-        raise _problem(node, "!Find takes [model, [field, value], …]")
+        raise _build_yaml_error(node, "!Find expects [model, [field, value], …]")
     return Find(model.lower(), [(field, value) for field, value in conditions])
 
 
-def _other_tag(_loader: yaml.SafeLoader, suffix: str, _node: yaml.Node) -> OtherTag:
-    return OtherTag(f"!{suffix}")
+def _construct_unsupported_tag(
+    _loader: yaml.SafeLoader, suffix: str, _node: yaml.Node
+) -> UnsupportedTag:
+    return UnsupportedTag(f"!{suffix}")
 
 
 def _is_model(value: Any) -> bool:
@@ -113,107 +115,111 @@ def _is_model(value: Any) -> bool:
 def _is_pair(value: Any) -> bool:
     if not isinstance(value, list):
         return False
-    parts = cast(list[Any], value)
-    return len(parts) == len(("field", "value")) and isinstance(parts[0], str)
+    items = cast(list[Any], value)
+    return len(items) == len(("field", "value")) and isinstance(items[0], str)
 
 
-Loader.add_constructor("!KeyOf", _key_of)
-Loader.add_constructor("!Find", _find)
-cast(Any, Loader).add_multi_constructor("!", _other_tag)
+Loader.add_constructor("!KeyOf", _construct_key_of)
+Loader.add_constructor("!Find", _construct_find)
+cast(Any, Loader).add_multi_constructor("!", _construct_unsupported_tag)
 
 
 def find_files(paths: Iterable[Path]) -> Sequence[Path]:
-    """The files named, and the YAML files in the folders named, each folder's in order."""
-    return [found for path in paths for found in _files_of(path)]
+    """Return the given files, and the YAML files of the given folders in alphabetical order.
+
+    Raises BlueprintError if a folder contains no YAML file.
+    """
+    return [file for path in paths for file in _expand(path)]
 
 
-def _files_of(path: Path) -> Sequence[Path]:
+def _expand(path: Path) -> Sequence[Path]:
     if not path.is_dir():
         return [path]
-    named = (file for file in path.rglob("*") if file.suffix in (".yaml", ".yml"))
-    found = sorted(file for file in named if not file.is_dir())
-    if not found:
-        raise BlueprintError(f"{path}: there is no .yaml file in this folder")
-    return found
+    candidates = (file for file in path.rglob("*") if file.suffix in (".yaml", ".yml"))
+    files = sorted(file for file in candidates if not file.is_dir())
+    if not files:
+        raise BlueprintError(f"{path}: the folder contains no .yaml or .yml file")
+    return files
 
 
 def read_entries(path: Path) -> Sequence[Entry]:
-    """The entries of a file, in order; raises BlueprintError."""
-    text = _text(path)
+    """Return the entries of a file, in order; raises BlueprintError."""
+    source = _read(path)
     try:
-        return list(_entries(path, Loader(text)))
+        return list(_parse_entries(path, Loader(source)))
     except ReaderError as error:
-        line = text.count("\n", 0, error.position) + 1
-        raise _error(path, line, f"has a character that YAML forbids: {error.reason}") from error
+        line = source.count("\n", 0, error.position) + 1
+        reason = f"YAML does not allow this character: {error.reason}"
+        raise _build_error(path, line, reason) from error
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         parts = [str(part) for part in (error.context, error.problem) if part]
-        raise _error(path, line, ", ".join(parts)) from error
+        raise _build_error(path, line, ", ".join(parts)) from error
     except RecursionError as error:
-        raise _error(path, 1, "nested too deeply") from error
+        raise _build_error(path, 1, "the document is nested too deeply") from error
 
 
-def _text(path: Path) -> str:
+def _read(path: Path) -> str:
     try:
         return path.read_text("utf-8-sig")
     except UnicodeDecodeError as error:
         line = error.object.count(b"\n", 0, error.start) + 1
-        raise _error(path, line, "not UTF-8") from error
+        raise _build_error(path, line, "the file is not encoded in UTF-8") from error
     except OSError as error:
         raise BlueprintError(f"{path}: {error.strerror}") from error
 
 
-def _entries(path: Path, loader: Any) -> Iterator[Entry]:
+def _parse_entries(path: Path, loader: Any) -> Iterator[Entry]:
     root = loader.get_single_node()
-    sections = _sections(root)
+    sections = _parse_sections(root)
     version = sections.get("version", root)
     if version is root or loader.construct_object(version) != VERSION:
-        raise _problem(version, f"not a blueprint of version {VERSION}")
+        raise _build_yaml_error(version, f"unsupported blueprint: expected 'version: {VERSION}'")
     nodes = sections.get("entries", root)
     if not isinstance(nodes, yaml.SequenceNode):
-        raise _problem(nodes, "entries are not a list")
+        raise _build_yaml_error(nodes, "'entries' must be a list")
     for node in nodes.value:
-        yield _entry(path, node, loader.construct_document(node))
+        yield _parse_entry(path, node, loader.construct_document(node))
 
 
-def _sections(root: yaml.Node | None) -> Mapping[str, yaml.Node]:
+def _parse_sections(root: yaml.Node | None) -> Mapping[str, yaml.Node]:
     if not isinstance(root, yaml.MappingNode):
         raise yaml.MarkedYAMLError(
-            problem="not a blueprint: a mapping with version and entries",
+            problem="not a blueprint: expected a mapping with 'version' and 'entries'",
             problem_mark=root.start_mark if root else None,
         )
     return {key.value: value for key, value in root.value if isinstance(key, yaml.ScalarNode)}
 
 
-def _entry(path: Path, node: yaml.Node, given: Any) -> Entry:
-    fields = _mapping(node, "an entry", given)
+def _parse_entry(path: Path, node: yaml.Node, value: Any) -> Entry:
+    fields = _require_mapping(node, "an entry", value)
     if not _is_model(fields.get("model")):
-        raise _problem(node, "an entry has no model, as authentik_flows.flow")
+        raise _build_yaml_error(node, "an entry requires a 'model' such as authentik_flows.flow")
     return Entry(
         path=path,
         line=node.start_mark.line + 1,
         model=fields["model"].lower(),
-        identifiers=_mapping(node, "identifiers", fields.get("identifiers") or {}),
-        attrs=_mapping(node, "attrs", fields.get("attrs") or {}),
-        id=_scalar(node, "id", fields.get("id")),
-        state=_scalar(node, "state", fields.get("state")) or "present",
-        conditions=_list(node, "conditions", fields.get("conditions")),
+        identifiers=_require_mapping(node, "'identifiers'", fields.get("identifiers") or {}),
+        attrs=_require_mapping(node, "'attrs'", fields.get("attrs") or {}),
+        id=_require_scalar(node, "'id'", fields.get("id")),
+        state=_require_scalar(node, "'state'", fields.get("state")) or "present",
+        conditions=_require_list(node, "'conditions'", fields.get("conditions")),
     )
 
 
-def _mapping(node: yaml.Node, name: str, value: Any) -> Mapping[str, Any]:
+def _require_mapping(node: yaml.Node, name: str, value: Any) -> Mapping[str, Any]:
     if not isinstance(value, dict):
-        raise _problem(node, f"{name} is not a mapping")
+        raise _build_yaml_error(node, f"{name} must be a mapping")
     return cast(dict[str, Any], value)
 
 
-def _list(node: yaml.Node, name: str, value: Any) -> Sequence[Any]:
+def _require_list(node: yaml.Node, name: str, value: Any) -> Sequence[Any]:
     if not isinstance(value, list | None):
-        raise _problem(node, f"{name} is not a list")
+        raise _build_yaml_error(node, f"{name} must be a list")
     return cast(list[Any], value or [])
 
 
-def _scalar(node: yaml.Node, name: str, value: Any) -> str | None:
+def _require_scalar(node: yaml.Node, name: str, value: Any) -> str | None:
     if not isinstance(value, str | int | float | None):
-        raise _problem(node, f"{name} is not a text")
+        raise _build_yaml_error(node, f"{name} must be a string")
     return None if value is None else str(value)

@@ -1,4 +1,4 @@
-"""A stored flow as a blueprint that authentik and FlowQL import."""
+"""The export of a flow as a blueprint, which authentik and FlowQL can import."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,12 +12,12 @@ from models.queries.flows import FlowRow
 
 Entry = Mapping[str, Any]
 LINE_BREAKS = frozenset("\n\x85\u2028\u2029")
-# An entry, or the text of a comment that stands in its place.
-Line = Entry | str
+# An entry, or a comment about an entry that is omitted.
+Item = Entry | str
 
 
 class Dumper(yaml.SafeDumper):
-    """PyYAML's safe dumper, with blueprints' tags."""
+    """PyYAML's safe dumper, with the tags of blueprints."""
 
 
 def _represent_key_of(dumper: yaml.SafeDumper, value: KeyOf) -> yaml.Node:
@@ -25,54 +25,57 @@ def _represent_key_of(dumper: yaml.SafeDumper, value: KeyOf) -> yaml.Node:
 
 
 def _represent_find(dumper: yaml.SafeDumper, value: Find) -> yaml.Node:
-    parts = [value.model, *([name, found] for name, found in value.conditions)]
+    parts = [value.model, *([name, item] for name, item in value.conditions)]
     return dumper.represent_sequence("!Find", parts, flow_style=True)
 
 
-def _represent_text(dumper: yaml.SafeDumper, value: str) -> yaml.Node:
-    """Line breaks are escaped: PyYAML would write some that it then reads as a blank."""
+def _represent_string(dumper: yaml.SafeDumper, value: str) -> yaml.Node:
+    # Quotes escape line breaks: PyYAML writes some of them plain but reads them as spaces.
     style = None if LINE_BREAKS.isdisjoint(value) else '"'
     return cast(Any, dumper).represent_scalar("tag:yaml.org,2002:str", value, style)
 
 
-Dumper.add_representer(str, _represent_text)
+Dumper.add_representer(str, _represent_string)
 Dumper.add_representer(KeyOf, _represent_key_of)
 Dumper.add_representer(Find, _represent_find)
 
 
 def build_document(
     flow: FlowRow, stages: Sequence[StageBindingRow], policies: Sequence[PolicyBindingRow]
-) -> Sequence[Line]:
-    """The entries of a flow with all that is bound to it, what is referred to first.
+) -> Sequence[Item]:
+    """Return the entries of a flow, its stages, policies and bindings; targets precede references.
 
-    What has no known model is left out, together with what refers to it; a comment names each.
+    Stages and policies of unknown model are omitted with their bindings. A comment replaces each
+    omitted entry.
     """
     targets = {flow.policybindingmodel_ptr_id: flow.pk}
     targets |= {row.policybindingmodel_ptr_id: row.pk for row in stages if row.stage_model}
     policies = sorted(policies, key=lambda row: (row.order, row.pk))
     return [
-        _flow(flow),
-        *_stages(stages),
-        *_policies([row for row in policies if row.target in targets]),
-        *(_stage_binding(flow, row) for row in stages),
-        *(_policy_binding(row, targets) for row in policies),
+        _build_flow(flow),
+        *_build_stages(stages),
+        *_build_policies([row for row in policies if row.target in targets]),
+        *(_build_stage_binding(flow, row) for row in stages),
+        *(_build_policy_binding(row, targets) for row in policies),
     ]
 
 
-def dump(lines: Sequence[Line]) -> str:
-    """The YAML text of a blueprint with these entries."""
-    name = next(line["attrs"]["name"] for line in lines if not isinstance(line, str))
-    head = _yaml({"version": VERSION, "metadata": {"name": name}})
-    entries = (f"# {line}\n" if isinstance(line, str) else _yaml([dict(line)]) for line in lines)
-    return f"{head}entries:\n{''.join(entries)}"
+def dump(items: Sequence[Item]) -> str:
+    """Return a blueprint with these entries and comments as YAML."""
+    name = next(item["attrs"]["name"] for item in items if not isinstance(item, str))
+    header = _dump_yaml({"version": VERSION, "metadata": {"name": name}})
+    entries = (
+        f"# {item}\n" if isinstance(item, str) else _dump_yaml([dict(item)]) for item in items
+    )
+    return f"{header}entries:\n{''.join(entries)}"
 
 
-def _yaml(value: object) -> str:
+def _dump_yaml(value: object) -> str:
     return yaml.dump(value, Dumper=Dumper, sort_keys=False, allow_unicode=True)
 
 
-def _flow(row: FlowRow) -> Entry:
-    return _entry(
+def _build_flow(row: FlowRow) -> Entry:
+    return _build_entry(
         "authentik_flows.flow",
         row.pk,
         {"slug": row.slug},
@@ -90,29 +93,29 @@ def _flow(row: FlowRow) -> Entry:
     )
 
 
-def _stages(rows: Sequence[StageBindingRow]) -> Iterator[Line]:
-    """Each stage once, however often it is bound."""
+def _build_stages(rows: Sequence[StageBindingRow]) -> Iterator[Item]:
+    """Yield each stage once, even if it is bound several times."""
     for pk, row in {row.stage: row for row in rows}.items():
         if row.stage_model:
-            yield _entry(row.stage_model, pk, {"name": row.stage_name}, {})
+            yield _build_entry(row.stage_model, pk, {"name": row.stage_name}, {})
         else:
-            yield f"left out: the stage {_quoted(row.stage_name)} ({pk}), whose model is unknown"
+            yield f"omitted: the stage {_quote(row.stage_name)} ({pk}), whose model is unknown"
 
 
-def _policies(rows: Sequence[PolicyBindingRow]) -> Iterator[Line]:
-    """Each policy once, however often it is bound."""
+def _build_policies(rows: Sequence[PolicyBindingRow]) -> Iterator[Item]:
+    """Yield each policy once, even if it is bound several times."""
     for pk, row in {row.policy: row for row in rows if row.policy}.items():
         if row.policy_model:
             attrs = {"execution_logging": row.execution_logging}
-            yield _entry(row.policy_model, pk, {"name": row.policy_name}, attrs)
+            yield _build_entry(row.policy_model, pk, {"name": row.policy_name}, attrs)
         else:
-            yield f"left out: the policy {_quoted(row.policy_name)} ({pk}), whose model is unknown"
+            yield f"omitted: the policy {_quote(row.policy_name)} ({pk}), whose model is unknown"
 
 
-def _stage_binding(flow: FlowRow, row: StageBindingRow) -> Line:
+def _build_stage_binding(flow: FlowRow, row: StageBindingRow) -> Item:
     if not row.stage_model:
-        return f"left out: the binding of the stage {_quoted(row.stage_name)} ({row.pk})"
-    return _entry(
+        return f"omitted: the binding of the stage {_quote(row.stage_name)} ({row.pk})"
+    return _build_entry(
         "authentik_flows.flowstagebinding",
         row.pk,
         {"target": KeyOf(flow.pk), "stage": KeyOf(row.stage), "order": row.order},
@@ -125,12 +128,12 @@ def _stage_binding(flow: FlowRow, row: StageBindingRow) -> Line:
     )
 
 
-def _policy_binding(row: PolicyBindingRow, targets: Mapping[str, str]) -> Line:
-    bound = _bound(row)
+def _build_policy_binding(row: PolicyBindingRow, targets: Mapping[str, str]) -> Item:
+    bound = _build_bound_object(row)
     if row.target not in targets or not bound or (row.policy and not row.policy_model):
         name = row.policy_name or row.group_name or row.username
-        return f"left out: the binding of {_quoted(name)} ({row.pk})"
-    return _entry(
+        return f"omitted: the binding of {_quote(name)} ({row.pk})"
+    return _build_entry(
         "authentik_policies.policybinding",
         row.pk,
         {"target": KeyOf(targets[row.target]), **bound, "order": row.order},
@@ -143,8 +146,8 @@ def _policy_binding(row: PolicyBindingRow, targets: Mapping[str, str]) -> Line:
     )
 
 
-def _bound(row: PolicyBindingRow) -> Mapping[str, Any]:
-    """The policy, group or user that is bound; empty where authentik's row has none."""
+def _build_bound_object(row: PolicyBindingRow) -> Mapping[str, Any]:
+    """Return a reference to the policy, group or user, or nothing if authentik's row has none."""
     if row.policy:
         return {"policy": KeyOf(row.policy)}
     if row.group_name is not None:
@@ -154,12 +157,12 @@ def _bound(row: PolicyBindingRow) -> Mapping[str, Any]:
     return {}
 
 
-def _entry(model: str, pk: str, identifiers: Entry, attrs: Entry) -> Entry:
-    """An entry whose id is its primary key, which no other entry has."""
-    whole = {"model": model, "id": pk, "identifiers": {"pk": pk, **identifiers}}
-    return {**whole, "attrs": dict(attrs)} if attrs else whole
+def _build_entry(model: str, pk: str, identifiers: Entry, attrs: Entry) -> Entry:
+    # The primary key is a unique id.
+    entry = {"model": model, "id": pk, "identifiers": {"pk": pk, **identifiers}}
+    return {**entry, "attrs": dict(attrs)} if attrs else entry
 
 
-def _quoted(name: str | None) -> str:
-    """The name in one line of ASCII, so that it cannot end the comment."""
+def _quote(name: str | None) -> str:
+    # Escaped ASCII on one line cannot end the comment.
     return json.dumps(name)

@@ -1,4 +1,4 @@
-"""The kinds of entries that FlowQL stores, and the fields that each has."""
+"""The kinds of entries that FlowQL stores, with their tables and fields."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -27,26 +27,26 @@ REQUIRED = object()
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """A field's column, what it may be, and what it is where it is not given.
+    """A field of an entry: its column, its default and the check of its value.
 
-    One with a `target` refers to a row of that table instead.
+    A field with a `target` is a reference to a row of that table, and `check` does not apply.
     """
 
     column: str
     default: Any = REQUIRED
-    check: Check = values.text
+    check: Check = values.check_string
     target: type[Table] | None = None
 
 
-PARENT_FIELD = Field("policy_engine_mode", "any", values.choice(PolicyEngineMode))
+PARENT_FIELD = Field("policy_engine_mode", "any", values.build_choice_check(PolicyEngineMode))
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A kind of entry: its table and its fields by their names in blueprints.
+    """A kind of entry: its table, and its fields by their names in blueprints.
 
-    One that policies can be bound to has a parent row, and so a policy engine mode; one of
-    several types has a table that keeps them.
+    Rows that policies can be bound to have a parent row with their policy engine mode. The model
+    of a stage or a policy is stored in `type_table`.
     """
 
     table: type[Table]
@@ -57,7 +57,7 @@ class Kind:
 
     @property
     def all_fields(self) -> Mapping[str, Field]:
-        """The fields, with the parent row's where there is one."""
+        """The fields, including the field of the parent row."""
         parents = {PARENT_FIELD.column: PARENT_FIELD} if self.has_parent else {}
         return {**self.fields, **parents}
 
@@ -66,29 +66,33 @@ FLOW = Kind(
     Flow,
     "flow_uuid",
     {
-        "name": Field("name", check=values.filled),
-        "slug": Field("slug", check=values.slug),
-        "title": Field("title", check=values.filled),
-        "designation": Field("designation", check=values.choice(FlowDesignation)),
+        "name": Field("name", check=values.check_not_empty),
+        "slug": Field("slug", check=values.check_slug),
+        "title": Field("title", check=values.check_not_empty),
+        "designation": Field("designation", check=values.build_choice_check(FlowDesignation)),
         "background": Field("background", ""),
-        "layout": Field("layout", "stacked", values.choice(FlowLayout)),
+        "layout": Field("layout", "stacked", values.build_choice_check(FlowLayout)),
         "denied_action": Field(
-            "denied_action", "message_continue", values.choice(FlowDeniedAction)
+            "denied_action", "message_continue", values.build_choice_check(FlowDeniedAction)
         ),
-        "authentication": Field("authentication", "none", values.choice(FlowAuthentication)),
-        "compatibility_mode": Field("compatibility_mode", default=False, check=values.boolean),
+        "authentication": Field(
+            "authentication", "none", values.build_choice_check(FlowAuthentication)
+        ),
+        "compatibility_mode": Field(
+            "compatibility_mode", default=False, check=values.check_boolean
+        ),
     },
     has_parent=True,
 )
 STAGE = Kind(
-    Stage, "stage_uuid", {"name": Field("name", check=values.filled)}, type_table=StageType
+    Stage, "stage_uuid", {"name": Field("name", check=values.check_not_empty)}, type_table=StageType
 )
 POLICY = Kind(
     Policy,
     "policy_uuid",
     {
-        "name": Field("name", check=values.filled),
-        "execution_logging": Field("execution_logging", default=False, check=values.boolean),
+        "name": Field("name", check=values.check_not_empty),
+        "execution_logging": Field("execution_logging", default=False, check=values.check_boolean),
     },
     type_table=PolicyType,
 )
@@ -98,11 +102,13 @@ STAGE_BINDING = Kind(
     {
         "target": Field("target_id", target=Flow),
         "stage": Field("stage_id", target=Stage),
-        "order": Field("order", check=values.integer),
-        "evaluate_on_plan": Field("evaluate_on_plan", default=False, check=values.boolean),
-        "re_evaluate_policies": Field("re_evaluate_policies", default=True, check=values.boolean),
+        "order": Field("order", check=values.check_integer),
+        "evaluate_on_plan": Field("evaluate_on_plan", default=False, check=values.check_boolean),
+        "re_evaluate_policies": Field(
+            "re_evaluate_policies", default=True, check=values.check_boolean
+        ),
         "invalid_response_action": Field(
-            "invalid_response_action", "retry", values.choice(InvalidResponseAction)
+            "invalid_response_action", "retry", values.build_choice_check(InvalidResponseAction)
         ),
     },
     has_parent=True,
@@ -115,15 +121,15 @@ POLICY_BINDING = Kind(
         "policy": Field("policy_id", None, target=Policy),
         "group": Field("group_id", None, target=Group),
         "user": Field("user_id", None, target=User),
-        "order": Field("order", check=values.integer),
-        "enabled": Field("enabled", default=True, check=values.boolean),
-        "negate": Field("negate", default=False, check=values.boolean),
-        "timeout": Field("timeout", 30, values.seconds),
-        "failure_result": Field("failure_result", default=False, check=values.boolean),
+        "order": Field("order", check=values.check_integer),
+        "enabled": Field("enabled", default=True, check=values.check_boolean),
+        "negate": Field("negate", default=False, check=values.check_boolean),
+        "timeout": Field("timeout", 30, values.check_seconds),
+        "failure_result": Field("failure_result", default=False, check=values.check_boolean),
     },
 )
-# In the order of their references: bindings refer to flows, stages and policies, which refer to
-# nothing that is stored, and policies are bound to stage bindings.
+# References point to earlier phases: stage bindings refer to flows and stages, and policy bindings
+# to flows, stage bindings and policies.
 PHASES = (
     frozenset({Flow, Stage, Policy}),
     frozenset({FlowStageBinding}),
@@ -131,8 +137,8 @@ PHASES = (
 )
 
 
-def kind_of(model: str) -> Kind | None:
-    """The kind of a blueprint model, None for one that FlowQL does not store."""
+def find_kind(model: str) -> Kind | None:
+    """Return the kind of a blueprint model, or None if FlowQL does not store the model."""
     application, _, name = model.partition(".")
     if application.startswith("authentik_policies_") and name.endswith("policy"):
         return POLICY

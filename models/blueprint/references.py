@@ -1,4 +1,4 @@
-"""What an entry's references mean: rows of this database."""
+"""References of entries, which resolve to rows of the database."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -10,9 +10,9 @@ from sqlalchemy.orm import Session
 from sqlmodel import col
 
 from models.blueprint import values
-from models.blueprint.document import Entry, Find, KeyOf, OtherTag
-from models.blueprint.kinds import FLOW, POLICY, STAGE, STAGE_BINDING, Field, Kind, kind_of
-from models.blueprint.values import ValueProblemError
+from models.blueprint.document import Entry, Find, KeyOf, UnsupportedTag
+from models.blueprint.kinds import FLOW, POLICY, STAGE, STAGE_BINDING, Field, Kind, find_kind
+from models.blueprint.values import InvalidValueError
 from models.tables.access import Group, User
 from models.tables.columns import Table
 from models.tables.flow import Flow, FlowStageBinding, PolicyBindingModel
@@ -22,8 +22,8 @@ from models.tables.stage import Stage
 GROUP = Kind(Group, "group_uuid", {"name": Field("name")})
 USER = Kind(User, "id", {"username": Field("username"), "name": Field("name")})
 PARENT = Kind(PolicyBindingModel, "pbm_uuid", {})
-# The models that references name without naming a type, or that no entry can be of.
-ABSTRACT: Mapping[str, Kind] = {
+# Models that only references use: base models of all types, and models without entries.
+REFERENCE_KINDS: Mapping[str, Kind] = {
     "authentik_flows.stage": STAGE,
     "authentik_policies.policy": POLICY,
     "authentik_core.group": GROUP,
@@ -36,120 +36,130 @@ MODELS: Mapping[type[Table], str] = {
     Group: "authentik_core.group",
     User: "authentik_core.user",
 }
-READERS: Mapping[type[Table], str] = {Group: "group", User: "user"}
-# How a key is read that is no uuid.
-PK_CHECKS: Mapping[type[Table], values.Check] = {User: values.integer}
+# An import does not create groups and users.
+NOT_IMPORTED: Mapping[type[Table], str] = {Group: "group", User: "user"}
+# Primary keys that are not UUIDs.
+PK_CHECKS: Mapping[type[Table], values.Check] = {User: values.check_integer}
 PKS = {kind.table: kind.pk for kind in (FLOW, STAGE, POLICY, STAGE_BINDING, GROUP, USER, PARENT)}
 
 
-class SkippedEntryError(Exception):
-    """A reference to something that FlowQL does not import, so that its entry is left out."""
+class OmittedEntryError(Exception):
+    """An entry is omitted, because it refers to something that FlowQL does not import."""
 
 
 @dataclass(frozen=True, slots=True)
 class References:
-    """The rows that references can mean: those of earlier entries, and all by value.
+    """Resolves references to the rows of earlier entries, and by value to all rows.
 
-    `foreign` are the models of entries that are not imported, by file and by id or key.
+    `unsupported` are the models of entries that are not imported, by file and by id or key.
     """
 
     session: Session
-    foreign: Mapping[tuple[Path, str], str]
+    unsupported: Mapping[tuple[Path, str], str]
     by_id: dict[tuple[Path, str], Table] = field(default_factory=dict)
-    by_given_pk: dict[tuple[type[Table], str], Table] = field(default_factory=dict)
+    by_entry_pk: dict[tuple[type[Table], str], Table] = field(default_factory=dict)
 
-    def remember(self, entry: Entry, row: Table) -> None:
-        """Let references find the row by the entry's id, and by the key that the entry gives.
+    def add(self, entry: Entry, row: Table) -> None:
+        """Register the row under the entry's id and under the primary key in the entry.
 
-        The row may have another key: it was found by its name, and keeps its own.
+        The row may have another primary key: a row that matches by name keeps its own.
         """
         if entry.id is not None:
             self.by_id.setdefault((entry.path, entry.id), row)
         if "pk" in entry.identifiers:
-            self.by_given_pk[type(row), values.pk(entry.identifiers["pk"])] = row
+            self.by_entry_pk[type(row), values.check_uuid(entry.identifiers["pk"])] = row
 
     def resolve(self, entry: Entry, value: Any, target: type[Table]) -> Any:
-        """The key of the row of `target` that a value refers to, None for none.
+        """Return the primary key of the row of `target` that a value refers to, or None for null.
 
-        Raises ValueProblemError, or LeftOutError where no such row is ever imported.
+        Raises InvalidValueError, or OmittedEntryError if FlowQL never imports such a row.
         """
         if value is None:
             return None
-        row = self._row(entry, value, target)
+        row = self._find_row(entry, value, target)
         if target is PolicyBindingModel and isinstance(row, Flow | FlowStageBinding):
             return row.policybindingmodel_ptr_id
         if row is None:
-            raise self._missing(entry, value, target)
+            raise self._build_missing_error(entry, value, target)
         if not isinstance(row, target):
-            raise ValueProblemError(f"refers to a {type(row).__name__}, not a {target.__name__}")
+            raise InvalidValueError(
+                f"refers to a {type(row).__name__}; expected a {target.__name__}"
+            )
         return getattr(row, PKS[target])
 
-    def _row(self, entry: Entry, value: Any, target: type[Table]) -> Table | None:
+    def _find_row(self, entry: Entry, value: Any, target: type[Table]) -> Table | None:
         if isinstance(value, KeyOf):
             return self.by_id.get((entry.path, value.id))
         if isinstance(value, Find):
-            return self._find(entry, value)
-        if isinstance(value, OtherTag):
-            raise ValueProblemError(f"has the tag {value.name}, which is not supported")
-        return self._by_pk(value, target)
+            return self._find_by_conditions(entry, value)
+        if isinstance(value, UnsupportedTag):
+            raise InvalidValueError(f"uses the tag {value.name}, which is not supported")
+        return self._find_by_pk(value, target)
 
-    def _by_pk(self, value: Any, target: type[Table]) -> Table | None:
-        key = PK_CHECKS.get(target, values.pk)(value)
-        # An export has the flow's or the binding's own key where authentik reads the parent's.
+    def _find_by_pk(self, value: Any, target: type[Table]) -> Table | None:
+        key = PK_CHECKS.get(target, values.check_uuid)(value)
+        # Exports contain the key of a flow or binding where authentik expects the parent's key.
         is_parent = target is PolicyBindingModel
         tables = (PolicyBindingModel, Flow, FlowStageBinding) if is_parent else (target,)
-        found = (
-            self.session.get(table, key) or self.by_given_pk.get((table, key)) for table in tables
+        rows = (
+            self.session.get(table, key) or self.by_entry_pk.get((table, key)) for table in tables
         )
-        return next((row for row in found if row), None)
+        return next((row for row in rows if row), None)
 
-    def _find(self, entry: Entry, wanted: Find) -> Table | None:
-        kind = _findable(wanted.model)
+    def _find_by_conditions(self, entry: Entry, find: Find) -> Table | None:
+        kind = _find_reference_kind(find.model)
         if kind is None:
             return None
         conditions = [
-            self._condition(entry, kind, name, value) for name, value in wanted.conditions
+            self._build_condition(entry, kind, name, value) for name, value in find.conditions
         ]
-        if kind.type_table and wanted.model not in ABSTRACT:
-            types = select(col(kind.type_table.ptr_id)).where(
-                col(kind.type_table.model) == wanted.model
+        if kind.type_table and find.model not in REFERENCE_KINDS:
+            typed = select(col(kind.type_table.ptr_id)).where(
+                col(kind.type_table.model) == find.model
             )
-            conditions.append(getattr(kind.table, kind.pk).in_(types))
+            conditions.append(getattr(kind.table, kind.pk).in_(typed))
         return self.session.scalars(select(kind.table).where(*conditions).limit(1)).first()
 
-    def _condition(self, entry: Entry, kind: Kind, name: str, value: Any) -> ColumnElement[bool]:
+    def _build_condition(
+        self, entry: Entry, kind: Kind, name: str, value: Any
+    ) -> ColumnElement[bool]:
         if name == "pk":
-            return getattr(kind.table, kind.pk) == PK_CHECKS.get(kind.table, values.pk)(value)
-        own, _, of_target = name.partition("__")
-        known = kind.fields.get(own)
-        if known is None or (of_target and known.target not in MODELS):
-            raise ValueProblemError(f"finds by {name!r}, which FlowQL does not support")
-        column = getattr(kind.table, known.column)
-        if known.target is None:
-            return column == known.check(value)
-        if of_target:
-            value = Find(MODELS[known.target], [(of_target, value)])
-        return column == self.resolve(entry, value, known.target)
+            check = PK_CHECKS.get(kind.table, values.check_uuid)
+            return getattr(kind.table, kind.pk) == check(value)
+        field_name, _, target_field = name.partition("__")
+        definition = kind.fields.get(field_name)
+        if definition is None or (target_field and definition.target not in MODELS):
+            raise InvalidValueError(f"uses !Find with the field {name!r}, which is not supported")
+        column = getattr(kind.table, definition.column)
+        if definition.target is None:
+            return column == definition.check(value)
+        if target_field:
+            value = Find(MODELS[definition.target], [(target_field, value)])
+        return column == self.resolve(entry, value, definition.target)
 
-    def _missing(self, entry: Entry, value: Any, target: type[Table]) -> Exception:
-        if target in READERS:
-            return SkippedEntryError(f"its {READERS[target]} is not in this database")
-        foreign = self._foreign_model(entry, value)
-        if foreign is not None and target is PolicyBindingModel:
-            return SkippedEntryError(f"it is bound to {foreign}, which FlowQL does not store")
-        if foreign is not None:
-            return ValueProblemError(f"refers to {foreign}, which FlowQL does not store")
-        return ValueProblemError(_not_found(value))
+    def _build_missing_error(self, entry: Entry, value: Any, target: type[Table]) -> Exception:
+        if target in NOT_IMPORTED:
+            return OmittedEntryError(f"its {NOT_IMPORTED[target]} is not in this database")
+        model = self._find_unsupported_model(entry, value)
+        if model is not None and target is PolicyBindingModel:
+            return OmittedEntryError(f"its target is of {model}, which FlowQL does not store")
+        if model is not None:
+            return InvalidValueError(f"refers to {model}, which FlowQL does not store")
+        return InvalidValueError(_describe_missing(value))
 
-    def _foreign_model(self, entry: Entry, value: Any) -> str | None:
-        """The model that a reference means, if it is one that FlowQL does not store."""
+    def _find_unsupported_model(self, entry: Entry, value: Any) -> str | None:
+        """Return the model that a reference names if FlowQL does not store it."""
         if isinstance(value, Find):
-            return None if _findable(value.model) else value.model
-        return self.foreign.get((entry.path, value.id if isinstance(value, KeyOf) else str(value)))
+            return None if _find_reference_kind(value.model) else value.model
+        name = value.id if isinstance(value, KeyOf) else str(value)
+        return self.unsupported.get((entry.path, name))
 
 
-def foreign_models(entries: Iterable[Entry]) -> Mapping[tuple[Path, str], str]:
-    """The models of these entries by file and by id or key, as far as references can name them."""
+def map_models(entries: Iterable[Entry]) -> Mapping[tuple[Path, str], str]:
+    """Return the models of the entries by file and by each name that a reference can use.
+
+    These names are the id and the primary key of an entry.
+    """
     named = ((entry, (entry.id, entry.identifiers.get("pk"))) for entry in entries)
     return {
         (entry.path, name): entry.model
@@ -159,14 +169,14 @@ def foreign_models(entries: Iterable[Entry]) -> Mapping[tuple[Path, str], str]:
     }
 
 
-def _findable(model: str) -> Kind | None:
-    return kind_of(model) or ABSTRACT.get(model)
+def _find_reference_kind(model: str) -> Kind | None:
+    return find_kind(model) or REFERENCE_KINDS.get(model)
 
 
-def _not_found(value: Any) -> str:
+def _describe_missing(value: Any) -> str:
     if isinstance(value, KeyOf):
-        return f"refers to !KeyOf {value.id}, which is no such entry of the file"
+        return f"refers to !KeyOf {value.id}, but this file has no such entry"
     if isinstance(value, Find):
-        wanted = ", ".join(f"{name} = {found!r}" for name, found in value.conditions)
-        return f"finds no {value.model} with {wanted}"
+        conditions = ", ".join(f"{name} = {item!r}" for name, item in value.conditions)
+        return f"matches no {value.model} with {conditions}"
     return f"refers to {value!r}, which is not in this database"

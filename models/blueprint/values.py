@@ -1,87 +1,88 @@
-"""What the values of an entry may be; whatever is not is a ValueProblemError that says so."""
+"""Checks of the values in an entry. Each returns the value to store or raises InvalidValueError."""
 
 import uuid
 from collections.abc import Callable
 from enum import Enum
 from typing import Any
 
-from models.blueprint.document import OtherTag
+from models.blueprint.document import UnsupportedTag
 from models.tables.flow import SLUG
 
 Check = Callable[[Any], Any]
+# PostgreSQL's type integer.
 INTEGERS = range(-(2**31), 2**31)
 
 
-class ValueProblemError(Exception):
-    """A value that cannot be stored, for the reason in the text."""
+class InvalidValueError(Exception):
+    """A value cannot be stored. The message completes a sentence that starts with its field."""
 
 
-def text(value: Any) -> str:
-    """Text; a number becomes the text that Python has for it, as in authentik."""
-    if isinstance(value, OtherTag):
-        raise ValueProblemError(f"has the tag {value.name}, which is not supported")
+def check_string(value: Any) -> str:
+    """Accept a string, or a number, which is converted as in authentik."""
+    if isinstance(value, UnsupportedTag):
+        raise InvalidValueError(f"uses the tag {value.name}, which is not supported")
     if isinstance(value, bool) or not isinstance(value, str | int | float):
-        raise ValueProblemError("is not a text")
-    found = str(value)
-    if "\0" in found or any("\ud800" <= character <= "\udfff" for character in found):
-        raise ValueProblemError("has a character that no database stores")
-    return found
+        raise InvalidValueError("must be a string")
+    string = str(value)
+    if "\0" in string or any("\ud800" <= character <= "\udfff" for character in string):
+        raise InvalidValueError("must not contain NUL characters or surrogates")
+    return string
 
 
-def filled(value: Any) -> str:
-    """Text that is not empty."""
-    found = text(value)
-    if not found.strip():
-        raise ValueProblemError("is empty")
-    return found
+def check_not_empty(value: Any) -> str:
+    """Accept a string that is not empty or blank."""
+    string = check_string(value)
+    if not string.strip():
+        raise InvalidValueError("must not be empty")
+    return string
 
 
-def slug(value: Any) -> str:
-    """Letters, digits, `-` and `_`."""
-    found = text(value)
-    if not SLUG.fullmatch(found):
-        raise ValueProblemError(f"is {found!r}, not a slug of letters, digits, '-' and '_'")
-    return found
+def check_slug(value: Any) -> str:
+    """Accept a string of letters, digits, `-` and `_`."""
+    string = check_string(value)
+    if not SLUG.fullmatch(string):
+        raise InvalidValueError(f"is {string!r}; expected letters, digits, '-' and '_'")
+    return string
 
 
-def boolean(value: Any) -> bool:
-    """True or false."""
+def check_boolean(value: Any) -> bool:
+    """Accept true or false."""
     if not isinstance(value, bool):
-        raise ValueProblemError("is neither true nor false")
+        raise InvalidValueError("must be true or false")
     return value
 
 
-def integer(value: Any) -> int:
-    """A whole number that PostgreSQL's integer holds."""
+def check_integer(value: Any) -> int:
+    """Accept a 32-bit integer."""
     if isinstance(value, bool) or not isinstance(value, int) or value not in INTEGERS:
-        raise ValueProblemError("is not a whole number")
+        raise InvalidValueError("must be a 32-bit integer")
     return value
 
 
-def seconds(value: Any) -> int:
-    """A whole number that is not negative."""
-    found = integer(value)
-    if found < 0:
-        raise ValueProblemError("is negative")
-    return found
+def check_seconds(value: Any) -> int:
+    """Accept a 32-bit integer that is not negative."""
+    number = check_integer(value)
+    if number < 0:
+        raise InvalidValueError("must not be negative")
+    return number
 
 
-def choice(enum: type[Enum]) -> Check:
-    """One of an enum's values."""
+def build_choice_check(enum: type[Enum]) -> Check:
+    """Return a check that accepts the values of an enum."""
+    choices = [str(member.value) for member in enum]
 
     def check(value: Any) -> str:
-        found = text(value)
-        if found not in {member.value for member in enum}:
-            known = ", ".join(str(member.value) for member in enum)
-            raise ValueProblemError(f"is {found!r}, none of {known}")
-        return found
+        string = check_string(value)
+        if string not in choices:
+            raise InvalidValueError(f"is {string!r}; expected one of {', '.join(choices)}")
+        return string
 
     return check
 
 
-def pk(value: Any) -> str:
-    """A uuid, as 36 lower-case characters."""
+def check_uuid(value: Any) -> str:
+    """Accept a UUID, and return it as 36 lower-case characters."""
     try:
-        return str(uuid.UUID(text(value)))
+        return str(uuid.UUID(check_string(value)))
     except ValueError:
-        raise ValueProblemError(f"is {value!r}, not a uuid") from None
+        raise InvalidValueError(f"is {value!r}; expected a UUID") from None

@@ -1,4 +1,4 @@
-"""The history of FlowQL's own tables; authentik's are never touched."""
+"""The migrations of FlowQL's own tables. authentik's database is never migrated."""
 
 from pathlib import Path
 
@@ -9,19 +9,19 @@ from sqlalchemy import Connection
 
 
 def upgrade(connection: Connection) -> None:
-    """Bring the tables to the newest version, in the connection's transaction."""
+    """Upgrade the tables to the newest version in the transaction of the connection."""
     config = _config()
     config.attributes["connection"] = connection
     command.upgrade(config, "head")
 
 
 def head() -> str:
-    """The newest version."""
+    """Return the newest version."""
     return ScriptDirectory.from_config(_config()).get_current_head() or ""
 
 
 def known() -> set[str]:
-    """All versions there ever were."""
+    """Return all versions."""
     return {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
 
 

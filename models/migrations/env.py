@@ -1,4 +1,7 @@
-"""What alembic runs: on the connection it is handed, else on the SQLite that -x database= names."""
+"""The script that alembic runs.
+
+It runs on the connection in the configuration, or on the SQLite database of `-x database=URL`.
+"""
 
 from alembic import context
 from sqlalchemy import Connection, create_engine
@@ -7,15 +10,16 @@ from models.tables.metadata import METADATA
 
 
 def run(connection: Connection) -> None:
-    """Run the migrations that are asked for."""
+    """Run the migrations of the alembic command on the connection."""
     context.configure(connection=connection, target_metadata=METADATA, render_as_batch=True)
     with context.begin_transaction():
         context.run_migrations()
 
 
-handed: Connection | None = context.config.attributes.get("connection")
-if handed is not None:
-    run(handed)
+configured: Connection | None = context.config.attributes.get("connection")
+if configured is not None:
+    run(configured)
 else:
-    with create_engine(context.get_x_argument(as_dictionary=True)["database"]).begin() as opened:
-        run(opened)
+    url = context.get_x_argument(as_dictionary=True)["database"]
+    with create_engine(url).begin() as created:
+        run(created)

@@ -1,4 +1,4 @@
-"""schemathesis, which makes requests of the OpenAPI documents, finds no answer that they do not tell of."""
+"""Tests of the REST API with requests that schemathesis generates from the OpenAPI documents."""
 
 import json
 import shutil
@@ -13,25 +13,27 @@ from support.processes import RunningServer
 from support.server_process import slugs
 
 ATTACK = Path(__file__).with_name("attack_rest")
-# How many requests each operation gets at most in each phase, by hypothesis's profile.
+# The maximum number of requests for each operation and phase, by Hypothesis profile.
 EXAMPLES = {"default": 8, "full": 400}
 
 
 @pytest.mark.parametrize("address", ["/schema/", "/api/v3/schema/"])
-def test_schemathesis_finds_nothing(
+def test_schemathesis_finds_no_failure(
     address: str, served: RunningServer, tmp_path: Path, fuzzed: Counter[str]
 ) -> None:
-    """No error of the server's own, and no status, media type, header or body that is not foreseen."""
-    home = shutil.copytree(ATTACK, tmp_path / "attack")
-    known = slugs(served.url, served.token)
-    (home / "slugs.dict").write_text("".join(f'"{slug}"\n' for slug in known))
+    """All statuses, media types, headers and bodies match the document."""
+    folder = shutil.copytree(ATTACK, tmp_path / "attack")
+    stored_slugs = slugs(served.url, served.token)
+    (folder / "slugs.dict").write_text("".join(f'"{slug}"\n' for slug in stored_slugs))
     examples = EXAMPLES[hypothesis.settings.get_current_profile_name()]
     command = [str(client_python("schemathesis")), "-I", "-m", "schemathesis.cli", "--no-color"]
-    asked = ["run", f"{served.url}{address}?format=json", "--max-examples", str(examples)]
+    arguments = ["run", f"{served.url}{address}?format=json", "--max-examples", str(examples)]
     reports = ["--report", "json", "--report-json-path", "report.json"]
-    told = ended([*command, *asked, *reports], home, FLOWQL_TOKEN=served.token)
-    report = json.loads((home / "report.json").read_text())
+    completed = ended([*command, *arguments, *reports], folder, FLOWQL_TOKEN=served.token)
+    report = json.loads((folder / "report.json").read_text())
     fuzzed["by schemathesis over REST"] += report["test_cases"]["generated"]
 
-    assert (told.returncode, report["operations"]["tested"]) == (0, 4), told.stdout + told.stderr
+    assert (completed.returncode, report["operations"]["tested"]) == (0, 4), (
+        completed.stdout + completed.stderr
+    )
     assert report["test_cases"]["without_checks"] == 0

@@ -1,4 +1,4 @@
-"""Nothing that comes in over TCP makes the server fail, or keeps it from the next request."""
+"""Tests that no bytes sent over TCP cause a server error or block the next request."""
 
 from collections.abc import Iterator, Sequence
 
@@ -7,74 +7,82 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from support import raw_requests as raw
-from support.raw_requests import Sent, packets
-from support.wire import Wire, wired
+from support.raw_requests import RawRequest, split_packets
+from support.wire import RawServer, run_raw_server
 
 BOTH = pytest.mark.parametrize("server", ["sqlite", "postgresql"], indirect=True)
 
 
 @pytest.fixture(scope="module")
-def server(request: pytest.FixtureRequest, fuzzed: dict[str, int]) -> Iterator[Wire]:
-    """A process that serves odd data; what it writes tells of no error of its own."""
+def server(request: pytest.FixtureRequest, fuzzed: dict[str, int]) -> Iterator[RawServer]:
+    """A server process on edge case data. Its standard error must have no traceback."""
     kind: str = getattr(request, "param", "sqlite")
-    with wired(request.getfixturevalue(f"{kind}_url")) as wire:
-        yield wire
-    fuzzed["in raw bytes"] += wire.sent
-    complaints = "".join(wire.complaints)
-    assert "Traceback" not in complaints, complaints[complaints.index("Traceback") :]
+    with run_raw_server(request.getfixturevalue(f"{kind}_url")) as raw_server:
+        yield raw_server
+    fuzzed["in raw bytes"] += raw_server.sent
+    log = "".join(raw_server.log_lines)
+    assert "Traceback" not in log, log[log.index("Traceback") :]
 
 
 def check(
-    server: Wire, packets: Sequence[bytes], requests: int = 1, *, whole: bool = False
+    server: RawServer, packets: Sequence[bytes], requests: int = 1, *, whole: bool = False
 ) -> list[int]:
-    """Send what may be wrong, and then what is right; gives the statuses of the first answers."""
-    statuses = server.say(packets, requests, whole=whole)
-    assert server.say([Sent().wire], requests=0, whole=True) == [200]
+    """Send packets and then a valid request. Return the statuses of the first responses."""
+    statuses = server.send(packets, requests, whole=whole)
+    assert server.send([RawRequest().data], requests=0, whole=True) == [200]
     return statuses
 
 
 @BOTH
-@given(sent=raw.WITH_TOKEN, shares=raw.SHARES)
-def test_any_body_is_answered(server: Wire, sent: Sent, shares: Sequence[float]) -> None:
-    """Whatever is posted, in one packet or in several, brings one answer."""
-    assert len(check(server, packets(sent.wire, shares), whole=True)) == 1
+@given(raw_request=raw.VALID_TOKENS, shares=raw.SHARES)
+def test_any_body_is_answered(
+    server: RawServer, raw_request: RawRequest, shares: Sequence[float]
+) -> None:
+    """Any body, sent in one or several packets, gets one response."""
+    assert len(check(server, split_packets(raw_request.data, shares), whole=True)) == 1
 
 
-@given(sent=raw.WITH_ODD_TOKEN)
-def test_any_token_is_answered(server: Wire, sent: Sent) -> None:
-    """Whoever asks, and for whatever, is not told of an error of the server's own."""
-    check(server, [sent.wire])
+@given(raw_request=raw.UNUSUAL_TOKENS)
+def test_any_token_is_answered(server: RawServer, raw_request: RawRequest) -> None:
+    """No combination of token and body causes a server error."""
+    check(server, [raw_request.data])
 
 
-@given(sent=raw.WITH_ODD_HEAD, shares=raw.SHARES)
-def test_any_head_is_answered(server: Wire, sent: Sent, shares: Sequence[float]) -> None:
-    """So for every method, target and header, long ones and NULs too, GraphQL or REST."""
-    check(server, packets(sent.wire, shares))
+@given(raw_request=raw.UNUSUAL_HEADS, shares=raw.SHARES)
+def test_any_head_is_answered(
+    server: RawServer, raw_request: RawRequest, shares: Sequence[float]
+) -> None:
+    """No method, target or header causes a server error, not even a long one or a NUL."""
+    check(server, split_packets(raw_request.data, shares))
 
 
-@given(sent=raw.WITH_ODD_LENGTH | raw.IN_CHUNKS, shares=raw.SHARES)
-def test_any_length_is_answered(server: Wire, sent: Sent, shares: Sequence[float]) -> None:
-    """A body may be longer or shorter than it is said to be, its chunks may be broken."""
-    check(server, packets(sent.wire, shares))
+@given(raw_request=raw.UNUSUAL_LENGTHS | raw.CHUNKED_REQUESTS, shares=raw.SHARES)
+def test_any_length_is_answered(
+    server: RawServer, raw_request: RawRequest, shares: Sequence[float]
+) -> None:
+    """A wrong Content-Length or invalid chunks cause no server error."""
+    check(server, split_packets(raw_request.data, shares))
 
 
-@given(wire=raw.DAMAGED, shares=raw.SHARES)
-def test_damaged_requests_are_answered(server: Wire, wire: bytes, shares: Sequence[float]) -> None:
-    """A request may have lost, or got, bytes anywhere."""
-    check(server, packets(wire, shares))
+@given(data=raw.DAMAGED_REQUESTS, shares=raw.SHARES)
+def test_damaged_requests_are_answered(
+    server: RawServer, data: bytes, shares: Sequence[float]
+) -> None:
+    """Bytes removed from or inserted into a request cause no server error."""
+    check(server, split_packets(data, shares))
 
 
 @given(bodies=st.lists(raw.BODIES, min_size=2, max_size=6), shares=raw.SHARES)
-def test_requests_in_a_row_are_all_answered(
-    server: Wire, bodies: Sequence[bytes], shares: Sequence[float]
+def test_pipelined_requests_are_answered(
+    server: RawServer, bodies: Sequence[bytes], shares: Sequence[float]
 ) -> None:
-    """Requests that do not wait for the answer before are each answered, wherever they are split."""
-    sent = packets(raw.pipelined(bodies), shares)
+    """Each pipelined request gets a response, wherever the packets are split."""
+    pipeline = split_packets(raw.build_pipeline(bodies), shares)
 
-    assert len(check(server, sent, len(bodies), whole=True)) == len(bodies)
+    assert len(check(server, pipeline, len(bodies), whole=True)) == len(bodies)
 
 
 @given(noise=st.binary(max_size=2_000))
-def test_noise_is_survived(server: Wire, noise: bytes) -> None:
-    """What is no HTTP at all does not bother the next one."""
+def test_noise_is_survived(server: RawServer, noise: bytes) -> None:
+    """Bytes that are not HTTP do not affect the next request."""
     check(server, [noise])

@@ -1,4 +1,4 @@
-"""schemathesis, which makes requests of the schema, finds no failure of the server."""
+"""Tests of GraphQL with operations that schemathesis generates from the schema."""
 
 import json
 import re
@@ -15,56 +15,62 @@ from support.edge_case_data import KEYS
 from support.server_process import ask, run_server
 
 ATTACK = Path(__file__).with_name("attack")
-# How many requests each root field gets, by hypothesis's profile.
+# The number of requests for each root field, by Hypothesis profile.
 EXAMPLES = {"default": 15, "full": 450}
 
-KNOWN = """
+STORED_VALUES = """
 {
-  flows { results { id pk stageBindings { id stage { id pk } policyBindings { id policy { id pk } } } } }
+  flows {
+    results {
+      id
+      pk
+      stageBindings { id stage { id pk } policyBindings { id policy { id pk } } }
+    }
+  }
   flowConnection(first: 20) { edges { cursor } }
 }
 """
 
 
-def known(url: str) -> dict[str, list[str]]:
-    """What there is on a server: ids, primary keys and cursors."""
-    told = ask(url, "/graphql", KEYS["superuser"], {"query": KNOWN}).body.decode()
+def list_stored_values(url: str) -> dict[str, list[str]]:
+    """Return the ids, primary keys and cursors of a server by their response keys."""
+    response = ask(url, "/graphql", KEYS["superuser"], {"query": STORED_VALUES}).body.decode()
     return {
-        name: sorted(set(re.findall(f'"{name}":"([^"]+)"', told)))
+        name: sorted(set(re.findall(f'"{name}":"([^"]+)"', response)))
         for name in ("id", "pk", "cursor")
     }
 
 
-def attack(url: str, home: Path, examples: int) -> tuple[Any, str]:
-    """Let schemathesis make so many requests a root field; gives its report, and what it printed."""
-    shutil.copytree(ATTACK, home)
-    there = known(url)
+def run_schemathesis(url: str, folder: Path, examples: int) -> tuple[Any, str]:
+    """Send this number of requests for each root field. Return the report and the output."""
+    shutil.copytree(ATTACK, folder)
+    values = list_stored_values(url)
     for name in ("id", "cursor"):
-        (home / f"{name}s.dict").write_text("".join(f'"{one}"\n' for one in there[name]))
+        (folder / f"{name}s.dict").write_text("".join(f'"{value}"\n' for value in values[name]))
     command = [str(client_python("schemathesis")), "-I", "-m", "schemathesis.cli", "--no-color"]
-    chosen = ["--checks", "no_server_error", "--mode", "all", "--max-examples", str(examples)]
+    options = ["--checks", "no_server_error", "--mode", "all", "--max-examples", str(examples)]
     reports = ["--report", "json", "--report-json-path", "report.json"]
-    told = ended(
-        [*command, "run", f"{url}/graphql", *chosen, *reports],
-        home,
+    completed = ended(
+        [*command, "run", f"{url}/graphql", *options, *reports],
+        folder,
         FLOWQL_TOKEN=KEYS["superuser"],
-        FLOWQL_UUIDS=" ".join(there["pk"]),
+        FLOWQL_UUIDS=" ".join(values["pk"]),
     )
-    report = home / "report.json"
-    assert report.exists(), told
-    return json.loads(report.read_text()), told.stdout + told.stderr
+    report = folder / "report.json"
+    assert report.exists(), completed
+    return json.loads(report.read_text()), completed.stdout + completed.stderr
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
 def test_schemathesis_finds_no_server_error(
     kind: str, request: pytest.FixtureRequest, tmp_path: Path, fuzzed: Counter[str]
 ) -> None:
-    """Operations of every shape, right and wrong, are never answered by an error of the server's own."""
+    """Valid and invalid operations cause no server error."""
     examples = EXAMPLES[hypothesis.settings.get_current_profile_name()]
     with run_server(request.getfixturevalue(f"{kind}_url")) as (url, _):
-        report, told = attack(url, tmp_path / "attack", examples)
+        report, output = run_schemathesis(url, tmp_path / "attack", examples)
     sent = report["test_cases"]["generated"]
     fuzzed["by schemathesis"] += sent
 
-    assert report["exit_code"] == 0, told
-    assert sent >= examples * report["operations"]["total"], told
+    assert report["exit_code"] == 0, output
+    assert sent >= examples * report["operations"]["total"], output

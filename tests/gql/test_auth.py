@@ -1,4 +1,4 @@
-"""Who asks is remembered for some seconds, and no longer."""
+"""The cache of viewers: a token is verified again after some seconds."""
 
 from collections.abc import Iterator
 from time import sleep
@@ -28,134 +28,135 @@ def url(
     tmp_path_factory: pytest.TempPathFactory,
     postgres: PostgresServer,
 ) -> str:
-    """FlowQL's own database with the sample flows, of each kind in turn."""
+    """Create FlowQL's own database with the sample flows, on SQLite and on PostgreSQL."""
     if request.param == "sqlite":
-        made = f"sqlite:///{tmp_path_factory.mktemp('viewers') / 'flowql.db'}"
+        database_url = f"sqlite:///{tmp_path_factory.mktemp('viewers') / 'flowql.db'}"
     else:
-        made = postgres.create_database("viewers")
+        database_url = postgres.create_database("viewers")
     for arguments in (["migrate"], ["import", str(SAMPLES)]):
-        assert run_in_process(*arguments, "--database", made).returncode == 0
-    return made
+        assert run_in_process(*arguments, "--database", database_url).returncode == 0
+    return database_url
 
 
 @pytest.fixture(scope="module")
-def remembering(url: str) -> Iterator[AppClient]:
-    """FlowQL that believes a token for longer than a test takes."""
+def long_cache(url: str) -> Iterator[AppClient]:
+    """Run FlowQL with a cache that outlives the test."""
     with AppClient(url, viewer_ttl=LONG_SECONDS) as client:
         yield client
 
 
 @pytest.fixture(scope="module")
-def forgetting(url: str) -> Iterator[AppClient]:
-    """FlowQL that believes a token for a moment."""
+def short_cache(url: str) -> Iterator[AppClient]:
+    """Run FlowQL with a cache that expires during the test."""
     with AppClient(url, viewer_ttl=SHORT_SECONDS) as client:
         yield client
 
 
 @pytest.fixture
-def changing(postgres: PostgresServer, request: pytest.FixtureRequest) -> str:
-    """An authentik database of the test's own."""
+def authentik_copy(postgres: PostgresServer, request: pytest.FixtureRequest) -> str:
+    """Create an authentik database that the test may change."""
     return fill_authentik(postgres.create_database(request.node.name))
 
 
 def execute(url: str, statement: LiteralString) -> None:
-    """Run one statement on the database itself."""
+    """Execute one statement in the database."""
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(statement)
 
 
-def created(url: str, *arguments: str) -> str:
-    """The key of a new token."""
-    done = run_in_process("token", "create", *arguments, "--database", url)
-    assert done.returncode == 0, done.stderr
-    return done.stdout.strip()
+def create_token(url: str, *arguments: str) -> str:
+    """Create a token; return its key."""
+    process = run_in_process("token", "create", *arguments, "--database", url)
+    assert process.returncode == 0, process.stderr
+    return process.stdout.strip()
 
 
-def revoke(url: str, name: str) -> None:
-    """Revoke a token by the command."""
+def revoke_token(url: str, name: str) -> None:
+    """Revoke a token."""
     assert run_in_process("token", "revoke", name, "--database", url).returncode == 0
 
 
-def is_asked_for(client: AppClient, key: str) -> bool:
-    """Whether a database is asked for a viewer, when the bearer of a valid key asks."""
-    with record_statements() as recorded:
+def selects_viewer(client: AppClient, key: str) -> bool:
+    """Return whether a request with a valid key SELECTs the viewer."""
+    with record_statements() as statements:
         assert client.get(FLOWS, key).status == 200
-    return any(map(is_of_viewer, recorded))
+    return any(map(is_of_viewer, statements))
 
 
-def status(client: AppClient, key: str) -> int:
-    """What the bearer of a key is answered."""
+def get_status(client: AppClient, key: str) -> int:
+    """Return the status of a request with a key."""
     return client.get(FLOWS, key).status
 
 
-def test_a_viewer_is_asked_for_once(url: str, remembering: AppClient) -> None:
-    """The next request asks for no viewer, whichever way it asks."""
-    key = created(url, "once")
-    assert is_asked_for(remembering, key)
-    with record_statements() as recorded:
-        assert remembering.get(FLOWS, key).status == 200
-        assert remembering.graphql("{ flows { results { slug } } }", key).status == 200
-        assert remembering.ask("OPTIONS", FLOWS, bearer(key)).status == 200
-    assert len(recorded) == 2
-    assert not any(map(is_of_viewer, recorded))
+def test_viewer_is_cached(url: str, long_cache: AppClient) -> None:
+    """Later requests of any kind do not SELECT the viewer."""
+    key = create_token(url, "once")
+    assert selects_viewer(long_cache, key)
+    with record_statements() as statements:
+        assert long_cache.get(FLOWS, key).status == 200
+        assert long_cache.graphql("{ flows { results { slug } } }", key).status == 200
+        assert long_cache.ask("OPTIONS", FLOWS, bearer(key)).status == 200
+    assert len(statements) == 2
+    assert not any(map(is_of_viewer, statements))
 
 
-def test_a_viewer_is_asked_for_again(url: str, forgetting: AppClient) -> None:
-    """When the time is over, the next request does."""
-    key = created(url, "again")
+def test_cache_expires(url: str, short_cache: AppClient) -> None:
+    """The first request after the TTL SELECTs the viewer again."""
+    key = create_token(url, "again")
     for _ in range(2):
-        assert is_asked_for(forgetting, key)
+        assert selects_viewer(short_cache, key)
         sleep(SHORT_SECONDS)
 
 
-def test_without_a_time_each_request_asks(url: str) -> None:
-    """0 seconds are none at all: a token that is revoked is refused at once."""
-    key = created(url, "never")
+def test_zero_seconds_disable_the_cache(url: str) -> None:
+    """Every request SELECTs the viewer, and a revoked token is invalid immediately."""
+    key = create_token(url, "never")
     with AppClient(url, viewer_ttl=0) as client:
-        assert [is_asked_for(client, key) for _ in range(3)] == [True] * 3
-        revoke(url, "never")
-        assert status(client, key) == 403
+        assert [selects_viewer(client, key) for _ in range(3)] == [True] * 3
+        revoke_token(url, "never")
+        assert get_status(client, key) == 403
 
 
-def test_a_revoked_token_is_refused_in_time(
-    url: str, remembering: AppClient, forgetting: AppClient
-) -> None:
-    """Not before its time is over, and not long after it, however often it asks meanwhile."""
-    key = created(url, "revoked")
-    assert [status(client, key) for client in (remembering, forgetting)] == [200, 200]
-    revoke(url, "revoked")
-    wait_until(lambda: status(forgetting, key) == 403)
-    assert status(remembering, key) == 200
+def test_revoked_token_expires(url: str, long_cache: AppClient, short_cache: AppClient) -> None:
+    """A revoked token is valid until the TTL ends; requests do not prolong it."""
+    key = create_token(url, "revoked")
+    assert [get_status(client, key) for client in (long_cache, short_cache)] == [200, 200]
+    revoke_token(url, "revoked")
+    wait_until(lambda: get_status(short_cache, key) == 403)
+    assert get_status(long_cache, key) == 200
 
 
-def test_each_key_is_a_viewer_of_its_own(url: str, remembering: AppClient) -> None:
-    """No key is taken for another one that is remembered."""
-    few, every = created(url, "few", "--flow", FLOW), created(url, "every")
+def test_each_key_has_its_own_viewer(url: str, long_cache: AppClient) -> None:
+    """The cache does not confuse similar keys."""
+    limited, unlimited = create_token(url, "few", "--flow", FLOW), create_token(url, "every")
     for _ in range(2):
-        seen = [remembering.get(FLOWS, key).json["pagination"]["count"] for key in (few, every)]
-        assert seen == [1, len(list(SAMPLES.glob("*.yaml")))]
-        others = (few.swapcase(), f"{few} {few}", few[:-1], "")
-        assert [status(remembering, key) for key in others] == [403] * 4
+        counts = [
+            long_cache.get(FLOWS, key).json["pagination"]["count"] for key in (limited, unlimited)
+        ]
+        assert counts == [1, len(list(SAMPLES.glob("*.yaml")))]
+        others = (limited.swapcase(), f"{limited} {limited}", limited[:-1], "")
+        assert [get_status(long_cache, key) for key in others] == [403] * 4
 
 
-def test_an_unknown_key_is_never_remembered(changing: str) -> None:
-    """A key opens what it opens as soon as it is stored."""
-    with AppClient(changing, viewer_ttl=LONG_SECONDS) as client:
-        assert [status(client, "later") for _ in range(2)] == [403, 403]
+def test_unknown_keys_are_not_cached(authentik_copy: str) -> None:
+    """A new key is valid as soon as it is stored."""
+    with AppClient(authentik_copy, viewer_ttl=LONG_SECONDS) as client:
+        assert [get_status(client, "later") for _ in range(2)] == [403, 403]
         change = "UPDATE authentik_core_token SET key = 'later' WHERE key = 'key-of-model_role'"
-        execute(changing, change)
-        assert status(client, "later") == 200
+        execute(authentik_copy, change)
+        assert get_status(client, "later") == 200
 
 
-def test_changed_rights_are_seen_in_time(changing: str) -> None:
-    """Who is a superuser no more sees all flows for a while, and then none."""
+def test_changed_access_takes_effect_after_the_ttl(authentik_copy: str) -> None:
+    """A former superuser sees all flows until the TTL ends, and then none."""
     key = KEYS["superuser"]
-    with AppClient(changing, viewer_ttl=LONG_SECONDS) as late:
-        with AppClient(changing, viewer_ttl=SHORT_SECONDS) as soon:
-            assert [status(client, key) for client in (late, soon)] == [200, 200]
-            execute(changing, "UPDATE authentik_core_group SET is_superuser = false")
-            wait_until(lambda: status(soon, key) == 403)
-        assert status(late, key) == 200
+    with AppClient(authentik_copy, viewer_ttl=LONG_SECONDS) as long_cached:
+        with AppClient(authentik_copy, viewer_ttl=SHORT_SECONDS) as short_cached:
+            clients = (long_cached, short_cached)
+            assert [get_status(client, key) for client in clients] == [200, 200]
+            execute(authentik_copy, "UPDATE authentik_core_group SET is_superuser = false")
+            wait_until(lambda: get_status(short_cached, key) == 403)
+        assert get_status(long_cached, key) == 200
 
 
 @pytest.mark.parametrize(
@@ -167,15 +168,13 @@ def test_changed_rights_are_seen_in_time(changing: str) -> None:
         ("abc", "Input should be a valid number, unable to parse string as a number"),
     ],
 )
-def test_a_time_that_is_none_ends_serve(
-    value: str, reason: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The line names the setting and what is wrong with it."""
+def test_invalid_ttl(value: str, reason: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The message names the setting and the reason."""
     monkeypatch.setenv("FLOWQL_VIEWER_TTL", value)
     assert run_failing_in_process("serve", "--port", "0") == f"FLOWQL_VIEWER_TTL: {reason}"
 
 
-def test_a_time_that_is_none_ends_the_process() -> None:
-    """The same for the command as it is installed."""
+def test_invalid_ttl_ends_the_process() -> None:
+    """The installed command prints the message and exits."""
     line = run_failing("serve", "--port", "0", env={"FLOWQL_VIEWER_TTL": "-1"})
     assert line.startswith("FLOWQL_VIEWER_TTL: ")

@@ -1,4 +1,4 @@
-"""The server process: how it starts, what it says, and how it ends."""
+"""The server process starts, prints its address, serves, and exits in time."""
 
 import json
 import os
@@ -42,8 +42,8 @@ from support.server_process import (
 )
 
 SLUGS = sorted(path.stem for path in SAMPLES.glob("*.yaml"))
-QUESTION = {"query": "{ flows { results { slug } } }"}
-WHOLE = b"GET /-/health/live/ HTTP/1.1\r\nHost: localhost\r\n\r\n"
+QUERY = {"query": "{ flows { results { slug } } }"}
+REQUEST = b"GET /-/health/live/ HTTP/1.1\r\nHost: localhost\r\n\r\n"
 HEAD = (
     b"POST /graphql HTTP/1.1\r\nHost: localhost\r\n"
     b"Authorization: Bearer {key}\r\nContent-Type: application/json\r\n"
@@ -51,8 +51,8 @@ HEAD = (
 
 
 @pytest.fixture
-def taken() -> Iterator[int]:
-    """A port that somebody else listens on, the next one being free."""
+def used_port() -> Iterator[int]:
+    """A port that is in use; the next port is free."""
     for _ in range(100):
         with ExitStack() as stack:
             listening = stack.enter_context(create_server(("127.0.0.1", 0)))
@@ -65,8 +65,8 @@ def taken() -> Iterator[int]:
             return
 
 
-def printed_by(process: Popen[str]) -> list[str]:
-    """What the demo prints until its second command."""
+def read_lines(process: Popen[str]) -> list[str]:
+    """Return the lines that the demo prints up to its second command."""
     assert process.stdout is not None
     lines: list[str] = []
     while sum(line.startswith("curl ") for line in lines) < 2:
@@ -76,44 +76,47 @@ def printed_by(process: Popen[str]) -> list[str]:
     return lines
 
 
-def run_in_a_shell(command: str) -> Any:
-    """What a person sees who pastes the line."""
-    done = subprocess.run(["/bin/sh", "-c", command], capture_output=True, check=True)
-    return json.loads(done.stdout)
+def run_in_shell(command: str) -> Any:
+    """Run a command in a shell, and return its output parsed as JSON."""
+    process = subprocess.run(["/bin/sh", "-c", command], capture_output=True, check=True)
+    return json.loads(process.stdout)
 
 
-def slugs_in(answer: Any) -> list[str]:
-    """The slugs of all flows in an answer of GraphQL or of REST."""
-    found = answer["data"]["flows"] if "data" in answer else answer
-    return sorted(flow["slug"] for flow in found["results"])
+def read_slugs(body: Any) -> list[str]:
+    """Return the slugs of the flows in a GraphQL or REST response, sorted."""
+    flows = body["data"]["flows"] if "data" in body else body
+    return sorted(flow["slug"] for flow in flows["results"])
 
 
-@pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGINT], ids=lambda end: end.name)
-def test_the_demo_works_as_printed_and_leaves_nothing(
-    end: signal.Signals, taken: int, tmp_path: Path
+@pytest.mark.parametrize(
+    "signal_number", [signal.SIGTERM, signal.SIGINT], ids=lambda number: number.name
+)
+def test_demo_commands_work_and_no_files_remain(
+    signal_number: signal.Signals, used_port: int, tmp_path: Path
 ) -> None:
-    """Both commands name all sample flows, on the next free port; then its folder is gone."""
+    """Both printed commands return all sample flows, from the next free port."""
     variables = {"TMPDIR": str(tmp_path), "COLUMNS": "40"}
-    with run_process(["demo", "--port", str(taken)], cwd=tmp_path, env=variables) as process:
-        lines = printed_by(process)
+    with run_process(["demo", "--port", str(used_port)], cwd=tmp_path, env=variables) as process:
+        lines = read_lines(process)
         commands = [line for line in lines if line.startswith("curl ")]
         for command in commands:
-            assert f"http://127.0.0.1:{taken + 1}/" in command
+            assert f"http://127.0.0.1:{used_port + 1}/" in command
             assert "slug" in command
-            assert slugs_in(run_in_a_shell(command)) == SLUGS
+            assert read_slugs(run_in_shell(command)) == SLUGS
         assert "/graphql" in commands[0]
         assert "/flows/instances/" in commands[1]
         [address] = re.findall(r"^  GraphQL +(\S+)", "\n".join(lines), re.MULTILINE)
-        assert address == f"http://127.0.0.1:{taken + 1}/graphql"
+        assert address == f"http://127.0.0.1:{used_port + 1}/graphql"
         assert [path.name[:12] for path in tmp_path.iterdir()] == ["flowql-demo-"]
-        process.send_signal(end)
-        _, told = process.communicate(timeout=LIMIT_SECONDS)
-    assert (process.returncode, told) == ({signal.SIGTERM: 0, signal.SIGINT: 130}[end], "")
+        process.send_signal(signal_number)
+        _, errors = process.communicate(timeout=LIMIT_SECONDS)
+    exit_codes = {signal.SIGTERM: 0, signal.SIGINT: 130}
+    assert (process.returncode, errors) == (exit_codes[signal_number], "")
     assert list(tmp_path.iterdir()) == []
 
 
-def test_it_answers_within_5_seconds_from_any_folder(sample_url: str) -> None:
-    """From / as from anywhere; what it says is where it listens, on standard error."""
+def test_server_starts_within_5_seconds_in_any_folder(sample_url: str) -> None:
+    """The working directory can be `/`. The only output is the address, on standard error."""
     started = monotonic()
     with run_server(sample_url, cwd=Path("/")) as (url, process):
         assert monotonic() - started < LIMIT_SECONDS
@@ -122,8 +125,8 @@ def test_it_answers_within_5_seconds_from_any_folder(sample_url: str) -> None:
         assert stop_server(process) == ("", f"flowql: FlowQL listens on {url}\n")
 
 
-def test_a_relative_path_is_one_from_the_folder_that_it_starts_in(sample_url: str) -> None:
-    """`sqlite:///flowql.db`, the default, is found in the folder."""
+def test_relative_path_is_relative_to_the_working_directory(sample_url: str) -> None:
+    """The default `sqlite:///flowql.db` is a file in the working directory."""
     folder = Path(sample_url.removeprefix("sqlite:///")).parent
     port = free_port()
     with run_process(["serve", "--port", str(port)], cwd=folder) as process:
@@ -132,8 +135,8 @@ def test_a_relative_path_is_one_from_the_folder_that_it_starts_in(sample_url: st
         assert ask(url, "/-/health/ready/").status == 200
 
 
-def test_every_option_can_be_set_in_the_environment(sample_url: str) -> None:
-    """Where it listens, what it serves, and whether it logs."""
+def test_options_can_be_set_in_the_environment(sample_url: str) -> None:
+    """These are the address, the database, the workers and the access log."""
     port = free_port()
     settings = {
         "FLOWQL_PORT": str(port),
@@ -148,81 +151,83 @@ def test_every_option_can_be_set_in_the_environment(sample_url: str) -> None:
         assert '"GET /-/health/live/ HTTP/1.1" 200' in stop_server(process)[1]
 
 
-def test_one_worker_serves_in_the_process_that_was_started(sample_url: str) -> None:
-    """It has no children."""
+def test_one_worker_starts_no_other_process(sample_url: str) -> None:
+    """The server process has no children."""
     with run_server(sample_url) as (_, process):
-        assert process.pid not in {parent for _, parent in parents()}
+        assert process.pid not in {parent for _, parent in list_processes()}
 
 
-def parents() -> Iterator[tuple[int, int]]:
-    """Every process, with its parent."""
+def list_processes() -> Iterator[tuple[int, int]]:
+    """Yield the ids of each process and its parent."""
     for stat in Path("/proc").glob("[0-9]*/stat"):
-        with suppress(OSError):  # it ended meanwhile
+        with suppress(OSError):  # the process exited
             yield int(stat.parent.name), int(stat.read_text().rpartition(")")[2].split()[1])
 
 
-def test_two_workers_serve_and_end_together(sample_url: str, served: RunningServer) -> None:
-    """Both answer on the one port, and SIGTERM ends both."""
+def test_two_workers_serve_and_exit_together(sample_url: str, served: RunningServer) -> None:
+    """Both serve requests on the same port, and SIGTERM stops both."""
     with run_server(sample_url, "--workers", "2") as (url, process):
         for _ in range(8):
-            answer = ask(url, "/graphql", served.token, QUESTION)
-            assert slugs_in(answer.json) == SLUGS
-        printed, told = stop_server(process)
-        assert (printed, told) == ("", f"flowql: FlowQL listens on {url}\n")
+            response = ask(url, "/graphql", served.token, QUERY)
+            assert read_slugs(response.json) == SLUGS
+        output, errors = stop_server(process)
+        assert (output, errors) == ("", f"flowql: FlowQL listens on {url}\n")
         with pytest.raises(ConnectionRefusedError):
             ask(url, "/-/health/live/")
 
 
-def test_workers_serve_as_they_are_told(
+def test_options_apply_to_all_workers(
     sample_url: str, served: RunningServer, tmp_path: Path
 ) -> None:
-    """Options reach both of them: limits, sites, trusted documents, and what is turned off."""
+    """These are a limit, CORS origins, trusted documents, and features that are turned off."""
     (tmp_path / "hello.graphql").write_text("{ __typename }")
     switches = ["--trusted-only", "--no-introspection", "--no-graphiql", "--no-suggestions"]
-    given = ["--max-body", "99", "--cors-origin", "https://a.example,https://b.example"]
+    values = ["--max-body", "99", "--cors-origin", "https://a.example,https://b.example"]
     folder = ["--trusted-documents", str(tmp_path)]
-    with run_server(sample_url, "--workers", "2", *switches, *given, *folder) as (url, _):
+    with run_server(sample_url, "--workers", "2", *switches, *values, *folder) as (url, _):
         for _ in range(8):
             assert ask(url, "/schema.graphql").status == 404
-            hello = ask(url, "/graphql", served.token, {"query": "{ __typename }"})
-            assert hello.json == {"data": {"__typename": "Query"}}
+            response = ask(url, "/graphql", served.token, {"query": "{ __typename }"})
+            assert response.json == {"data": {"__typename": "Query"}}
             assert ask(url, "/graphql", served.token, {"query": "{ a: __typename }"}).status == 403
             assert ask(url, "/graphql", served.token, {"query": "#" * 99}).status == 413
-            assert shared_with(url) == ["https://a.example", "https://b.example"]
+            assert read_allowed_origins(url) == ["https://a.example", "https://b.example"]
 
 
-def shared_with(url: str) -> list[str]:
-    """Which of three sites may read the server's answers."""
-    sites = [f"https://{name}.example" for name in "abc"]
-    asked = [httpx2.get(f"{url}/-/health/live/", headers={"Origin": site}) for site in sites]
-    told = [answer.headers.get("Access-Control-Allow-Origin") for answer in asked]
-    return [site for site in told if site]
+def read_allowed_origins(url: str) -> list[str]:
+    """Return those of three origins that the server allows."""
+    origins = [f"https://{name}.example" for name in "abc"]
+    responses = [
+        httpx2.get(f"{url}/-/health/live/", headers={"Origin": origin}) for origin in origins
+    ]
+    allowed = [response.headers.get("Access-Control-Allow-Origin") for response in responses]
+    return [origin for origin in allowed if origin]
 
 
-def test_a_worker_that_cannot_start_ends_the_server(tmp_path: Path) -> None:
-    """Where the database is gone, a killed worker is not started again and again."""
+def test_server_exits_if_a_worker_cannot_start(tmp_path: Path) -> None:
+    """If the database is missing, a killed worker is not restarted repeatedly."""
     path = tmp_path / "flowql.db"
     with run_server(fill_ours(f"sqlite:///{path}"), "--workers", "2") as (_, process):
         path.rename(tmp_path / "elsewhere.db")
-        workers = [pid for pid, parent in parents() if parent == process.pid]
+        workers = [pid for pid, parent in list_processes() if parent == process.pid]
         os.kill(max(workers), signal.SIGKILL)
-        _, told = process.communicate(timeout=PATIENCE_SECONDS)
+        _, errors = process.communicate(timeout=PATIENCE_SECONDS)
     assert process.returncode == 2
-    assert told.endswith("flowql: a worker could not start, for the reason logged above\n")
+    assert errors.endswith("flowql: a worker could not start, for the reason logged above\n")
 
 
-def test_there_is_no_access_log_unless_asked(sample_url: str, served: RunningServer) -> None:
-    """Without --access-log nothing is written; with it, requests are, and no key."""
+def test_access_log_contains_requests_and_no_tokens(sample_url: str, served: RunningServer) -> None:
+    """The log is written to standard error."""
     with run_server(sample_url, "--access-log") as (url, process):
         assert ask(url, "/flows/instances/?page=1", served.token).status == 200
-        printed, told = stop_server(process)
-    assert printed == ""
-    assert '"GET /flows/instances/?page=1 HTTP/1.1" 200' in told
-    assert served.token not in told
+        output, errors = stop_server(process)
+    assert output == ""
+    assert '"GET /flows/instances/?page=1 HTTP/1.1" 200' in errors
+    assert served.token not in errors
 
 
-def test_it_listens_on_ipv6(sample_url: str) -> None:
-    """`--host ::1` stands in brackets in the address; without IPv6 it says that it cannot."""
+def test_server_listens_on_ipv6(sample_url: str) -> None:
+    """`--host ::1` is in brackets in the URL; a machine without IPv6 prints an error."""
     port = free_port()
     options = ["serve", "--host", "::1", "--port", str(port), "--database", sample_url]
     if not has_ipv6():
@@ -234,7 +239,7 @@ def test_it_listens_on_ipv6(sample_url: str) -> None:
 
 
 def has_ipv6() -> bool:
-    """Whether this machine has a loopback address of IPv6."""
+    """Return whether this machine has an IPv6 loopback address."""
     try:
         with create_server(("::1", 0), family=socket.AF_INET6):
             return True
@@ -242,59 +247,65 @@ def has_ipv6() -> bool:
         return False
 
 
-def test_sigterm_ends_it_with_connections_open(sample_url: str, served: RunningServer) -> None:
-    """Silent, kept alive, in the middle of a head or of a body: it ends within 5 seconds."""
-    half_a_body = HEAD.replace(b"{key}", served.token.encode()) + b"Content-Length: 100\r\n\r\n{"
+def test_sigterm_stops_the_server_with_open_connections(
+    sample_url: str, served: RunningServer
+) -> None:
+    """Connections can be idle, kept alive, or in the middle of a request."""
+    partial_request = (
+        HEAD.replace(b"{key}", served.token.encode()) + b"Content-Length: 100\r\n\r\n{"
+    )
     with ExitStack() as stack, run_server(sample_url) as (url, process):
-        place = ("127.0.0.1", urlsplit(url).port or 0)
-        for sent in (b"", HEAD[:-5], half_a_body, WHOLE):
-            connection = stack.enter_context(closing(create_connection(place)))
-            connection.sendall(sent)
-        # The last of them is answered, so all have been taken.
+        address = ("127.0.0.1", urlsplit(url).port or 0)
+        for data in (b"", HEAD[:-5], partial_request, REQUEST):
+            connection = stack.enter_context(closing(create_connection(address)))
+            connection.sendall(data)
+        # The response to the last connection shows that the server accepted all of them.
         assert connection.recv(4096).startswith(b"HTTP/1.1 200")
-        _, told = stop_server(process)
-    assert "Traceback" not in told
+        _, errors = stop_server(process)
+    assert "Traceback" not in errors
 
 
-def test_sigterm_ends_it_with_a_query_in_flight(postgres: PostgresServer) -> None:
-    """A table that somebody locked keeps a request waiting, and not the server."""
+def test_sigterm_stops_the_server_during_a_query(postgres: PostgresServer) -> None:
+    """A locked table blocks a request, but not the exit of the server."""
     database_url = fill_ours(postgres.create_database("locked"))
-    with run_server(database_url) as (url, process), psycopg.connect(database_url) as locking:
-        locking.execute("LOCK TABLE authentik_flows_flow")
-        asking = Thread(target=ask_in_vain, args=(url,))
-        asking.start()
+    with run_server(database_url) as (url, process), psycopg.connect(database_url) as connection:
+        connection.execute("LOCK TABLE authentik_flows_flow")
+        client = Thread(target=request_until_stopped, args=(url,))
+        client.start()
         waiting = "SELECT 1 FROM pg_locks WHERE NOT granted AND pid <> pg_backend_pid()"
-        wait_until(lambda: locking.execute(waiting).fetchone() is not None)
-        _, told = stop_server(process)
-        locking.rollback()
-        asking.join()
-    assert KEYS["superuser"] not in told
-    assert "Traceback" not in told
+        wait_until(lambda: connection.execute(waiting).fetchone() is not None)
+        _, errors = stop_server(process)
+        connection.rollback()
+        client.join()
+    assert KEYS["superuser"] not in errors
+    assert "Traceback" not in errors
 
 
-def test_sigterm_ends_it_with_slow_searches_on_sqlite(tmp_path: Path) -> None:
-    """Searches that would take minutes do not keep it, whatever becomes of their threads."""
+def test_sigterm_stops_the_server_during_slow_searches_on_sqlite(tmp_path: Path) -> None:
+    """The server exits although threads still run searches that take minutes."""
     flows = ROWS["authentik_flows_flow"]
     rows = {**ROWS, "authentik_flows_flow": [{**row, "title": "ß" * 200_000} for row in flows]}
     with run_server(fill_ours(f"sqlite:///{tmp_path / 'slow.db'}", rows)) as (url, process):
-        before = cpu_ticks(process.pid)
-        asking = [Thread(target=ask_in_vain, args=(url, "?search=absent")) for _ in range(8)]
-        for thread in asking:
+        before = read_cpu_ticks(process.pid)
+        clients = [
+            Thread(target=request_until_stopped, args=(url, "?search=absent")) for _ in range(8)
+        ]
+        for thread in clients:
             thread.start()
-        wait_until(lambda: cpu_ticks(process.pid) > before + os.sysconf("SC_CLK_TCK") // 2)
+        wait_until(lambda: read_cpu_ticks(process.pid) > before + os.sysconf("SC_CLK_TCK") // 2)
         stop_server(process)
-        for thread in asking:
+        for thread in clients:
             thread.join()
 
 
-def cpu_ticks(pid: int) -> int:
-    """How long a process has been at work."""
+def read_cpu_ticks(pid: int) -> int:
+    """Return the CPU time of a process in clock ticks."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return int(fields[11]) + int(fields[12])
 
 
-def ask_in_vain(url: str, query: str = "") -> None:
-    """Ask for flows, and get no answer or one that says so."""
+def request_until_stopped(url: str, query: str = "") -> None:
+    """Request flows, and expect a closed connection or a 503."""
     try:
         assert ask(url, f"/flows/instances/{query}", KEYS["superuser"]).status == 503
     except (ConnectionError, OSError):

@@ -1,4 +1,4 @@
-"""A visit to a page in a real browser, which remembers all that the page asked for and complained of."""
+"""Visits to pages in a real browser, with a record of requests and problems."""
 
 import shutil
 from collections import Counter
@@ -13,9 +13,9 @@ from playwright.sync_api import Browser, ConsoleMessage, Page, Playwright, Reque
 from support.client_environments import client_modules
 from support.paths import SCREENSHOTS
 
-Scheme = Literal["light", "dark"]
+ColorScheme = Literal["light", "dark"]
 NAMES = ("chromium", "chromium-browser", "google-chrome")
-# Chromium would ask for things of its own; and whatever a page would ask of others ends at a proxy that is not there.
+# These options stop Chromium's own requests. A proxy that does not exist blocks other hosts.
 ARGUMENTS = (
     "--no-sandbox",
     "--disable-gpu",
@@ -25,7 +25,7 @@ ARGUMENTS = (
     "--no-first-run",
     "--proxy-server=http://127.0.0.1:9",
 )
-WATCHING = """
+RECORDER = """
 addEventListener("securitypolicyviolation", (event) => {
   console.error(`policy: ${event.violatedDirective} ${event.blockedURI}`);
 });
@@ -35,104 +35,107 @@ new MutationObserver((_, observer) => {
   observer.disconnect();
 }).observe(document, { childList: true, subtree: true });
 """
-AXE = "axe.run(document, {resultTypes: ['violations']}).then((told) => told.violations)"
-GRAVE = ("serious", "critical")
+RUN_AXE = "axe.run(document, {resultTypes: ['violations']}).then((results) => results.violations)"
+SERIOUS_IMPACTS = ("serious", "critical")
 
 
-@dataclass(eq=False)  # Playwright keeps notes of its own on who listens
+@dataclass(eq=False)  # Playwright requires hashable owners of event handlers
 class Visit:
-    """A page of its own, with nothing remembered from any other.
+    """A page in a new browser context, without cookies, storage or cache.
 
-    `asked` counts requests by scheme and host; `complaints` are errors, warnings and failed requests.
+    `requests` counts requests by scheme and host. `problems` lists errors, warnings and failed
+    requests. `bytes_received` counts the encoded bytes of all responses.
     """
 
     page: Page
-    asked: Counter[str] = field(default_factory=Counter[str])
-    complaints: list[str] = field(default_factory=list[str])
-    wire: Counter[str] = field(default_factory=Counter[str])
+    requests: Counter[str] = field(default_factory=Counter[str])
+    problems: list[str] = field(default_factory=list[str])
+    bytes_received: int = 0
 
-    def watch(self) -> None:
-        """Begin to remember."""
-        self.page.add_init_script(WATCHING)
-        self.page.on("console", self._said)
-        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        self.page.on("requestfailed", self._failed)
-        wire = self._wire()
-        wire.on("Network.requestWillBeSent", self._asked)
-        wire.on("Network.loadingFinished", self._loaded)
-        wire.send("Network.enable")
+    def record(self) -> None:
+        """Start to record requests and problems."""
+        self.page.add_init_script(RECORDER)
+        self.page.on("console", self._record_message)
+        self.page.on("pageerror", lambda error: self.problems.append(str(error)))
+        self.page.on("requestfailed", self._record_failure)
+        devtools = self._connect_devtools()
+        devtools.on("Network.requestWillBeSent", self._record_request)
+        devtools.on("Network.loadingFinished", self._record_bytes)
+        devtools.send("Network.enable")
 
-    def violations(self) -> list[str]:
-        """What axe finds serious or worse, each with the elements that it is about."""
-        evaluated = self._evaluated(axe())
-        assert "exceptionDetails" not in evaluated, evaluated
-        found = self._evaluated(AXE, awaitPromise=True)["result"]["value"]
+    def find_violations(self) -> list[str]:
+        """Return axe's serious and critical violations, one for each affected element."""
+        loaded = self._evaluate(read_axe())
+        assert "exceptionDetails" not in loaded, loaded
+        violations = self._evaluate(RUN_AXE, awaitPromise=True)["result"]["value"]
         return [
-            f"{one['id']}: {node['html'][:160]} ({node['failureSummary']})"
-            for one in found
-            if one["impact"] in GRAVE
-            for node in one["nodes"]
+            f"{violation['id']}: {node['html'][:160]} ({node['failureSummary']})"
+            for violation in violations
+            if violation["impact"] in SERIOUS_IMPACTS
+            for node in violation["nodes"]
         ]
 
-    def first_editor(self) -> float:
-        """Seconds from the start of the visit until there was something to type a query in."""
+    def measure_first_editor(self) -> float:
+        """Return the seconds from the start of navigation to the first query editor."""
         return self.page.evaluate("() => window.firstEditor") / 1000
 
     def screenshot(self, name: str) -> None:
-        """Keep what it looks like, for somebody to look at."""
+        """Save a screenshot for review."""
         self.page.screenshot(path=SCREENSHOTS / f"{name}.png")
 
-    def _evaluated(self, script: str, **options: bool) -> Any:
-        """What a script is worth; asked of the browser itself, since the page's policy forbids it."""
-        given = {"expression": script, "returnByValue": True, **options}
-        return self._wire().send("Runtime.evaluate", given)
+    def _evaluate(self, script: str, **options: bool) -> Any:
+        """Evaluate a script with the DevTools protocol, because the page's CSP forbids eval."""
+        parameters = {"expression": script, "returnByValue": True, **options}
+        return self._connect_devtools().send("Runtime.evaluate", parameters)
 
-    def _wire(self) -> Any:
-        """Chromium's own way to be asked things, whose types Playwright does not know."""
+    def _connect_devtools(self) -> Any:
+        """Open a session of the Chrome DevTools Protocol, which Playwright does not type."""
         return self.page.context.new_cdp_session(self.page)
 
-    def _said(self, message: ConsoleMessage) -> None:
+    def _record_message(self, message: ConsoleMessage) -> None:
         if message.type in ("error", "warning"):
-            self.complaints.append(f"{message.type}: {message.text}")
+            self.problems.append(f"{message.type}: {message.text}")
 
-    def _failed(self, request: Request) -> None:
-        self.complaints.append(f"failed: {request.url} {request.failure}")
+    def _record_failure(self, request: Request) -> None:
+        self.problems.append(f"failed: {request.url} {request.failure}")
 
-    def _asked(self, event: dict[str, Any]) -> None:
-        address = urlsplit(str(event["request"]["url"]))
-        if address.scheme not in ("data", "blob"):
-            self.asked[f"{address.scheme}://{address.netloc}"] += 1
+    def _record_request(self, event: dict[str, Any]) -> None:
+        url = urlsplit(str(event["request"]["url"]))
+        if url.scheme not in ("data", "blob"):
+            self.requests[f"{url.scheme}://{url.netloc}"] += 1
 
-    def _loaded(self, event: dict[str, Any]) -> None:
-        self.wire["bytes"] += int(event["encodedDataLength"])
+    def _record_bytes(self, event: dict[str, Any]) -> None:
+        self.bytes_received += int(event["encodedDataLength"])
 
 
-# Begins a visit to an address, in light or dark.
-Visits = Callable[..., Visit]
+# Starts a visit to a URL, in light or dark.
+StartVisit = Callable[..., Visit]
 
 
 @contextmanager
-def open_browser(browser: Browser, url: str, scheme: Scheme = "light") -> Generator[Visit]:
-    """A visit to the server at an address, from a browser that has seen nothing yet."""
+def open_browser(
+    browser: Browser, url: str, color_scheme: ColorScheme = "light"
+) -> Generator[Visit]:
+    """Start a visit to a server in a new browser context."""
     context = browser.new_context(
-        base_url=url, color_scheme=scheme, viewport={"width": 1280, "height": 800}
+        base_url=url, color_scheme=color_scheme, viewport={"width": 1280, "height": 800}
     )
     context.set_default_timeout(10_000)
     try:
         visit = Visit(context.new_page())
-        visit.watch()
+        visit.record()
         yield visit
     finally:
         context.close()
 
 
-def launched(playwright: Playwright) -> Browser:
-    """Debian's Chromium, or whichever there is."""
-    found = [path for path in map(shutil.which, NAMES) if path]
-    assert found, "the tests need Chromium: make chromium"
-    return playwright.chromium.launch(executable_path=found[0], args=list(ARGUMENTS))
+def launch_chromium(playwright: Playwright) -> Browser:
+    """Launch the Chromium or Chrome that the system provides."""
+    paths = [path for path in map(shutil.which, NAMES) if path]
+    assert paths, "The tests need Chromium. Run 'make chromium'."
+    return playwright.chromium.launch(executable_path=paths[0], args=list(ARGUMENTS))
 
 
-def axe() -> str:
-    """The text of axe-core, as npm has it."""
+def read_axe() -> str:
+    """Return the source of axe-core from its npm package."""
     return (client_modules("axe-core") / "node_modules/axe-core/axe.min.js").read_text()

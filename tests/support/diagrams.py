@@ -1,4 +1,4 @@
-"""Flows and what is bound to them, as tests of diagrams make them up."""
+"""Rows of flows, stage bindings and policy bindings for the tests of diagrams."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -11,8 +11,8 @@ EXPRESSION = "authentik_policies_expression.expressionpolicy"
 PROMPT = "authentik_stages_prompt.promptstage"
 
 
-def flow(title: str = "Welcome!", mode: str = "all", **others: str) -> FlowSummary:
-    """A flow that policies are bound to as `flow`."""
+def flow(title: str = "Welcome!", mode: str = "all", **columns: str) -> FlowSummary:
+    """Return a flow whose policy bindings have the target `flow`."""
     values = {
         "pk": PK,
         "policybindingmodel_ptr_id": "flow",
@@ -23,13 +23,13 @@ def flow(title: str = "Welcome!", mode: str = "all", **others: str) -> FlowSumma
         "denied_action": "message",
         "authentication": "none",
     }
-    return FlowSummary(**(values | others))
+    return FlowSummary(**(values | columns))
 
 
 def stage(
     name: str, model: str | None = PROMPT, mode: str = "all", action: str = "retry"
 ) -> StageBindingRow:
-    """A stage, in a binding that policies are bound to by the stage's name."""
+    """Return a stage binding. Its policy bindings have the name of the stage as their target."""
     return StageBindingRow(
         pk=name,
         policybindingmodel_ptr_id=name,
@@ -47,7 +47,7 @@ def stage(
 def binding(
     *, group: str | None = None, user: str | None = None, negate: bool = False, enabled: bool = True
 ) -> PolicyBindingRow:
-    """A binding of a group or a user, or of nothing."""
+    """Return a policy binding with a group, with a user, or with neither."""
     return PolicyBindingRow(
         pk="",
         target="",
@@ -68,13 +68,13 @@ def binding(
 def policy(
     name: str, model: str | None = EXPRESSION, *, negate: bool = False, enabled: bool = True
 ) -> PolicyBindingRow:
-    """A binding of a policy."""
-    unbound = binding(negate=negate, enabled=enabled)
-    named = replace(unbound, pk=name, policy=name, policy_name=name, policy_model=model)
-    return replace(named, execution_logging=False)
+    """Return a policy binding with a policy."""
+    row = binding(negate=negate, enabled=enabled)
+    row = replace(row, pk=name, policy=name, policy_name=name, policy_model=model)
+    return replace(row, execution_logging=False)
 
 
-# What would end a label, a line or a text, or mean something, if it were not escaped.
+# Names that break the syntax of Mermaid, Markdown, XML or HTML unless they are escaped.
 ODD_NAMES: Sequence[str] = (
     '"',
     '"]; click n0 call alert() %%',

@@ -15,6 +15,7 @@ from strawberry.types import ExecutionResult
 from gql import schema
 from gql.auth import Authenticator
 from gql.context import Context
+from gql.database_handle import DatabaseHandle
 from gql.execution.documents import Documents, InvalidDocument, UnknownOperationError
 from models.database import Database, open_database
 from models.queries.viewer import Viewer
@@ -22,6 +23,11 @@ from support.app_client import bearer
 
 BAD_INPUT = {"code": "BAD_USER_INPUT"}
 FORBIDDEN = "You do not have permission to perform this action."
+SEVERAL_OPERATIONS = "Must provide operationName: the document has several operations."
+
+
+class SeveralOperationsError(Exception):
+    """The document has several operations and the request does not name one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +75,11 @@ class Oracle:
         try:
             asked = orjson.loads(body)
         except orjson.JSONDecodeError:
-            return _verdict(400, message="The body is not JSON.", extensions=BAD_INPUT)
+            return _verdict(
+                400, message="The request body is not valid JSON.", extensions=BAD_INPUT
+            )
         if not asked["query"]:
-            missing = "There is no query, which is a text."
+            missing = "Must provide a 'query' string."
             return _verdict(400, message=missing, extensions=BAD_INPUT)
         return await self._executed(asked, viewer)
 
@@ -88,9 +96,10 @@ class Oracle:
                 context_value=Context(self._database, viewer),
                 operation_name=name,
             )
+        except SeveralOperationsError:
+            return _verdict(200, message=SEVERAL_OPERATIONS, extensions=BAD_INPUT)
         except (CannotGetOperationTypeError, InvalidOperationTypeError):
-            named = f"named {name!r} " if name else ""
-            missing = f"The document has no operation {named}to execute, or several."
+            missing = f"Unknown operation {name!r}." if name else "The document has no operation."
             return _verdict(200, message=missing, extensions=BAD_INPUT)
         return Expected(200, orjson.dumps(_told(result)))
 
@@ -114,7 +123,8 @@ class Oracle:
     async def _viewer(self, key: str) -> Viewer:
         if key not in self._viewers:
             headers = Headers(bearer(key))
-            self._viewers[key] = await Authenticator(self._database, ttl=0).authenticate(headers)
+            authenticator = Authenticator(DatabaseHandle(self._database), ttl=0)
+            self._viewers[key] = await authenticator.authenticate(headers)
         return self._viewers[key]
 
 
@@ -128,7 +138,7 @@ def _check_choice(query: str, name: str | None) -> None:
     with suppress(GraphQLError):
         kinds = [definition.kind for definition in parse(query).definitions]
         if name is None and kinds.count("operation_definition") > 1:
-            raise CannotGetOperationTypeError(None)
+            raise SeveralOperationsError
 
 
 def _told(result: ExecutionResult) -> Mapping[str, Any]:

@@ -1,4 +1,4 @@
-"""Requests as bytes: right ones, ones that are wrong in one place, and what is no request at all."""
+"""Strategies of HTTP requests as bytes: valid ones, invalid parts, and damaged requests."""
 
 import json
 import re
@@ -17,29 +17,32 @@ from support.paths import SCHEMA as SCHEMA_FILE
 
 SCHEMA = build_schema(SCHEMA_FILE.read_text())
 SUPERUSER = f"Bearer {KEYS['superuser']}".encode()
-GOOD_BODY = b'{"query": "{ flows(pageSize: 1) { results { slug } } }"}'
-FEW = 3
+VALID_BODY = b'{"query": "{ flows(pageSize: 1) { results { slug } } }"}'
+MAX_SIZE = 3
 
 Header = tuple[bytes, bytes]
 
 
 @dataclass(frozen=True, slots=True)
-class Sent:
-    """A request by its parts, none of which need be right."""
+class RawRequest:
+    """An HTTP request by its parts, which may be invalid."""
 
-    body: bytes = GOOD_BODY
+    body: bytes = VALID_BODY
     authorization: bytes = SUPERUSER
     method: bytes = b"POST"
     target: bytes = b"/graphql"
     version: bytes = b"HTTP/1.1"
     content_type: bytes = b"application/json"
     length: bytes | None = None
-    more: Sequence[Header] = ()
+    extra_headers: Sequence[Header] = ()
     connection: bytes = b"close"
 
     @property
-    def wire(self) -> bytes:
-        """The bytes to send; their length is the body's unless it is given, and untold if empty."""
+    def data(self) -> bytes:
+        """The bytes to send.
+
+        Content-Length is that of the body unless `length` is set, and left out if it is empty.
+        """
         length = str(len(self.body)).encode() if self.length is None else self.length
         headers = [
             (b"Host", b"localhost"),
@@ -47,7 +50,7 @@ class Sent:
             (b"Authorization", self.authorization),
             (b"Content-Type", self.content_type),
             *([(b"Content-Length", length)] if length else []),
-            *self.more,
+            *self.extra_headers,
         ]
         lines = [b" ".join((self.method, self.target, self.version))]
         lines += [name + b": " + value for name, value in headers]
@@ -56,7 +59,7 @@ class Sent:
 
 # Damage ----------------------------------------------------------------------------------------
 
-ODD_BYTES = st.one_of(
+UNUSUAL_BYTES = st.one_of(
     st.binary(max_size=8),
     st.sampled_from(
         [
@@ -74,46 +77,47 @@ ODD_BYTES = st.one_of(
     ),
 )
 EDITS = st.lists(
-    st.tuples(st.floats(0, 1), st.integers(0, 12), ODD_BYTES), min_size=1, max_size=FEW
+    st.tuples(st.floats(0, 1), st.integers(0, 12), UNUSUAL_BYTES), min_size=1, max_size=MAX_SIZE
 )
 
 
-def damaged(whole: bytes, edits: Sequence[tuple[float, int, bytes]]) -> bytes:
-    """Put other bytes in the place of some, each edit at a share of the whole."""
-    for share, cut, put in edits:
-        place = int(share * len(whole))
-        whole = whole[:place] + put + whole[place + cut :]
-    return whole
+def damage(data: bytes, edits: Sequence[tuple[float, int, bytes]]) -> bytes:
+    """Replace bytes. An edit is a position as a fraction, a number of bytes and the new bytes."""
+    for share, count, replacement in edits:
+        start = int(share * len(data))
+        data = data[:start] + replacement + data[start + count :]
+    return data
 
 
-def packets(wire: bytes, shares: Sequence[float]) -> list[bytes]:
-    """Split bytes at some places."""
-    places = [0, *sorted(int(share * len(wire)) for share in shares), len(wire)]
-    return [wire[start:end] for start, end in pairwise(places) if start < end]
+def split_packets(data: bytes, shares: Sequence[float]) -> list[bytes]:
+    """Split bytes at positions that are fractions of their length."""
+    positions = [0, *sorted(int(share * len(data)) for share in shares), len(data)]
+    return [data[start:end] for start, end in pairwise(positions) if start < end]
 
 
-SHARES = st.lists(st.floats(0, 1), max_size=FEW)
+SHARES = st.lists(st.floats(0, 1), max_size=MAX_SIZE)
 
 # Bodies ----------------------------------------------------------------------------------------
 
-ANYTHING: SearchStrategy[Any] = st.recursive(
+JSON_VALUES: SearchStrategy[Any] = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
     lambda inner: (
-        st.lists(inner, max_size=FEW) | st.dictionaries(st.text(max_size=8), inner, max_size=FEW)
+        st.lists(inner, max_size=MAX_SIZE)
+        | st.dictionaries(st.text(max_size=8), inner, max_size=MAX_SIZE)
     ),
     max_leaves=8,
 )
-ASKED = st.binary(max_size=SIZE).map(lambda data: drawn(SCHEMA, data))
-DOCUMENTS = ASKED.map(lambda request: request.query)
-BODIES = ASKED.map(lambda request: request.body)
+OPERATIONS = st.binary(max_size=SIZE).map(lambda data: drawn(SCHEMA, data))
+DOCUMENTS = OPERATIONS.map(lambda request: request.query)
+BODIES = OPERATIONS.map(lambda request: request.body)
 TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|\.\.\.|\w+|[^\w\s]')
 
 
 @st.composite
-def shuffled_documents(draw: st.DrawFn) -> str:
-    """Documents whose tokens are right, but not all of them in their places."""
+def draw_shuffled_documents(draw: st.DrawFn) -> str:
+    """Draw documents with valid tokens, some of which replace others."""
     tokens = TOKEN.findall(draw(DOCUMENTS)) or ["{"]
-    for _ in range(draw(st.integers(1, FEW))):
+    for _ in range(draw(st.integers(1, MAX_SIZE))):
         source, target = (draw(st.integers(0, len(tokens) - 1)) for _ in range(2))
         tokens[target] = tokens[source]
     return " ".join(tokens)
@@ -131,21 +135,22 @@ EXTENSIONS = st.sampled_from(
 REQUESTS = st.fixed_dictionaries(
     {},
     optional={
-        "query": DOCUMENTS | shuffled_documents() | ANYTHING,
-        "variables": st.dictionaries(st.text(max_size=8), ANYTHING, max_size=FEW) | ANYTHING,
-        "operationName": st.text(max_size=8) | ANYTHING,
-        "extensions": EXTENSIONS | ANYTHING,
-        "documentId": st.just(f"sha256:{HASH}") | ANYTHING,
-        "id": ANYTHING,
+        "query": DOCUMENTS | draw_shuffled_documents() | JSON_VALUES,
+        "variables": st.dictionaries(st.text(max_size=8), JSON_VALUES, max_size=MAX_SIZE)
+        | JSON_VALUES,
+        "operationName": st.text(max_size=8) | JSON_VALUES,
+        "extensions": EXTENSIONS | JSON_VALUES,
+        "documentId": st.just(f"sha256:{HASH}") | JSON_VALUES,
+        "id": JSON_VALUES,
     },
 )
-ODD_BODIES = st.sampled_from(
+UNUSUAL_BODIES = st.sampled_from(
     [
         *(b"", b"1", b"null", b"[]", b"{}", b'""', b"NaN", b"{", b"\0", b"\xff", b"\xef\xbb\xbf{}"),
         *(b"[" * 50_000, b'{"a":' * 20_000, b"[" * 5_000 + b"]" * 5_000, b" " * 99_000),
         *(b'{"query": ' + number + b"}" for number in (b"1e999999", b"-0", b"9" * 5_000)),
-        *(GOOD_BODY.decode().encode(name) for name in ("utf-16", "utf-32-le")),
-        *(GOOD_BODY * 2, b"[" + GOOD_BODY + b"]", GOOD_BODY[:-1] + b', "query": 1}'),
+        *(VALID_BODY.decode().encode(name) for name in ("utf-16", "utf-32-le")),
+        *(VALID_BODY * 2, b"[" + VALID_BODY + b"]", VALID_BODY[:-1] + b', "query": 1}'),
         b'{"query": "' + b"{a" * 20_000 + b'"}',
         b'{"query": "' + b"#" * 200_000 + b'"}',
         b'{"query": "{ flow(slug: \\"\\u0000\\") { slug } }"}',
@@ -156,8 +161,8 @@ ODD_BODIES = st.sampled_from(
 ANY_BODIES = st.one_of(
     BODIES,
     REQUESTS.map(lambda request: json.dumps(request).encode()),
-    st.builds(damaged, BODIES, EDITS),
-    ODD_BODIES,
+    st.builds(damage, BODIES, EDITS),
+    UNUSUAL_BODIES,
     st.binary(max_size=200),
 )
 
@@ -167,7 +172,7 @@ AUTHORIZATIONS = st.one_of(
     st.sampled_from(
         [b"", b"Bearer", b"Bearer ", b"Basic Zm86bw==", b"Bearer a b", b"bearer\t\xff"]
     ),
-    st.builds(damaged, st.just(SUPERUSER), EDITS),
+    st.builds(damage, st.just(SUPERUSER), EDITS),
     st.sampled_from(list(KEYS.values())).map(lambda key: b"Bearer " + key.encode()),
 )
 METHODS = st.sampled_from(
@@ -217,10 +222,10 @@ TARGETS = st.one_of(
             b"/graphql?query=" + b"%7B" * 20_000,
         ]
     ),
-    st.builds(damaged, st.just(b"/graphql?query=%7Bflows%7Bresults%7Bslug%7D%7D%7D"), EDITS),
-    st.builds(damaged, st.just(b"/api/v3/flows/instances/?page=1&ordering=-name&search=a"), EDITS),
+    st.builds(damage, st.just(b"/graphql?query=%7Bflows%7Bresults%7Bslug%7D%7D%7D"), EDITS),
+    st.builds(damage, st.just(b"/api/v3/flows/instances/?page=1&ordering=-name&search=a"), EDITS),
 )
-ODD_HEADERS: SearchStrategy[Header] = st.one_of(
+UNUSUAL_HEADERS: SearchStrategy[Header] = st.one_of(
     st.sampled_from(
         [
             *(
@@ -275,38 +280,38 @@ LENGTHS = st.one_of(
 )
 
 
-def chunked(body: bytes, shares: Sequence[float]) -> bytes:
-    """Write a body as HTTP's chunks."""
-    chunks = [b"%x\r\n%b\r\n" % (len(part), part) for part in packets(body, shares)]
+def encode_chunks(body: bytes, shares: Sequence[float]) -> bytes:
+    """Encode a body with chunked transfer encoding."""
+    chunks = [b"%x\r\n%b\r\n" % (len(part), part) for part in split_packets(body, shares)]
     return b"".join(chunks) + b"0\r\n\r\n"
 
 
-CHUNKED = st.builds(chunked, BODIES, SHARES)
+CHUNKED = st.builds(encode_chunks, BODIES, SHARES)
 
-# What the tests send ---------------------------------------------------------------------------
+# Requests of the tests -------------------------------------------------------------------------
 
-WITH_TOKEN = st.builds(Sent, body=ANY_BODIES)
-WITH_ODD_TOKEN = st.builds(Sent, body=ANY_BODIES, authorization=AUTHORIZATIONS)
-WITH_ODD_HEAD = st.builds(
-    Sent,
+VALID_TOKENS = st.builds(RawRequest, body=ANY_BODIES)
+UNUSUAL_TOKENS = st.builds(RawRequest, body=ANY_BODIES, authorization=AUTHORIZATIONS)
+UNUSUAL_HEADS = st.builds(
+    RawRequest,
     body=BODIES | st.just(b""),
     method=st.just(b"POST") | METHODS,
     target=st.just(b"/graphql") | TARGETS,
     content_type=st.just(b"application/json") | CONTENT_TYPES,
-    more=st.just([]) | st.lists(ODD_HEADERS, max_size=FEW),
+    extra_headers=st.just([]) | st.lists(UNUSUAL_HEADERS, max_size=MAX_SIZE),
 )
-WITH_ODD_LENGTH = st.builds(Sent, body=BODIES, length=LENGTHS)
-IN_CHUNKS = st.builds(
-    Sent,
-    body=st.one_of(CHUNKED, st.builds(damaged, CHUNKED, EDITS)),
+UNUSUAL_LENGTHS = st.builds(RawRequest, body=BODIES, length=LENGTHS)
+CHUNKED_REQUESTS = st.builds(
+    RawRequest,
+    body=st.one_of(CHUNKED, st.builds(damage, CHUNKED, EDITS)),
     length=st.just(b""),
-    more=st.just([(b"Transfer-Encoding", b"chunked")]),
+    extra_headers=st.just([(b"Transfer-Encoding", b"chunked")]),
 )
-DAMAGED = st.builds(damaged, BODIES.map(lambda body: Sent(body).wire), EDITS)
+DAMAGED_REQUESTS = st.builds(damage, BODIES.map(lambda body: RawRequest(body).data), EDITS)
 
 
-def pipelined(bodies: Sequence[bytes]) -> bytes:
-    """Several requests in a row that wait for no answer, the last of which ends the connection."""
-    *first, last = [Sent(body) for body in bodies]
-    kept = [replace(sent, connection=b"keep-alive") for sent in first]
-    return b"".join(sent.wire for sent in (*kept, last))
+def build_pipeline(bodies: Sequence[bytes]) -> bytes:
+    """Return pipelined requests with these bodies. The last one closes the connection."""
+    *first, last = [RawRequest(body) for body in bodies]
+    kept_alive = [replace(request, connection=b"keep-alive") for request in first]
+    return b"".join(request.data for request in (*kept_alive, last))

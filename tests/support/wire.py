@@ -1,4 +1,4 @@
-"""A server as it is met over TCP: bytes go out in packets, and whatever comes back is read as HTTP."""
+"""A server for raw TCP: send bytes in packets, and parse the statuses of the responses."""
 
 import re
 import socket
@@ -11,79 +11,81 @@ from urllib.parse import urlsplit
 
 from support.server_process import LIMIT_SECONDS, run_server
 
-# How long a server may wait for the rest of what was broken off, until it is told that nothing comes.
-LULL_SECONDS = 0.05
-PATIENCE_SECONDS = 20
-MOST_BYTES = 1 << 16
+# Seconds without data after which the client ends an incomplete request.
+IDLE_SECONDS = 0.05
+TIMEOUT_SECONDS = 20
+BUFFER_SIZE = 1 << 16
 STATUS_LINE = re.compile(rb"HTTP/1\.[01] (\d{3})[^\r\n]*\r\n")
 LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 
 
 @dataclass(slots=True)
-class Wire:
-    """One server, how many requests it was sent, and what it wrote to its standard error."""
+class RawServer:
+    """A server, the number of requests sent to it, and the lines of its standard error."""
 
     url: str
     sent: int = 0
-    complaints: list[str] = field(default_factory=list[str])
+    log_lines: list[str] = field(default_factory=list[str])
 
-    def say(self, packets: Sequence[bytes], requests: int = 1, *, whole: bool = False) -> list[int]:
-        """Send packets over a connection of their own; gives the statuses of the answers.
+    def send(
+        self, packets: Sequence[bytes], requests: int = 1, *, whole: bool = False
+    ) -> list[int]:
+        """Send packets over a new connection, and return the statuses of the responses.
 
-        Whole requests, the last of which ends the connection, are waited for however long they take.
-        No answer may tell of an error of the server's own.
+        `whole` waits until the server closes the connection, which complete requests need.
+        Fails if a response is a server error.
         """
         self.sent += requests
-        heard = self._exchange(packets, PATIENCE_SECONDS if whole else LULL_SECONDS)
-        statuses = list(statuses_in(heard))
-        assert all(status < 500 for status in statuses), heard
-        assert b"INTERNAL_SERVER_ERROR" not in heard, heard
+        received = self._exchange(packets, TIMEOUT_SECONDS if whole else IDLE_SECONDS)
+        statuses = list(parse_statuses(received))
+        assert all(status < 500 for status in statuses), received
+        assert b"INTERNAL_SERVER_ERROR" not in received, received
         return statuses
 
-    def _exchange(self, packets: Sequence[bytes], lull: float) -> bytes:
+    def _exchange(self, packets: Sequence[bytes], timeout: float) -> bytes:
         address = urlsplit(self.url)
         with socket.create_connection((address.hostname, address.port)) as connection:
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            with suppress(ConnectionError):  # refused before all was said
+            with suppress(ConnectionError):  # the server may close the connection early
                 for packet in packets:
                     connection.sendall(packet)
-            return b"".join(_heard(connection, lull))
+            return b"".join(_receive(connection, timeout))
 
 
-def _heard(connection: socket.socket, lull: float) -> Iterator[bytes]:
-    """Everything until the server closes, which it must once it knows that no more comes."""
+def _receive(connection: socket.socket, timeout: float) -> Iterator[bytes]:
+    """Yield all bytes until the server closes, which it must after the client has shut down."""
     with suppress(ConnectionError):
-        connection.settimeout(lull)
+        connection.settimeout(timeout)
         with suppress(TimeoutError):
-            yield from iter(lambda: connection.recv(MOST_BYTES), b"")
+            yield from iter(lambda: connection.recv(BUFFER_SIZE), b"")
             return
         connection.shutdown(socket.SHUT_WR)
-        connection.settimeout(PATIENCE_SECONDS)
-        yield from iter(lambda: connection.recv(MOST_BYTES), b"")
+        connection.settimeout(TIMEOUT_SECONDS)
+        yield from iter(lambda: connection.recv(BUFFER_SIZE), b"")
 
 
-def statuses_in(heard: bytes) -> Iterator[int]:
-    """The status of each answer; an answer that does not say how long it is lasts to the end."""
-    while started := STATUS_LINE.match(heard):
-        status = int(started[1])
+def parse_statuses(received: bytes) -> Iterator[int]:
+    """Yield the status of each response. A response without a length is the last one."""
+    while status_line := STATUS_LINE.match(received):
+        status = int(status_line[1])
         yield status
-        head, _, rest = heard.partition(b"\r\n\r\n")
+        head, _, rest = received.partition(b"\r\n\r\n")
         length = LENGTH.search(head)
-        heard = rest if status < 200 else rest[int(length[1]) :] if length else b""
+        received = rest if status < 200 else rest[int(length[1]) :] if length else b""
 
 
 @contextmanager
-def wired(database_url: str) -> Generator[Wire]:
-    """Serve a database until the block ends, and write down what the server complains of meanwhile."""
+def run_raw_server(database_url: str) -> Generator[RawServer]:
+    """Serve a database until the block ends, and collect the server's standard error."""
     with run_server(database_url) as (url, process):
-        wire = Wire(url)
-        listening = Thread(target=_write_down, args=(process, wire.complaints))
-        listening.start()
-        yield wire
+        server = RawServer(url)
+        reader = Thread(target=_collect_lines, args=(process, server.log_lines))
+        reader.start()
+        yield server
         process.terminate()
-        listening.join(LIMIT_SECONDS)
+        reader.join(LIMIT_SECONDS)
 
 
-def _write_down(process: Popen[str], complaints: list[str]) -> None:
+def _collect_lines(process: Popen[str], lines: list[str]) -> None:
     assert process.stderr is not None
-    complaints.extend(process.stderr)
+    lines.extend(process.stderr)

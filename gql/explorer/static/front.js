@@ -1,39 +1,39 @@
 "use strict";
 
-// The server writes all that is seen here; this asks it with the token, which a link cannot bring.
+// The server renders the page. This script requests it with the token, which links cannot send.
 (() => {
   const content = () => document.getElementById("content");
-  const shown = () => location.pathname + location.search;
-  let asked = { address: shown() };
+  const currentPath = () => location.pathname + location.search;
+  let lastRequest = { path: currentPath() };
 
-  const page = async (address) => {
+  const fetchPage = async (path) => {
     const headers = { Accept: "text/html", ...session.headers() };
-    const response = await fetch(address, { headers });
+    const response = await fetch(path, { headers });
     return new DOMParser().parseFromString(await response.text(), "text/html");
   };
 
-  const complain = () => {
+  const showError = () => {
     const notice = document.createElement("p");
     notice.className = "notice";
     notice.setAttribute("role", "alert");
-    notice.textContent = "FlowQL does not answer as it should. Is it, and its database, running?";
+    notice.textContent = "Could not load the page. Check that FlowQL and its database are running.";
     content().replaceChildren(notice);
   };
 
-  // What was asked for first may come last, and be for who has signed out since.
+  // Responses may arrive out of order, or after signing out. Only the one to the last request counts.
   const load = async () => {
-    const mine = { address: shown() };
-    asked = mine;
-    const found = await page(mine.address).catch(() => null);
-    if (asked !== mine) return;
-    const told = found?.getElementById("content");
-    if (!told) return complain();
-    document.title = found.title;
-    content().replaceWith(document.importNode(told, true));
-    if (session.token() && told.dataset.signedIn === "no") session.refused(told.querySelector("[role=alert]").textContent);
+    const request = { path: currentPath() };
+    lastRequest = request;
+    const page = await fetchPage(request.path).catch(() => null);
+    if (lastRequest !== request) return;
+    const loaded = page?.getElementById("content");
+    if (!loaded) return showError();
+    document.title = page.title;
+    content().replaceWith(document.importNode(loaded, true));
+    if (session.token() && loaded.dataset.signedIn === "no") session.reject(loaded.querySelector("[role=alert]").textContent);
   };
 
-  const follow = async (event) => {
+  const followLink = async (event) => {
     const link = event.target.closest("a[data-in-place]");
     if (!link || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
     event.preventDefault();
@@ -42,11 +42,11 @@
     document.querySelector(".picture")?.focus();
   };
 
-  document.addEventListener("click", follow);
-  // A step within the page, as the link to its content makes it, changes nothing.
-  window.addEventListener("popstate", () => asked.address === shown() || load());
+  document.addEventListener("click", followLink);
+  // A change of the fragment alone, as by the skip link, needs no request.
+  window.addEventListener("popstate", () => lastRequest.path === currentPath() || load());
   document.addEventListener("flowql:session", load);
-  // A page that a browser has kept may be of who has signed out since.
+  // A page from the back/forward cache may show the flows of a user who has signed out since.
   window.addEventListener("pageshow", (event) => event.persisted && load());
   if (session.token()) load();
 })();

@@ -1,43 +1,43 @@
 "use strict";
 
-// What GraphiQL lacks for who comes with a keyboard or a screen reader.
+// Makes GraphiQL accessible by keyboard and screen reader.
 (() => {
-  const place = document.getElementById("graphiql");
-  const nameOf = (editor) => {
+  const container = document.getElementById("graphiql");
+  const editorName = (editor) => {
     if (editor.closest(".graphiql-editor-tool")) return "Variables";
     return editor.closest("[aria-label]").getAttribute("aria-label");
   };
 
-  // Tab leads on, and Shift-Tab back; an editor would indent its text and never let go.
-  const open = (editor) => {
+  // Tab and Shift-Tab move the focus. By default they indent the text, which traps the keyboard.
+  const releaseFocus = (editor) => {
     editor.dataset.open = "";
     editor.CodeMirror.addKeyMap({ Tab: false, "Shift-Tab": false });
-    editor.querySelector("textarea").setAttribute("aria-label", nameOf(editor));
+    editor.querySelector("textarea").setAttribute("aria-label", editorName(editor));
     editor.querySelector(".CodeMirror-scroll").tabIndex = 0;
   };
 
-  // They are no tabs, since each holds a button more: a list of buttons, one for what is shown.
-  const list = (tab) => {
+  // The role "tab" must not contain the close button, so the tabs become a list of buttons.
+  const convertTab = (tab) => {
     tab.querySelector("button").setAttribute("aria-current", tab.getAttribute("aria-selected"));
     for (const name of ["role", "aria-selected"]) tab.removeAttribute(name);
     tab.closest("[role=tablist]")?.removeAttribute("role");
   };
 
-  // An operation of the past is called what it is called; all have the same label, which would hide that.
-  const call = (past) => past.removeAttribute("aria-label");
+  // All items of the history have the same label, which hides the names of their operations.
+  const removeLabel = (item) => item.removeAttribute("aria-label");
 
-  // What is chosen or typed in the explorer is the value of an argument, or the kind of a new operation.
-  const say = (field) => {
+  // A field of the explorer holds the value of an argument, or the type of a new operation.
+  const labelField = (field) => {
     const argument = field.closest("[data-arg-name]");
     field.setAttribute("aria-label", argument ? argument.dataset.argName : field.placeholder || "New operation");
   };
 
-  const attend = () => {
-    place.querySelectorAll(".CodeMirror:not([data-open])").forEach(open);
-    place.querySelectorAll(".graphiql-tab[aria-selected]").forEach(list);
-    place.querySelectorAll(".graphiql-history-item-label[aria-label]").forEach(call);
-    place.querySelectorAll(".docExplorerWrap :is(input, select):not([aria-label])").forEach(say);
+  const update = () => {
+    container.querySelectorAll(".CodeMirror:not([data-open])").forEach(releaseFocus);
+    container.querySelectorAll(".graphiql-tab[aria-selected]").forEach(convertTab);
+    container.querySelectorAll(".graphiql-history-item-label[aria-label]").forEach(removeLabel);
+    container.querySelectorAll(".docExplorerWrap :is(input, select):not([aria-label])").forEach(labelField);
   };
 
-  new MutationObserver(attend).observe(place, { attributeFilter: ["aria-selected"], childList: true, subtree: true });
+  new MutationObserver(update).observe(container, { attributeFilter: ["aria-selected"], childList: true, subtree: true });
 })();

@@ -1,32 +1,32 @@
 "use strict";
 
 (() => {
-  const place = document.getElementById("graphiql");
-  const { endpoint, introspection, tabs } = place.dataset;
-  const examples = JSON.parse(tabs);
-  const root = ReactDOM.createRoot(place);
+  const container = document.getElementById("graphiql");
+  const { endpoint, introspection, tabs } = container.dataset;
+  const defaultTabs = JSON.parse(tabs);
+  const root = ReactDOM.createRoot(container);
   const plugins = [GraphiQLPluginExplorer.explorerPlugin({ showAttribution: false })];
   const logo = React.createElement(GraphiQL.Logo, { key: "logo" }, React.createElement("span"));
 
-  // A text that ends as a picture's address does is no reason to ask another server for it.
+  // GraphiQL would load images from the URLs in results, also from other servers.
   GraphiQL.React.ImagePreview.shouldRender = () => false;
 
-  // For a moment after another tab is chosen, GraphiQL still names the operation of the one before.
-  const named = ({ operationName, ...rest }) =>
+  // Just after a change of tabs, GraphiQL still sends the operationName of the previous tab.
+  const dropStaleName = ({ operationName, ...rest }) =>
     operationName && rest.query.includes(operationName) ? { operationName, ...rest } : rest;
 
-  // As application/json, errors of a request come with 200, and GraphiQL tells of them.
+  // With application/json, responses to invalid documents have status 200, and GraphiQL shows their errors.
   const fetcher = async (operation) => {
     const headers = { Accept: "application/json", "Content-Type": "application/json", ...session.headers() };
-    const response = await fetch(endpoint, { method: "POST", headers, body: JSON.stringify(named(operation)) });
-    const told = await response.json();
-    if ([401, 403].includes(response.status)) session.refused(told.errors[0].message);
-    return told;
+    const response = await fetch(endpoint, { method: "POST", headers, body: JSON.stringify(dropStaleName(operation)) });
+    const result = await response.json();
+    if ([401, 403].includes(response.status)) session.reject(result.errors[0].message);
+    return result;
   };
 
-  const draw = () => {
-    // The schema is told to who has signed in, if to anybody; another token is another GraphiQL.
-    const known = session.token() && introspection === "on" ? {} : { schema: null };
+  const render = () => {
+    // Introspection requires a token. The key makes React create a new GraphiQL for each token.
+    const schema = session.token() && introspection === "on" ? {} : { schema: null };
     root.render(
       React.createElement(
         GraphiQL,
@@ -34,17 +34,17 @@
           key: session.token() || "nobody",
           fetcher,
           plugins,
-          defaultTabs: examples,
+          defaultTabs,
           defaultEditorToolsVisibility: "variables",
-          // Its history would keep for good what headers are typed there, a token too.
+          // GraphiQL's history would store headers permanently, including tokens.
           isHeadersEditorEnabled: false,
-          ...known,
+          ...schema,
         },
         logo,
       ),
     );
   };
 
-  document.addEventListener("flowql:session", draw);
-  draw();
+  document.addEventListener("flowql:session", render);
+  render();
 })();

@@ -6,24 +6,24 @@
   const variables = document.getElementById("variables");
   const result = document.getElementById("result");
 
-  const given = () => (variables.value.trim() ? JSON.parse(variables.value) : undefined);
+  const parseVariables = () => (variables.value.trim() ? JSON.parse(variables.value) : undefined);
 
-  const ask = async (known) => {
+  const execute = async (values) => {
     const headers = { Accept: "application/json", "Content-Type": "application/json", ...session.headers() };
-    const body = JSON.stringify({ query: query.value, variables: known });
+    const body = JSON.stringify({ query: query.value, variables: values });
     const response = await fetch(box.dataset.endpoint, { method: "POST", headers, body });
-    const told = await response.json();
-    if ([401, 403].includes(response.status)) session.refused(told.errors[0].message);
-    return JSON.stringify(told, null, 2);
+    const data = await response.json();
+    if ([401, 403].includes(response.status)) session.reject(data.errors[0].message);
+    return JSON.stringify(data, null, 2);
   };
 
   const submit = async (event) => {
     event.preventDefault();
     try {
-      const known = given();
-      result.textContent = await ask(known).catch(() => "FlowQL does not answer as it should. Is it running?");
+      const values = parseVariables();
+      result.textContent = await execute(values).catch(() => "Could not execute the query. Check that FlowQL is running.");
     } catch (error) {
-      result.textContent = `The variables are no JSON: ${error.message}`;
+      result.textContent = `The variables are not valid JSON: ${error.message}`;
     }
   };
 

@@ -1,54 +1,54 @@
 "use strict";
 
-// Who asks: a token that this tab keeps as long as it lives, and that is sent as a header alone.
+// The session: a token in the tab's session storage, sent only in the Authorization header.
 const session = (() => {
-  const KEY = "flowql:token";
-  const GIVEN = "flowql:given";
-  const { root, token: given } = document.documentElement.dataset;
+  const TOKEN_KEY = "flowql:token";
+  const GIVEN_KEY = "flowql:given";
+  const { root, token: pageToken } = document.documentElement.dataset;
   const element = (id) => document.getElementById(id);
   const dialog = element("sign-in");
   const field = element("sign-in-token");
   const problem = element("sign-in-problem");
 
-  // What authentik's words for programs mean to people.
-  const WORDS = {
-    "Token invalid/expired": "No such token is known: it is mistyped, has ended, or is not for the API.",
-    "You do not have permission to perform this action.": "The token is good, but may see no flow.",
+  // Friendlier messages for the errors that authentik's API defines.
+  const MESSAGES = {
+    "Token invalid/expired": "Invalid token. Check that it is complete, has not expired and has the intent API.",
+    "You do not have permission to perform this action.": "The token is valid, but does not have permission to view flows.",
   };
-  const said = (detail) => WORDS[detail] || detail;
+  const translate = (detail) => MESSAGES[detail] || detail;
 
-  const token = () => sessionStorage.getItem(KEY) || "";
+  const token = () => sessionStorage.getItem(TOKEN_KEY) || "";
 
-  // A header has bytes; those of UTF-8, whatever somebody pastes.
-  const bearer = (text) => ({
+  // fetch() accepts only Latin-1 in headers. Each character stands for one byte of the UTF-8 encoding.
+  const authorization = (text) => ({
     Authorization: `Bearer ${String.fromCharCode(...new TextEncoder().encode(text))}`,
   });
-  const headers = () => (token() ? bearer(token()) : {});
+  const headers = () => (token() ? authorization(token()) : {});
 
-  // What is wrong with a token, in words; nothing if all is well.
-  const flaw = async (text) => {
+  // Returns a message, which is empty if the token is valid.
+  const verify = async (text) => {
     try {
-      const response = await fetch(`${root}/`, { headers: { Accept: "application/json", ...bearer(text) } });
-      const told = await response.json();
-      return told.authenticated ? "" : said(told.detail);
+      const response = await fetch(`${root}/`, { headers: { Accept: "application/json", ...authorization(text) } });
+      const index = await response.json();
+      return index.authenticated ? "" : translate(index.detail);
     } catch {
-      return "FlowQL does not answer. Is it running?";
+      return "No response from FlowQL. Check that it is running.";
     }
   };
 
-  const show = () => {
+  const updateButton = () => {
     element("session-state").textContent = token() ? "Signed in" : "Not signed in";
     element("session-button").textContent = token() ? "Sign out" : "Sign in";
   };
 
-  const become = (text) => {
-    sessionStorage.setItem(KEY, text);
-    show();
+  const setToken = (text) => {
+    sessionStorage.setItem(TOKEN_KEY, text);
+    updateButton();
     document.dispatchEvent(new Event("flowql:session"));
   };
 
-  const ask = (why = "") => {
-    problem.textContent = said(why);
+  const openDialog = (message = "") => {
+    problem.textContent = translate(message);
     field.value = "";
     field.removeAttribute("aria-invalid");
     if (!dialog.open) dialog.showModal();
@@ -57,37 +57,37 @@ const session = (() => {
 
   const submit = async (event) => {
     event.preventDefault();
-    // What cannot be seen is pasted by mistake, and much of it no header can have.
+    // Invisible characters get pasted by mistake, and headers forbid most of them.
     const text = field.value.replace(/\p{C}/gu, "").trim().replace(/^bearer(\s+|$)/i, "");
     problem.textContent = "";
-    const wrong = text ? await flaw(text) : "There is no token yet.";
+    const message = text ? await verify(text) : "Enter a token.";
     if (!dialog.open) return;
-    problem.textContent = wrong;
-    if (wrong) {
+    problem.textContent = message;
+    if (message) {
       field.setAttribute("aria-invalid", "true");
       field.focus();
       return;
     }
     field.value = "";
     dialog.close();
-    become(text);
+    setToken(text);
   };
 
   element("sign-in-form").addEventListener("submit", submit);
   element("sign-in-cancel").addEventListener("click", () => dialog.close());
-  element("session-button").addEventListener("click", () => (token() ? become("") : ask()));
+  element("session-button").addEventListener("click", () => (token() ? setToken("") : openDialog()));
   element("session").hidden = false;
-  // Who has signed out has an empty token, and stays so until a page gives another.
-  if (given && sessionStorage.getItem(GIVEN) !== given) {
-    sessionStorage.setItem(GIVEN, given);
-    sessionStorage.setItem(KEY, given);
+  // A page with a token signs in once. After signing out, only another token signs in again.
+  if (pageToken && sessionStorage.getItem(GIVEN_KEY) !== pageToken) {
+    sessionStorage.setItem(GIVEN_KEY, pageToken);
+    sessionStorage.setItem(TOKEN_KEY, pageToken);
   }
-  show();
+  updateButton();
 
-  // A token that was good and is no more: it is forgotten, and another asked for.
-  const refused = (why) => {
-    become("");
-    ask(why);
+  // Drops a token that the server no longer accepts and asks for another one.
+  const reject = (message) => {
+    setToken("");
+    openDialog(message);
   };
-  return { token, headers, refused };
+  return { token, headers, reject };
 })();

@@ -1,4 +1,4 @@
-"""Authentik's tables for flow data, and the types of stages and policies."""
+"""Create authentik's tables for flow data, and tables for the types of stages and policies."""
 
 from datetime import datetime
 from typing import Any
@@ -13,7 +13,7 @@ down_revision = None
 branch_labels = None
 depends_on = None
 
-# Collation "C" is the order of SQLite, so that FlowQL's own databases all sort alike.
+# Collation "C" sorts as SQLite does: the order is the same in all of FlowQL's own databases.
 TEXT: TypeEngine[str] = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
 UUID: TypeEngine[str] = sa.CHAR(36).with_variant(postgresql.UUID(as_uuid=False), "postgresql")
 TIMESTAMP: TypeEngine[datetime] = sa.DateTime(timezone=True)
@@ -21,12 +21,12 @@ JSON_OBJECT: TypeEngine[Any] = sa.JSON().with_variant(postgresql.JSONB(), "postg
 
 
 def varchar(length: int) -> TypeEngine[str]:
-    """Text of at most `length` characters, sorted like TEXT."""
+    """Return the type of strings of at most `length` characters, sorted like TEXT."""
     return sa.String(length).with_variant(sa.String(length, collation="C"), "postgresql")
 
 
 def upgrade() -> None:
-    """Apply it."""
+    """Apply the migration."""
     op.create_table(
         "authentik_core_group",
         sa.Column("group_uuid", UUID, nullable=False),
@@ -413,7 +413,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Take it back."""
+    """Revert the migration."""
     op.drop_table("guardian_roleobjectpermission")
     op.drop_table("guardian_rolemodelpermission")
     op.drop_index(

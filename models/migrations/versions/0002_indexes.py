@@ -1,4 +1,4 @@
-"""Indexes that sort flows, and that tell what belongs to one without its rows."""
+"""Create indexes that sort flows, and covering indexes for their bindings."""
 
 from alembic import op
 
@@ -35,7 +35,7 @@ COVERING = {
 
 
 def upgrade() -> None:
-    """Apply it."""
+    """Apply the migration."""
     for column in SORTED_BY:
         op.create_index(f"flowql_flow_by_{column}", FLOW, [column, "slug"])
     for name, (table, columns) in COVERING.items():
@@ -43,7 +43,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Take it back."""
+    """Revert the migration."""
     for name, (table, _) in COVERING.items():
         op.drop_index(name, table)
     for column in SORTED_BY:

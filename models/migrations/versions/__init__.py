@@ -1,1 +1,1 @@
-"""Migrations in order: one file a version."""
+"""The migrations, one file per version."""

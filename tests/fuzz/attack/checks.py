@@ -1,6 +1,6 @@
-"""What schemathesis knows of FlowQL: which UUIDs there are, and what no answer may be.
+"""Hooks of schemathesis for GraphQL: stored UUIDs, and a check of statuses and error codes.
 
-It is loaded by schemathesis, in an environment that has nothing of FlowQL.
+schemathesis loads this file in an environment without FlowQL.
 """
 
 import importlib
@@ -20,16 +20,16 @@ CODES = {
     "PERSISTED_QUERY_NOT_FOUND",
 }
 
-KNOWN_UUIDS = os.environ["FLOWQL_UUIDS"].split()
-UUIDS = st.sampled_from(KNOWN_UUIDS) | st.uuids().map(str) | st.sampled_from(["", "x", "\0"])
+STORED_UUIDS = os.environ["FLOWQL_UUIDS"].split()
+UUIDS = st.sampled_from(STORED_UUIDS) | st.uuids().map(str) | st.sampled_from(["", "x", "\0"])
 schemathesis.graphql.scalar("UUID", UUIDS.map(lambda text: graphql.StringValueNode(value=text)))
 
 
 @schemathesis.check
 def no_server_error(_context: Any, response: Any, _case: Any) -> None:
-    """The status is the client's at worst, and each error says what the client did.
+    """Fail on a status of 500 or above, or an error code that is not the client's fault.
 
-    The built-in check takes a stored value that the schema does not know for a failure of the server.
+    The built-in check also fails on stored enum values that the schema does not know.
     """
     assert response.status_code < 500, response.text
     errors = response.json().get("errors", [])
@@ -37,8 +37,8 @@ def no_server_error(_context: Any, response: Any, _case: Any) -> None:
     assert codes <= CODES, response.text
 
 
-# What a page does without; the cursors are of the order that holds where none is asked for.
-AGAINST: list[set[str]] = [
+# Arguments to remove from a connection. The cursors are only valid for the default order.
+REMOVED_ARGUMENTS: list[set[str]] = [
     {"last", "before", "orderBy"},
     {"first", "after", "orderBy"},
     {"last", "before", "after"},
@@ -46,20 +46,20 @@ AGAINST: list[set[str]] = [
 ]
 
 
-class OneWay(graphql.Visitor):
-    """Makes most pages of a connection go one way, as schemathesis would have them go both."""
+class ArgumentRemover(graphql.Visitor):
+    """A visitor that removes conflicting arguments from connections."""
 
     def enter_field(self, node: Any, *_: Any) -> Any:
-        """Take some arguments out: how long the field is decides which."""
-        named = {argument.name.value: argument for argument in node.arguments}
-        if "last" not in named:
+        """Remove the arguments of one of the sets, chosen by the length of the field."""
+        arguments = {argument.name.value: argument for argument in node.arguments}
+        if "last" not in arguments:
             return None
-        against = AGAINST[len(graphql.print_ast(node)) % len(AGAINST)]
-        kept = [argument for name, argument in named.items() if name not in against]
+        removed = REMOVED_ARGUMENTS[len(graphql.print_ast(node)) % len(REMOVED_ARGUMENTS)]
+        kept = [argument for name, argument in arguments.items() if name not in removed]
         return replace(node, arguments=type(node.arguments)(kept))
 
 
 @schemathesis.hook
 def map_body(_context: Any, body: Any) -> Any:
-    """Let a quarter of the connections be asked for as schemathesis thought of it."""
-    return graphql.visit(body, OneWay())
+    """Remove arguments from three of four connections."""
+    return graphql.visit(body, ArgumentRemover())

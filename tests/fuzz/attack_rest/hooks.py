@@ -1,6 +1,6 @@
-"""What schemathesis knows of FlowQL's REST: a blueprint is a file.
+"""Hooks of schemathesis for REST: a blueprint is a file.
 
-It is loaded by schemathesis, in an environment that has nothing of FlowQL.
+schemathesis loads this file in an environment without FlowQL.
 """
 
 import importlib
@@ -11,6 +11,6 @@ media_types: Any = importlib.import_module("schemathesis.core.media_types")
 
 
 @schemathesis.deserializer(*media_types.YAML_MEDIA_TYPES)
-def deserialized(_context: Any, response: Any) -> str:
-    """A blueprint as it came, since the document says of it that it is a file."""
+def deserialize_yaml(_context: Any, response: Any) -> str:
+    """Return a blueprint as a string, because its schema is a binary file."""
     return response.text

@@ -1,4 +1,4 @@
-"""A flow as a picture: what is told of it, as Mermaid's text, as an SVG and in words."""
+"""Diagrams of flows: their content, Mermaid source, SVG and text alternative."""
 
 import base64
 import hashlib
@@ -12,9 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gql.diagram import alt_text as words
-from gql.diagram import labels as names
-from gql.diagram import mermaid, svg
+from gql.diagram import alt_text, labels, mermaid, svg
 from gql.diagram.flow import Diagram, NodeKind, build_diagram
 from gql.diagram.layout import lay_out
 from gql.diagram.style import DARK, LIGHT, Palette
@@ -36,34 +34,34 @@ NAMESPACE = "{http://www.w3.org/2000/svg}"
 FLOWS = [str(row["slug"]) for row in ROWS["authentik_flows_flow"]]
 
 
-def text_of(diagram: Diagram) -> str:
-    """Mermaid's text without its first line and the indentation."""
+def render_lines(diagram: Diagram) -> str:
+    """Return the Mermaid source without its first line and without indentation."""
     first, *lines = mermaid.render(diagram).splitlines()
     assert first == "flowchart TD"
     return "\n".join(line.strip() for line in lines)
 
 
-def lines(text: str) -> str:
-    """Such a text as a test has it."""
+def clean(text: str) -> str:
+    """Remove the indentation of a string literal."""
     return dedent(text).strip()
 
 
-# What is told -------------------------------------------------------------------------------------
+# Content ------------------------------------------------------------------------------------------
 
 
-def test_stages_stand_in_a_row() -> None:
-    """Each with what it is, and what happens where it is answered wrongly, if that is not to try again."""
+def test_stages_are_in_order() -> None:
+    """A stage has its type, and its action on an invalid response unless that is a retry."""
     stages = [
         stage("ask", action="restart"),
         stage("password", "authentik_stages_password.passwordstage", action="later"),
         stage("unknown", None),
     ]
-    head = flow(designation="enrollment", authentication="require_superuser")
-    assert text_of(build_diagram(head, stages, {})) == lines(
+    enrollment = flow(designation="enrollment", authentication="require_superuser")
+    assert render_lines(build_diagram(enrollment, stages, {})) == clean(
         """
-        n0(["Welcome!<br/>Enrollment flow<br/>Only for superusers"])
-        n1["ask<br/>Prompt<br/>Answered wrongly, the flow begins anew"]
-        n2["password<br/>Password<br/>Answered wrongly#58; later"]
+        n0(["Welcome!<br/>Enrollment flow<br/>Requires a superuser"])
+        n1["ask<br/>Prompt<br/>On an invalid response, restarts the flow"]
+        n2["password<br/>Password<br/>On an invalid response#58; later"]
         n3["unknown"]
         n4(["End"])
         n0 --> n1
@@ -74,25 +72,25 @@ def test_stages_stand_in_a_row() -> None:
     ).replace("Welcome!", "Welcome#33;")
 
 
-def test_a_flow_of_nothing_ends() -> None:
-    """It is its beginning and its end; a flow without a title goes by its name."""
+def test_flow_without_stages() -> None:
+    """The diagram has a start and an end. Without a title, the start shows the name."""
     diagram = build_diagram(flow(" ", name="Nothing", designation="new"), [], {})
-    assert text_of(diagram) == 'n0(["Nothing<br/>new"])\nn1(["End"])\nn0 --> n1'
+    assert render_lines(diagram) == 'n0(["Nothing<br/>new"])\nn1(["End"])\nn0 --> n1'
 
 
-ASKED = [policy("a"), binding(group="b"), binding(user="c")]
-QUESTIONS = """
+BINDINGS = [policy("a"), binding(group="b"), binding(user="c")]
+DECISIONS = """
 n1{{"a<br/>Expression policy"}}
 n2{{"in group b<br/>Group"}}
 n3{{"is c<br/>User"}}
 """
 
 
-def test_all_must_pass_before_a_stage() -> None:
-    """Whoever fails one comes to what is behind the stage."""
-    diagram = build_diagram(flow("x"), [stage("s", mode="all")], {"s": ASKED})
-    assert text_of(diagram) == lines(
-        f"""n0(["x<br/>Authentication flow"]){QUESTIONS}n4["s<br/>Prompt"]
+def test_all_decisions_must_pass_before_a_stage() -> None:
+    """A decision that fails leads past the stage."""
+    diagram = build_diagram(flow("x"), [stage("s", mode="all")], {"s": BINDINGS})
+    assert render_lines(diagram) == clean(
+        f"""n0(["x<br/>Authentication flow"]){DECISIONS}n4["s<br/>Prompt"]
 n5(["End"])
 n0 --> n1
 n1 -->|"passes"| n2
@@ -105,12 +103,12 @@ n4 --> n5"""
     )
 
 
-def test_any_may_pass_before_a_stage() -> None:
-    """The first that passes leads to the stage, and only the last one's failure past it."""
+def test_one_decision_must_pass_before_a_stage() -> None:
+    """A decision that passes leads to the stage. If the last one fails, it leads past the stage."""
     stages = [stage("s", mode="any"), stage("t")]
-    diagram = build_diagram(flow("x"), stages, {"s": ASKED})
-    assert text_of(diagram) == lines(
-        f"""n0(["x<br/>Authentication flow"]){QUESTIONS}n4["s<br/>Prompt"]
+    diagram = build_diagram(flow("x"), stages, {"s": BINDINGS})
+    assert render_lines(diagram) == clean(
+        f"""n0(["x<br/>Authentication flow"]){DECISIONS}n4["s<br/>Prompt"]
 n5["t<br/>Prompt"]
 n6(["End"])
 n0 --> n1
@@ -133,8 +131,8 @@ n5 --> n6"""
         ("newer", [(1, 2, "passes"), (1, 6, "fails"), (2, 3, "no"), (2, 6, "yes")]),
     ],
 )
-def test_who_fails_before_the_flow_is_denied(mode: str, edges: Sequence[Any]) -> None:
-    """What denies stands last and says what comes then; a binding that is turned round says the opposite."""
+def test_decisions_of_the_flow_lead_to_denied(mode: str, edges: Sequence[Any]) -> None:
+    """The denied node is last and shows the denied action. A negated binding swaps its labels."""
     bound = {"flow": [policy("a"), binding(user="b", negate=True)], "s": [policy("c", None)]}
     diagram = build_diagram(flow("x", mode), [stage("s")], bound)
     assert [(edge.source, edge.target, edge.label) for edge in diagram.edges] == [
@@ -144,7 +142,7 @@ def test_who_fails_before_the_flow_is_denied(mode: str, edges: Sequence[Any]) ->
         (3, 5, "fails"),
         (4, 5, ""),
     ]
-    assert text_of(diagram).splitlines()[3:7] == [
+    assert render_lines(diagram).splitlines()[3:7] == [
         'n3{{"c<br/>Policy"}}',
         'n4["s<br/>Prompt"]',
         'n5(["End"])',
@@ -152,20 +150,20 @@ def test_who_fails_before_the_flow_is_denied(mode: str, edges: Sequence[Any]) ->
     ]
 
 
-def test_what_is_disabled_is_not_asked() -> None:
-    """Such bindings are not drawn; one that binds nothing is, for it never passes."""
-    off = [policy("a", enabled=False), binding(group="b", enabled=False)]
-    assert build_diagram(flow(), [stage("s")], {"flow": off, "s": off}) == build_diagram(
+def test_disabled_and_empty_bindings() -> None:
+    """Disabled bindings are left out. An empty one is included, because it never passes."""
+    disabled = [policy("a", enabled=False), binding(group="b", enabled=False)]
+    assert build_diagram(flow(), [stage("s")], {"flow": disabled, "s": disabled}) == build_diagram(
         flow(), [stage("s")], {}
     )
     bound = {"s": [binding()]}
-    assert 'n1{{"nothing<br/>Empty binding"}}' in text_of(
+    assert 'n1{{"never passes<br/>Empty binding"}}' in render_lines(
         build_diagram(flow(), [stage("s")], bound)
     )
 
 
 @pytest.mark.parametrize(
-    ("model", "name"),
+    ("model", "label"),
     [
         ("authentik_stages_user_login.userloginstage", "User login"),
         ("authentik_stages_authenticator_totp.authenticatortotpstage", "TOTP authenticator setup"),
@@ -177,15 +175,15 @@ def test_what_is_disabled_is_not_asked() -> None:
         (None, ""),
     ],
 )
-def test_types_are_told_in_people_s_words(model: str | None, name: str) -> None:
-    """By the name of authentik's app, or else of the model."""
-    assert names.type_name(model) == name
+def test_types_have_labels(model: str | None, label: str) -> None:
+    """Labels derive from the name of authentik's Django app, or else of the model."""
+    assert labels.format_type(model) == label
 
 
-def test_the_walk_in_words() -> None:
-    """Each node in its order, and where each answer leads."""
+def test_text_alternative() -> None:
+    """It lists the nodes in order, and the targets of the outcomes of decisions."""
     bound = {"flow": [policy("a")], "two": [binding(group="b")]}
-    assert words.describe(build_diagram(flow(), [stage("one"), stage("two")], bound)) == lines(
+    assert alt_text.describe(build_diagram(flow(), [stage("one"), stage("two")], bound)) == clean(
         """
         Start: Welcome! (Authentication flow).
         Decision: a (Expression policy). Passes: Stage 1: one. Fails: Denied.
@@ -198,11 +196,11 @@ def test_the_walk_in_words() -> None:
     )
 
 
-# The picture --------------------------------------------------------------------------------------
+# SVG ----------------------------------------------------------------------------------------------
 
 
-def with_name(name: str) -> Diagram:
-    """A flow of which everything is called so, by which ways of all kinds lead."""
+def build_named_diagram(name: str) -> Diagram:
+    """Build a diagram with edges of all kinds, in which all objects have this name."""
     decisions: Sequence[PolicyBindingRow] = [
         policy(name),
         binding(group=name),
@@ -212,30 +210,30 @@ def with_name(name: str) -> Diagram:
     return build_diagram(flow(name, "any"), [stage(name, mode="any"), stage("last")], bound)
 
 
-def parsed(diagram: Diagram) -> ET.Element:
-    """The SVG, read again."""
-    return ET.fromstring(svg.render(diagram))  # noqa: S314 - it is our own
+def parse_svg(diagram: Diagram) -> ET.Element:
+    """Render the SVG and parse it."""
+    return ET.fromstring(svg.render(diagram))  # noqa: S314 - trusted input
 
 
-def texts(root: ET.Element, tag: str) -> list[str]:
-    """The texts of all elements of that name."""
+def read_texts(root: ET.Element, tag: str) -> list[str]:
+    """Return the texts of all elements with this tag."""
     return [element.text or "" for element in root.iter(NAMESPACE + tag)]
 
 
-def test_a_picture_has_a_text_alternative() -> None:
-    """Its name and the walk in words, by ids that no other flow's has."""
-    diagram = with_name("x")
-    root = parsed(diagram)
+def test_svg_has_a_text_alternative() -> None:
+    """It has a title and a description, whose ids are unique per flow."""
+    diagram = build_named_diagram("x")
+    root = parse_svg(diagram)
     assert root.get("role") == "img"
     title, description = str(root.get("aria-labelledby")).split()
-    found = {element.get("id"): element.text for element in root if element.get("id")}
-    assert found == {title: "x", description: words.describe(diagram)}
+    texts = {element.get("id"): element.text for element in root if element.get("id")}
+    assert texts == {title: "x", description: alt_text.describe(diagram)}
     assert title.endswith(PK)
     assert description.endswith(PK)
 
 
 def is_harmless(root: ET.Element) -> bool:
-    """Whether there is nothing but shapes and texts, told by classes."""
+    """Return True if the SVG contains only shapes and texts, styled by classes."""
     tags = {element.tag.removeprefix(NAMESPACE) for element in root.iter()}
     attributes = {name for element in root.iter() for name in element.attrib}
     shapes = {"svg", "title", "desc", "style", "rect", "path", "g", "text", "circle"}
@@ -244,61 +242,61 @@ def is_harmless(root: ET.Element) -> bool:
 
 
 @pytest.mark.parametrize("name", ODD_NAMES)
-def test_odd_names_stay_names(name: str) -> None:
-    """Whatever something is called, the picture is well-formed, and has no part that others do not have."""
-    root = parsed(with_name(name))
+def test_names_are_escaped_in_svg(name: str) -> None:
+    """With any name, the SVG is well-formed and has no additional elements."""
+    root = parse_svg(build_named_diagram(name))
     assert is_harmless(root)
     assert len(list(root.iter(NAMESPACE + "g"))) == 11
-    assert texts(root, "style") == [svg.STYLE]
+    assert read_texts(root, "style") == [svg.STYLE]
 
 
 @given(name=st.text(st.characters(codec=None) | st.characters(categories=["Cs", "Cc", "Mn"])))
-def test_any_text_is_drawn(name: str) -> None:
-    """Its name can be read whole in a title, but for what nobody can read."""
-    root = parsed(with_name(name))
+def test_titles_have_full_names(name: str) -> None:
+    """Only unreadable characters are replaced."""
+    root = parse_svg(build_named_diagram(name))
     assert is_harmless(root)
-    known = re.sub("\r\n?", "\n", replace_unreadable(name)) if name.strip() else "(no name)"
-    assert texts(root, "title")[:3] == [known] * 3
+    readable = re.sub("\r\n?", "\n", replace_unreadable(name)) if name.strip() else "(no name)"
+    assert read_texts(root, "title")[:3] == [readable] * 3
 
 
 @given(name=st.text(max_size=30))
-def test_short_names_are_shown_whole(name: str) -> None:
-    """A line may end between any two words or letters, and no letter is lost."""
-    root = parsed(build_diagram(flow(), [stage(name, None)], {}))
-    shown = "".join(texts(root.findall(f"{NAMESPACE}g[@class='stage']")[0], "text")[:-1])
+def test_short_names_are_shown_in_full(name: str) -> None:
+    """Line breaks drop no characters except whitespace."""
+    root = parse_svg(build_diagram(flow(), [stage(name, None)], {}))
+    shown = "".join(read_texts(root.findall(f"{NAMESPACE}g[@class='stage']")[0], "text")[:-1])
     whole = replace_unreadable(name) if name.strip() else "(no name)"
-    assert "".join(shown.split()) == "".join(whole.split()) or _marks(name)
+    assert "".join(shown.split()) == "".join(whole.split()) or _has_many_marks(name)
 
 
-def _marks(name: str) -> bool:
-    """Whether there are more marks on each other than a letter has."""
+def _has_many_marks(name: str) -> bool:
+    """Return True if the name may have more marks on a letter than are shown."""
     return bool(re.search(r"[^\w\s]{6}", name))
 
 
 def test_marks_stay_with_their_letter() -> None:
-    """A line never ends between the two, and of marks without end no more than six are drawn."""
-    accented, heaped = "e\u0301" * 60, "a" + "\u0301" * 300
-    root = parsed(build_diagram(flow(), [stage(accented, None), stage(heaped, None)], {}))
+    """Lines never break between a letter and its marks, and at most six marks are shown."""
+    accented, stacked = "e\u0301" * 60, "a" + "\u0301" * 300
+    root = parse_svg(build_diagram(flow(), [stage(accented, None), stage(stacked, None)], {}))
     first, second = root.findall(f"{NAMESPACE}g[@class='stage']")
-    shown = texts(first, "text")[:-1]
+    shown = read_texts(first, "text")[:-1]
 
     assert len(shown) > 1
     assert not [line for line in shown if line[0] == "\u0301"]
-    assert max(line.count("\u0301") for line in texts(second, "text")) <= 7
+    assert max(line.count("\u0301") for line in read_texts(second, "text")) <= 7
 
 
 def test_long_names_end_in_an_ellipsis() -> None:
-    """No more than three lines of them are shown, broken where words end."""
-    root = parsed(build_diagram(flow(), [stage("a-long-name of a stage " * 30, None)], {}))
-    *shown, number = texts(root.findall(f"{NAMESPACE}g[@class='stage']")[0], "text")
+    """They are shown in at most three lines, which break at the ends of words."""
+    root = parse_svg(build_diagram(flow(), [stage("a-long-name of a stage " * 30, None)], {}))
+    *shown, number = read_texts(root.findall(f"{NAMESPACE}g[@class='stage']")[0], "text")
     assert (len(shown), number) == (3, "1")
     assert [line[-1] for line in shown] == ["-", "a", "…"]
 
 
-@pytest.mark.parametrize("name", ["x", "a long name, to be told in lines " * 9])
-def test_nothing_is_drawn_over_another(name: str) -> None:
-    """All nodes are within the picture, and none touches another."""
-    layout = lay_out(with_name(name))
+@pytest.mark.parametrize("name", ["x", "a long name, shown in several lines " * 9])
+def test_nodes_do_not_overlap(name: str) -> None:
+    """All nodes are inside of the diagram and apart from each other."""
+    layout = lay_out(build_named_diagram(name))
     for number, box in enumerate(layout.boxes):
         assert box.left > 0
         assert 0 < box.top < box.bottom < layout.height
@@ -308,8 +306,8 @@ def test_nothing_is_drawn_over_another(name: str) -> None:
             assert is_beside or box.top > other.bottom
 
 
-def test_ten_thousand_bindings_are_drawn() -> None:
-    """A picture grows as its flow does."""
+def test_ten_thousand_bindings() -> None:
+    """The SVG grows linearly with the flow."""
     stages = [stage(str(number), mode="any") for number in range(2500)]
     bound = {str(number): [policy("a"), policy("b")] for number in range(2500)}
     bound["flow"] = [policy("c")] * 2500
@@ -318,37 +316,37 @@ def test_ten_thousand_bindings_are_drawn() -> None:
     assert len(text) < 10_000 * 1200
 
 
-def test_the_style_is_the_one_of_the_policy() -> None:
-    """STYLE_SOURCE is what a Content-Security-Policy takes for the picture's only style."""
+def test_style_source_is_the_hash_of_the_style() -> None:
+    """STYLE_SOURCE allows the only style element of a diagram in a Content-Security-Policy."""
     digest = hashlib.sha256(svg.STYLE.encode()).digest()
     assert f"'sha256-{base64.b64encode(digest).decode()}'" == svg.STYLE_SOURCE
-    assert f"<style>{svg.STYLE}</style>" in svg.render(with_name("x"))
+    assert f"<style>{svg.STYLE}</style>" in svg.render(build_named_diagram("x"))
 
 
 @pytest.mark.parametrize("palette", [LIGHT, DARK])
-def test_letters_stand_out(palette: Palette) -> None:
-    """Every text has a contrast of 4.5 to 1 or more, and every line one of 3 to 1."""
+def test_contrast(palette: Palette) -> None:
+    """The contrast of text is at least 4.5 to 1, and that of lines at least 2.5 to 1."""
     pairs = [
-        (palette.label, palette.paper),
-        (palette.paper, palette.nodes[NodeKind.STAGE].outline),
-        *((paint.name, paint.surface) for paint in palette.nodes.values()),
-        *((paint.note, paint.surface) for paint in palette.nodes.values()),
+        (palette.label, palette.background),
+        (palette.background, palette.nodes[NodeKind.STAGE].outline),
+        *((colors.name, colors.background) for colors in palette.nodes.values()),
+        *((colors.note, colors.background) for colors in palette.nodes.values()),
     ]
-    assert min(contrast(*pair) for pair in pairs) >= 4.5
-    outlines = [paint.outline for paint in palette.nodes.values()]
-    lined = [palette.line, palette.refusal, *outlines]
-    assert min(contrast(colour, palette.paper) for colour in lined) >= 2.5
+    assert min(compute_contrast(*pair) for pair in pairs) >= 4.5
+    outlines = [colors.outline for colors in palette.nodes.values()]
+    lines = [palette.edge, palette.denied, *outlines]
+    assert min(compute_contrast(color, palette.background) for color in lines) >= 2.5
 
 
-def contrast(one: str, other: str) -> float:
-    """The contrast of two colours, as the WCAG have it."""
-    darker, lighter = sorted(map(luminance, (one, other)))
+def compute_contrast(color: str, other: str) -> float:
+    """Compute the contrast ratio of two colors as defined by the WCAG."""
+    darker, lighter = sorted(map(compute_luminance, (color, other)))
     return (lighter + 0.05) / (darker + 0.05)
 
 
-def luminance(colour: str) -> float:
-    """How light a colour such as #ffffff is, from 0 to 1."""
-    channels = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+def compute_luminance(color: str) -> float:
+    """Compute the relative luminance of a color such as #ffffff, from 0 to 1."""
+    channels = [int(color[at : at + 2], 16) / 255 for at in (1, 3, 5)]
     linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
     return sum(part * weight for part, weight in zip(linear, (0.2126, 0.7152, 0.0722), strict=True))
 
@@ -375,29 +373,29 @@ flowchart TD
 """
 
 
-def test_a_sample_flow_is_told_whole(sample_url: str) -> None:
-    """The login that authentik comes with, as Mermaid's text."""
+def test_mermaid_source_of_a_sample_flow(sample_url: str) -> None:
+    """The flow is authentik's default login."""
     key = Store(sample_url).superuser()
     with AppClient(sample_url) as client:
-        answer = client.get(f"{CURRENT}default-authentication-flow/diagram/", key)
-    assert answer.json["diagram"] == SAMPLE
+        response = client.get(f"{CURRENT}default-authentication-flow/diagram/", key)
+    assert response.json["diagram"] == SAMPLE
 
 
 @pytest.mark.parametrize("mount", MOUNTS)
-def test_both_dialects_tell_what_the_graph_tells(client: AppClient, mount: str) -> None:
-    """Of flows with many bindings and with none."""
+def test_rest_and_graphql_return_the_same_source(client: AppClient, mount: str) -> None:
+    """The flows have many bindings, or none."""
     for slug in FLOWS[:9]:
-        told = client.graphql(f'{{ flow(slug: "{slug}") {{ diagram }} }}', SUPERUSER).json
-        answer = client.get(f"{mount}{slug}/diagram/", SUPERUSER)
-        assert (answer.status, answer.headers["content-type"]) == (200, JSON)
-        assert answer.json == told["data"]["flow"]
+        result = client.graphql(f'{{ flow(slug: "{slug}") {{ diagram }} }}', SUPERUSER).json
+        response = client.get(f"{mount}{slug}/diagram/", SUPERUSER)
+        assert (response.status, response.headers["content-type"]) == (200, JSON)
+        assert response.json == result["data"]["flow"]
 
 
-def test_odd_flows_are_drawn(client: AppClient) -> None:
-    """Whatever is stored, each flow is a picture."""
+def test_all_flows_have_an_svg(client: AppClient) -> None:
+    """The flows include edge cases."""
     for slug in FLOWS[::5]:
-        answer = client.get(f"{CURRENT}{slug}/diagram/?format=svg", SUPERUSER)
-        assert is_harmless(ET.fromstring(answer.body))  # noqa: S314 - it is our own
+        response = client.get(f"{CURRENT}{slug}/diagram/?format=svg", SUPERUSER)
+        assert is_harmless(ET.fromstring(response.body))  # noqa: S314 - trusted input
 
 
 @pytest.mark.parametrize(
@@ -429,26 +427,29 @@ def test_odd_flows_are_drawn(client: AppClient) -> None:
     ],
 )
 @pytest.mark.parametrize("mount", MOUNTS)
-def test_what_is_accepted_is_answered(
+def test_content_negotiation(
     on_sqlite: AppClient, mount: str, accept: str | None, parameters: str, expected: str | None
 ) -> None:
-    """Weights count, and of equal ones JSON, unless the SVG alone is named; 406 where neither will do."""
+    """The type with the highest weight wins; at equal weights JSON, unless only the SVG is named.
+
+    The status is 406 if neither type is acceptable.
+    """
     headers = bearer(SUPERUSER) | ({} if accept is None else {"accept": accept})
-    answer = on_sqlite.ask("GET", f"{mount}a-flow/diagram/?{parameters}", headers)
+    response = on_sqlite.ask("GET", f"{mount}a-flow/diagram/?{parameters}", headers)
     if expected is None:
-        assert (answer.status, answer.json) == (406, NOT_ACCEPTABLE)
+        assert (response.status, response.json) == (406, NOT_ACCEPTABLE)
     else:
-        assert (answer.status, answer.headers["content-type"]) == (200, expected)
-        assert answer.headers["vary"] == "Accept"
+        assert (response.status, response.headers["content-type"]) == (200, expected)
+        assert response.headers["vary"] == "Accept"
 
 
-def test_a_picture_may_do_nothing(on_sqlite: AppClient) -> None:
-    """It comes with a policy that admits its style alone."""
+def test_svg_has_a_content_security_policy(on_sqlite: AppClient) -> None:
+    """It allows only the style of the SVG."""
     headers = bearer(SUPERUSER) | {"accept": SVG}
-    answer = on_sqlite.ask("GET", f"{CURRENT}a-flow/diagram/", headers)
-    assert answer.headers == {
+    response = on_sqlite.ask("GET", f"{CURRENT}a-flow/diagram/", headers)
+    assert response.headers == {
         "allow": "GET, HEAD, OPTIONS",
-        "content-length": str(len(answer.body)),
+        "content-length": str(len(response.body)),
         "content-type": SVG,
         "content-security-policy": f"default-src 'none'; style-src {svg.STYLE_SOURCE}",
         "vary": "Accept",
@@ -484,7 +485,7 @@ def test_a_picture_may_do_nothing(on_sqlite: AppClient) -> None:
         ),
     ],
 )
-def test_the_checks_are_those_of_a_flow(  # noqa: PLR0913, PLR0917 - a row of the contract's table
+def test_checks_are_those_of_a_flow(  # noqa: PLR0913, PLR0917 - one parameter per column
     on_sqlite: AppClient,
     mount: str,
     method: str,
@@ -493,23 +494,23 @@ def test_the_checks_are_those_of_a_flow(  # noqa: PLR0913, PLR0917 - a row of th
     status: int,
     body: Mapping[str, Any] | None,
 ) -> None:
-    """In their order, with their answers, which are JSON whatever is accepted."""
+    """The order of the checks is the same. Errors are JSON, regardless of the Accept header."""
     headers = bearer(key) | {"accept": f"{SVG}, {JSON};q=0.5"}
-    answer = on_sqlite.ask(method, mount + path, headers)
-    assert (answer.status, answer.headers["content-type"]) == (status, JSON)
-    assert body in (None, answer.json)
+    response = on_sqlite.ask(method, mount + path, headers)
+    assert (response.status, response.headers["content-type"]) == (status, JSON)
+    assert body in (None, response.json)
 
 
-@pytest.mark.parametrize("reader", ["object_role", "object_role_by_group"])
-def test_hidden_flows_are_not_drawn(client: AppClient, reader: str) -> None:
-    """Who may see some flows gets their pictures, and 404 for every other."""
-    roles = {"object_role": ("some flows", "more flows")}.get(reader, ("few flows",))
-    seen = {FLOWS[number] for role in roles for number in SEEN_BY_ROLE[role]}
-    selected = "{ flows(pageSize: 60) { results { slug diagram } } }"
-    flows = client.graphql(selected, KEYS[reader]).json["data"]["flows"]["results"]
-    told = {flow["slug"]: flow["diagram"] for flow in flows}
-    assert told.keys() == seen
+@pytest.mark.parametrize("user", ["object_role", "object_role_by_group"])
+def test_hidden_flows_have_no_diagram(client: AppClient, user: str) -> None:
+    """A user with access to some flows gets their diagrams, and 404 for other flows."""
+    roles = {"object_role": ("some flows", "more flows")}.get(user, ("few flows",))
+    visible = {FLOWS[number] for role in roles for number in SEEN_BY_ROLE[role]}
+    query = "{ flows(pageSize: 60) { results { slug diagram } } }"
+    flows = client.graphql(query, KEYS[user]).json["data"]["flows"]["results"]
+    diagrams = {flow["slug"]: flow["diagram"] for flow in flows}
+    assert diagrams.keys() == visible
     for slug in FLOWS[::3]:
-        answer = client.get(f"{CURRENT}{slug}/diagram/", KEYS[reader])
-        expected = {"diagram": told[slug]} if slug in seen else NO_FLOW
-        assert (answer.status, answer.json) == (200 if slug in seen else 404, expected)
+        response = client.get(f"{CURRENT}{slug}/diagram/", KEYS[user])
+        expected = {"diagram": diagrams[slug]} if slug in visible else NO_FLOW
+        assert (response.status, response.json) == (200 if slug in visible else 404, expected)

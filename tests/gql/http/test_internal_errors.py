@@ -1,4 +1,4 @@
-"""What nobody foresaw: a database that breaks under a running server."""
+"""Internal errors: the database fails while the server runs."""
 
 import re
 from collections.abc import Iterator
@@ -16,9 +16,9 @@ from support.seed import fill_authentik, fill_ours
 from support.server_process import ask, run_server, stop_server, wait_until
 
 KEY = KEYS["superuser"]
-SECRET = "searched-by-somebody"
+SECRET = "secret-search-term"
 REST = f"/flows/instances/?search={SECRET}"
-QUESTION = {
+GRAPHQL_BODY = {
     "query": "query($search: String) { flows(search: $search) { results { slug } } }",
     "variables": {"search": SECRET},
 }
@@ -27,25 +27,25 @@ REQUEST_ID = re.compile(r"[0-9a-f]{32}")
 
 @pytest.fixture(scope="module")
 def outage() -> Iterator[PostgresServer]:
-    """A PostgreSQL that a test may stop."""
+    """Run a PostgreSQL server that a test may stop."""
     with PostgresServer() as server:
         yield server
 
 
 def rest_request_id(url: str) -> str:
-    """Ask over REST for what cannot be answered; gives the id that the answer has."""
-    answer = ask(url, REST, KEY)
-    request_id = answer.json["request_id"]
-    assert (answer.status, answer.headers["content-type"]) == (500, "application/json")
-    assert answer.json == {"detail": "Internal server error.", "request_id": request_id}
+    """Return the request ID of a failing REST request."""
+    response = ask(url, REST, KEY)
+    request_id = response.json["request_id"]
+    assert (response.status, response.headers["content-type"]) == (500, "application/json")
+    assert response.json == {"detail": "Internal server error.", "request_id": request_id}
     return request_id
 
 
 def graphql_request_id(url: str) -> str:
-    """Ask over GraphQL for what cannot be answered; gives the id that the answer has."""
-    answer = ask(url, "/graphql", KEY, QUESTION)
-    assert answer.status in (200, 500)
-    [error] = answer.json["errors"]
+    """Return the request ID of a failing GraphQL request."""
+    response = ask(url, "/graphql", KEY, GRAPHQL_BODY)
+    assert response.status in (200, 500)
+    [error] = response.json["errors"]
     assert error["message"] == "Internal server error."
     extensions = error["extensions"]
     assert extensions == {
@@ -55,58 +55,56 @@ def graphql_request_id(url: str) -> str:
     return extensions["requestId"]
 
 
-def assert_logged_once(told: str, request_ids: list[str]) -> None:
-    """Each id stands in the log once, with a traceback, and nothing secret beside it."""
+def assert_logged_once(log: str, request_ids: list[str]) -> None:
+    """Assert that the log has each request ID once, with a traceback and without secrets."""
     assert len(set(request_ids)) == len(request_ids)
-    assert re.findall(r"ERROR flowql: request (\S+) failed\nTraceback ", told) == request_ids
+    assert re.findall(r"ERROR flowql: request (\S+) failed\nTraceback ", log) == request_ids
     for request_id in request_ids:
         assert REQUEST_ID.fullmatch(request_id)
-        assert told.count(request_id) == 1
+        assert log.count(request_id) == 1
     for secret in (KEY, PASSWORD, SECRET):
-        assert secret not in told
+        assert secret not in log
 
 
-def test_a_table_that_is_dropped_is_a_500_with_an_id_in_the_log(postgres: PostgresServer) -> None:
-    """The client is told the id alone; what happened stands in the log under it, once."""
+def test_dropped_table(postgres: PostgresServer) -> None:
+    """The client receives only the request ID; the log has the error under it, once."""
     database_url = fill_authentik(postgres.create_database("broken"))
     with run_server(database_url) as (url, process):
         with psycopg.connect(database_url, autocommit=True) as connection:
             connection.execute("DROP TABLE authentik_flows_flow CASCADE")
         request_ids = [rest_request_id(url), graphql_request_id(url), rest_request_id(url)]
         assert ask(url, "/-/health/ready/").status == 200
-        _, told = stop_server(process)
-    assert_logged_once(told, request_ids)
-    assert 'relation "authentik_flows_flow" does not exist' in told
+        _, log = stop_server(process)
+    assert_logged_once(log, request_ids)
+    assert 'relation "authentik_flows_flow" does not exist' in log
 
 
-def test_fields_that_fail_together_share_an_id(
-    postgres: PostgresServer, caplog: pytest.LogCaptureFixture
-) -> None:
-    """Two fields of one request that fail are one record in the log, under one id."""
+def test_several_failing_fields(postgres: PostgresServer, caplog: pytest.LogCaptureFixture) -> None:
+    """All errors of one request are one log record, under one request ID."""
     url = fill_authentik(postgres.create_database("together"))
     with AppClient(url) as client:
         with psycopg.connect(url, autocommit=True) as connection:
             connection.execute("DROP TABLE authentik_policies_policybindingmodel CASCADE")
         selected = "{ policyEngineMode }"
         query = f'{{ a: flow(slug: "a") {selected} b: flow(slug: "b") {selected} }}'
-        answer = client.graphql(query, KEYS["superuser"]).json
-    assert answer["data"] == {"a": None, "b": None}
-    [request_id] = {error["extensions"]["requestId"] for error in answer["errors"]}
+        body = client.graphql(query, KEYS["superuser"]).json
+    assert body["data"] == {"a": None, "b": None}
+    [request_id] = {error["extensions"]["requestId"] for error in body["errors"]}
     assert [record.getMessage() for record in caplog.records] == [f"request {request_id} failed"]
 
 
-def test_a_table_that_is_dropped_from_sqlite_is_the_same(tmp_path: Path) -> None:
-    """The client is told the id alone here too."""
+def test_overwritten_sqlite_file(tmp_path: Path) -> None:
+    """On SQLite too, the client receives only the request ID."""
     database_url = fill_ours(f"sqlite:///{tmp_path / 'flowql.db'}")
     with run_server(database_url) as (url, process):
         (tmp_path / "flowql.db").write_bytes(b"overwritten by somebody, " * 10000)
         request_ids = [rest_request_id(url), graphql_request_id(url)]
-        _, told = stop_server(process)
-    assert_logged_once(told, request_ids)
+        _, log = stop_server(process)
+    assert_logged_once(log, request_ids)
 
 
-def test_a_server_outlives_an_outage_of_its_database(outage: PostgresServer) -> None:
-    """It lives, says that it is not ready, and answers again when the database does."""
+def test_database_outage(outage: PostgresServer) -> None:
+    """The server is live but not ready during an outage, and recovers with the database."""
     database_url = fill_authentik(outage.create_database("outage"))
     with run_server(database_url) as (url, process):
         expected = ask(url, REST, KEY)
@@ -114,32 +112,32 @@ def test_a_server_outlives_an_outage_of_its_database(outage: PostgresServer) -> 
         outage.stop()
         assert ask(url, "/-/health/live/").status == 200
         unready = ask(url, "/-/health/ready/")
-        assert (unready.status, unready.body) == (503, b"the database does not answer")
+        assert (unready.status, unready.body) == (503, b"database unavailable")
         request_ids = [rest_request_id(url), graphql_request_id(url)]
         outage.start()
         assert ask(url, "/-/health/ready/").status == 200
         assert ask(url, REST, KEY).body == expected.body
-        _, told = stop_server(process)
-    assert_logged_once(told, request_ids)
+        _, log = stop_server(process)
+    assert_logged_once(log, request_ids)
 
 
-def test_a_connection_that_is_cut_is_replaced(postgres: PostgresServer) -> None:
-    """A restart of the database between two requests goes unnoticed."""
+def test_terminated_connection(postgres: PostgresServer) -> None:
+    """A restart of the database between two requests does not fail the second one."""
     database_url = fill_authentik(postgres.create_database("cut"))
-    cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'cut'"
+    terminate = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'cut'"
     with run_server(database_url) as (url, process):
         expected = ask(url, REST, KEY)
         with psycopg.connect(postgres.dsn(), autocommit=True) as connection:
-            connection.execute(cut)
-            gone = "SELECT 1 FROM pg_stat_activity WHERE datname = 'cut'"
-            wait_until(lambda: connection.execute(gone).fetchone() is None)
+            connection.execute(terminate)
+            remaining = "SELECT 1 FROM pg_stat_activity WHERE datname = 'cut'"
+            wait_until(lambda: connection.execute(remaining).fetchone() is None)
         assert ask(url, REST, KEY).body == expected.body
-        _, told = stop_server(process)
-    assert_logged_once(told, [])
+        _, log = stop_server(process)
+    assert_logged_once(log, [])
 
 
-def test_a_table_that_is_altered_is_read_on(postgres: PostgresServer) -> None:
-    """An upgrade of authentik under a running server is not even noticed."""
+def test_altered_table(postgres: PostgresServer) -> None:
+    """An upgrade of authentik does not affect a running server."""
     url = fill_authentik(postgres.create_database("altered"))
     with AppClient(url) as client:
         before = client.get("/flows/instances/", KEYS["superuser"])
@@ -149,19 +147,19 @@ def test_a_table_that_is_altered_is_read_on(postgres: PostgresServer) -> None:
     assert before.status == 200
 
 
-def test_a_server_that_hangs_is_not_ready(postgres: PostgresServer) -> None:
-    """All connections wait for a lock: readiness says so soon, and life goes on."""
+def test_blocked_connections(postgres: PostgresServer) -> None:
+    """The server is live but not ready while all connections wait for a lock."""
     url = fill_authentik(postgres.create_database("hanging"))
     with run_server(url) as (address, process), psycopg.connect(url) as locking:
         locking.execute("LOCK TABLE authentik_flows_flow")
         for _ in range(12):
-            Thread(target=ask_in_vain, args=(address,), daemon=True).start()
+            Thread(target=request_flows, args=(address,), daemon=True).start()
         wait_until(lambda: ask(address, "/-/health/ready/").status == 503)
         assert ask(address, "/-/health/live/").status == 200
         stop_server(process)
 
 
-def ask_in_vain(address: str) -> None:
-    """Ask for flows, and take whatever comes."""
+def request_flows(address: str) -> None:
+    """GET the flows, and ignore a lost connection."""
     with suppress(OSError):
         ask(address, "/flows/instances/", KEYS["superuser"])

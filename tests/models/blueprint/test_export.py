@@ -1,4 +1,4 @@
-"""An exported flow is a blueprint that says all that is stored of it, and nothing else."""
+"""An export is a blueprint with all data of one flow."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -19,7 +19,7 @@ from models.queries.bindings import PolicyBindingRow
 from models.queries.flows import FlowRow
 from models.tables.metadata import METADATA
 from support.app_client import AppClient
-from support.blueprints import Store, blueprint, copy_of, empty_store
+from support.blueprints import Store, copy_store, create_store, write_blueprint
 from support.edge_case_data import (
     ACTIONS,
     AUTHENTICATIONS,
@@ -50,13 +50,13 @@ KNOWN_VALUES = {
     "invalid_response_action": ACTIONS,
 }
 FLOWS = {str(row["slug"]): row for row in ROWS["authentik_flows_flow"]}
-# A stage of a type whose table is missing, and likewise a policy.
+# A stage and a policy whose types have no table.
 UNTYPED_STAGE, UNTYPED_POLICY = "line\nbreak", "it's"
 STAGES = {str(row["stage_uuid"]): str(row["name"]) for row in ROWS["authentik_flows_stage"]}
 POLICIES = {str(row["policy_uuid"]): str(row["name"]) for row in ROWS["authentik_policies_policy"]}
 
-# What would end a comment, a string or a line, or be something else, if it were not escaped.
-HOSTILE = (
+# Strings that end a comment, a string or a line, or change their type, unless they are escaped.
+SPECIAL_NAMES = (
     "two\nlines",
     "two\r\nlines\n",
     "line\u2028separator\u2029paragraph\x85next",
@@ -97,51 +97,51 @@ HOSTILE = (
 
 @dataclass(frozen=True, slots=True)
 class Exported:
-    """An exported flow: its text, and what was read out of it."""
+    """An exported flow: its YAML and its parsed entries."""
 
     text: str
     entries: Sequence[Entry]
 
     @property
     def comments(self) -> list[str]:
-        """The lines that say what was left out."""
+        """The comments about omitted entries."""
         return [line for line in self.text.splitlines() if line.startswith("#")]
 
-    def of(self, *models: str) -> list[Entry]:
-        """The entries of these models."""
+    def select(self, *models: str) -> list[Entry]:
+        """Return the entries of these models."""
         return [entry for entry in self.entries if entry.model in models]
 
 
-def exported(client: AppClient, slug: str, key: str, folder: Path) -> Exported:
-    """Export a flow into a file of a folder, and read that."""
-    answer = client.get(f"/flows/instances/{slug}/export/", key)
-    assert (answer.status, answer.headers["content-type"]) == (200, "application/yaml")
-    assert answer.headers["content-disposition"] == f'attachment; filename="{slug}.yaml"'
+def export_flow(client: AppClient, slug: str, key: str, folder: Path) -> Exported:
+    """Export a flow into a file in the folder, and parse the file."""
+    response = client.get(f"/flows/instances/{slug}/export/", key)
+    assert (response.status, response.headers["content-type"]) == (200, "application/yaml")
+    assert response.headers["content-disposition"] == f'attachment; filename="{slug}.yaml"'
     file = folder / f"{slug}.yaml"
-    file.write_bytes(answer.body)
-    return Exported(answer.body.decode(), document.read_entries(file))
+    file.write_bytes(response.body)
+    return Exported(response.body.decode(), document.read_entries(file))
 
 
-def stripped(entries: Sequence[Entry]) -> list[object]:
-    """What entries say, wherever they stand."""
+def strip_positions(entries: Sequence[Entry]) -> list[object]:
+    """Return the content of the entries, without path and line."""
     return [(entry.model, entry.id, entry.identifiers, entry.attrs) for entry in entries]
 
 
 @pytest.fixture(scope="module")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Store:
-    """An empty database, to be copied."""
-    return empty_store(f"sqlite:///{tmp_path_factory.mktemp('template') / 'flowql.db'}")
+    """An empty database to copy."""
+    return create_store(f"sqlite:///{tmp_path_factory.mktemp('template') / 'flowql.db'}")
 
 
 @pytest.fixture
 def store(template: Store, tmp_path_factory: pytest.TempPathFactory) -> Store:
     """An empty database."""
-    return copy_of(template, tmp_path_factory.mktemp("store"))
+    return copy_store(template, tmp_path_factory.mktemp("store"))
 
 
 @pytest.fixture(scope="module")
-def typed(postgres: PostgresServer) -> Iterator[AppClient]:
-    """FlowQL on authentik's database with the tables of some types of stages and policies."""
+def typed_client(postgres: PostgresServer) -> Iterator[AppClient]:
+    """FlowQL on authentik's database, with tables for some types of stages and policies."""
     url = fill_authentik(postgres.create_database("export"))
     with psycopg.connect(url) as connection:
         typed_stages = [pk for pk, name in STAGES.items() if name != UNTYPED_STAGE]
@@ -159,7 +159,7 @@ def typed(postgres: PostgresServer) -> Iterator[AppClient]:
 
 
 def create_child(connection: psycopg.Connection, table: str, key: str, pks: Sequence[str]) -> None:
-    """Create the table of a type, with these rows."""
+    """Create the table of a type with these rows."""
     names = sql.Identifier(table), sql.Identifier(key)
     connection.execute(sql.SQL("CREATE TABLE {} ({} uuid PRIMARY KEY)").format(*names))
     insert = sql.SQL("INSERT INTO {} ({}) SELECT unnest(%s::uuid[])").format(*names)
@@ -167,66 +167,66 @@ def create_child(connection: psycopg.Connection, table: str, key: str, pks: Sequ
 
 
 @pytest.fixture(scope="module")
-def all_typed(
-    typed: AppClient, tmp_path_factory: pytest.TempPathFactory
+def exported_flows(
+    typed_client: AppClient, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Path, dict[str, Exported]]:
-    """All odd flows, exported from authentik's database into one folder, and read."""
+    """All edge-case flows, exported from authentik's database into one folder."""
     folder = tmp_path_factory.mktemp("exports")
-    return folder, {slug: exported(typed, slug, SUPERUSER, folder) for slug in FLOWS}
+    return folder, {slug: export_flow(typed_client, slug, SUPERUSER, folder) for slug in FLOWS}
 
 
-def test_samples_survive_export_and_import(
+def test_samples_are_the_same_after_export_and_import(
     store: Store, template: Store, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    """Into an empty database, each makes the same flow with the same keys and the same export."""
+    """The copy in an empty database has the same keys and the same export."""
     store.load(SAMPLES)
     key = store.superuser()
     with AppClient(store.url) as client:
         flows = client.get("/flows/instances/?page_size=100", key).json["results"]
         for flow in flows:
             folder = tmp_path_factory.mktemp("sample")
-            first = exported(client, flow["slug"], key, folder)
-            copy = copy_of(template, folder)
+            first = export_flow(client, flow["slug"], key, folder)
+            copy = copy_store(template, folder)
             assert copy.load(folder / f"{flow['slug']}.yaml").created == len(first.entries)
             other_key = copy.superuser()
             with AppClient(copy.url) as other:
                 [same] = other.get("/flows/instances/", other_key).json["results"]
-                assert exported(other, flow["slug"], other_key, folder).text == first.text
+                assert export_flow(other, flow["slug"], other_key, folder).text == first.text
             assert same == {**flow, "policybindingmodel_ptr_id": same["policybindingmodel_ptr_id"]}
     assert len(flows) == 17
 
 
-def test_exports_change_nothing_where_they_come_from(
+def test_importing_exports_into_their_database_changes_nothing(
     store: Store, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    """Every row is the same to the last column."""
+    """All columns of all rows stay the same."""
     store.load(SAMPLES)
     key = store.superuser()
     folder = tmp_path_factory.mktemp("exports")
     with AppClient(store.url) as client:
         for file in SAMPLES.iterdir():
-            exported(client, file.stem, key, folder)
+            export_flow(client, file.stem, key, folder)
     before = store.dump()
     report = store.load(folder)
     assert (report.created, report.updated) == (0, 0)
     assert store.dump() == before
 
 
-def test_flow_without_known_types_is_exported_alone(client: AppClient, tmp_path: Path) -> None:
-    """A comment names each stage, policy and binding; groups and users stay bound."""
+def test_stages_and_policies_of_unknown_type_are_omitted(client: AppClient, tmp_path: Path) -> None:
+    """A comment replaces each stage, policy and binding; bindings of groups and users stay."""
     for slug, flow in FLOWS.items():
-        found = exported(client, slug, SUPERUSER, tmp_path)
-        assert {entry.model for entry in found.entries} <= {FLOW, POLICY_BINDING}
-        assert [entry.identifiers for entry in found.of(FLOW)] == [
+        exported = export_flow(client, slug, SUPERUSER, tmp_path)
+        assert {entry.model for entry in exported.entries} <= {FLOW, POLICY_BINDING}
+        assert [entry.identifiers for entry in exported.select(FLOW)] == [
             {"pk": flow["flow_uuid"], "slug": slug}
         ]
-        bound = [set(entry.identifiers) for entry in found.of(POLICY_BINDING)]
+        bound = [set(entry.identifiers) for entry in exported.select(POLICY_BINDING)]
         assert all(keys & {"group", "user"} for keys in bound)
-        assert len(found.comments) == left_out(flow, typed=False), slug
+        assert len(exported.comments) == count_omissions(flow, typed=False), slug
 
 
-def left_out(flow: dict[str, object], *, typed: bool) -> int:
-    """How many stages, policies and bindings of a flow cannot be exported."""
+def count_omissions(flow: dict[str, object], *, typed: bool) -> int:
+    """Count the stages, policies and bindings of a flow that an export omits."""
     stages = [
         row
         for row in ROWS["authentik_flows_flowstagebinding"]
@@ -249,44 +249,51 @@ def left_out(flow: dict[str, object], *, typed: bool) -> int:
     return stage_comments + len(set(unbound)) + len(unbound) + len(bound) - len(kept)
 
 
-def test_what_has_no_known_type_is_named_in_comments(
-    all_typed: tuple[Path, dict[str, Exported]],
+def test_comments_name_omitted_entries(
+    exported_flows: tuple[Path, dict[str, Exported]],
 ) -> None:
-    """Only that is left out, and each comment is one line of ASCII with name and key."""
-    flows = all_typed[1]
-    for slug, found in flows.items():
-        assert len(found.comments) == left_out(FLOWS[slug], typed=True), slug
-        assert found.text.count("left out") == len(found.comments)
-    comments = {comment for found in flows.values() for comment in found.comments}
+    """Each comment is one line of ASCII with name and key; all other entries are exported."""
+    flows = exported_flows[1]
+    for slug, exported in flows.items():
+        assert len(exported.comments) == count_omissions(FLOWS[slug], typed=True), slug
+        assert exported.text.count("omitted") == len(exported.comments)
+    comments = {comment for exported in flows.values() for comment in exported.comments}
     [stage] = [pk for pk, name in STAGES.items() if name == UNTYPED_STAGE]
     [policy] = [pk for pk, name in POLICIES.items() if name == UNTYPED_POLICY]
     assert {comment for comment in comments if "whose model is unknown" in comment} == {
-        f'# left out: the stage "line\\nbreak" ({stage}), whose model is unknown',
-        f'# left out: the policy "it\'s" ({policy}), whose model is unknown',
+        f'# omitted: the stage "line\\nbreak" ({stage}), whose model is unknown',
+        f'# omitted: the policy "it\'s" ({policy}), whose model is unknown',
     }
 
 
 def test_stage_that_is_bound_twice_is_one_entry(
-    all_typed: tuple[Path, dict[str, Exported]],
+    exported_flows: tuple[Path, dict[str, Exported]],
 ) -> None:
-    """Each stage and policy stands once, before the bindings that refer to it."""
-    for found in all_typed[1].values():
-        stages = [entry.id for entry in found.of(DUMMY_STAGE, DENY_STAGE)]
-        bound = [entry.identifiers["stage"].id for entry in found.of(BINDING)]
+    """Each stage and policy occurs once, before the bindings that refer to it."""
+    for exported in exported_flows[1].values():
+        stages = [entry.id for entry in exported.select(DUMMY_STAGE, DENY_STAGE)]
+        bound = [entry.identifiers["stage"].id for entry in exported.select(BINDING)]
         assert stages == list(dict.fromkeys(bound))
-        policies = [entry.id for entry in found.of(DUMMY_POLICY)]
+        policies = [entry.id for entry in exported.select(DUMMY_POLICY)]
         assert len(policies) == len(set(policies))
-    twice = all_typed[1]["a-flow"]
-    assert [entry.identifiers["order"] for entry in twice.of(BINDING)] == [10, 10, 10, 20]
-    assert len(twice.of(DUMMY_STAGE, DENY_STAGE)) == 3
+    flow_with_duplicates = exported_flows[1]["a-flow"]
+    assert [entry.identifiers["order"] for entry in flow_with_duplicates.select(BINDING)] == [
+        10,
+        10,
+        10,
+        20,
+    ]
+    assert len(flow_with_duplicates.select(DUMMY_STAGE, DENY_STAGE)) == 3
 
 
-def test_groups_and_users_are_bound_by_name(all_typed: tuple[Path, dict[str, Exported]]) -> None:
-    """They are found in the installation that imports the blueprint, which has its own keys."""
-    found = all_typed[1][str(ROWS["authentik_flows_flow"][0]["slug"])]
+def test_groups_and_users_are_bound_by_name(
+    exported_flows: tuple[Path, dict[str, Exported]],
+) -> None:
+    """Keys of groups and users differ between installations."""
+    flow = exported_flows[1][str(ROWS["authentik_flows_flow"][0]["slug"])]
     bound = [
         (name, entry.identifiers["target"], entry.identifiers[name])
-        for entry in found.of(POLICY_BINDING)
+        for entry in flow.select(POLICY_BINDING)
         for name in ("group", "user")
         if name in entry.identifiers
     ]
@@ -300,94 +307,95 @@ def test_groups_and_users_are_bound_by_name(all_typed: tuple[Path, dict[str, Exp
     ]
 
 
-def test_odd_flows_survive_export_and_import(
-    all_typed: tuple[Path, dict[str, Exported]], store: Store, tmp_path: Path
+def test_edge_cases_are_the_same_after_export_and_import(
+    exported_flows: tuple[Path, dict[str, Exported]], store: Store, tmp_path: Path
 ) -> None:
-    """All but those whose values FlowQL refuses; groups and users that are not here are named."""
-    flows = all_typed[1]
-    good = {slug: found for slug, found in flows.items() if not is_refused(found)}
-    for slug, found in good.items():
-        (tmp_path / f"{slug}.yaml").write_text(found.text, "utf-8")
+    """Flows with invalid values are excluded; bindings of missing groups and users are omitted."""
+    flows = exported_flows[1]
+    valid_flows = {slug: exported for slug, exported in flows.items() if not is_invalid(exported)}
+    for slug, exported in valid_flows.items():
+        (tmp_path / f"{slug}.yaml").write_text(exported.text, "utf-8")
     report = store.load(tmp_path)
-    readers = [
+    viewer_bindings = [
         entry
-        for found in good.values()
-        for entry in found.of(POLICY_BINDING)
+        for exported in valid_flows.values()
+        for entry in exported.select(POLICY_BINDING)
         if "policy" not in entry.identifiers
     ]
-    assert len(report.left_out) == len(readers) > 0
+    assert len(report.omissions) == len(viewer_bindings) > 0
     key = store.superuser()
     with AppClient(store.url) as client:
-        for slug, found in good.items():
-            again = exported(client, slug, key, tmp_path)
-            kept = [entry for entry in found.entries if entry not in readers]
-            assert stripped(again.entries) == stripped(kept)
-    assert len(good) > 90
+        for slug, exported in valid_flows.items():
+            copy = export_flow(client, slug, key, tmp_path)
+            expected = [entry for entry in exported.entries if entry not in viewer_bindings]
+            assert strip_positions(copy.entries) == strip_positions(expected)
+    assert len(valid_flows) > 90
 
 
-def test_odd_values_are_refused_by_name(
-    all_typed: tuple[Path, dict[str, Exported]], store: Store
+def test_invalid_values_are_errors_that_name_the_field(
+    exported_flows: tuple[Path, dict[str, Exported]], store: Store
 ) -> None:
-    """What only a newer authentik knows, and names that are empty, are clear errors."""
-    folder, flows = all_typed
-    refused = [slug for slug, found in flows.items() if is_refused(found)]
-    for slug in refused:
+    """Values of a newer authentik and empty names are errors."""
+    folder, flows = exported_flows
+    invalid_slugs = [slug for slug, exported in flows.items() if is_invalid(exported)]
+    for slug in invalid_slugs:
         with pytest.raises(
-            BlueprintError, match=rf"/{slug}\.yaml:\d+: \w+ is (empty|'.*', none of)"
+            BlueprintError,
+            match=rf"/{slug}\.yaml:\d+: '\w+' (must not be empty|is '.*'; expected one of)",
         ):
             store.load(folder / f"{slug}.yaml")
 
 
-def is_refused(found: Exported) -> bool:
-    """Whether a flow has a value that authentik's tables take, and a blueprint may not have."""
+def is_invalid(flow: Exported) -> bool:
+    """Return whether a flow has a value that an import rejects, unlike authentik's tables."""
     return any(
         value not in KNOWN_VALUES.get(name, [value]) or (name in ("name", "title") and not value)
-        for entry in found.entries
+        for entry in flow.entries
         for name, value in {**entry.attrs, **entry.identifiers}.items()
     )
 
 
-def test_hostile_names_stay_names(store: Store, tmp_path: Path) -> None:
-    """Whatever a flow, a stage and a policy are called, a blueprint keeps it to the character."""
-    for number, name in enumerate(HOSTILE):
-        blueprint(tmp_path / f"{number}.yaml", yaml.safe_dump(named(number, name)))
+def test_special_characters_in_names_are_escaped(store: Store, tmp_path: Path) -> None:
+    """The names of flows, stages and policies are the same after export and import."""
+    for number, name in enumerate(SPECIAL_NAMES):
+        write_blueprint(tmp_path / f"{number}.yaml", yaml.safe_dump(build_entries(number, name)))
     store.load(tmp_path)
     key = store.superuser()
     before = store.dump()
     exports = tmp_path / "exports"
     exports.mkdir()
     with AppClient(store.url) as client:
-        for number, name in enumerate(HOSTILE):
-            found = exported(client, f"hostile-{number}", key, exports)
+        for number, name in enumerate(SPECIAL_NAMES):
+            exported = export_flow(client, f"special-{number}", key, exports)
             names = [
-                entry.identifiers.get("name", entry.attrs.get("name")) for entry in found.entries
+                entry.identifiers.get("name", entry.attrs.get("name")) for entry in exported.entries
             ]
             assert names == [name, name, name, None, None]
-    assert store.load(exports).unchanged == 5 * len(HOSTILE)
+    assert store.load(exports).unchanged == 5 * len(SPECIAL_NAMES)
     assert store.dump() == before
 
 
-def test_hostile_names_stay_in_their_comment(store: Store, tmp_path: Path) -> None:
-    """A name that is told in a comment cannot end it."""
-    for number, name in enumerate(HOSTILE):
-        blueprint(tmp_path / f"{number}.yaml", yaml.safe_dump(named(number, name)))
+def test_special_characters_in_comments_are_escaped(store: Store, tmp_path: Path) -> None:
+    """A name in a comment cannot end the comment."""
+    for number, name in enumerate(SPECIAL_NAMES):
+        write_blueprint(tmp_path / f"{number}.yaml", yaml.safe_dump(build_entries(number, name)))
     store.load(tmp_path)
     key = store.superuser()
     store.execute(*(METADATA.tables[f"flowql_{kind}type"].delete() for kind in ("stage", "policy")))
     with AppClient(store.url) as client:
-        for number, name in enumerate(HOSTILE):
-            found = exported(client, f"hostile-{number}", key, tmp_path)
-            assert [entry.attrs["name"] for entry in found.entries] == [name]
-            assert [json.dumps(name) in line and line.isascii() for line in found.comments] == [
+        for number, name in enumerate(SPECIAL_NAMES):
+            exported = export_flow(client, f"special-{number}", key, tmp_path)
+            assert [entry.attrs["name"] for entry in exported.entries] == [name]
+            assert [json.dumps(name) in line and line.isascii() for line in exported.comments] == [
                 True
             ] * 4
 
 
-def named(number: int, name: str) -> list[dict[str, object]]:
-    """The entries of a flow with a stage and a policy, all of this name."""
-    slug = f"hostile-{number}"
+def build_entries(number: int, name: str) -> list[dict[str, object]]:
+    """Return the entries of a flow with a stage and a policy, all with this name."""
+    slug = f"special-{number}"
     keys = [
-        identifier(kind, number) for kind in ("hostile flow", "hostile stage", "hostile policy")
+        identifier(kind, number) for kind in ("special flow", "special stage", "special policy")
     ]
     flow, stage, policy = keys
     return [
@@ -403,8 +411,8 @@ def named(number: int, name: str) -> list[dict[str, object]]:
     ]
 
 
-def unbound(key: str) -> PolicyBindingRow:
-    """A binding that binds nothing."""
+def build_empty_binding(key: str) -> PolicyBindingRow:
+    """Return a binding without policy, group and user."""
     return PolicyBindingRow(
         pk=key,
         target=key,
@@ -426,50 +434,50 @@ def unbound(key: str) -> PolicyBindingRow:
     name=st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1),
     group=st.text(st.characters(exclude_categories=["Cs"]) | st.sampled_from("#:!&*'\"\n\r\u2028")),
 )
-def test_any_text_is_written_as_it_is_read(
+def test_any_string_is_the_same_after_export_and_import(
     tmp_path_factory: pytest.TempPathFactory, name: str, group: str
 ) -> None:
-    """YAML's own characters, line ends of all kinds and all of Unicode survive."""
+    """This includes YAML's special characters, all line breaks and all of Unicode."""
     key = identifier("any", "flow")
-    flow = FlowRow(key, key, name, "any", name, "recovery", name, "any", False, "", "", "")  # noqa: FBT003 - positions are FlowRow's own
-    binding = replace(unbound(key), group_name=group)
+    flow = FlowRow(key, key, name, "any", name, "recovery", name, "any", False, "", "", "")  # noqa: FBT003 - FlowRow is positional
+    binding = replace(build_empty_binding(key), group_name=group)
     file = tmp_path_factory.getbasetemp() / "any.yaml"
     file.write_text(export.dump(export.build_document(flow, [], [binding])), "utf-8", newline="")
-    found, bound = document.read_entries(file)
-    assert {found.attrs[field] for field in ("name", "title", "background")} == {name}
-    assert bound.identifiers["group"] == Find("authentik_core.group", [("name", group)])
+    flow_entry, binding_entry = document.read_entries(file)
+    assert {flow_entry.attrs[field] for field in ("name", "title", "background")} == {name}
+    assert binding_entry.identifiers["group"] == Find("authentik_core.group", [("name", group)])
 
 
-def test_binding_of_nothing_is_left_out() -> None:
-    """A row of authentik's may bind neither policy, group nor user; an import refuses that."""
+def test_empty_binding_is_omitted() -> None:
+    """Authentik can store a binding without policy, group and user, which an import rejects."""
     key = identifier("any", "flow")
-    flow = FlowRow(key, key, "x", "x", "x", "recovery", "", "any", False, "", "", "")  # noqa: FBT003 - positions are FlowRow's own
-    binding = unbound(key)
+    flow = FlowRow(key, key, "x", "x", "x", "recovery", "", "any", False, "", "", "")  # noqa: FBT003 - FlowRow is positional
+    binding = build_empty_binding(key)
     _, line = export.build_document(flow, [], [binding])
-    assert line == f"left out: the binding of null ({key})"
+    assert line == f"omitted: the binding of null ({key})"
 
 
 @pytest.mark.parametrize(
-    "reader", ["object_role", "object_role_by_group", "object_role_by_ancestor"]
+    "viewer", ["object_role", "object_role_by_group", "object_role_by_ancestor"]
 )
-def test_hidden_flows_are_not_exported(client: AppClient, reader: str) -> None:
-    """They answer as flows that do not exist; those that a reader sees are exported."""
-    roles = {"object_role": ("some flows", "more flows")}.get(reader, ("few flows",))
+def test_hidden_flows_are_not_exported(client: AppClient, viewer: str) -> None:
+    """The response is that for a missing flow; flows that the viewer can see are exported."""
+    roles = {"object_role": ("some flows", "more flows")}.get(viewer, ("few flows",))
     seen = {number for role in roles for number in SEEN_BY_ROLE[role]}
     for number, flow in enumerate(ROWS["authentik_flows_flow"]):
-        answer = client.get(f"/flows/instances/{flow['slug']}/export/", KEYS[reader])
-        assert answer.status == (200 if number in seen else 404)
+        response = client.get(f"/flows/instances/{flow['slug']}/export/", KEYS[viewer])
+        assert response.status == (200 if number in seen else 404)
         if number not in seen:
-            assert answer.json == {"detail": "No Flow matches the given query."}
+            assert response.json == {"detail": "No Flow matches the given query."}
 
 
-def test_flow_that_nothing_is_bound_to_is_one_entry(store: Store, tmp_path: Path) -> None:
-    """The whole text, as authentik writes blueprints."""
-    entry = {**named(0, "Simple")[0]}
-    store.load(blueprint(tmp_path / "simple.yaml", yaml.safe_dump([entry])))
+def test_flow_without_bindings_is_one_entry(store: Store, tmp_path: Path) -> None:
+    """This is the whole file, in the format of authentik's blueprints."""
+    entry = {**build_entries(0, "Simple")[0]}
+    store.load(write_blueprint(tmp_path / "simple.yaml", yaml.safe_dump([entry])))
     with AppClient(store.url) as client:
-        text = exported(client, "hostile-0", store.superuser(), tmp_path).text
-    key = identifier("hostile flow", 0)
+        text = export_flow(client, "special-0", store.superuser(), tmp_path).text
+    key = identifier("special flow", 0)
     assert text == (
         "version: 1\n"
         "metadata:\n"
@@ -479,7 +487,7 @@ def test_flow_that_nothing_is_bound_to_is_one_entry(store: Store, tmp_path: Path
         f"  id: {key}\n"
         "  identifiers:\n"
         f"    pk: {key}\n"
-        "    slug: hostile-0\n"
+        "    slug: special-0\n"
         "  attrs:\n"
         "    name: Simple\n"
         "    title: Simple\n"

@@ -1,1 +1,1 @@
-"""The endpoint that FlowQL keeps, written with the framework that authentik's is written with."""
+"""A reference implementation of authentik's REST endpoints, in Django REST framework."""

@@ -1,4 +1,4 @@
-"""Who asks, and which flows they may see."""
+"""Authentication of users, and permissions to view flows."""
 
 from typing import Any, cast
 from uuid import UUID
@@ -26,25 +26,28 @@ from support.reference.models import (
 
 
 class BearerAuthentication(BaseAuthentication):
-    """`Authorization: Bearer <key>`, where the key is a token's."""
+    """Authentication by `Authorization: Bearer <key>` with the key of a token."""
 
     def authenticate(self, request: Request) -> tuple[User, Token] | None:
-        """Return the token and its user, or nothing where no key is given."""
+        """Return the user and the token, or None if the header has no key.
+
+        Raises AuthenticationFailed if the token is invalid.
+        """
         scheme, _, key = get_authorization_header(request).partition(b" ")
         if scheme.lower() != b"bearer" or not key:
             return None
-        token = _valid_token(key)
+        token = _find_token(key)
         if token is None:
             raise AuthenticationFailed("Token invalid/expired")
         return token.user, token
 
 
-def _valid_token(key: bytes) -> Token | None:
+def _find_token(key: bytes) -> Token | None:
     try:
         text = key.decode()
     except UnicodeDecodeError:
         return None
-    # A null character is in no key, and the database would not even compare it.
+    # PostgreSQL rejects strings with a NUL character.
     if "\0" in text:
         return None
     expired = Q(expiring=True, expires__lt=timezone.now())
@@ -53,48 +56,48 @@ def _valid_token(key: bytes) -> Token | None:
 
 
 class VisibleFlows(BaseFilterBackend):
-    """Leaves only the flows that the user may see, and refuses where that is none."""
+    """A filter for the flows that the user may view."""
 
     def filter_queryset(
         self,
         request: Request,
         queryset: QuerySet[Any],
-        view: APIView,  # noqa: ARG002 - Django REST framework passes it
+        view: APIView,  # noqa: ARG002 - interface
     ) -> QuerySet[Any]:
-        """Return the visible part."""
+        """Return the visible flows. Raises PermissionDenied if the user may not view any flow."""
         user = cast("User", request.user)
-        groups = _with_ancestors(_groups_of(user))
-        roles = _roles_of(user, groups)
-        if _are_superusers(groups) or _see_all(roles):
+        groups = _add_ancestors(_find_groups(user))
+        roles = _find_roles(user, groups)
+        if _has_superuser_group(groups) or _can_view_all(roles):
             return queryset
-        visible = queryset.filter(flow_uuid__in=_objects_seen(roles))
-        # Outposts ask before anything is assigned to them, so for them nothing is no refusal.
+        visible = queryset.filter(flow_uuid__in=_find_visible_flows(roles))
+        # Outposts send requests before they have any permissions, and expect an empty list.
         if user.type != "internal_service_account" and not visible.exists():
             raise PermissionDenied
         return visible
 
 
-def _groups_of(user: User) -> set[UUID]:
+def _find_groups(user: User) -> set[UUID]:
     return set(UserGroup.objects.filter(user_id=user.pk).values_list("group_id", flat=True))
 
 
-def _with_ancestors(groups: set[UUID]) -> set[UUID]:
-    above = GroupParentage.objects.filter(child_id__in=groups)
-    parents = set(above.values_list("parent_id", flat=True))
-    return groups if parents <= groups else _with_ancestors(groups | parents)
+def _add_ancestors(groups: set[UUID]) -> set[UUID]:
+    parentages = GroupParentage.objects.filter(child_id__in=groups)
+    parents = set(parentages.values_list("parent_id", flat=True))
+    return groups if parents <= groups else _add_ancestors(groups | parents)
 
 
-def _are_superusers(groups: set[UUID]) -> bool:
+def _has_superuser_group(groups: set[UUID]) -> bool:
     return Group.objects.filter(group_uuid__in=groups, is_superuser=True).exists()
 
 
-def _roles_of(user: User, groups: set[UUID]) -> set[UUID]:
+def _find_roles(user: User, groups: set[UUID]) -> set[UUID]:
     own = UserRole.objects.filter(user_id=user.pk).values_list("role_id", flat=True)
     inherited = GroupRole.objects.filter(group_id__in=groups).values_list("role_id", flat=True)
     return {*own, *inherited}
 
 
-def _may_view_flows() -> QuerySet[Permission]:
+def _find_view_permissions() -> QuerySet[Permission]:
     return Permission.objects.filter(
         codename="view_flow",
         content_type__app_label="authentik_flows",
@@ -102,12 +105,12 @@ def _may_view_flows() -> QuerySet[Permission]:
     )
 
 
-def _see_all(roles: set[UUID]) -> bool:
+def _can_view_all(roles: set[UUID]) -> bool:
     granted = RoleModelPermission.objects.filter(role_id__in=roles)
-    return granted.filter(permission__in=_may_view_flows()).exists()
+    return granted.filter(permission__in=_find_view_permissions()).exists()
 
 
-def _objects_seen(roles: set[UUID]) -> list[str]:
+def _find_visible_flows(roles: set[UUID]) -> list[str]:
     granted = RoleObjectPermission.objects.filter(role_id__in=roles)
-    seen = granted.filter(permission__in=_may_view_flows())
-    return list(seen.values_list("object_pk", flat=True))
+    visible = granted.filter(permission__in=_find_view_permissions())
+    return list(visible.values_list("object_pk", flat=True))

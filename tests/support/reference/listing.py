@@ -1,4 +1,4 @@
-"""What narrows, orders and cuts the list."""
+"""Filters, ordering and pagination of the list of flows."""
 
 from typing import Any, ClassVar, cast
 
@@ -29,10 +29,10 @@ ORDERING_FIELDS = (
 
 
 class FlowFilterSet(FilterSet):
-    """The exact matches."""
+    """The filters for exact matches."""
 
     class Meta:
-        """Errors are reported in the order of these fields."""
+        """The fields, in the order of their error messages."""
 
         model = Flow
         fields: ClassVar[list[str]] = [
@@ -45,53 +45,55 @@ class FlowFilterSet(FilterSet):
 
 
 class SearchableFilter(BaseFilterBackend):
-    """Refuses a search that cannot be one, before anything else is judged."""
+    """A filter backend that validates the search before the permissions are checked."""
 
     def filter_queryset(
         self,
         request: Request,
         queryset: QuerySet[Any],
-        view: APIView,  # noqa: ARG002 - Django REST framework passes it
+        view: APIView,  # noqa: ARG002 - interface
     ) -> QuerySet[Any]:
-        """Return all, or raise what the search itself would."""
+        """Return all flows. Raises ValidationError if the search is invalid."""
         SearchFilter().get_search_terms(request)
         return queryset
 
 
 class UnambiguousOrderingFilter(OrderingFilter):
-    """Orders ties by slug, so that pages neither overlap nor leave a gap."""
+    """An ordering that sorts ties by slug, because pages must not overlap."""
 
     def filter_queryset(
         self, request: Request, queryset: QuerySet[Any], view: APIView
     ) -> QuerySet[Any]:
-        """Return all, in one possible order."""
+        """Return all flows in a total order."""
         ordered = super().filter_queryset(request, queryset, view)
         return ordered.order_by(*ordered.query.order_by, "slug")
 
 
 class NumberedPagination(PageNumberPagination):
-    """Pages by number, told about in a `pagination` object."""
+    """Pages by number, described in a `pagination` object."""
 
     page_size = 20
     max_page_size = 100
     page_size_query_param = "page_size"
 
     def get_paginated_response(self, data: Any) -> Response:
-        """Return the page, with its place in the whole before it."""
-        return Response({"pagination": _place(cast("Page[Flow]", self.page)), "results": data})
+        """Return the response with the page's position and its flows."""
+        return Response(
+            {"pagination": _build_pagination(cast("Page[Flow]", self.page)), "results": data}
+        )
 
 
 class AutocompletePagination(NumberedPagination):
-    """Adds what newer clients read, though a list of flows has nothing to say there."""
+    """The pagination of authentik 2026.8, which has an `autocomplete` object."""
 
     def get_paginated_response(self, data: Any) -> Response:
-        """Return the page with an empty `autocomplete` after it."""
+        """Return the response with an empty `autocomplete`."""
         response = super().get_paginated_response(data)
         response.data["autocomplete"] = {}
         return response
 
 
-def _place(page: Page[Flow]) -> dict[str, int]:
+def _build_pagination(page: Page[Flow]) -> dict[str, int]:
     return {
         "next": page.next_page_number() if page.has_next() else 0,
         "previous": page.previous_page_number() if page.has_previous() else 0,

@@ -1,7 +1,7 @@
-# ruff: noqa: D106, DJ008 - Meta is Django's own word, and nobody prints these rows
-"""authentik's tables as Django models, named and related as there.
+# ruff: noqa: D106, DJ008 - Meta needs no docstring, and rows are never printed
+"""authentik's tables as Django models, with authentik's names and relations.
 
-The field types are spelled out because Django's stubs tell them to mypy alone.
+The fields have explicit types because Django's stubs only infer them in mypy.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from django_stubs_ext.db.models.manager import RelatedManager
 
 
 class PolicyBindingModel(models.Model):
-    """What policies are bound to: flows are such, and stage bindings."""
+    """A target of policy bindings: a flow or a stage binding."""
 
     pbm_uuid: models.UUIDField[UUID, UUID] = models.UUIDField(primary_key=True)
     policy_engine_mode: models.TextField[str, str] = models.TextField()
@@ -27,10 +27,10 @@ class PolicyBindingModel(models.Model):
 
 
 class Flow(PolicyBindingModel):
-    """A flow, whose own key is not the key of what it inherits from."""
+    """A flow. Its primary key differs from the key of its parent row."""
 
     class Designation(models.TextChoices):
-        """What a flow is for."""
+        """The purpose of a flow."""
 
         AUTHENTICATION = "authentication"
         AUTHORIZATION = "authorization"
@@ -41,7 +41,7 @@ class Flow(PolicyBindingModel):
         STAGE_CONFIGURATION = "stage_configuration"
 
     class DeniedAction(models.TextChoices):
-        """What becomes of somebody whom the flow denies."""
+        """The action when a policy denies access to a flow."""
 
         MESSAGE_CONTINUE = "message_continue"
         MESSAGE = "message"
@@ -64,14 +64,14 @@ class Flow(PolicyBindingModel):
     authentication: models.TextField[str, str] = models.TextField()
     stage_bindings: RelatedManager[FlowStageBinding]
 
-    # There is no Meta to inherit from: Django takes it away from its model.
+    # Django removes Meta from the parent model, so there is nothing to inherit from.
     class Meta:  # pyright: ignore[reportIncompatibleVariableOverride]
         managed = False
         db_table = "authentik_flows_flow"
 
 
 class FlowStageBinding(models.Model):
-    """A stage's place in a flow."""
+    """A stage binding: a stage and its position in a flow."""
 
     fsb_uuid: models.UUIDField[UUID, UUID] = models.UUIDField(primary_key=True)
     order: models.IntegerField[int, int] = models.IntegerField()
@@ -86,7 +86,7 @@ class FlowStageBinding(models.Model):
 
 
 class PolicyBinding(models.Model):
-    """A policy, a group or a user that decides on a target."""
+    """A policy binding: a policy, a group or a user bound to a target."""
 
     policy_binding_uuid: models.UUIDField[UUID, UUID] = models.UUIDField(primary_key=True)
     order: models.IntegerField[int, int] = models.IntegerField()
@@ -101,7 +101,7 @@ class PolicyBinding(models.Model):
 
 
 class Group(models.Model):
-    """A group of users, with groups above it."""
+    """A group of users."""
 
     group_uuid: models.UUIDField[UUID, UUID] = models.UUIDField(primary_key=True)
     is_superuser: models.BooleanField[bool, bool] = models.BooleanField()
@@ -112,7 +112,7 @@ class Group(models.Model):
 
 
 class GroupParentage(models.Model):
-    """One group being above another."""
+    """A parent of a group."""
 
     uuid: models.UUIDField[UUID, UUID] = models.UUIDField(primary_key=True)
     child_id: models.UUIDField[UUID, UUID] = models.UUIDField()
@@ -124,7 +124,7 @@ class GroupParentage(models.Model):
 
 
 class User(models.Model):
-    """Somebody who may read."""
+    """A user."""
 
     is_active: models.BooleanField[bool, bool] = models.BooleanField()
     type: models.TextField[str, str] = models.TextField()
@@ -136,7 +136,7 @@ class User(models.Model):
 
 
 class UserGroup(models.Model):
-    """A user's membership."""
+    """A user's membership in a group."""
 
     user_id: models.IntegerField[int, int] = models.IntegerField()
     group_id: models.UUIDField[UUID, UUID] = models.UUIDField()
@@ -147,7 +147,7 @@ class UserGroup(models.Model):
 
 
 class UserRole(models.Model):
-    """A role that a user has in person."""
+    """A role of a user."""
 
     user_id: models.IntegerField[int, int] = models.IntegerField()
     role_id: models.UUIDField[UUID, UUID] = models.UUIDField()
@@ -158,7 +158,7 @@ class UserRole(models.Model):
 
 
 class GroupRole(models.Model):
-    """A role that all in a group have."""
+    """A role of all users in a group."""
 
     group_id: models.UUIDField[UUID, UUID] = models.UUIDField()
     role_id: models.UUIDField[UUID, UUID] = models.UUIDField()
@@ -169,7 +169,7 @@ class GroupRole(models.Model):
 
 
 class Token(models.Model):
-    """A key to a user."""
+    """A token that authenticates a user."""
 
     token_uuid: models.UUIDField[UUID, UUID] = models.UUIDField(primary_key=True)
     key: models.TextField[str, str] = models.TextField()
@@ -186,7 +186,7 @@ class Token(models.Model):
 
 
 class ContentType(models.Model):
-    """A model that permissions are about."""
+    """A model that permissions refer to."""
 
     app_label: models.CharField[str, str] = models.CharField(max_length=100)
     model: models.CharField[str, str] = models.CharField(max_length=100)
@@ -197,7 +197,7 @@ class ContentType(models.Model):
 
 
 class Permission(models.Model):
-    """Something that may be done to a model."""
+    """A permission for a model."""
 
     codename: models.CharField[str, str] = models.CharField(max_length=100)
     content_type: models.ForeignKey[ContentType, ContentType] = models.ForeignKey(
@@ -210,7 +210,7 @@ class Permission(models.Model):
 
 
 class RoleModelPermission(models.Model):
-    """A permission on every object."""
+    """A role's permission for all objects of a model."""
 
     role_id: models.UUIDField[UUID, UUID] = models.UUIDField()
     permission: models.ForeignKey[Permission, Permission] = models.ForeignKey(
@@ -223,7 +223,7 @@ class RoleModelPermission(models.Model):
 
 
 class RoleObjectPermission(models.Model):
-    """A permission on one object."""
+    """A role's permission for one object."""
 
     object_pk: models.CharField[str, str] = models.CharField(max_length=255)
     role_id: models.UUIDField[UUID, UUID] = models.UUIDField()
@@ -237,7 +237,7 @@ class RoleObjectPermission(models.Model):
 
 
 class CacheEntry(models.Model):
-    """Something cached, flow plans among it."""
+    """A row of authentik's cache, which includes flow plans."""
 
     cache_key: models.TextField[str, str] = models.TextField(primary_key=True)
 

@@ -1,4 +1,4 @@
-"""Requests to compare two endpoints by: mostly sensible, often odd, sometimes hostile."""
+"""Random requests to compare two implementations with: typical, unusual and hostile ones."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -19,7 +19,9 @@ from support.edge_case_data import (
 )
 
 FLOWS = ROWS["authentik_flows_flow"]
-MOUNTS = ("/flows/instances/", "/api/v3/flows/instances/")
+DOCUMENTED = "/flows/instances/"
+CURRENT = "/api/v3/flows/instances/"
+MOUNTS = (DOCUMENTED, CURRENT)
 WHITE_SPACE = (" ", "  ", "\t", "\n", "\r\n", "\x0b", "\x1c", "\x85", "\u00a0", "\u2003", "\u3000")
 HOSTILE = (
     "%00",
@@ -155,103 +157,119 @@ UNKNOWN_NAMES = (
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A method, a raw target and headers whose text is latin-1."""
+    """A method, a raw target and headers in Latin-1."""
 
     method: str
     target: str
     headers: Mapping[str, str]
 
 
-def random_requests(seed: int, count: int) -> Iterator[Request]:
-    """Yield `count` requests, the same for the same seed; two in three list some flows."""
-    chance = Random(seed)
+def draw_requests(seed: int, count: int) -> Iterator[Request]:
+    """Yield `count` requests, determined by the seed. Two of three return some flows."""
+    random = Random(seed)
     for _ in range(count):
-        yield _request(chance)
+        yield _draw_request(random)
 
 
-def _request(chance: Random) -> Request:
-    kind = chance.random()
-    if kind < 0.6:
-        return Request("GET", _list(chance, _good_query(chance)), _good_headers(chance))
-    if kind < 0.78:
-        return Request("GET", _list(chance, _odd_query(chance)), _good_headers(chance))
-    if kind < 0.85:
-        return Request("GET", _path(chance), _good_headers(chance))
-    if kind < 0.93:
-        return Request("GET", _list(chance, _good_query(chance)), _odd_headers(chance))
-    return Request(chance.choice(METHODS), _path(chance), _some_headers(chance))
+def _draw_request(random: Random) -> Request:
+    draw = random.random()
+    if draw < 0.6:
+        return Request(
+            "GET",
+            _draw_list_target(random, _draw_typical_query(random)),
+            _draw_typical_headers(random),
+        )
+    if draw < 0.78:
+        return Request(
+            "GET",
+            _draw_list_target(random, _draw_unusual_query(random)),
+            _draw_typical_headers(random),
+        )
+    if draw < 0.85:
+        return Request("GET", _draw_target(random), _draw_typical_headers(random))
+    if draw < 0.93:
+        return Request(
+            "GET",
+            _draw_list_target(random, _draw_typical_query(random)),
+            _draw_unusual_headers(random),
+        )
+    return Request(random.choice(METHODS), _draw_target(random), _draw_some_headers(random))
 
 
 # Targets ------------------------------------------------------------------------------------------
 
 
-def _list(chance: Random, query: str) -> str:
-    path = chance.choice(MOUNTS)
-    return f"{path}?{query}" if query or chance.random() < 0.1 else path
+def _draw_list_target(random: Random, query: str) -> str:
+    path = random.choice(MOUNTS)
+    return f"{path}?{query}" if query or random.random() < 0.1 else path
 
 
-def _path(chance: Random) -> str:
-    mount = chance.choice(MOUNTS)
-    last = chance.choice(("", "", "/", "/", "/", "/", "/export/", "/export", "//", "/%0A", "/x/"))
-    path = mount + (_slug(chance) + last if chance.random() < 0.8 else "")
-    make_query = chance.choice((_no_query, _no_query, _good_query, _odd_query))
-    query = make_query(chance)
+def _draw_target(random: Random) -> str:
+    mount = random.choice(MOUNTS)
+    last = random.choice(("", "", "/", "/", "/", "/", "/export/", "/export", "//", "/%0A", "/x/"))
+    path = mount + (_draw_slug(random) + last if random.random() < 0.8 else "")
+    make_query = random.choice(
+        (_draw_no_query, _draw_no_query, _draw_typical_query, _draw_unusual_query)
+    )
+    query = make_query(random)
     return f"{path}?{query}" if query else path
 
 
-def _slug(chance: Random) -> str:
-    if chance.random() < 0.7:
-        return str(chance.choice(FLOWS)["slug"])
-    odd = ("nope", "%C3%BC", "a.b", "a%20b", "a%2Fb", "a%00", "%FF", "A-FLOW", "%61-flow", "a+b")
-    return chance.choice(odd)
+def _draw_slug(random: Random) -> str:
+    if random.random() < 0.7:
+        return str(random.choice(FLOWS)["slug"])
+    slugs = ("nope", "%C3%BC", "a.b", "a%20b", "a%2Fb", "a%00", "%FF", "A-FLOW", "%61-flow", "a+b")
+    return random.choice(slugs)
 
 
-def _no_query(_: Random) -> str:
+def _draw_no_query(_: Random) -> str:
     return ""
 
 
-def _good_query(chance: Random) -> str:
-    """Return parameters that rarely leave nothing: at most one narrows by much."""
+def _draw_typical_query(random: Random) -> str:
+    """Return parameters that match some flows: at most one of them is a filter."""
     pairs: list[tuple[str, str]] = []
-    if chance.random() < 0.65:
-        name = chance.choice(("search", "search", "search", *GOOD))
-        pairs.append((name, GOOD[name](chance)))
-    if chance.random() < 0.5:
-        pairs.append(("ordering", _good_ordering(chance)))
-    if chance.random() < 0.5:
-        pairs.append(("page_size", str(chance.choice((1, 2, 3, 5, 7, 20, 50, 100, 1000)))))
-    if chance.random() < 0.25:
-        pairs.append(("page", chance.choice(("1", "1", "2", "3", "last"))))
-    chance.shuffle(pairs)
-    return "&".join(f"{name}={_encoded(chance, value)}" for name, value in pairs)
+    if random.random() < 0.65:
+        name = random.choice(("search", "search", "search", *GOOD))
+        pairs.append((name, GOOD[name](random)))
+    if random.random() < 0.5:
+        pairs.append(("ordering", _draw_typical_ordering(random)))
+    if random.random() < 0.5:
+        pairs.append(("page_size", str(random.choice((1, 2, 3, 5, 7, 20, 50, 100, 1000)))))
+    if random.random() < 0.25:
+        pairs.append(("page", random.choice(("1", "1", "2", "3", "last"))))
+    random.shuffle(pairs)
+    return "&".join(f"{name}={_encode(random, value)}" for name, value in pairs)
 
 
-def _odd_query(chance: Random) -> str:
-    pieces = [_odd_piece(chance) for _ in range(chance.choice((1, 1, 1, 2, 2, 3, 4)))]
-    if chance.random() < 0.3:
-        pieces.append(_good_query(chance))
-    if chance.random() < 0.2:
-        pieces.append(chance.choice(pieces))
-    return chance.choice(("&", "&", "&", "&", "&", "&&")).join(pieces)
+def _draw_unusual_query(random: Random) -> str:
+    parameters = [
+        _draw_unusual_parameter(random) for _ in range(random.choice((1, 1, 1, 2, 2, 3, 4)))
+    ]
+    if random.random() < 0.3:
+        parameters.append(_draw_typical_query(random))
+    if random.random() < 0.2:
+        parameters.append(random.choice(parameters))
+    return random.choice(("&", "&", "&", "&", "&", "&&")).join(parameters)
 
 
-def _odd_piece(chance: Random) -> str:
-    kind = chance.random()
-    if kind < 0.1:
-        return f"{quote(chance.choice(UNKNOWN_NAMES))}={chance.choice(('x', '1', ''))}"
-    name = chance.choice(tuple(ODD))
-    if kind < 0.17:
-        return f"{name}{chance.choice(('', '=', '=%20', '=+', '=='))}"
-    if kind < 0.3:
-        return f"{name}={chance.choice(HOSTILE)}"
-    make = ODD[name] if kind < 0.8 else GOOD.get(name, ODD[name])
-    return f"{name}={_encoded(chance, make(chance))}"
+def _draw_unusual_parameter(random: Random) -> str:
+    draw = random.random()
+    if draw < 0.1:
+        return f"{quote(random.choice(UNKNOWN_NAMES))}={random.choice(('x', '1', ''))}"
+    name = random.choice(tuple(ODD))
+    if draw < 0.17:
+        return f"{name}{random.choice(('', '=', '=%20', '=+', '=='))}"
+    if draw < 0.3:
+        return f"{name}={random.choice(HOSTILE)}"
+    make = ODD[name] if draw < 0.8 else GOOD.get(name, ODD[name])
+    return f"{name}={_encode(random, make(random))}"
 
 
-def _encoded(chance: Random, value: str) -> str:
-    if chance.random() < 0.5:
+def _encode(random: Random, value: str) -> str:
+    if random.random() < 0.5:
         return quote_plus(value)
-    if chance.random() < 0.2:
+    if random.random() < 0.2:
         return "".join(f"%{byte:02x}" for byte in value.encode())
     return quote(value, safe=",'\"/:*!")
 
@@ -259,76 +277,88 @@ def _encoded(chance: Random, value: str) -> str:
 # Values -------------------------------------------------------------------------------------------
 
 
-def _of_a_flow(column: str) -> Callable[[Random], str]:
-    return lambda chance: str(chance.choice(FLOWS)[column])
+def _draw_stored_value(column: str) -> Callable[[Random], str]:
+    return lambda random: str(random.choice(FLOWS)[column])
 
 
-def _good_search(chance: Random) -> str:
-    terms = [_term(chance)]
-    if chance.random() < 0.3:
-        # What is found elsewhere in the same flow leaves something to find.
-        flow = chance.choice(FLOWS)
-        terms = [_part(chance, str(flow["name"])), _part(chance, str(flow["title"]))]
-    return chance.choice((" ", ",", ", ", "\t", "\n")).join(terms)
+def _draw_typical_search(random: Random) -> str:
+    terms = [_draw_term(random)]
+    if random.random() < 0.3:
+        # Two terms from the same flow match at least that flow.
+        flow = random.choice(FLOWS)
+        terms = [_draw_part(random, str(flow["name"])), _draw_part(random, str(flow["title"]))]
+    return random.choice((" ", ",", ", ", "\t", "\n")).join(terms)
 
 
-def _term(chance: Random) -> str:
-    kind = chance.random()
-    if kind < 0.2:
-        return chance.choice((*DESIGNATIONS, *DENIED_ACTIONS, "enrol", "message_", "flow", "e"))
-    if kind < 0.35:
-        return _slug_part(chance)
-    return _recased(chance, _part(chance, chance.choice((*NAMES, *TITLES))))
+def _draw_term(random: Random) -> str:
+    draw = random.random()
+    if draw < 0.2:
+        return random.choice((*DESIGNATIONS, *DENIED_ACTIONS, "enrol", "message_", "flow", "e"))
+    if draw < 0.35:
+        return _draw_slug_part(random)
+    return _change_case(random, _draw_part(random, random.choice((*NAMES, *TITLES))))
 
 
-def _slug_part(chance: Random) -> str:
-    return _part(chance, str(chance.choice(FLOWS)["slug"]))
+def _draw_slug_part(random: Random) -> str:
+    return _draw_part(random, str(random.choice(FLOWS)["slug"]))
 
 
-def _part(chance: Random, text: str) -> str:
-    start = chance.randrange(len(text) + 1)
-    return text[start : start + chance.choice((1, 2, 3, 4, 8))]
+def _draw_part(random: Random, text: str) -> str:
+    start = random.randrange(len(text) + 1)
+    return text[start : start + random.choice((1, 2, 3, 4, 8))]
 
 
-def _recased(chance: Random, text: str) -> str:
-    change = chance.choice((str, str, str.upper, str.lower, str.casefold, str.swapcase, str.title))
+def _change_case(random: Random, text: str) -> str:
+    change = random.choice((str, str, str.upper, str.lower, str.casefold, str.swapcase, str.title))
     return change(text)
 
 
-def _odd_search(chance: Random) -> str:
-    """Return terms glued together from what splits, quotes and escapes."""
-    glue = (*WHITE_SPACE, *",,\"'\"'\\%_", '""', "''", '\\"', ' "', '" ', ',"', '",', "\\\\", "")
-    count = chance.choice((1, 1, 2, 3, 4))
-    parts = [chance.choice(glue) + _term(chance) for _ in range(count)]
-    if chance.random() < 0.4:
-        quote_mark = chance.choice("\"'")
+def _draw_unusual_search(random: Random) -> str:
+    """Return terms joined by separators, quotes and escapes."""
+    separators = (
+        *WHITE_SPACE,
+        *",,\"'\"'\\%_",
+        '""',
+        "''",
+        '\\"',
+        ' "',
+        '" ',
+        ',"',
+        '",',
+        "\\\\",
+        "",
+    )
+    count = random.choice((1, 1, 2, 3, 4))
+    parts = [random.choice(separators) + _draw_term(random) for _ in range(count)]
+    if random.random() < 0.4:
+        quote_mark = random.choice("\"'")
         parts = [f"{quote_mark}{part}{quote_mark}" for part in parts]
-    if chance.random() < 0.2:
-        return "".join(chance.choice(glue) for _ in range(count))
-    return "".join(parts) + chance.choice((*glue, "", "", ""))
+    if random.random() < 0.2:
+        return "".join(random.choice(separators) for _ in range(count))
+    return "".join(parts) + random.choice((*separators, "", "", ""))
 
 
-def _good_ordering(chance: Random) -> str:
-    terms = chance.sample(ORDERABLE, chance.choice((1, 1, 1, 2, 3)))
-    return ",".join(chance.choice(("", "-")) + term for term in terms)
+def _draw_typical_ordering(random: Random) -> str:
+    terms = random.sample(ORDERABLE, random.choice((1, 1, 1, 2, 3)))
+    return ",".join(random.choice(("", "-")) + term for term in terms)
 
 
-def _odd_ordering(chance: Random) -> str:
-    odd = ("stages", "cache_count", "flow_uuid", "Slug", "pbm_uuid", "?", "-", "", " ", "name\0")
-    terms = [chance.choice((*odd, *ORDERABLE)) for _ in range(4)]
+def _draw_unusual_ordering(random: Random) -> str:
+    names = ("stages", "cache_count", "flow_uuid", "Slug", "pbm_uuid", "?", "-", "", " ", "name\0")
+    terms = [random.choice((*names, *ORDERABLE)) for _ in range(4)]
     decorated = [
-        chance.choice(("", "", "-", "--", "- ", " -", "+", "\t")) + term + chance.choice(("", " "))
+        random.choice(("", "", "-", "--", "- ", " -", "+", "\t")) + term + random.choice(("", " "))
         for term in terms
     ]
-    return chance.choice((",", ",", " , ", ",,", ";")).join(decorated[: chance.randrange(1, 5)])
+    return random.choice((",", ",", " , ", ",,", ";")).join(decorated[: random.randrange(1, 5)])
 
 
-def _good_uuid(chance: Random) -> str:
-    return flow_uuid(chance.randrange(FLOW_COUNT))
+def _draw_typical_uuid(random: Random) -> str:
+    return flow_uuid(random.randrange(FLOW_COUNT))
 
 
-def _odd_uuid(chance: Random) -> str:
-    uuid = UUID(flow_uuid(chance.randrange(FLOW_COUNT + 1)))
+def _draw_unusual_uuid(random: Random) -> str:
+    uuid = UUID(flow_uuid(random.randrange(FLOW_COUNT + 1)))
     plain = uuid.hex
     spellings = (
         plain,
@@ -359,83 +389,91 @@ def _odd_uuid(chance: Random) -> str:
         "not a uuid",
         "00000000-0000-0000-0000-000000000000",
     )
-    return chance.choice(spellings)
+    return random.choice(spellings)
 
 
-def _odd_text(column: str) -> Callable[[Random], str]:
-    def make(chance: Random) -> str:
-        value = str(chance.choice(FLOWS)[column])
-        around = chance.choice(("", *WHITE_SPACE))
-        changed = _recased(chance, value)
-        return chance.choice((value, f"{around}{value}{around}", changed, value + "x", value[:-1]))
-
-    return make
-
-
-def _odd_choice(*choices: str) -> Callable[[Random], str]:
-    def make(chance: Random) -> str:
-        choice = chance.choice(choices)
-        odd = (choice.upper(), f" {choice}", f"{choice},", "null", "None", "device_code", "ü<&>\"'")
-        return chance.choice((choice, choice, *odd, "\u2028", "---------", "%s"))
+def _draw_unusual_text(column: str) -> Callable[[Random], str]:
+    def make(random: Random) -> str:
+        value = str(random.choice(FLOWS)[column])
+        around = random.choice(("", *WHITE_SPACE))
+        changed = _change_case(random, value)
+        return random.choice((value, f"{around}{value}{around}", changed, value + "x", value[:-1]))
 
     return make
 
 
-def _odd_number(chance: Random) -> str:
-    return chance.choice((*NUMBERS, str(chance.randrange(-1, 200))))
+def _draw_unusual_choice(*choices: str) -> Callable[[Random], str]:
+    def make(random: Random) -> str:
+        choice = random.choice(choices)
+        values = (
+            choice.upper(),
+            f" {choice}",
+            f"{choice},",
+            "null",
+            "None",
+            "device_code",
+            "ü<&>\"'",
+        )
+        return random.choice((choice, choice, *values, "\u2028", "---------", "%s"))
+
+    return make
 
 
-def _format(chance: Random) -> str:
-    return chance.choice(
+def _draw_unusual_number(random: Random) -> str:
+    return random.choice((*NUMBERS, str(random.randrange(-1, 200))))
+
+
+def _draw_format(random: Random) -> str:
+    return random.choice(
         ("json", "json", "json", "", "JSON", " json", "api", "xml", "yaml", "html")
     )
 
 
 GOOD: dict[str, Callable[[Random], str]] = {
-    "flow_uuid": _good_uuid,
-    "name": _of_a_flow("name"),
-    "slug": _of_a_flow("slug"),
-    "designation": lambda chance: chance.choice(DESIGNATIONS),
-    "denied_action": lambda chance: chance.choice(DENIED_ACTIONS),
-    "search": _good_search,
+    "flow_uuid": _draw_typical_uuid,
+    "name": _draw_stored_value("name"),
+    "slug": _draw_stored_value("slug"),
+    "designation": lambda random: random.choice(DESIGNATIONS),
+    "denied_action": lambda random: random.choice(DENIED_ACTIONS),
+    "search": _draw_typical_search,
 }
 ODD: dict[str, Callable[[Random], str]] = {
-    "flow_uuid": _odd_uuid,
-    "name": _odd_text("name"),
-    "slug": _odd_text("slug"),
-    "designation": _odd_choice(*DESIGNATIONS),
-    "denied_action": _odd_choice(*DENIED_ACTIONS),
-    "search": _odd_search,
-    "ordering": _odd_ordering,
-    "page": _odd_number,
-    "page_size": _odd_number,
-    "format": _format,
+    "flow_uuid": _draw_unusual_uuid,
+    "name": _draw_unusual_text("name"),
+    "slug": _draw_unusual_text("slug"),
+    "designation": _draw_unusual_choice(*DESIGNATIONS),
+    "denied_action": _draw_unusual_choice(*DENIED_ACTIONS),
+    "search": _draw_unusual_search,
+    "ordering": _draw_unusual_ordering,
+    "page": _draw_unusual_number,
+    "page_size": _draw_unusual_number,
+    "format": _draw_format,
 }
 
 
 # Headers ------------------------------------------------------------------------------------------
 
 
-def _good_headers(chance: Random) -> dict[str, str]:
-    kind = chance.choice(("superuser", "superuser", "model_role", "object_role", *READING_KEYS))
+def _draw_typical_headers(random: Random) -> dict[str, str]:
+    kind = random.choice(("superuser", "superuser", "model_role", "object_role", *READING_KEYS))
     headers = {"Authorization": f"Bearer {KEYS[kind]}"}
-    if chance.random() < 0.3:
-        headers["Accept"] = chance.choice(("*/*", "application/json", "text/html, */*;q=0.1"))
+    if random.random() < 0.3:
+        headers["Accept"] = random.choice(("*/*", "application/json", "text/html, */*;q=0.1"))
     return headers
 
 
-def _odd_headers(chance: Random) -> dict[str, str]:
+def _draw_unusual_headers(random: Random) -> dict[str, str]:
     headers: dict[str, str] = {}
-    kind = chance.random()
-    if kind < 0.75:
-        scheme = chance.choice(("Bearer", "bearer", "BEARER", "bEaReR"))
-        headers["Authorization"] = f"{scheme} {KEYS[chance.choice(tuple(KEYS))]}"
-    elif kind < 0.95:
-        headers["Authorization"] = chance.choice(AUTHORIZATIONS)
-    if chance.random() < 0.5:
-        headers["Accept"] = chance.choice(ACCEPTS)
+    draw = random.random()
+    if draw < 0.75:
+        scheme = random.choice(("Bearer", "bearer", "BEARER", "bEaReR"))
+        headers["Authorization"] = f"{scheme} {KEYS[random.choice(tuple(KEYS))]}"
+    elif draw < 0.95:
+        headers["Authorization"] = random.choice(AUTHORIZATIONS)
+    if random.random() < 0.5:
+        headers["Accept"] = random.choice(ACCEPTS)
     return headers
 
 
-def _some_headers(chance: Random) -> dict[str, str]:
-    return _good_headers(chance) if chance.random() < 0.7 else _odd_headers(chance)
+def _draw_some_headers(random: Random) -> dict[str, str]:
+    return _draw_typical_headers(random) if random.random() < 0.7 else _draw_unusual_headers(random)

@@ -1,4 +1,4 @@
-"""A flow as JSON, in the two dialects."""
+"""Serializers of flows, one for each dialect."""
 
 from typing import ClassVar
 from uuid import UUID
@@ -33,7 +33,7 @@ LAST_FIELDS = (
 
 
 class FlowSerializer(ModelSerializer[Flow]):
-    """A flow as the API documents it."""
+    """A flow in the documented dialect."""
 
     pk = ReadOnlyField(source="flow_uuid")
     policybindingmodel_ptr_id = ReadOnlyField()
@@ -43,15 +43,15 @@ class FlowSerializer(ModelSerializer[Flow]):
     cache_count = SerializerMethodField()
     export_url = SerializerMethodField()
 
-    # To type checkers ModelSerializer has a Meta to inherit from; at run time it has none.
+    # The stubs declare ModelSerializer.Meta, which does not exist at run time.
     class Meta:  # pyright: ignore[reportIncompatibleVariableOverride]
-        """The fields in the order they are written."""
+        """The fields in the order of the response."""
 
         model = Flow
         fields: ClassVar[tuple[str, ...]] = (*FIRST_FIELDS, *LAST_FIELDS)
 
     def get_background_url(self, flow: Flow) -> str:
-        """Return where a browser finds the picture."""
+        """Return the URL of the background image."""
         if not flow.background:
             return NO_BACKGROUND
         if flow.background.startswith(("http", "/static")):
@@ -59,32 +59,32 @@ class FlowSerializer(ModelSerializer[Flow]):
         return f"/media/{tenant.current.get().schema}/{flow.background}"
 
     def get_stages(self, flow: Flow) -> list[UUID]:
-        """Return the stage of each binding, as often as it is bound."""
+        """Return the stages of all bindings, with repetitions."""
         return [binding.stage_id for binding in flow.stage_bindings.all()]
 
     def get_policies(self, flow: Flow) -> list[UUID | None]:
-        """Return the policy of each binding that has one."""
+        """Return the policies of all bindings."""
         return [binding.policy_id for binding in flow.policy_bindings.all()]
 
     def get_cache_count(self, flow: Flow) -> int:
-        """Return how many plans are cached."""
-        own = f"{plan_prefix()}{flow.flow_uuid}"
-        return sum(key.startswith(own) for key in self.context["plan_keys"])
+        """Return the number of cached plans."""
+        prefix = f"{plan_prefix()}{flow.flow_uuid}"
+        return sum(key.startswith(prefix) for key in self.context["plan_keys"])
 
     def get_export_url(self, flow: Flow) -> str:
-        """Return where the flow is to be had as a blueprint."""
+        """Return the path that exports the flow as a blueprint."""
         return f"/api/v3/flows/instances/{flow.slug}/export/"
 
 
 class ThemedFlowSerializer(FlowSerializer):
-    """A flow as newer clients read it: the background as stored, beside its URLs."""
+    """A flow in the dialect of authentik 2026.8, with the stored background and its URLs."""
 
     background = ReadOnlyField()
     background_url = SerializerMethodField()
     background_themed_urls = SerializerMethodField()
 
     class Meta(FlowSerializer.Meta):
-        """The fields, two more."""
+        """The fields, with two more for the background."""
 
         fields: ClassVar[tuple[str, ...]] = (
             *FIRST_FIELDS,
@@ -94,7 +94,7 @@ class ThemedFlowSerializer(FlowSerializer):
         )
 
     def get_background_themed_urls(self, flow: Flow) -> dict[str, str] | None:
-        """Return the URL for each theme, where there is more than one."""
+        """Return the URLs for each theme, or None if all themes have the same image."""
         if "%(theme)s" not in flow.background:
             return None
         url = self.get_background_url(flow)
@@ -102,12 +102,12 @@ class ThemedFlowSerializer(FlowSerializer):
 
 
 def plan_prefix() -> str:
-    """Return what the keys of all the tenant's cached plans start with."""
+    """Return the prefix of the keys of the tenant's cached plans."""
     return f"{tenant.current.get().schema}::1:goauthentik.io/flows/planner/"
 
 
 def plan_keys() -> list[str]:
-    """Return the keys of all cached plans; none where authentik is too old to keep them here."""
+    """Return the keys of all cached plans. Older versions of authentik have no such table."""
     keys = CacheEntry.objects.filter(cache_key__startswith=plan_prefix())
     try:
         return list(keys.values_list("cache_key", flat=True))

@@ -1,4 +1,4 @@
-"""The reference, asked in process."""
+"""The reference implementation as a WSGI application that is called in process."""
 
 from collections.abc import Generator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -23,8 +23,8 @@ _numbers = count(1)
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """A response, its header names in lower case."""
+class Response:
+    """A response. Header names are lower case."""
 
     status: int
     body: bytes
@@ -32,31 +32,30 @@ class Answer:
 
 
 class Reference:
-    """The endpoint over one tenant's tables; close it, or leave it, to give the connection back."""
+    """The reference implementation on one tenant's tables. Closing it closes the connection."""
 
     def __init__(self, dsn: str, schema: str = "public") -> None:
         _set_up_django()
         self._tenant = Tenant(f"tenant{next(_numbers)}", schema)
         connections.settings[self._tenant.alias] = _connection_settings(dsn, schema)
         self._handler = WSGIHandler()
-        # Django binds a connection to its thread, and refuses one that an event loop runs in.
+        # Django's connections belong to a thread, which must not run an event loop.
         self._thread = ThreadPoolExecutor(1)
 
-    def ask(self, method: str, target: str, headers: Mapping[str, str]) -> Answer:
-        """Answer a request for that raw path and query, as percent-encoded as on the wire.
+    def request(self, method: str, target: str, headers: Mapping[str, str]) -> Response:
+        """Send a request with a raw, percent-encoded target and headers in Latin-1.
 
-        Headers are text in latin-1, as HTTP has them. What would be a 500 is raised instead.
+        Raises the exception that a server would return as 500.
         """
         environment = _environment(method, target, headers)
-        return self._thread.submit(self._answer, environment).result()
+        return self._thread.submit(self._respond, environment).result()
 
     def close(self) -> None:
-        """Give the connection back."""
+        """Close the connection."""
         self._thread.submit(self._disconnect).result()
         self._thread.shutdown()
 
     def __enter__(self) -> Self:
-        """Return itself, ready since it was made."""
         return self
 
     def __exit__(
@@ -65,23 +64,22 @@ class Reference:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Give the connection back."""
         self.close()
 
-    def _answer(self, environment: dict[str, Any]) -> Answer:
-        with self._as_tenant():
-            # As a server's signal would: an outage must not outlive itself.
+    def _respond(self, environment: dict[str, Any]) -> Response:
+        with self._use_tenant():
+            # Django's signals do this in a server. A broken connection must not be used again.
             close_old_connections()
-            # None of the views streams.
+            # No view streams its response.
             response = cast("HttpResponse", self._handler.get_response(WSGIRequest(environment)))
             response.close()
-        fields = {name.lower(): value for name, value in response.items()}
-        # A server, not the application, is what leaves the body of HEAD away.
+        response_headers = {name.lower(): value for name, value in response.items()}
+        # A server, not the application, removes the body of responses to HEAD.
         body = b"" if environment["REQUEST_METHOD"] == "HEAD" else response.content
-        return Answer(response.status_code, body, fields)
+        return Response(response.status_code, body, response_headers)
 
     @contextmanager
-    def _as_tenant(self) -> Generator[None]:
+    def _use_tenant(self) -> Generator[None]:
         token = current.set(self._tenant)
         try:
             yield
@@ -99,10 +97,10 @@ def _set_up_django() -> None:
         ALLOWED_HOSTS=["*"],
         DATABASES={},
         DATABASE_ROUTERS=["support.reference.tenant.TenantRouter"],
-        # An oracle that fails says so loudest with its traceback.
+        # An error of the reference implementation must fail the test with its traceback.
         DEBUG_PROPAGATE_EXCEPTIONS=True,
         INSTALLED_APPS=["rest_framework", "django_filters", "support.reference"],
-        # Refusals are what it is asked about, so they are not worth a warning each.
+        # The tests expect 4xx responses, which Django logs as warnings.
         LOGGING={
             "version": 1,
             "disable_existing_loggers": False,
@@ -124,24 +122,24 @@ def _set_up_django() -> None:
 
 
 def _connection_settings(dsn: str, schema: str) -> dict[str, Any]:
-    where = conninfo_to_dict(dsn)
+    parameters = conninfo_to_dict(dsn)
     connection = {
         "ENGINE": "django.db.backends.postgresql",
-        "NAME": where["dbname"],
-        "HOST": where["host"],
-        "PORT": where["port"],
-        "USER": where["user"],
-        "PASSWORD": where["password"],
+        "NAME": parameters["dbname"],
+        "HOST": parameters["host"],
+        "PORT": parameters["port"],
+        "USER": parameters["user"],
+        "PASSWORD": parameters["password"],
         "OPTIONS": {"options": f"-c search_path={schema}"},
         "CONN_MAX_AGE": None,
     }
-    return connections.configure_settings({"default": {}, "it": connection})["it"]
+    return connections.configure_settings({"default": {}, "tenant": connection})["tenant"]
 
 
 def _environment(method: str, target: str, headers: Mapping[str, str]) -> dict[str, Any]:
     path, _, query = target.partition("?")
     fields = {
-        # White space around a value is no part of it, as any server knows.
+        # Servers strip whitespace around header values.
         f"HTTP_{name.upper().replace('-', '_')}": text.strip(" \t")
         for name, text in headers.items()
     }

@@ -1,4 +1,4 @@
-"""The tenant a request is for: which connection, and whose names in cache keys and media URLs."""
+"""The tenant of a request: a database connection and the schema of its tables."""
 
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -7,7 +7,10 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Tenant:
-    """A schema, reached over Django's connection of that alias."""
+    """A schema and the alias of its connection in Django.
+
+    Cache keys and media URLs contain the name of the schema.
+    """
 
     alias: str
     schema: str
@@ -17,8 +20,8 @@ current: ContextVar[Tenant] = ContextVar("current")
 
 
 class TenantRouter:
-    """Sends every query to the tenant of the request."""
+    """A router that sends every query to the tenant of the request."""
 
-    def db_for_read(self, model: Any, **_: Any) -> str:  # noqa: ARG002 - Django passes it by name
+    def db_for_read(self, model: Any, **_: Any) -> str:  # noqa: ARG002 - interface
         """Return the alias of the tenant's connection."""
         return current.get().alias

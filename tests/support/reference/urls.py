@@ -1,4 +1,4 @@
-"""Where the two dialects are mounted."""
+"""The routes of both dialects."""
 
 from collections.abc import Callable
 from typing import Any
@@ -13,15 +13,15 @@ from support.reference.views import AnyAcceptNegotiation, FlowViewSet
 SLUG = "(?P<slug>[-a-zA-Z0-9_]+)"
 
 
-def _view(method: str, **initial: Any) -> Callable[..., HttpResponseBase]:
-    # The stubs leave the type of an action's own arguments open.
+def _build_view(method: str, **initial: Any) -> Callable[..., HttpResponseBase]:
+    # The stubs do not declare the types of an action's arguments.
     return FlowViewSet.as_view({"get": method}, **initial)  # pyright: ignore[reportUnknownMemberType]
 
 
-def _mounted(prefix: str, **dialect: Any) -> list[URLPattern]:
-    flows = _view("list", suffix="List", detail=False, **dialect)
-    flow = _view("retrieve", suffix="Instance", detail=True, **dialect)
-    export = _view(
+def _build_patterns(prefix: str, **dialect: Any) -> list[URLPattern]:
+    flows = _build_view("list", suffix="List", detail=False, **dialect)
+    flow = _build_view("retrieve", suffix="Instance", detail=True, **dialect)
+    export = _build_view(
         "export",
         name="Export",
         description="Export flow to .yaml file",
@@ -37,8 +37,8 @@ def _mounted(prefix: str, **dialect: Any) -> list[URLPattern]:
 
 
 urlpatterns = [
-    *_mounted(""),
-    *_mounted(
+    *_build_patterns(""),
+    *_build_patterns(
         "api/v3/",
         serializer_class=ThemedFlowSerializer,
         pagination_class=AutocompletePagination,

@@ -1,4 +1,4 @@
-"""The endpoint itself."""
+"""The views of flows."""
 
 from collections.abc import Sequence
 from typing import Any, ClassVar
@@ -24,15 +24,15 @@ from support.reference.listing import (
 from support.reference.models import Flow, FlowStageBinding, PolicyBinding
 from support.reference.serializers import FlowSerializer, plan_keys
 
-_OF_POLICIES = PolicyBinding.objects.filter(policy_id__isnull=False)
+_POLICY_BINDINGS = PolicyBinding.objects.filter(policy_id__isnull=False)
 
 
 class FlowViewSet(ReadOnlyModelViewSet[Flow]):
-    """Flow Viewset"""  # noqa: D400 - OPTIONS shows it as authentik's does
+    """Flow Viewset"""  # noqa: D400 - OPTIONS returns it, like authentik
 
     queryset = Flow.objects.prefetch_related(
         Prefetch("stage_bindings", FlowStageBinding.objects.order_by("order", "fsb_uuid")),
-        Prefetch("policy_bindings", _OF_POLICIES.order_by("order", "policy_binding_uuid")),
+        Prefetch("policy_bindings", _POLICY_BINDINGS.order_by("order", "policy_binding_uuid")),
     )
     serializer_class = FlowSerializer
     authentication_classes = (BearerAuthentication,)
@@ -52,11 +52,11 @@ class FlowViewSet(ReadOnlyModelViewSet[Flow]):
     ordering: ClassVar = ["slug", "name"]
 
     def get_serializer_context(self) -> dict[str, Any]:
-        """Return what a flow is written with, such as the plan keys, read once for all."""
+        """Return the context of the serializer, with the keys of all cached plans."""
         return {**super().get_serializer_context(), "plan_keys": plan_keys()}
 
-    def export(self, request: Request, slug: str) -> HttpResponse:  # noqa: ARG002 - by name
-        """Return the attachment, in whose place there is a comment: no test compares it here."""
+    def export(self, request: Request, slug: str) -> HttpResponse:  # noqa: ARG002 - interface
+        """Return an attachment. Its content is a placeholder, because no test compares it."""
         flow = self.get_object()
         disposition = f'attachment; filename="{flow.slug}.yaml"'
         headers = {"Content-Disposition": disposition}
@@ -64,7 +64,7 @@ class FlowViewSet(ReadOnlyModelViewSet[Flow]):
 
 
 class AnyAcceptNegotiation(DefaultContentNegotiation):
-    """Judges `format=` as ever, and leaves `Accept` alone."""
+    """A negotiation that checks `format` and ignores the Accept header."""
 
     def select_renderer(
         self,
@@ -72,14 +72,14 @@ class AnyAcceptNegotiation(DefaultContentNegotiation):
         renderers: Any,
         format_suffix: str | None = None,
     ) -> tuple[BaseRenderer, str]:
-        """Return JSON, which only errors are written in."""
-        wanted = format_suffix or request.query_params.get("format")
-        if wanted:
-            self.filter_renderers(renderers, wanted)
+        """Return the JSON renderer, which only errors use."""
+        format_ = format_suffix or request.query_params.get("format")
+        if format_:
+            self.filter_renderers(renderers, format_)
         return JSONRenderer(), JSONRenderer.media_type
 
 
-def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:  # noqa: ARG001 - Django
-    """Answer for a path that nothing is at."""
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:  # noqa: ARG001 - interface
+    """Return the response to an unknown path."""
     body = b'{"detail":"Not found."}'
     return HttpResponse(body, status=404, content_type="application/json")

@@ -1,0 +1,115 @@
+"""Settings come from options, the environment and `.env`, and are documented from one source."""
+
+from contextlib import chdir
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from gql.limits import Limits
+from gql.settings import Settings, describe_settings, read_settings, render_settings_table
+from support.paths import README
+from support.processes import flowql
+from support.server_process import run_failing_in_process
+
+CHANGED = Settings(
+    database_url="sqlite:///a b,c.db",
+    schema_name="t_example",
+    host="::1",
+    port=1,
+    root_path="/some/where",
+    workers=2,
+    access_log=True,
+    viewer_ttl=0.5,
+    cors_origins=("https://app.example", "http://localhost:3000"),
+    trusted_documents=Path("/some/where, else"),
+    trusted_only=True,
+    introspection=False,
+    suggestions=False,
+    graphiql=False,
+    **{f"max_{limit.name}": number for number, limit in enumerate(fields(Limits), 1)},
+)
+
+
+def test_help_of_serve_describes_all_settings() -> None:
+    """`flowql serve --help` lists every option with its description and default."""
+    output = flowql("serve", "--help", env={"COLUMNS": "1000"}).stdout
+    for setting in describe_settings():
+        description = setting.description.replace("`", "")
+        default = setting.default.replace("`", "")
+        assert f" {setting.option.name} " in output
+        assert f"{description} Default: {default}." in output
+
+
+def test_defaults_of_limits_are_those_of_requests() -> None:
+    """The help contains the limits that a request has without settings."""
+    defaults = {setting.field: setting.default for setting in describe_settings()}
+    for limit in fields(Limits):
+        assert defaults[f"max_{limit.name}"] == f"`{limit.default}`"
+    assert Settings.model_construct().limits == Limits()
+
+
+def test_readme_contains_the_table_of_settings() -> None:
+    """To update it, paste the output of render_settings_table() between the two comments."""
+    table = README.read_text().partition("<!-- settings -->\n")[2]
+    assert table.partition("<!-- /settings -->")[0].strip() == render_settings_table()
+
+
+def test_table_of_settings_contains_every_option_and_variable() -> None:
+    """Each setting is one row; a boolean has two options."""
+    rows = render_settings_table().splitlines()[2:]
+    assert len(rows) == len(Settings.model_fields)
+    for row, variable, setting in zip(rows, CHANGED.environment, describe_settings(), strict=True):
+        assert row.startswith(f"| `{variable}` | `{setting.option.name}`")
+        assert (f"`--no-{setting.option.name[2:]}`" in row) == (setting.annotation is bool)
+
+
+def test_workers_read_the_settings_of_the_main_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The environment of a worker contains all settings, with changed and with default values."""
+    unchanged = Settings()
+    assert [name for name in Settings.model_fields if is_unchanged(name, unchanged)] == []
+    for settings in (CHANGED, unchanged):
+        with monkeypatch.context() as environment:
+            for name, value in settings.environment.items():
+                environment.setenv(name, value)
+            assert read_settings() == settings
+
+
+def is_unchanged(name: str, unchanged: Settings) -> bool:
+    """Return whether CHANGED has the default value of a setting."""
+    return getattr(CHANGED, name) == getattr(unchanged, name)
+
+
+def test_env_file_that_is_not_utf_8_is_an_error(tmp_path: Path) -> None:
+    """The error names `.env`."""
+    (tmp_path / ".env").write_bytes(b"FLOWQL_PORT=\xff\n")
+    with chdir(tmp_path):
+        assert run_failing_in_process("serve").startswith("cannot read .env: ")
+
+
+def test_invalid_value_in_the_environment_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error names the variable, and does not contain its value."""
+    monkeypatch.setenv("FLOWQL_PORT", "hidden")
+    line = run_failing_in_process("serve")
+    assert line.startswith("FLOWQL_PORT: ")
+    assert "hidden" not in line
+
+
+def test_invalid_value_in_the_env_file_is_an_error(tmp_path: Path) -> None:
+    """`.env` is read like the environment, and unknown variables are ignored."""
+    (tmp_path / ".env").write_text("FLOWQL_WORKERS=hidden\nUNRELATED=1\nFLOWQL_UNKNOWN=1\n")
+    with chdir(tmp_path):
+        assert run_failing_in_process("serve").startswith("FLOWQL_WORKERS: ")
+
+
+def test_options_override_the_environment_which_overrides_the_env_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All three can set the database."""
+    (tmp_path / ".env").write_text("FLOWQL_DATABASE_URL=sqlite:///file.db\n")
+    monkeypatch.chdir(tmp_path)
+    assert "database file.db not found" in run_failing_in_process("token", "list")
+    monkeypatch.setenv("FLOWQL_DATABASE_URL", "sqlite:///environment.db")
+    assert "database environment.db not found" in run_failing_in_process("token", "list")
+    option = ["--database", "sqlite:///option.db"]
+    assert "database option.db not found" in run_failing_in_process("token", "list", *option)
