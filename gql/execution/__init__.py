@@ -1,14 +1,18 @@
-"""How operations are executed: by plans that are compiled once, or else by graphql-core.
+"""Execution of GraphQL operations: by plans that are compiled once, or by graphql-core.
 
-executor.py   what a client asks → data and errors
-documents.py  text → what is parsed and validated, once
-guard.py      what is asked → whether it is within the limits
-measure.py    operation → how deep, wide and dear it is
-validation.py document → what is wrong with it
-variables.py  what a client gives for variables → what it means
-compiler.py   operation → plan, once
-plan.py       plan, variables → what is told
-walk.py       graphql-core, for all that is not planned, and as the judge of what is
-selection.py  what graphql-core's way knows of the fields that are selected
-fields.py     how types declare their fields, for plans and for graphql-core alike
+executor.py       request → data and errors
+request.py        the parameters of a request
+documents.py      text → parsed and validated document, cached
+limit_checks.py   document, variables → limit errors
+cost.py           operation → depth, width and cost
+validation.py     document → validation errors
+variables.py      values of a request → coerced variables
+compiler.py       operation → plan
+plan.py           plan, variables → data and errors
+completion.py     columns → response values
+resolver_call.py  how plans call resolvers
+declarations.py   how types declare their fields, for plans and for graphql-core
+fields.py         declarations → Strawberry fields
+fallback/         execution by graphql-core, for operations without a plan
+graphql_core.py   typed access to graphql-core and Strawberry
 """

@@ -1,15 +1,15 @@
-"""From an operation to a plan.
+"""Compilation of operations to plans.
 
-graphql-core itself collects the fields: fragments are opened, repeated fields merged, @skip and
-@include judged as it does, so that a plan is of what it would execute. What is left is to look up,
-for each field, how its type declares it.
+graphql-core collects the fields: it expands fragments, merges repeated fields and evaluates @skip
+and @include. A plan therefore has exactly the fields that graphql-core would execute. The compiler
+adds the declaration of each field.
 """
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, cast
+from typing import Any
 
 from graphql import (
     GraphQLEnumType,
@@ -20,11 +20,8 @@ from graphql import (
     OperationDefinitionNode,
     OperationType,
     is_abstract_type,
-    is_leaf_type,
 )
-from graphql.execution.collect_fields import (
-    FieldDetailsList as Group,
-)
+from graphql.execution.collect_fields import FieldDetailsList as FieldGroup
 from graphql.execution.collect_fields import (
     FragmentDetails,
     collect_fields,
@@ -33,27 +30,8 @@ from graphql.execution.collect_fields import (
 from graphql.execution.values import VariableValues
 from strawberry import Schema
 from strawberry.types.arguments import convert_argument
-from strawberry.types.field import StrawberryField
 
-from gql.execution.declarations import (
-    Column,
-    Computed,
-    EnumConverter,
-    FieldConverter,
-    Joined,
-    Relation,
-    core_schema,
-    declaration_of,
-    definition_of,
-    has_nullable_items,
-    is_list,
-    is_nullable,
-    resolver_of,
-    type_of,
-)
-from gql.execution.plan import (
-    Argument,
-    ColumnPaths,
+from gql.execution.completion import (
     ComputedField,
     ConvertedLeafField,
     EnumField,
@@ -62,199 +40,233 @@ from gql.execution.plan import (
     JoinedObjectField,
     LeafField,
     ObjectField,
-    Plan,
     RelationField,
-    ResolverCall,
-    RootField,
     SelectionSet,
     Typename,
 )
+from gql.execution.declarations import (
+    Column,
+    Computed,
+    EnumConverter,
+    FieldConverter,
+    Joined,
+    Relation,
+    declaration_of,
+)
+from gql.execution.graphql_core import (
+    core_schema,
+    definition_of,
+    has_nullable_items,
+    is_list,
+    is_nullable,
+    leaf_type_of,
+    resolver_of,
+    type_of,
+)
+from gql.execution.plan import Plan, RootField
+from gql.execution.resolver_call import Argument, ColumnPaths, ResolverCall
 
 TYPENAME = "__typename"
-# What a column of the right type is told as, without a look at it.
+# The scalars whose columns already hold response values.
 UNCONVERTED_TYPES = frozenset({"Boolean", "Int", "String"})
 LOADED_FIELDS = (ObjectField, JoinedObjectField, RelationField, ComputedField)
 
 
 class NotPlannableError(Exception):
-    """An operation has a field that no plan can tell, such as those of introspection."""
+    """An operation selects a field that no plan can execute, such as introspection."""
 
 
 @dataclass(frozen=True, slots=True)
 class Compilation:
-    """One operation, and the values of its variables, of which @skip and @include are judged."""
+    """The compilation of one operation for the variables of its @skip and @include."""
 
     schema: Schema
     fragments: dict[str, FragmentDetails]
     operation: OperationDefinitionNode
     variables: VariableValues
-    # A fragment's fields are one shape, wherever it is spread: a plan is no larger than its document.
+    # Spreads of a fragment share its selection sets: a plan is not larger than its document.
     selection_sets: dict[tuple[Any, ...], SelectionSet] = field(
         default_factory=dict[tuple[Any, ...], SelectionSet]
     )
 
     @property
     def core_schema(self) -> GraphQLSchema:
-        """The schema as graphql-core has it."""
+        """graphql-core's schema."""
         return core_schema(self.schema)
 
-    def plan(self) -> Plan:
-        """The plan; raises UnplannedError."""
+    def compile(self) -> Plan:
+        """Return the plan. Raises NotPlannableError, or GraphQLError if a condition is null."""
         query = self.core_schema.query_type
         if query is None or self.operation.operation is not OperationType.QUERY:
             raise NotPlannableError
-        found = collect_fields(
+        groups = collect_fields(
             self.core_schema, self.fragments, self.variables, query, self.operation
+        ).grouped_field_set
+        return Plan(
+            {key: self._compile_root_field(query, key, group) for key, group in groups.items()}
         )
-        groups = found.grouped_field_set
-        return Plan({key: self._root_field(query, key, group) for key, group in groups.items()})
 
-    def _root_field(self, query: GraphQLObjectType, key: str, group: Group) -> RootField | Typename:
+    def _compile_root_field(
+        self, query: GraphQLObjectType, key: str, group: FieldGroup
+    ) -> RootField | Typename:
         if _field_name(group) == TYPENAME:
             return Typename(query.name)
-        asked = query.fields.get(_field_name(group))
-        definition = definition_of(asked) if asked else None
+        field = query.fields.get(_field_name(group))
+        definition = definition_of(field) if field else None
         resolve = resolver_of(definition) if definition else None
-        if asked is None or resolve is None or has_nullable_items(asked):
+        if field is None or resolve is None or has_nullable_items(field):
             raise NotPlannableError
-        answer = self._field_info(query, asked, key, group)
-        kinds = {
-            kind.name: ObjectField("", answer, self._selection_set(kind, group))
-            for kind in self._possible_types(asked)
+        info = self._field_info(query, field, key, group)
+        fields_by_type = {
+            type_.name: ObjectField("", info, self._compile_selection_set(type_, group))
+            for type_ in self._possible_types(field)
         }
-        is_told = is_abstract_type(type_of(asked))
-        return RootField(
-            answer,
-            kinds,
-            resolve,
-            self._resolver_call(asked),
-            _root_column_paths(kinds, is_told=is_told),
+        column_paths = _root_column_paths(
+            fields_by_type, has_type_names=is_abstract_type(type_of(field))
         )
+        return RootField(info, fields_by_type, resolve, self._compile_call(field), column_paths)
 
     def _possible_types(self, field: GraphQLField) -> Sequence[GraphQLObjectType]:
-        """The types of which a field's objects may be."""
-        kind = type_of(field)
-        if isinstance(kind, GraphQLObjectType):
-            return (kind,)
-        if is_abstract_type(kind) and not is_list(field):
-            return self.core_schema.get_possible_types(kind)
+        """Return the types that objects of a field may have."""
+        type_ = type_of(field)
+        if isinstance(type_, GraphQLObjectType):
+            return (type_,)
+        if is_abstract_type(type_) and not is_list(field):
+            return self.core_schema.get_possible_types(type_)
         raise NotPlannableError
 
-    def _resolver_call(self, field: GraphQLField) -> ResolverCall:
-        """How the resolver of one of Strawberry's fields is called."""
-        definition = cast(StrawberryField, definition_of(field))
-        return ResolverCall(field, tuple(self._arguments(field, definition)))
+    def _compile_call(self, field: GraphQLField) -> ResolverCall:
+        return ResolverCall(field, tuple(self._compile_arguments(field)))
 
-    def _arguments(self, field: GraphQLField, definition: StrawberryField) -> Iterator[Argument]:
-        """How Strawberry makes Python values of what graphql-core has coerced."""
+    def _compile_arguments(self, field: GraphQLField) -> Iterator[Argument]:
+        """Yield the arguments of a field, with Strawberry's conversions to Python values."""
         config = self.schema.config
         registry = self.schema.schema_converter.scalar_registry
-        for argument in definition.arguments:
+        definition = definition_of(field)
+        for argument in definition.arguments if definition else ():
             name = config.name_converter.from_argument(argument)
             convert = partial(
                 convert_argument, type_=argument.type, scalar_registry=registry, config=config
             )
-            asked = field.args[name]
-            is_leaf = is_leaf_type(type_of(asked)) and not is_list(asked)
+            core_argument = field.args[name]
+            is_leaf = leaf_type_of(core_argument) and not is_list(core_argument)
             yield Argument(name, argument.python_name, None if is_leaf else convert)
 
-    def _selection_set(self, type_: GraphQLObjectType, group: Group) -> SelectionSet:
-        found = collect_subfields(
+    def _compile_selection_set(self, type_: GraphQLObjectType, group: FieldGroup) -> SelectionSet:
+        groups = collect_subfields(
             self.core_schema, self.fragments, self.variables, self.operation, type_, group
-        )
-        groups = found.grouped_field_set
-        nodes = (id(details.node) for same in groups.values() for details in same)
-        known = (type_.name, *nodes)
-        if known not in self.selection_sets:
-            fields = tuple(self._field(type_, key, same) for key, same in groups.items())
-            loading = tuple(
-                one for one in fields if isinstance(one, LOADED_FIELDS) and one.loaded_columns
+        ).grouped_field_set
+        node_ids = (id(details.node) for subgroup in groups.values() for details in subgroup)
+        case = (type_.name, *node_ids)
+        if case not in self.selection_sets:
+            fields = tuple(
+                self._compile_field(type_, key, subgroup) for key, subgroup in groups.items()
             )
-            self.selection_sets[known] = SelectionSet(
-                tuple(groups), fields, _column_paths(fields), loading
+            loaded_fields = tuple(
+                field
+                for field in fields
+                if isinstance(field, LOADED_FIELDS) and field.loaded_columns
             )
-        return self.selection_sets[known]
+            self.selection_sets[case] = SelectionSet(
+                tuple(groups), fields, _column_paths(fields), loaded_fields
+            )
+        return self.selection_sets[case]
 
-    def _field(self, type_: GraphQLObjectType, key: str, group: Group) -> Field:
+    def _compile_field(self, type_: GraphQLObjectType, key: str, group: FieldGroup) -> Field:
         if _field_name(group) == TYPENAME:
             return Typename(type_.name)
         field = type_.fields[_field_name(group)]
-        known = declaration_of(field)
-        answer = self._field_info(type_, field, key, group)
-        if isinstance(known, Column) and is_leaf_type(type_of(field)):
-            return _leaf_field(known, field, answer)
-        if isinstance(known, Computed) and _is_unconverted(field) and not is_list(field):
-            return ComputedField(known.columns, answer, known.compute)
-        kind = type_of(field)
-        if not isinstance(kind, GraphQLObjectType) or has_nullable_items(field):
+        info = self._field_info(type_, field, key, group)
+        leaf_type = leaf_type_of(field)
+        return (
+            _compile_leaf_field(field, leaf_type, info)
+            if leaf_type
+            else self._compile_object_field(field, group, info)
+        )
+
+    def _compile_object_field(
+        self, field: GraphQLField, group: FieldGroup, info: FieldInfo
+    ) -> Field:
+        type_ = type_of(field)
+        if not isinstance(type_, GraphQLObjectType) or has_nullable_items(field):
             raise NotPlannableError
-        shape = self._selection_set(kind, group)
-        match known:
+        selection_set = self._compile_selection_set(type_, group)
+        match declaration_of(field):
             case Column(name):
-                return ObjectField(name, answer, shape)
-            case Joined():
-                columns = {name: known.column_name(name) for name in shape.columns[()]}
-                return JoinedObjectField(known.key_column, answer, shape, columns)
-            case Relation(column, _, load):
-                return RelationField(column, answer, shape, load, self._resolver_call(field))
+                return ObjectField(name, info, selection_set)
+            case Joined() as joined:
+                columns = {name: joined.column_name(name) for name in selection_set.columns[()]}
+                return JoinedObjectField(joined.key_column, info, selection_set, columns)
+            case Relation(key_column, _, load):
+                call = self._compile_call(field)
+                return RelationField(key_column, info, selection_set, load, call)
             case _:
                 raise NotPlannableError
 
     def _field_info(
-        self, type_: GraphQLObjectType, field: GraphQLField, key: str, group: Group
+        self, type_: GraphQLObjectType, field: GraphQLField, key: str, group: FieldGroup
     ) -> FieldInfo:
         nodes = [details.node for details in group]
         return FieldInfo(f"{type_.name}.{_field_name(group)}", key, nodes, is_nullable(field))
 
 
-def _is_unconverted(field: GraphQLField) -> bool:
-    type_ = cast(GraphQLLeafType, type_of(field))
-    # A text that is written by str() is one already.
-    return type_.name in UNCONVERTED_TYPES or type_.serialize is str
-
-
-def _leaf_field(column: Column, field: GraphQLField, answer: FieldInfo) -> Field:
-    type_ = cast(GraphQLLeafType, type_of(field))
-    is_plain = _is_unconverted(field)
-    if is_list(field) and (has_nullable_items(field) or not is_plain):
+def _compile_leaf_field(field: GraphQLField, type_: GraphQLLeafType, info: FieldInfo) -> Field:
+    # The result of serialize is the column's value if it is str, since such columns hold strings.
+    is_unconverted = type_.name in UNCONVERTED_TYPES or type_.serialize is str
+    if is_list(field) and (has_nullable_items(field) or not is_unconverted):
         raise NotPlannableError
-    if is_plain and column.convert is None:
-        return LeafField(column.name, answer)
-    read = column.convert if is_plain else partial(_serialize, column.convert, type_)
-    told = ConvertedLeafField(column.name, answer, cast(FieldConverter, read))
-    if isinstance(type_, GraphQLEnumType) and isinstance(column.convert, EnumConverter):
-        members = column.convert.enum
-        return EnumField({member.value: type_.serialize(member) for member in members}, told)
-    return told
+    match declaration_of(field):
+        case Column(name, None) if is_unconverted:
+            return LeafField(name, info)
+        case Column(name, convert) if convert and is_unconverted:
+            return ConvertedLeafField(name, info, convert)
+        case Column(name, convert):
+            return _compile_serialized_field(name, convert, type_, info)
+        case Computed(columns, compute) if is_unconverted and not is_list(field):
+            return ComputedField(columns, info, compute)
+        case _:
+            raise NotPlannableError
+
+
+def _compile_serialized_field(
+    column: str, convert: FieldConverter | None, type_: GraphQLLeafType, info: FieldInfo
+) -> Field:
+    field = ConvertedLeafField(column, info, partial(_serialize, convert, type_))
+    if isinstance(type_, GraphQLEnumType) and isinstance(convert, EnumConverter):
+        names = {member.value: type_.serialize(member) for member in convert.enum}
+        return EnumField(names, field)
+    return field
 
 
 def _serialize(
-    read: FieldConverter | None, type_: GraphQLLeafType, value: Any, context: Any
+    convert: FieldConverter | None, type_: GraphQLLeafType, value: Any, context: Any
 ) -> Any:
-    """What is read, as the type writes it."""
-    found = read(value, context) if read else value
-    return None if found is None else type_.serialize(found)
+    """Return the response value of a stored value."""
+    converted = convert(value, context) if convert else value
+    return None if converted is None else type_.serialize(converted)
 
 
-def _field_name(group: Group) -> str:
+def _field_name(group: FieldGroup) -> str:
     return group[0].node.name.value
 
 
-def _root_column_paths(kinds: Mapping[str, ObjectField], *, is_told: bool) -> ColumnPaths:
-    """The columns by path, which begins with the name of the type if that is to be told."""
+def _root_column_paths(
+    fields_by_type: Mapping[str, ObjectField], *, has_type_names: bool
+) -> ColumnPaths:
+    """Return the columns by path; the paths start with a type name if `has_type_names`."""
     return {
-        (name, *path) if is_told else path: columns
-        for name, nested in kinds.items()
-        for path, columns in nested.selection_set.columns.items()
+        (name, *path) if has_type_names else path: columns
+        for name, field in fields_by_type.items()
+        for path, columns in field.selection_set.columns.items()
     }
 
 
 def _column_paths(fields: Iterable[Field]) -> ColumnPaths:
-    """The columns that the fields of a shape are told from, and by its path those below each."""
-    found: defaultdict[tuple[str, ...], set[str]] = defaultdict(set, {(): set()})
-    for one in fields:
-        found[()].update(one.source_columns)
-        if isinstance(one, ObjectField):
-            for path, columns in one.selection_set.columns.items():
-                found[one.column, *path].update(columns)
-    return {path: tuple(sorted(columns)) for path, columns in found.items()}
+    """Return the source columns of fields, and by path those of the fields below."""
+    paths: defaultdict[tuple[str, ...], set[str]] = defaultdict(set, {(): set()})
+    for item in fields:
+        paths[()].update(item.source_columns)
+        if isinstance(item, ObjectField):
+            for path, columns in item.selection_set.columns.items():
+                paths[item.column, *path].update(columns)
+    return {path: tuple(sorted(columns)) for path, columns in paths.items()}

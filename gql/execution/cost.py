@@ -1,13 +1,15 @@
-"""What an operation asks for: how deep it is, how wide, and how dear.
+"""Cost analysis of operations: their depth, their width and their estimated cost.
 
-This is found out before a document is known to be valid: what the schema does not know is counted as
-far as it can be.
+Operations are analyzed before validation. Fields and arguments that the schema does not define are
+counted as far as possible.
 """
 
-from collections.abc import Generator, Iterable, Mapping
-from typing import Any, NamedTuple, TypeAlias, cast
+from collections.abc import Generator, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, TypeAlias
 
 from graphql import (
+    ArgumentNode,
     FieldNode,
     FragmentDefinitionNode,
     FragmentSpreadNode,
@@ -20,79 +22,143 @@ from graphql import (
     ListValueNode,
     ObjectValueNode,
     OperationDefinitionNode,
-    SelectionSetNode,
     VariableNode,
     is_composite_type,
 )
 from graphql.utilities.coerce_input_value import coerce_default_value
 
 from gql.errors import BadUserInputError
-from gql.execution.declarations import Computed, declaration_of, is_list, type_of
+from gql.execution.declarations import Computed, declaration_of
+from gql.execution.graphql_core import AnySelectionNode, is_list, selections_of, type_of
 
 Values = Mapping[str, Any]
 NO_VALUES: Values = {}
-# The arguments that say how many items there are: in a list, or in the lists of an object.
+# The arguments that set the number of items: of a list, or of the lists in an object.
 SIZE_ARGUMENTS = frozenset({"first", "last", "pageSize"})
 MAX_ITEMS = 100
-# What is told below the root to be no page size. A root field does so itself; below it there are many
-# parents, and which of several errors came first would be a matter of time.
+# The arguments whose values are checked below the root. A root field checks its own. Below the root
+# there are many parents, and the first of several errors would depend on timing.
 NESTED_SIZE_ARGUMENTS = frozenset({"first", "last"})
-# How many items are expected where nothing says it, and where a page's size could have been said.
+# The expected number of items of a list without size arguments, and of one with unset ones.
 LIST_ITEMS = 10
 PAGE_ITEMS = 20
-# What is made, a flow's diagram, is one field to read, but it takes a list of things and a list in each,
-# and its text is as long as they are: it is counted as if they were told, with a field each.
+# A computed field (a flow's diagram) is a single string, but reads a list of objects with a list in
+# each, and its length grows with them. It costs as much as these lists with one field each.
 COMPUTED_COST = 1 + LIST_ITEMS * (1 + LIST_ITEMS)
 INTROSPECTION_FIELDS = frozenset({"__schema", "__type"})
-# Nothing is counted further: fragments that double each other make numbers of hundreds of digits.
+# Counts stop here: fragments that double each other would yield numbers with hundreds of digits.
 MAX_COUNT = 1_000_000_000
-# A text of so many characters is no 32-bit number, as validation tells.
+# A literal with more digits is not a 32-bit integer; validation reports it.
 MAX_DIGITS = 12
 
 
-class Cost(NamedTuple):
-    """What a selection asks for, with its fragments opened."""
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """The counts and the cost of a selection, including its fragments."""
 
     fields: int = 0
-    """Its own, without those below them."""
+    """The fields of the selection itself, without those below them."""
     depth: int = 0
     aliases: int = 0
     directives: int = 0
     objects: int = 0
-    """Input objects."""
+    """Input objects in literals."""
     nesting: int = 0
-    """How many input objects are in each other."""
+    """The depth of nested input objects."""
     cost: int = 0
     per_item: int = 0
-    """What comes to the cost for each item of a page, where the object around it says its size."""
+    """The additional cost for each item of a page whose size the parent sets."""
     introspection_cost: int = 0
-    """A cost of its own."""
+    """The cost of introspection, which has its own limit."""
 
-    def add(self, other: "Cost") -> "Cost":
-        """What both ask for together."""
-        depth, nesting = max(self.depth, other.depth), max(self.nesting, other.nesting)
-        return Cost(*map(int.__add__, self, other))._replace(depth=depth, nesting=nesting)
+    def __add__(self, other: "Cost") -> "Cost":
+        """Return the cost of two selections on the same object."""
+        return Cost(
+            self.fields + other.fields,
+            max(self.depth, other.depth),
+            self.aliases + other.aliases,
+            self.directives + other.directives,
+            self.objects + other.objects,
+            max(self.nesting, other.nesting),
+            self.cost + other.cost,
+            self.per_item + other.per_item,
+            self.introspection_cost + other.introspection_cost,
+        )
 
-    def capped(self) -> "Cost":
-        """The same, as far as anything is counted."""
-        return Cost(*(min(number, MAX_COUNT) for number in self))
+    def cap(self) -> "Cost":
+        """Return the cost with all counts limited to MAX_COUNT."""
+        return Cost(
+            min(self.fields, MAX_COUNT),
+            min(self.depth, MAX_COUNT),
+            min(self.aliases, MAX_COUNT),
+            min(self.directives, MAX_COUNT),
+            min(self.objects, MAX_COUNT),
+            min(self.nesting, MAX_COUNT),
+            min(self.cost, MAX_COUNT),
+            min(self.per_item, MAX_COUNT),
+            min(self.introspection_cost, MAX_COUNT),
+        )
 
     def cost_of(self, items: int) -> int:
-        """The cost with so many items on a page."""
+        """Return the cost with a page of this many items."""
         return self.cost + self.per_item * items
 
 
 NO_COST = Cost()
-# Yields what measures a part of it, and is sent the measure: so nothing is nested too deeply.
-Analysis: TypeAlias = "Generator[Analysis, Cost, Cost]"
+
+
+@dataclass(frozen=True, slots=True)
+class Analysis:
+    """The cost of a selection, and the variables that it depends on."""
+
+    cost: Cost = NO_COST
+    size_variables: frozenset[str] = frozenset()
+    """The variables that set the size of a page."""
+    variable_depths: frozenset[tuple[str, int]] = frozenset()
+    """Pairs of a variable and the number of input objects around it."""
+    invalid_size: GraphQLError | None = None
+    """The error of the first page below the root with an invalid size."""
+
+    def __add__(self, other: "Analysis") -> "Analysis":
+        """Return the analysis of two selections on the same object."""
+        # Many parts are empty.
+        if self is NO_ANALYSIS or other is NO_ANALYSIS:
+            return other if self is NO_ANALYSIS else self
+        return Analysis(
+            self.cost + other.cost,
+            self.size_variables | other.size_variables,
+            self.variable_depths | other.variable_depths,
+            self.invalid_size or other.invalid_size,
+        )
+
+    def cap(self) -> "Analysis":
+        """Return the analysis with all counts limited to MAX_COUNT."""
+        return replace(self, cost=self.cost.cap())
+
+
+NO_ANALYSIS = Analysis()
+# Steps yield the steps of a part, and receive the analysis of that part. They do not recurse, since
+# a document may be nested to any depth.
+Steps: TypeAlias = "Generator[Steps, Analysis, Analysis]"
+
+
+@dataclass(frozen=True, slots=True)
+class PageSize:
+    """The number of items that a field's own arguments request, None without size arguments."""
+
+    items: int | None = None
+    variables: frozenset[str] = frozenset()
+    error: GraphQLError | None = None
+
+
+NO_PAGE = PageSize()
 
 
 class CostAnalyzer:
-    """Measures operations of one document; a fragment once, and it counts wherever it is spread.
+    """Analyzes the operations of one document.
 
-    `variables` are those that say the size of a page: `values` has their values, as far as they are
-    known. `odd` is what is wrong with the first size of a page below the root that can be none.
-    `places` tells of variables how many input objects are around them.
+    Each fragment is analyzed once, and counts for each of its spreads. `values` are the values of
+    variables, as far as they are known; unknown page sizes are estimated.
     """
 
     def __init__(
@@ -101,161 +167,200 @@ class CostAnalyzer:
         fragments: Mapping[str, FragmentDefinitionNode],
         values: Values = NO_VALUES,
     ) -> None:
-        self.variables: set[str] = set()
-        self.invalid_size: GraphQLError | None = None
-        self.variable_depth: dict[str, int] = {}
         self._schema = schema
         self._fragments = fragments
         self._values = values
-        self._measured: dict[str, Cost] = {}
+        self._analyses: dict[str, Analysis] = {}
 
-    def analyze(self, operation: OperationDefinitionNode) -> Cost:
-        """What an operation asks for."""
-        return _run(self._operation(operation)).capped()
+    def analyze(self, operation: OperationDefinitionNode) -> Analysis:
+        """Return the analysis of an operation."""
+        return _run(self._analyze_operation(operation)).cap()
 
-    def _operation(self, node: OperationDefinitionNode) -> Analysis:
-        found = self._annotations(node)
+    def _analyze_operation(self, node: OperationDefinitionNode) -> Steps:
+        analysis = _analyze_directives(node)
         for definition in node.variable_definitions or ():
-            found = found.add(self._annotations(definition))
-            found = found.add(self._literals([definition.default_value]))
+            analysis += _analyze_directives(definition)
+            analysis += _analyze_literals([definition.default_value])
         root = self._schema.get_root_type(node.operation)
-        inside = yield self._selections(node.selection_set, root)
-        return found.add(inside)._replace(cost=inside.cost_of(LIST_ITEMS))
+        below = yield self._analyze_selections(selections_of(node), root)
+        analysis += below
+        return replace(analysis, cost=replace(analysis.cost, cost=below.cost.cost_of(LIST_ITEMS)))
 
-    def _selections(
-        self, node: SelectionSetNode | None, type_: GraphQLNamedType | None
-    ) -> Analysis:
-        found = NO_COST
-        for selection in node.selections if node else ():
+    def _analyze_selections(
+        self, selections: Iterable[AnySelectionNode], type_: GraphQLNamedType | None
+    ) -> Steps:
+        analysis = NO_ANALYSIS
+        for selection in selections:
             if isinstance(selection, FieldNode):
-                inside = yield self._field(selection, type_)
+                part = yield self._analyze_field(selection, type_)
             elif isinstance(selection, InlineFragmentNode):
-                inside = yield self._fragment(selection, type_)
+                part = yield self._analyze_fragment(selection, type_)
             else:
-                inside = yield self._spread(cast(FragmentSpreadNode, selection))
-            found = found.add(inside)
+                part = yield self._analyze_spread(selection)
+            analysis += part
             if selection.directives:
-                found = found.add(self._annotations(selection))
-        return found
+                analysis += _analyze_directives(selection)
+        return analysis
 
-    def _fragment(
+    def _analyze_fragment(
         self, node: InlineFragmentNode | FragmentDefinitionNode, type_: GraphQLNamedType | None
-    ) -> Analysis:
+    ) -> Steps:
         condition = node.type_condition
-        known = self._schema.get_type(condition.name.value) if condition else type_
-        return self._selections(node.selection_set, known)
+        on_type = self._schema.get_type(condition.name.value) if condition else type_
+        return self._analyze_selections(selections_of(node), on_type)
 
-    def _spread(self, node: FragmentSpreadNode) -> Analysis:
+    def _analyze_spread(self, node: FragmentSpreadNode) -> Steps:
         name = node.name.value
         fragment = self._fragments.get(name)
-        if fragment and name not in self._measured:
-            # One that is spread in itself counts nothing there; validation tells of it.
-            self._measured[name] = NO_COST
-            inside = yield self._fragment(fragment, None)
-            self._measured[name] = inside.add(self._annotations(fragment)).capped()
-        return self._measured.get(name, NO_COST)
+        if fragment and name not in self._analyses:
+            # A fragment that spreads itself counts as empty there; validation reports it.
+            self._analyses[name] = NO_ANALYSIS
+            analysis = yield self._analyze_fragment(fragment, None)
+            self._analyses[name] = (analysis + _analyze_directives(fragment)).cap()
+        return self._analyses.get(name, NO_ANALYSIS)
 
-    def _field(self, node: FieldNode, type_: GraphQLNamedType | None) -> Analysis:
-        name = node.name.value
-        field = self._find_field(name, type_)
-        inside = NO_COST
+    def _analyze_field(self, node: FieldNode, type_: GraphQLNamedType | None) -> Steps:
+        field = self._find_field(node.name.value, type_)
+        below = NO_ANALYSIS
         if node.selection_set:
-            inside = yield self._selections(node.selection_set, type_of(field) if field else None)
-        found = inside._replace(fields=1, aliases=inside.aliases + bool(node.alias))
+            below = yield self._analyze_selections(
+                selections_of(node), type_of(field) if field else None
+            )
+        page = self._measure_page(node, field, is_root=type_ is self._schema.query_type)
+        analysis = Analysis(
+            _field_cost(node, field, below.cost, page.items),
+            below.size_variables | page.variables,
+            below.variable_depths,
+            below.invalid_size or page.error,
+        )
         if node.arguments:
-            found = found.add(self._literals(given.value for given in node.arguments))
-        if name in INTROSPECTION_FIELDS:
-            dear = inside.introspection_cost + 1 + inside.cost_of(LIST_ITEMS)
-            return found._replace(depth=0, cost=0, per_item=0, introspection_cost=dear)
-        if field and isinstance(declaration_of(field), Computed):
-            return found._replace(depth=1, cost=COMPUTED_COST)
-        items = self._items(node, field, is_root=type_ is self._schema.query_type)
-        if field is None or not is_list(field):
-            cost, paged = 1 + inside.cost_of(items or LIST_ITEMS), 0
-        elif items is None:
-            cost, paged = 1, inside.cost_of(LIST_ITEMS)
-        else:
-            cost, paged = 1 + items * inside.cost_of(LIST_ITEMS), 0
-        return found._replace(depth=inside.depth + 1, cost=cost, per_item=paged)
+            analysis += _analyze_literals(argument.value for argument in node.arguments)
+        return analysis
 
     def _find_field(self, name: str, type_: GraphQLNamedType | None) -> GraphQLField | None:
-        if not is_composite_type(type_):
-            return None
-        return self._schema.get_field(type_, name)
+        return self._schema.get_field(type_, name) if is_composite_type(type_) else None
 
-    def _items(self, node: FieldNode, field: GraphQLField | None, *, is_root: bool) -> int | None:
-        """How many items the field's own arguments ask for; None where it has no such."""
-        sizes = SIZE_ARGUMENTS & field.args.keys() if field else None
-        if not field or not sizes:
-            return None
-        given: list[int] = []
-        for argument in node.arguments or ():
-            name = argument.name.value
-            number = self._number(argument.value) if name in sizes else None
-            if number is not None:
-                given.append(number)
-                if name in NESTED_SIZE_ARGUMENTS and not (is_root or 0 <= number <= MAX_ITEMS):
-                    self._note_invalid_size(node, name, number)
-        sized = given or [number for name in sizes if (number := _default(field, name))]
-        return min(max(1, *sized), MAX_ITEMS) if sized else PAGE_ITEMS
-
-    def _number(self, node: Any) -> int | None:
-        if isinstance(node, VariableNode):
-            self.variables.add(node.name.value)
-            return integer_or_none(self._values.get(node.name.value))
-        return (
-            int(node.value)
-            if isinstance(node, IntValueNode) and len(node.value) < MAX_DIGITS
-            else None
+    def _measure_page(
+        self, node: FieldNode, field: GraphQLField | None, *, is_root: bool
+    ) -> PageSize:
+        names = SIZE_ARGUMENTS & field.args.keys() if field else None
+        if not field or not names:
+            return NO_PAGE
+        arguments = [item for item in node.arguments or () if item.name.value in names]
+        sizes = list(self._known_sizes(arguments))
+        defaults = (_default_size(field, name) for name in names)
+        numbers = [size for _, size in sizes] or list(filter(None, defaults))
+        return PageSize(
+            min(max(1, *numbers), MAX_ITEMS) if numbers else PAGE_ITEMS,
+            frozenset(
+                item.value.name.value for item in arguments if isinstance(item.value, VariableNode)
+            ),
+            None if is_root else _invalid_size_error(node, sizes),
         )
 
-    def _annotations(self, node: Any) -> Cost:
-        """What the directives of a node ask for."""
-        found = Cost(directives=len(node.directives or ()))
-        for directive in node.directives or ():
-            found = found.add(self._literals(given.value for given in directive.arguments or ()))
-        return found
+    def _known_sizes(self, arguments: Iterable[ArgumentNode]) -> Iterator[tuple[str, int]]:
+        """Yield the names and values of the arguments whose values are known integers."""
+        for argument in arguments:
+            size = self._integer_value(argument.value)
+            if size is not None:
+                yield argument.name.value, size
 
-    def _literals(self, values: Iterable[Any]) -> Cost:
-        """The input objects that are written out in values."""
-        count = nesting = 0
-        pending = [(value, 0) for value in values]
-        while pending:
-            value, around = pending.pop()
-            if isinstance(value, VariableNode):
-                name = value.name.value
-                self.variable_depth[name] = max(around, self.variable_depth.get(name, 0))
-            elif isinstance(value, ListValueNode):
-                pending.extend((item, around) for item in value.values)
-            elif isinstance(value, ObjectValueNode):
-                count, nesting = count + 1, max(nesting, around + 1)
-                pending.extend((field.value, around + 1) for field in value.fields)
-        return Cost(objects=count, nesting=nesting)
-
-    def _note_invalid_size(self, node: FieldNode, name: str, number: int) -> None:
-        told = f"{name} is {number}, not from 0 to {MAX_ITEMS}."
-        error = BadUserInputError(told)
-        self.invalid_size = self.invalid_size or GraphQLError(told, node, original_error=error)
-
-
-def _run(measuring: Analysis) -> Cost:
-    """What is measured in the end."""
-    pending, found = [measuring], None
-    while pending:
-        try:
-            pending.append(pending[-1].send(cast(Any, found)))
-            found = None
-        except StopIteration as done:
-            pending.pop()
-            found = done.value
-    return cast(Cost, found)
-
-
-def _default(field: GraphQLField, name: str) -> int | None:
-    """What an argument is, where it is not given."""
-    return integer_or_none(coerce_default_value(field.args[name]))
+    def _integer_value(self, node: Any) -> int | None:
+        if isinstance(node, VariableNode):
+            return integer_or_none(self._values.get(node.name.value))
+        is_integer = isinstance(node, IntValueNode) and len(node.value) < MAX_DIGITS
+        return int(node.value) if is_integer else None
 
 
 def integer_or_none(value: Any) -> int | None:
-    """The value, if it is a whole number."""
+    """Return the value if it is an integer, and not a boolean."""
     return value if type(value) is int else None
+
+
+def _run(steps: Steps) -> Analysis:
+    """Run the steps and those that they yield, and return the analysis of the whole."""
+    pending: list[Steps] = []
+    analysis = NO_ANALYSIS
+    started: Steps | None = steps
+    while started or pending:
+        try:
+            if started:
+                pending.append(started)
+                started = next(started)
+            else:
+                started = pending[-1].send(analysis)
+        except StopIteration as stop:
+            pending.pop()
+            analysis, started = stop.value, None
+    return analysis
+
+
+def _field_cost(
+    node: FieldNode, field: GraphQLField | None, below: Cost, items: int | None
+) -> Cost:
+    """Return the cost of one field from that of its selection set and its number of items."""
+    depth, cost, per_item = below.depth + 1, 0, 0
+    introspection_cost = below.introspection_cost
+    if node.name.value in INTROSPECTION_FIELDS:
+        depth, introspection_cost = 0, introspection_cost + 1 + below.cost_of(LIST_ITEMS)
+    elif field and isinstance(declaration_of(field), Computed):
+        depth, cost = 1, COMPUTED_COST
+    elif field is None or not is_list(field):
+        cost = 1 + below.cost_of(items or LIST_ITEMS)
+    elif items is None:
+        cost, per_item = 1, below.cost_of(LIST_ITEMS)
+    else:
+        cost = 1 + items * below.cost_of(LIST_ITEMS)
+    return Cost(
+        fields=1,
+        depth=depth,
+        aliases=below.aliases + bool(node.alias),
+        directives=below.directives,
+        objects=below.objects,
+        nesting=below.nesting,
+        cost=cost,
+        per_item=per_item,
+        introspection_cost=introspection_cost,
+    )
+
+
+def _analyze_directives(node: Any) -> Analysis:
+    """Return the number of a node's directives, and the analysis of their arguments."""
+    directives = node.directives
+    if not directives:
+        return NO_ANALYSIS
+    literals = (argument.value for item in directives for argument in item.arguments or ())
+    return Analysis(Cost(directives=len(directives))) + _analyze_literals(literals)
+
+
+def _analyze_literals(values: Iterable[Any]) -> Analysis:
+    """Return the input objects and the variables in literal values."""
+    objects = nesting = 0
+    depths: set[tuple[str, int]] = set()
+    pending = [(value, 0) for value in values]
+    while pending:
+        value, depth = pending.pop()
+        if isinstance(value, VariableNode):
+            depths.add((value.name.value, depth))
+        elif isinstance(value, ListValueNode):
+            pending.extend((item, depth) for item in value.values)
+        elif isinstance(value, ObjectValueNode):
+            objects, nesting = objects + 1, max(nesting, depth + 1)
+            pending.extend((field.value, depth + 1) for field in value.fields)
+    if not (objects or depths):
+        return NO_ANALYSIS
+    return Analysis(Cost(objects=objects, nesting=nesting), variable_depths=frozenset(depths))
+
+
+def _invalid_size_error(node: FieldNode, sizes: Iterable[tuple[str, int]]) -> GraphQLError | None:
+    """Return the error of the first invalid size, None if all are valid."""
+    for name, size in sizes:
+        if name in NESTED_SIZE_ARGUMENTS and not 0 <= size <= MAX_ITEMS:
+            message = f"{name} is {size}, not from 0 to {MAX_ITEMS}."
+            return GraphQLError(message, node, original_error=BadUserInputError(message))
+    return None
+
+
+def _default_size(field: GraphQLField, name: str) -> int | None:
+    """Return the default value of an argument if it is an integer."""
+    return integer_or_none(coerce_default_value(field.args[name]))

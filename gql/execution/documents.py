@@ -1,4 +1,4 @@
-"""Documents: parsed and validated once, and remembered within bounds."""
+"""GraphQL documents, parsed and validated once, and cached within bounds."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -29,14 +29,14 @@ from gql.execution.variables import Variables
 from gql.limits import DEFAULTS, Limits, build_limit_error
 from models.cache import SegmentedLRU
 
-# In characters: a character of text makes some ninety bytes of a tree.
+# In characters of documents; the syntax tree takes some 90 bytes for each.
 CAPACITY = 100_000
-# What even the shortest document weighs.
+# The weight of a document in the cache in addition to its characters.
 MIN_WEIGHT = 50
-# The plans of an operation, one for each way in which its @skip and @include fall out.
+# The cached plans of an operation, one for each combination of its @skip and @include.
 MAX_PLANS = 16
 CONDITIONS = frozenset({"skip", "include"})
-# What graphql-core says of either.
+# graphql-core's message for both limits of its lexer.
 TOO_MANY_TOKENS = re.compile(r"Syntax Error: Document contains more than \d+ (tokens|comments)\.")
 
 
@@ -46,7 +46,11 @@ class UnknownOperationError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """An operation and its plans, by the values of the variables that @skip and @include take."""
+    """An operation of a valid document.
+
+    `conditions` are the variables of its @skip and @include. `plans` are by the values of these; an
+    operation without a plan has None.
+    """
 
     node: OperationDefinitionNode
     variables: Variables
@@ -54,20 +58,22 @@ class Operation:
     limits: OperationLimits
     plans: dict[tuple[Any, ...], Plan | None] = field(default_factory=dict)
 
-    def coerce_variables(self, given: Mapping[str, Any]) -> VariableValues | list[GraphQLError]:
-        """The values of its variables, or what is wrong with those that a client has given."""
-        refused = self.limits.check_input(given)
-        if refused:
-            return [refused]
-        values = self.variables.coerce(given)
+    def coerce_variables(
+        self, raw_values: Mapping[str, Any]
+    ) -> VariableValues | list[GraphQLError]:
+        """Return the coerced variables of a request, or their errors."""
+        error = self.limits.check_input(raw_values)
+        if error:
+            return [error]
+        values = self.variables.coerce(raw_values)
         if isinstance(values, list):
             return values
-        refused = self.limits.check_sizes(values.coerced)
-        return [refused] if refused else values
+        error = self.limits.check_sizes(values.coerced)
+        return [error] if error else values
 
 
 class OperationSummary(NamedTuple):
-    """The name of an operation, None if it has none, and its type."""
+    """The name of an operation, None if it is anonymous, and its type."""
 
     name: str | None
     type: OperationType
@@ -81,13 +87,13 @@ class Document:
     operations: tuple[Operation, ...]
     fragments: dict[str, FragmentDetails]
 
-    def operation(self, name: str | None) -> Operation:
-        """Return the operation of this name, or the only one; raises UnknownOperationError."""
+    def find_operation(self, name: str | None) -> Operation:
+        """Return the operation with a name, or the only one. Raises UnknownOperationError."""
         names = [_name(operation.node) for operation in self.operations]
-        return self.operations[_index_of_operation(names, name)]
+        return self.operations[_find_operation_index(names, name)]
 
     def operation_type(self, name: str | None) -> OperationType | None:
-        """Return the type of the operation of this name, or of the only one, None without it."""
+        """Return the type of the operation with a name, or of the only one; None without it."""
         types = [
             operation.node.operation
             for operation in self.operations
@@ -98,7 +104,7 @@ class Document:
 
 @dataclass(frozen=True, slots=True)
 class InvalidDocument:
-    """The errors of a document, and its operations by name and type, if it could be parsed.
+    """The errors of a document, and its operations if it could be parsed.
 
     An unknown operation is reported before validation errors, but after exceeded limits.
     """
@@ -110,16 +116,16 @@ class InvalidDocument:
     def require_operation(self, name: str | None) -> None:
         """Raise UnknownOperationError if the document has no such operation."""
         if self.is_within_limits:
-            _index_of_operation([operation.name for operation in self.operations], name)
+            _find_operation_index([operation.name for operation in self.operations], name)
 
     def operation_type(self, name: str | None) -> OperationType | None:
-        """Return the type of the operation of this name, or of the only one, None without it."""
+        """Return the type of the operation with a name, or of the only one; None without it."""
         types = [operation.type for operation in self.operations if name in (None, operation.name)]
         return types[0] if len(types) == 1 else None
 
 
 class Documents:
-    """The documents of one schema, by their texts."""
+    """A cache of documents against one schema."""
 
     def __init__(
         self,
@@ -140,53 +146,53 @@ class Documents:
         self._cache = SegmentedLRU[str, Document | InvalidDocument](CAPACITY)
 
     def get(self, text: str) -> Document | InvalidDocument:
-        """The document that a text is: parsed, within the limits, and validated."""
-        known = self._cache.get(text)
-        if known is None:
-            known = self._build(text)
-            self._cache.put(text, known, len(text) + MIN_WEIGHT)
-        return known
+        """Return the document with a text: parsed, checked against the limits and validated."""
+        document = self._cache.get(text)
+        if document is None:
+            document = self._build(text)
+            self._cache.put(text, document, len(text) + MIN_WEIGHT)
+        return document
 
     def _build(self, text: str) -> Document | InvalidDocument:
         operations: tuple[OperationSummary, ...] = ()
         try:
             node = self._parse(text)
             operations = _summarize(node)
-            guards = self._check_limits(node)
+            limits = self._check_limits(node)
         except GraphQLError as error:
-            return InvalidDocument((_without_nodes(error),), operations)
-        errors = tuple(map(_without_nodes, self._validation.validate(node)))
+            return InvalidDocument((_copy_without_nodes(error),), operations)
+        errors = tuple(map(_copy_without_nodes, self._validation.validate(node)))
         if errors:
             return InvalidDocument(errors, operations, is_within_limits=True)
         finder = ConditionFinder()
         visit(node, finder)
         return Document(
             node,
-            tuple(self._operation(guard, finder.variables) for guard in guards),
+            tuple(self._build_operation(checks, finder.variables) for checks in limits),
             {
-                one.name.value: FragmentDetails(one)
-                for one in node.definitions
-                if isinstance(one, FragmentDefinitionNode)
+                definition.name.value: FragmentDetails(definition)
+                for definition in node.definitions
+                if isinstance(definition, FragmentDefinitionNode)
             },
         )
 
     def _parse(self, text: str) -> DocumentNode:
-        most = self._limits.tokens
+        max_tokens = self._limits.tokens
         try:
-            return parse(text, max_lexical_tokens=most, max_comments=most)
+            return parse(text, max_lexical_tokens=max_tokens, max_comments=max_tokens)
         except GraphQLError as error:
-            raise _limit_error(error, most) from None
+            raise _convert_limit_error(error, max_tokens) from None
 
     def _check_limits(self, node: DocumentNode) -> Sequence[OperationLimits]:
-        guards = DocumentLimits(self._schema, node, self._limits)
-        return [guards.check_operation(operation) for operation in _operations_of(node)]
+        limits = DocumentLimits(self._schema, node, self._limits)
+        return [limits.check_operation(operation) for operation in _operations_of(node)]
 
-    def _operation(self, guard: OperationLimits, conditions: set[str]) -> Operation:
-        definitions = guard.node.variable_definitions or ()
+    def _build_operation(self, limits: OperationLimits, conditions: set[str]) -> Operation:
+        definitions = limits.node.variable_definitions or ()
         names = (definition.variable.name.value for definition in definitions)
         variables = Variables(self._schema, definitions, hides_suggestions=self._hides_suggestions)
         conditional = tuple(name for name in names if name in conditions)
-        return Operation(guard.node, variables, conditional, guard)
+        return Operation(limits.node, variables, conditional, limits)
 
 
 def _operations_of(document: DocumentNode) -> list[OperationDefinitionNode]:
@@ -202,8 +208,8 @@ def _name(node: OperationDefinitionNode) -> str | None:
     return node.name.value if node.name else None
 
 
-def _index_of_operation(names: Sequence[str | None], name: str | None) -> int:
-    indexes = [index for index, known in enumerate(names) if name in (None, known)]
+def _find_operation_index(names: Sequence[str | None], name: str | None) -> int:
+    indexes = [index for index, candidate in enumerate(names) if name in (None, candidate)]
     if not indexes:
         missing = f"Unknown operation {name!r}." if name else "The document has no operation."
         raise UnknownOperationError(missing)
@@ -214,17 +220,17 @@ def _index_of_operation(names: Sequence[str | None], name: str | None) -> int:
     return indexes[0]
 
 
-def _limit_error(error: GraphQLError, most: int) -> GraphQLError:
-    """What is wrong with a text; if there is too much of it, as a limit tells it."""
-    found = TOO_MANY_TOKENS.match(error.message)
-    if not found:
+def _convert_limit_error(error: GraphQLError, max_tokens: int) -> GraphQLError:
+    """Return the error of the lexer's limit as a limit error; return other errors unchanged."""
+    match = TOO_MANY_TOKENS.match(error.message)
+    if not match:
         return error
-    message = f"The document has too many {found[1]}: the limit is {most}."
+    message = f"The document has too many {match[1]}: the limit is {max_tokens}."
     return build_limit_error(message, source=error.source, positions=error.positions)
 
 
-def _without_nodes(error: GraphQLError) -> GraphQLError:
-    """The same to a client; what is remembered holds no syntax tree, and no frames."""
+def _copy_without_nodes(error: GraphQLError) -> GraphQLError:
+    """Return an equal error for the cache, without references to syntax trees and frames."""
     cause = error.original_error
     return GraphQLError(
         error.message,
@@ -236,14 +242,14 @@ def _without_nodes(error: GraphQLError) -> GraphQLError:
 
 
 class ConditionFinder(Visitor):
-    """Finds the variables that @skip and @include take."""
+    """Finds the variables in the arguments of @skip and @include."""
 
     def __init__(self) -> None:
         super().__init__()
         self.variables: set[str] = set()
 
     def enter_directive(self, node: DirectiveNode, *_: Any) -> None:
-        """Note the variables of one."""
+        """Collect the variables of a directive."""
         if node.name.value in CONDITIONS:
             values = (argument.value for argument in node.arguments or ())
             self.variables.update(

@@ -1,17 +1,13 @@
-"""What a request asks, executed: by a plan, or by graphql-core."""
+"""Execution of GraphQL requests: by a plan, or by graphql-core."""
 
 import asyncio
-from inspect import isawaitable
-from typing import Any, cast
+from typing import Any
 
-import graphql
-import orjson
-from graphql import ExecutionResult, FieldNode, GraphQLError, OperationType
+from graphql import ExecutionResult, GraphQLError, OperationType
 from graphql.execution.values import VariableValues
 from strawberry import Schema
 
 from gql.execution.compiler import Compilation, NotPlannableError
-from gql.execution.declarations import core_schema
 from gql.execution.documents import (
     MAX_PLANS,
     Document,
@@ -19,19 +15,17 @@ from gql.execution.documents import (
     InvalidDocument,
     Operation,
 )
-from gql.execution.fallback import AllRootErrorsContext
+from gql.execution.fallback.executor import FallbackExecutor
+from gql.execution.graphql_core import core_schema
 from gql.execution.plan import Plan
 from gql.execution.request import GraphQLRequest
 from gql.limits import DEFAULTS, Limits, build_limit_error
-from models.cache import SegmentedLRU
 
-# In characters of documents and bytes of answers; a whole introspection is some hundred thousand.
-INTROSPECTION_CAPACITY = 5_000_000
-TIMEOUT_MESSAGE = "The execution takes too long: the limit is {:g} seconds."
+TIMEOUT_MESSAGE = "Execution exceeded the limit of {:g} seconds."
 
 
 class Executor:
-    """Executes operations over one schema."""
+    """Executes the operations of one schema."""
 
     def __init__(
         self,
@@ -43,20 +37,16 @@ class Executor:
     ) -> None:
         self._schema = schema
         self._limits = limits
-        self._hides_suggestions = hides_suggestions
-        self._core_schema = core_schema(schema)
         self._documents = Documents(
-            self._core_schema,
+            core_schema(schema),
             limits,
             hides_suggestions=hides_suggestions,
             forbids_introspection=forbids_introspection,
         )
-        self._introspection_cache = SegmentedLRU[tuple[str, str | None], orjson.Fragment](
-            INTROSPECTION_CAPACITY
-        )
+        self._fallback = FallbackExecutor(core_schema(schema), hides_suggestions=hides_suggestions)
 
     def first_error(self, text: str) -> GraphQLError | None:
-        """The first thing that is wrong with a document, whatever is asked of it; None if nothing is."""
+        """Return the first error of a document, None if the document is valid."""
         document = self._documents.get(text)
         return document.errors[0] if isinstance(document, InvalidDocument) else None
 
@@ -68,33 +58,35 @@ class Executor:
         return self._documents.get(request.query).operation_type(request.operation_name)
 
     async def execute(self, request: GraphQLRequest, context: Any) -> ExecutionResult:
-        """The answer for who stands in the context; raises NoOperationError."""
+        """Execute a request. Raises UnknownOperationError.
+
+        The result of an invalid request has errors and no data.
+        """
         document = self._documents.get(request.query)
         if isinstance(document, InvalidDocument):
             document.require_operation(request.operation_name)
             return ExecutionResult(None, list(document.errors))
-        operation = document.operation(request.operation_name)
+        operation = document.find_operation(request.operation_name)
         variables = operation.coerce_variables(request.variables)
         if isinstance(variables, list):
             return ExecutionResult(None, variables)
         deadline = asyncio.timeout(self._limits.seconds)
         try:
             async with deadline:
-                plan = self._plan(document, operation, variables)
+                plan = self._find_plan(document, operation, variables)
                 if plan:
                     return await plan.execute(variables, context)
-                return await self._execute_fallback(document, operation, request, context)
+                return await self._fallback.execute(document.node, operation.node, request, context)
         except TimeoutError:
             if not deadline.expired():
                 raise
-            return ExecutionResult(
-                None, [build_limit_error(TIMEOUT_MESSAGE.format(self._limits.seconds))]
-            )
+            message = TIMEOUT_MESSAGE.format(self._limits.seconds)
+            return ExecutionResult(None, [build_limit_error(message)])
 
-    def _plan(
+    def _find_plan(
         self, document: Document, operation: Operation, variables: VariableValues
     ) -> Plan | None:
-        """The plan, None where there can be none."""
+        """Return the cached or newly compiled plan, None if the operation has none."""
         case = tuple(variables.coerced.get(name) for name in operation.conditions)
         if case in operation.plans:
             return operation.plans[case]
@@ -104,43 +96,10 @@ class Executor:
         plan = operation.plans[case] = _compile(compilation)
         return plan
 
-    async def _execute_fallback(
-        self, document: Document, operation: Operation, request: GraphQLRequest, context: Any
-    ) -> ExecutionResult:
-        """The answer of graphql-core, or the same again where it can be no other."""
-        key = request.query, request.operation_name
-        known = self._introspection_cache.get(key)
-        if known:
-            return ExecutionResult(cast(Any, known), None)
-        answer = cast(Any, graphql.execute)(
-            self._core_schema,
-            document.node,
-            context_value=context,
-            variable_values=request.variables,
-            operation_name=request.operation_name,
-            executor_class=AllRootErrorsContext,
-            hide_suggestions=self._hides_suggestions,
-        )
-        result = await answer if isawaitable(answer) else answer
-        if result.errors is None and _is_introspection(operation):
-            body = orjson.dumps(result.data)
-            self._introspection_cache.put(
-                key, orjson.Fragment(body), len(request.query) + len(body)
-            )
-        return result
-
 
 def _compile(compilation: Compilation) -> Plan | None:
     try:
-        return compilation.plan()
-    # Also where a condition is null: graphql-core words what is wrong with it.
+        return compilation.compile()
+    # GraphQLError: a condition is null, which graphql-core reports where the field is.
     except (NotPlannableError, GraphQLError, RecursionError):
         return None
-
-
-def _is_introspection(operation: Operation) -> bool:
-    """Whether the schema alone decides the answer."""
-    return not operation.node.variable_definitions and all(
-        isinstance(node, FieldNode) and node.name.value.startswith("__")
-        for node in operation.node.selection_set.selections
-    )

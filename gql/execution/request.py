@@ -8,8 +8,8 @@ from typing import Any
 class GraphQLRequest:
     """The parameters of a GraphQL request, as GraphQL over HTTP names them.
 
-    `query` is empty in a request that names its document by `document_id` (a trusted document) or by
-    `sha256` (a persisted one); PersistedDocuments.resolve fills it in before execution.
+    `query` is empty if the request names its document by `document_id` (a trusted document) or by
+    `sha256` (a persisted one). PersistedDocuments.resolve adds it before execution.
     """
 
     query: str

@@ -1,4 +1,4 @@
-"""Validation: graphql-core's, with bounds to what it may take."""
+"""Validation of documents by graphql-core, with bounds on its effort."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -18,18 +18,18 @@ from graphql.validation.validate import ValidationAbortedError
 
 from gql.errors import LimitExceededError
 
-# Finding the names that somebody may have meant takes a millisecond or two for each error.
+# To search suggestions for an unknown name takes 1 to 2 ms for each error.
 MAX_ERRORS = 20
-# How much graphql-core may compare to find out whether fields of one name can be merged: two steps for
-# two fields, each a microsecond or so. A hundred fields of one name are half of it.
+# The budget of graphql-core's check that fields with the same response key can be merged. Two
+# fields take two steps of about 1 µs; 100 fields with one key take half of the budget.
 MAX_COMPARISONS = 20_000
 TOO_MANY_COMPARISONS = (
-    "The document has too many fields of one name to compare: the limit is {} steps."
+    "The document has too many fields with the same response key to compare: the limit is {} steps."
 )
 
 
 class BoundedOverlappingFieldsRule(OverlappingFieldsCanBeMergedRule):
-    """graphql-core's rule, with a smaller budget; else a hundred milliseconds are soon spent."""
+    """graphql-core's rule with a smaller budget; its default budget allows more than 100 ms."""
 
     def __init__(self, context: ValidationContext) -> None:
         super().__init__(context)
@@ -38,12 +38,12 @@ class BoundedOverlappingFieldsRule(OverlappingFieldsCanBeMergedRule):
     def enter_selection_set(
         self, selection_set: SelectionSetNode, _key: Any, parent: Any, *_args: Any
     ) -> None:
-        """Compare the fields of one; raises what ends the validation."""
+        """Compare the fields of a selection set. Raises ValidationAbortedError."""
         try:
             super().enter_selection_set(selection_set, _key, parent)
         except ValidationAbortedError:
             if self.rule_context.remaining_complexity_budget >= 0:
-                # There are too many errors.
+                # The validation has reached MAX_ERRORS.
                 raise
             error = LimitExceededError(TOO_MANY_COMPARISONS.format(MAX_COMPARISONS))
             raise ValidationAbortedError(str(error), original_error=error) from None
@@ -56,7 +56,7 @@ RULES = tuple(
 
 
 class Validator:
-    """Says what is wrong with documents over one schema."""
+    """Validates documents against one schema."""
 
     def __init__(
         self,
@@ -70,7 +70,9 @@ class Validator:
         self._rules = [*RULES, *([NoSchemaIntrospectionCustomRule] * forbids_introspection)]
 
     def validate(self, document: DocumentNode) -> Sequence[GraphQLError]:
-        """What is not valid in a document; if finding that out took too long, just this."""
+        """Return the errors of a document; only the limit error if it exceeds a limit."""
         errors = validate(self._schema, document, self._rules, MAX_ERRORS, self._hides_suggestions)
-        refused = [one for one in errors if isinstance(one.original_error, LimitExceededError)]
-        return refused or errors
+        limit_errors = [
+            error for error in errors if isinstance(error.original_error, LimitExceededError)
+        ]
+        return limit_errors or errors

@@ -1,22 +1,17 @@
-"""The variables of an operation, coerced as graphql-core coerces them.
+"""The variables of an operation, coerced with the results of graphql-core.
 
-What does not depend on a request, the types and the defaults, is found out once.
+The types and the default values do not depend on a request. They are coerced once.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, cast
+from typing import Any
 
-import graphql
 from graphql import (
     GraphQLError,
-    GraphQLNamedType,
-    GraphQLNonNull,
     GraphQLSchema,
     Undefined,
     VariableDefinitionNode,
-    get_named_type,
     get_variable_values,
-    is_leaf_type,
 )
 from graphql.execution.get_variable_signature import (
     GraphQLVariableSignature,
@@ -24,12 +19,14 @@ from graphql.execution.get_variable_signature import (
 )
 from graphql.execution.values import VariableValues, VariableValueSource
 
-# graphql-core's own, when it executes.
+from gql.execution.graphql_core import coerce_input_value, is_nullable, leaf_type_of
+
+# graphql-core's own limit at execution.
 MAX_ERRORS = 50
 
 
 class Variables:
-    """The variables that a valid operation declares."""
+    """The declared variables of a valid operation."""
 
     def __init__(
         self,
@@ -41,60 +38,56 @@ class Variables:
         self._schema = schema
         self._hides_suggestions = hides_suggestions
         self._definitions = definitions
-        found = (get_variable_signature(schema, definition) for definition in definitions)
-        self._signatures = [item for item in found if isinstance(item, GraphQLVariableSignature)]
-        # Objects may be nested too deeply, which graphql-core finds out.
-        self._are_flat = all(is_leaf_type(_named_type(one)) for one in self._signatures)
+        signatures = (get_variable_signature(schema, definition) for definition in definitions)
+        self._signatures = [
+            signature for signature in signatures if isinstance(signature, GraphQLVariableSignature)
+        ]
+        # Input objects may be nested too deeply; graphql-core reports that.
+        self._are_leaves = all(map(leaf_type_of, self._signatures))
         self._defaults: Mapping[str, Any] = {
             signature.name: default
             for signature, definition in zip(self._signatures, definitions, strict=True)
-            if (default := self._default(signature.name, definition)) is not Undefined
+            if (default := self._coerce_default(signature.name, definition)) is not Undefined
         }
 
-    def coerce(self, given: Mapping[str, Any]) -> VariableValues | list[GraphQLError]:
-        """The values for what a client has given, or all that is wrong with it."""
-        if not self._are_flat:
-            return self._coerce_by_core(given)
+    def coerce(self, raw_values: Mapping[str, Any]) -> VariableValues | list[GraphQLError]:
+        """Return the coerced values of a request's variables, or all their errors."""
+        if not self._are_leaves:
+            return self._coerce_with_core(raw_values)
         values = VariableValues({}, {})
         for signature in self._signatures:
-            if not self._coerce(signature, given.get(signature.name, Undefined), values):
-                return self._coerce_by_core(given)
+            if not self._coerce(signature, raw_values.get(signature.name, Undefined), values):
+                return self._coerce_with_core(raw_values)
         return values
 
     def _coerce(
         self, signature: GraphQLVariableSignature, value: Any, values: VariableValues
     ) -> bool:
-        """Whether the value can be used, or done without; it is then among the values."""
+        """Add the coerced value to `values`; return False if it is invalid or missing."""
         name = signature.name
         values.sources[name] = VariableValueSource(signature, value)
         if value is not Undefined:
-            coerced = values.coerced[name] = _coerce_value(value, signature)
+            coerced = values.coerced[name] = coerce_input_value(value, signature)
             return coerced is not Undefined
         if name in self._defaults:
             values.coerced[name] = self._defaults[name]
             return True
-        return not isinstance(cast(Any, signature).type, GraphQLNonNull)
+        return is_nullable(signature)
 
-    def _default(self, name: str, definition: VariableDefinitionNode) -> Any:
+    def _coerce_default(self, name: str, definition: VariableDefinitionNode) -> Any:
         if not definition.default_value:
             return Undefined
-        found = get_variable_values(self._schema, [definition], {})
-        return found.coerced[name] if isinstance(found, VariableValues) else Undefined
+        values = get_variable_values(self._schema, [definition], {})
+        return values.coerced[name] if isinstance(values, VariableValues) else Undefined
 
-    def _coerce_by_core(self, given: Mapping[str, Any]) -> VariableValues | list[GraphQLError]:
-        """What graphql-core says, which words errors best."""
+    def _coerce_with_core(
+        self, raw_values: Mapping[str, Any]
+    ) -> VariableValues | list[GraphQLError]:
+        """Coerce with graphql-core, which has the best error messages."""
         return get_variable_values(
             self._schema,
             self._definitions,
-            dict(given),
+            dict(raw_values),
             max_errors=MAX_ERRORS,
             hide_suggestions=self._hides_suggestions,
         )
-
-
-def _named_type(signature: Any) -> GraphQLNamedType:
-    return cast(GraphQLNamedType, get_named_type(signature.type))
-
-
-def _coerce_value(value: Any, signature: Any) -> Any:
-    return cast(Any, graphql.coerce_input_value)(value, signature.type)

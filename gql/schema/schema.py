@@ -7,8 +7,8 @@ from graphql import GraphQLError, GraphQLInputObjectType, GraphQLObjectType
 from strawberry.schema.config import StrawberryConfig
 from strawberry.types.execution import ExecutionContext
 
-from gql.execution.declarations import core_schema
-from gql.execution.fallback import AllRootErrorsContext
+from gql.execution.fallback.executor import AllRootErrorsContext
+from gql.execution.graphql_core import core_schema
 from gql.schema.query import NODE_TYPES, Query
 from gql.schema.types import UUID, UUID_SCALAR, Info
 

@@ -20,13 +20,10 @@ from gql.execution.declarations import (
     LoadRelation,
     Relation,
     RowObject,
-    column_field,
-    computed_field,
-    joined_field,
-    load_relation,
-    relation_field,
 )
-from gql.execution.selection import selected_columns
+from gql.execution.fallback.loaders import load_relation
+from gql.execution.fallback.selection import selected_columns
+from gql.execution.fields import column_field, computed_field, joined_field, relation_field
 from gql.resolvers import bindings, urls
 from gql.schema.enums import (
     FlowAuthentication,

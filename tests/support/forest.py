@@ -7,8 +7,8 @@ from typing import Any
 import strawberry
 from graphql import ExecutionResult, GraphQLError
 
-from gql.execution.declarations import core_schema
 from gql.execution.executor import Executor
+from gql.execution.graphql_core import core_schema
 from gql.execution.request import GraphQLRequest
 from gql.limits import Limits
 

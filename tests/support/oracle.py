@@ -112,7 +112,7 @@ class Oracle:
             is_refused = not document.is_within_limits and document.errors[0].extensions
             return document.errors[0] if is_refused else None
         with suppress(UnknownOperationError):
-            operation = document.operation(name)
+            operation = document.find_operation(name)
             values = operation.variables.coerce(variables)
             later = (
                 None if isinstance(values, list) else operation.limits.check_sizes(values.coerced)

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from gql import schema
 from gql.execution.cost import Cost, CostAnalyzer
-from gql.execution.declarations import core_schema
+from gql.execution.graphql_core import core_schema
 from support.forest import GRAPH, WIDE, assert_rejected, execute, is_successful
 
 COSTS: Sequence[tuple[str, int]] = [
@@ -71,7 +71,7 @@ def test_cost(text: str, cost: int) -> None:
 def test_cost_of_a_diagram() -> None:
     """A diagram costs as much as its stage bindings with their policy bindings."""
     costs = [
-        CostAnalyzer(core_schema(schema.build_schema()), {}).analyze(operation)
+        CostAnalyzer(core_schema(schema.build_schema()), {}).analyze(operation).cost
         for selected in ("diagram", "stageBindings { policyBindings { pk } }")
         for operation in parse(
             f"{{ flows(pageSize: 7) {{ results {{ {selected} }} }} }}"
@@ -222,7 +222,7 @@ def test_cost_equals_naive_counting(text: str) -> None:
     ]
     counter = NaiveCounter(document)
     counter.count(operation, "Query", (), None)
-    cost = CostAnalyzer(GRAPH, counter.fragments).analyze(operation)
+    cost = CostAnalyzer(GRAPH, counter.fragments).analyze(operation).cost
     assert counter.counts == {name: getattr(cost, name) for name in counter.counts}
     assert cost.nesting == 2 * bool(cost.objects)
     assert isinstance(cost, Cost)

@@ -1,4 +1,4 @@
-"""Whatever is asked, the answer is graphql-core's, to the byte."""
+"""Responses equal those of graphql-core, byte by byte."""
 
 import json
 from base64 import b64decode
@@ -43,7 +43,7 @@ from support.operations import FLAWS, SIZE, Request, directives_at, drawn, field
 from support.oracle import Expected, Oracle
 
 BYTES = st.binary(min_size=SIZE, max_size=SIZE)
-# Who may see some flows or none, and the roles that let them.
+# Viewers of some flows or none, with the roles that permit them.
 RESTRICTED: Mapping[str, tuple[str, ...]] = {
     "object_role": ("some flows", "more flows"),
     "object_role_by_group": ("few flows",),
@@ -53,9 +53,10 @@ RESTRICTED: Mapping[str, tuple[str, ...]] = {
 }
 COUNTS = {"sqlite": 500, "postgresql": 200, "authentik": 200}
 EXPORT = "/api/v3/flows/instances/"
-ENOUGH = 4
-# Of which there is more to be reached, or less stored.
-RARE = [
+# The least number of requests that reach each target.
+MIN_COUNT = 4
+# Types with more targets, or with fewer stored rows.
+RARE_TYPES = [
     *["Flow", "FlowStageBinding", "Group", "User"] * 15,
     *["FlowEdge", "PageInfo", "FlowConnection", "FlowPage"] * 6,
 ]
@@ -67,121 +68,124 @@ PLACES = {
 
 
 @dataclass(frozen=True, slots=True)
-class Sides:
-    """The client and the judge, on the same database."""
+class Comparison:
+    """FlowQL and graphql-core on the same database, and a number of examples."""
 
     client: AppClient
-    judge: Oracle
+    oracle: Oracle
     count: int
 
     @property
     def schema(self) -> GraphQLSchema:
-        """What both answer by."""
-        return self.judge.schema
+        """The schema of both."""
+        return self.oracle.schema
 
-    def answer(self, request: Request, reader: str) -> Expected:
-        """What the client answers to a reader."""
-        headers = bearer(KEYS[reader]) | JSON
-        answer = self.client.ask("POST", "/graphql", headers, request.body)
-        return Expected(answer.status, answer.body)
+    def respond(self, request: Request, viewer: str) -> Expected:
+        """Return FlowQL's response to a viewer."""
+        headers = bearer(KEYS[viewer]) | JSON
+        response = self.client.ask("POST", "/graphql", headers, request.body)
+        return Expected(response.status, response.body)
 
-    def agreed(self, request: Request, reader: str = "superuser") -> Expected:
-        """The answer on which both agree."""
-        expected = self.judge.verdict(request.body, KEYS[reader])
-        actual = self.answer(request, reader)
-        assert expected == actual, f"{reader}: {request!r}"
+    def check(self, request: Request, viewer: str = "superuser") -> Expected:
+        """Assert that both responses are equal, and return the response."""
+        expected = self.oracle.verdict(request.body, KEYS[viewer])
+        actual = self.respond(request, viewer)
+        assert expected == actual, f"{viewer}: {request!r}"
         return actual
 
 
 @pytest.fixture(params=COUNTS, scope="module")
-def sides(request: pytest.FixtureRequest) -> Iterator[Sides]:
-    """Both sides, on each kind of database in turn."""
-    with Oracle(request.getfixturevalue(f"{request.param}_url")) as judge:
+def comparison(request: pytest.FixtureRequest) -> Iterator[Comparison]:
+    """FlowQL and graphql-core on each kind of database."""
+    with Oracle(request.getfixturevalue(f"{request.param}_url")) as oracle:
         client = request.getfixturevalue(f"on_{request.param}")
-        yield Sides(client, judge, COUNTS[request.param])
+        yield Comparison(client, oracle, COUNTS[request.param])
 
 
 @pytest.fixture(scope="module")
-def on_file(on_sqlite: AppClient, sqlite_url: str) -> Iterator[Sides]:
-    """Both sides, on SQLite alone."""
-    with Oracle(sqlite_url) as judge:
-        yield Sides(on_sqlite, judge, COUNTS["sqlite"])
+def sqlite_comparison(on_sqlite: AppClient, sqlite_url: str) -> Iterator[Comparison]:
+    """FlowQL and graphql-core on SQLite."""
+    with Oracle(sqlite_url) as oracle:
+        yield Comparison(on_sqlite, oracle, COUNTS["sqlite"])
 
 
-def test_answers_are_those_of_graphql_core(sides: Sides) -> None:
-    """Hundreds of requests, right and wrong, are answered as graphql-core answers them."""
-
-    def check(data: bytes) -> None:
-        sides.agreed(_noted(drawn(sides.schema, data)))
-
-    _for_examples(sides.count, check, BYTES)
-
-
-def test_answers_are_those_of_graphql_core_to_who_may_not_see_all(sides: Sides) -> None:
-    """A restricted reader gets graphql-core's answers, and no slug or uuid of a hidden flow."""
-    words = set(_texts(dict(introspection_from_schema(sides.schema))))
-
-    def check(data: bytes, reader: str) -> None:
-        verdict = sides.agreed(_noted(drawn(sides.schema, data)), reader)
-        told = set(_texts(json.loads(verdict.body).get("data")))
-        # Introspection tells words that are somebody's slug.
-        assert not told & _hidden(reader) - words, reader
-
-    _for_examples(sides.count // 2, check, BYTES, st.sampled_from(sorted(RESTRICTED)))
-
-
-def test_variables_of_one_request_do_not_change_the_next(sides: Sides) -> None:
-    """A document is answered by its variables alone, the first time and every other time."""
+def test_responses_equal_those_of_graphql_core(comparison: Comparison) -> None:
+    """Hundreds of valid and invalid requests have the responses of graphql-core."""
 
     def check(data: bytes) -> None:
-        request = _noted(drawn(sides.schema, data, others=5))
-        for variables in (request.variables, *request.others, request.variables):
-            sides.agreed(replace(request, variables=variables))
+        comparison.check(_report(drawn(comparison.schema, data)))
 
-    _for_examples(sides.count // 15, check, BYTES)
+    _run_examples(comparison.count, check, BYTES)
 
 
-def test_requests_in_flight_do_not_touch_each_other(sides: Sides) -> None:
-    """Eight at once, of several readers, are answered as one after the other."""
-    chance = Random(2028)
-    readers = ("superuser", *RESTRICTED)
-    asked = [
-        (drawn(sides.schema, chance.randbytes(SIZE)), chance.choice(readers))
-        for _ in range(sides.count // 5)
-    ]
-    asked = chance.sample(asked * 2, k=len(asked) * 2)
-    with ThreadPoolExecutor(8) as pool:
-        answers = list(pool.map(sides.answer, *zip(*asked, strict=True)))
-    for (request, reader), answer in zip(asked, answers, strict=True):
-        assert sides.judge.verdict(request.body, KEYS[reader]) == answer, f"{reader}: {request!r}"
-
-
-def test_requests_reach_everything(
-    on_file: Sides, record_property: Callable[[str, object], None]
+def test_responses_equal_those_of_graphql_core_for_restricted_viewers(
+    comparison: Comparison,
 ) -> None:
-    """Fields, arguments, directives, flaws and errors each occur in 4 of the drawn requests, or 16."""
+    """A restricted viewer gets graphql-core's responses, and no slug or UUID of a hidden flow."""
+    schema_strings = set(_strings(dict(introspection_from_schema(comparison.schema))))
+
+    def check(data: bytes, viewer: str) -> None:
+        response = comparison.check(_report(drawn(comparison.schema, data)), viewer)
+        strings = set(_strings(json.loads(response.body).get("data")))
+        # Some strings of introspection equal a slug.
+        assert not strings & _hidden_strings(viewer) - schema_strings, viewer
+
+    _run_examples(comparison.count // 2, check, BYTES, st.sampled_from(sorted(RESTRICTED)))
+
+
+def test_variables_of_one_request_do_not_change_the_next(comparison: Comparison) -> None:
+    """The response to a cached document depends on its variables alone."""
+
+    def check(data: bytes) -> None:
+        request = _report(drawn(comparison.schema, data, others=5))
+        for variables in (request.variables, *request.others, request.variables):
+            comparison.check(replace(request, variables=variables))
+
+    _run_examples(comparison.count // 15, check, BYTES)
+
+
+def test_concurrent_requests_are_independent(comparison: Comparison) -> None:
+    """Eight concurrent requests of several viewers have the same responses as in sequence."""
+    chance = Random(2028)
+    viewers = ("superuser", *RESTRICTED)
+    requests = [
+        (drawn(comparison.schema, chance.randbytes(SIZE)), chance.choice(viewers))
+        for _ in range(comparison.count // 5)
+    ]
+    requests = chance.sample(requests * 2, k=len(requests) * 2)
+    with ThreadPoolExecutor(8) as pool:
+        responses = list(pool.map(comparison.respond, *zip(*requests, strict=True)))
+    for (request, viewer), response in zip(requests, responses, strict=True):
+        expected = comparison.oracle.verdict(request.body, KEYS[viewer])
+        assert expected == response, f"{viewer}: {request!r}"
+
+
+def test_random_requests_reach_all_targets(
+    sqlite_comparison: Comparison, record_property: Callable[[str, object], None]
+) -> None:
+    """At least 4 requests (16 in the full profile) reach each field, argument, directive and error."""
     chance = Random(2030)
-    enough = ENOUGH * _scale()
-    reached = Counter[str]()
-    kinds = [kind.name for kind in _object_types(on_file.schema)]
-    wanted = [*[("", "")] * 50 * enough, *((flaw, "") for flaw in FLAWS * (enough + 1))]
-    wanted += [("", kind) for kind in (kinds + RARE) * 3 * enough]
-    for flaw, toward in wanted:
-        request = drawn(on_file.schema, chance.randbytes(SIZE), flaw, toward=toward)
-        verdict = on_file.agreed(request)
-        reached.update(_reached(on_file.schema, request, json.loads(verdict.body)))
-    table = {what: reached[what] for what in _wanted(on_file.schema)}
-    for what, count in table.items():
-        record_property(what, count)
-        print(f"{count:6} {what}")  # noqa: T201 - the table that `pytest -s` shows
-    rare = {what: count for what, count in table.items() if count < enough}
+    schema, min_count = sqlite_comparison.schema, MIN_COUNT * _scale()
+    counts = Counter[str]()
+    type_names = [type_.name for type_ in _object_types(schema)]
+    draws = [*[("", "")] * 50 * min_count, *((flaw, "") for flaw in FLAWS * (min_count + 1))]
+    draws += [("", name) for name in (type_names + RARE_TYPES) * 3 * min_count]
+    for flaw, toward in draws:
+        request = drawn(schema, chance.randbytes(SIZE), flaw, toward=toward)
+        response = sqlite_comparison.check(request)
+        counts.update(_find_reached(schema, request, json.loads(response.body)))
+    table = {target: counts[target] for target in _targets(schema)}
+    for target, count in table.items():
+        record_property(target, count)
+        print(f"{count:6} {target}")  # noqa: T201 - `pytest -s` shows the table
+    rare = {target: count for target, count in table.items() if count < min_count}
     assert not rare
 
 
-def _for_examples(
+def _run_examples(
     count: int, check: Callable[..., None], *strategies: st.SearchStrategy[Any]
 ) -> None:
-    """Check so many examples, and four times as many in the profile that has 20 times more."""
+    """Check this many examples; 4 times as many in the profile with 20 times more examples."""
     settings(max_examples=count * _scale())(given(*strategies)(check))()
 
 
@@ -189,102 +193,108 @@ def _scale() -> int:
     return int((settings().max_examples / 100) ** 0.5) or 1
 
 
-def _noted(request: Request) -> Request:
-    """The request, which is told where it fails a test."""
+def _report(request: Request) -> Request:
+    """Return the request; Hypothesis reports it if the test fails."""
     note(repr(request))
     return request
 
 
-def _texts(value: Any) -> Iterator[str]:
-    """All texts in an answer, and what stands in ids, cursors and URLs."""
+def _strings(value: Any) -> Iterator[str]:
+    """Yield all strings in a response, and the contents of ids, cursors and URLs."""
     if isinstance(value, str):
         yield value
         yield value.removeprefix(EXPORT).removesuffix("/export/")
-        yield from _opened(value)
+        yield from _decode(value)
     elif isinstance(value, list | dict):
-        inside = cast(Any, value.values() if isinstance(value, dict) else value)
-        for each in inside:
-            yield from _texts(each)
+        children = cast(Any, value.values() if isinstance(value, dict) else value)
+        for child in children:
+            yield from _strings(child)
 
 
-def _opened(text: str) -> Iterator[str]:
-    """What is behind an id or a cursor; nothing, if it is neither."""
+def _decode(text: str) -> Iterator[str]:
+    """Yield the values in an id or a cursor; none for other strings."""
     with suppress(ValueError):
-        inside = b64decode(text, b"-_", validate=True).decode()
-        yield inside.partition(":")[2]
-        # Behind the version and the order.
-        yield from map(str, json.loads(inside)[2:] if inside.startswith("[") else ())
+        decoded = b64decode(text, b"-_", validate=True).decode()
+        yield decoded.partition(":")[2]
+        # A cursor starts with its version and its ordering.
+        yield from map(str, json.loads(decoded)[2:] if decoded.startswith("[") else ())
 
 
 @cache
-def _hidden(reader: str) -> frozenset[str]:
-    """The slugs and uuids of flows that a reader may not see, but for texts of those it may."""
-    seen = {number for role in RESTRICTED[reader] for number in SEEN_BY_ROLE[role]}
+def _hidden_strings(viewer: str) -> frozenset[str]:
+    """Return the slugs and UUIDs of flows hidden from a viewer, except strings of visible flows."""
+    visible = {number for role in RESTRICTED[viewer] for number in SEEN_BY_ROLE[role]}
     flows = ROWS["authentik_flows_flow"]
     columns = ("slug", "flow_uuid", "policybindingmodel_ptr_id")
-    hidden = {str(flows[n][key]) for n in range(FLOW_COUNT) if n not in seen for key in columns}
-    return frozenset(hidden - {str(value) for n in seen for value in flows[n].values()})
+    hidden = {str(flows[n][key]) for n in range(FLOW_COUNT) if n not in visible for key in columns}
+    return frozenset(hidden - {str(value) for n in visible for value in flows[n].values()})
 
 
-# What is to be reached -------------------------------------------------------------------------
+# Targets ---------------------------------------------------------------------------------------
 
 
-def _wanted(schema: GraphQLSchema) -> Iterator[str]:
-    for kind in _object_types(schema):
-        for name, called in fields_of(schema, kind).items():
-            yield f"{kind.name}.{name}"
-            yield from (f"{kind.name}.{name}({argument}:)" for argument in called.args)
-            if not name.startswith("__") and _can_be_null_with_an_error(called):
-                yield f"an error at {kind.name}.{name}"
+def _targets(schema: GraphQLSchema) -> Iterator[str]:
+    """Yield the names of all targets."""
+    for type_ in _object_types(schema):
+        for name, definition in fields_of(schema, type_).items():
+            yield f"{type_.name}.{name}"
+            yield from (f"{type_.name}.{name}({argument}:)" for argument in definition.args)
+            if not name.startswith("__") and _can_fail_with_null(definition):
+                yield f"an error at {type_.name}.{name}"
     yield "an error at data"
     for location, place in PLACES.items():
         for directive in directives_at(schema, location):
-            yield from (f"@{directive.name} by a {how} on {place}" for how in HOW)
+            yield from (f"@{directive.name} by a {kind} on {place}" for kind in VALUE_KINDS)
     yield from FLAWS
 
 
-HOW = ("literal", "variable")
+VALUE_KINDS = ("literal", "variable")
 
 
 def _object_types(schema: GraphQLSchema) -> Iterator[GraphQLObjectType]:
-    for kind in schema.type_map.values():
-        if isinstance(kind, GraphQLObjectType) and not kind.name.startswith("__"):
-            yield kind
+    for type_ in schema.type_map.values():
+        if isinstance(type_, GraphQLObjectType) and not type_.name.startswith("__"):
+            yield type_
 
 
-def _can_be_null_with_an_error(called: GraphQLField) -> bool:
-    """Enums may have unknown values, and texts be unusable."""
-    if isinstance(type_of(called), GraphQLNonNull):
+def _can_fail_with_null(definition: GraphQLField) -> bool:
+    """Return whether a nullable field can fail: by an unknown enum value or an invalid string."""
+    if isinstance(type_of(definition), GraphQLNonNull):
         return False
-    judged = (named(argument).name in {"ID", "String"} for argument in called.args.values())
-    return is_enum_type(named(called)) or any(judged)
+    has_string = any(
+        named(argument).name in {"ID", "String"} for argument in definition.args.values()
+    )
+    return is_enum_type(named(definition)) or has_string
 
 
-def _reached(schema: GraphQLSchema, request: Request, answer: Mapping[str, Any]) -> set[str]:
-    """What a request reached; of one that was not executed, that is just its flaw."""
+def _find_reached(schema: GraphQLSchema, request: Request, response: Mapping[str, Any]) -> set[str]:
+    """Return the targets that a request reached; only its flaw if it was not executed."""
     reached = {request.flaw}
-    if "data" in answer:
-        seen = _Seen(schema)
-        seen.visit(request)
-        reached |= seen.things
-        reached.update(seen.fields_in(cast(GraphQLNamedType, schema.query_type), answer["data"]))
-        reached.update(f"an error at {seen.place(e)}" for e in answer.get("errors", ()))
-        reached |= {"an error at data"} if answer["data"] is None else set()
+    if "data" in response:
+        operation = _ExecutedOperation(schema)
+        operation.visit(request)
+        query = cast(GraphQLNamedType, schema.query_type)
+        reached |= operation.targets
+        reached.update(operation.fields_in(query, response["data"]))
+        reached.update(
+            f"an error at {operation.field_of(error)}" for error in response.get("errors", ())
+        )
+        reached |= {"an error at data"} if response["data"] is None else set()
     return reached
 
 
 @dataclass(slots=True)
-class _Seen:
-    """Fields by their types and keys, and what else an executed operation holds."""
+class _ExecutedOperation:
+    """The targets in an executed operation, and its fields by type name and response key."""
 
     schema: GraphQLSchema
-    things: set[str] = field(default_factory=set[str])
+    targets: set[str] = field(default_factory=set[str])
     fields: dict[tuple[str, str], tuple[str, GraphQLField]] = field(
         default_factory=dict[tuple[str, str], tuple[str, GraphQLField]]
     )
 
     def visit(self, request: Request) -> None:
-        """See the operation that was executed, and the fragments that it spreads."""
+        """Visit the executed operation and its fragments."""
         document = parse(request.query)
         fragments = {
             node.name.value: node
@@ -298,64 +308,67 @@ class _Seen:
             visit(pending.pop(), TypeInfoVisitor(types, visitor))
             pending += [fragments.pop(name) for name in visitor.spread & set(fragments)]
 
-    def fields_in(self, kind: GraphQLNamedType, value: Any) -> Iterator[str]:
-        """The fields that an answer holds."""
+    def fields_in(self, type_: GraphQLNamedType, value: Any) -> Iterator[str]:
+        """Yield the names of the fields in a response."""
         if isinstance(value, list):
-            for each in cast(list[Any], value):
-                yield from self.fields_in(kind, each)
+            for item in cast(list[Any], value):
+                yield from self.fields_in(type_, item)
         elif isinstance(value, dict):
-            for key, inside in cast(dict[str, Any], value).items():
-                name, called = self._field(kind, key)
+            for key, child in cast(dict[str, Any], value).items():
+                name, definition = self._field(type_, key)
                 yield name
-                yield from self.fields_in(named(called), inside)
+                yield from self.fields_in(named(definition), child)
 
-    def place(self, error: Mapping[str, Any]) -> str:
-        """The field at which an error is told."""
-        kind, name = cast(GraphQLNamedType, self.schema.query_type), "no path"
+    def field_of(self, error: Mapping[str, Any]) -> str:
+        """Return the name of the field of an error."""
+        type_, name = cast(GraphQLNamedType, self.schema.query_type), "no path"
         for key in error.get("path", ()):
             if isinstance(key, str):
-                name, called = self._field(kind, key)
-                kind = named(called)
+                name, definition = self._field(type_, key)
+                type_ = named(definition)
         return name
 
-    def _field(self, kind: GraphQLNamedType, key: str) -> tuple[str, GraphQLField]:
-        names = [kind.name, *(one.name for one in _related(self.schema, kind))]
+    def _field(self, type_: GraphQLNamedType, key: str) -> tuple[str, GraphQLField]:
+        names = [type_.name, *(other.name for other in _related_types(self.schema, type_))]
         return next(self.fields[name, key] for name in names if (name, key) in self.fields)
 
 
-def _related(schema: GraphQLSchema, kind: GraphQLNamedType) -> Iterable[GraphQLNamedType]:
-    if is_abstract_type(kind):
-        return schema.get_possible_types(kind)
-    return kind.interfaces if isinstance(kind, GraphQLObjectType) else ()
+def _related_types(schema: GraphQLSchema, type_: GraphQLNamedType) -> Iterable[GraphQLNamedType]:
+    """Return the possible types of an abstract type, or the interfaces of an object type."""
+    if is_abstract_type(type_):
+        return schema.get_possible_types(type_)
+    return type_.interfaces if isinstance(type_, GraphQLObjectType) else ()
 
 
 class _SelectionVisitor(Visitor):
-    def __init__(self, seen: _Seen, types: TypeInfo) -> None:
+    def __init__(self, operation: _ExecutedOperation, types: TypeInfo) -> None:
         super().__init__()
-        self.seen = seen
+        self.operation = operation
         self.types = types
         self.spread: set[str] = set()
 
     def enter_field(self, node: FieldNode, *_: Any) -> None:
-        kind, called = self.types.get_parent_type(), self.types.get_field_def()
-        assert kind is not None
-        assert called is not None
-        name = f"{kind.name}.{node.name.value}"
+        type_, definition = self.types.get_parent_type(), self.types.get_field_def()
+        assert type_ is not None
+        assert definition is not None
+        name = f"{type_.name}.{node.name.value}"
         key = node.alias.value if node.alias else node.name.value
-        self.seen.fields[kind.name, key] = name, called
-        self.seen.things.update(f"{name}({given.name.value}:)" for given in node.arguments or ())
-        self._see_directives(node, "FIELD")
+        self.operation.fields[type_.name, key] = name, definition
+        self.operation.targets.update(
+            f"{name}({argument.name.value}:)" for argument in node.arguments or ()
+        )
+        self._add_directives(node, "FIELD")
 
     def enter_fragment_spread(self, node: FragmentSpreadNode, *_: Any) -> None:
         self.spread.add(node.name.value)
-        self._see_directives(node, "FRAGMENT_SPREAD")
+        self._add_directives(node, "FRAGMENT_SPREAD")
 
     def enter_inline_fragment(self, node: InlineFragmentNode, *_: Any) -> None:
-        self._see_directives(node, "INLINE_FRAGMENT")
+        self._add_directives(node, "INLINE_FRAGMENT")
 
-    def _see_directives(self, node: Any, location: str) -> None:
+    def _add_directives(self, node: Any, location: str) -> None:
         for directive in node.directives or ():
-            for given_value in directive.arguments or ():
-                how = HOW[isinstance(given_value.value, VariableNode)]
+            for argument in directive.arguments or ():
+                kind = VALUE_KINDS[isinstance(argument.value, VariableNode)]
                 name = directive.name.value
-                self.seen.things.add(f"@{name} by a {how} on {PLACES[location]}")
+                self.operation.targets.add(f"@{name} by a {kind} on {PLACES[location]}")

@@ -218,7 +218,8 @@ def test_nesting(text: str) -> None:
 
 
 TOO_MANY_COMPARISONS = (
-    "The document has too many fields of one name to compare: the limit is 20000 steps."
+    "The document has too many fields with the same response key to compare:"
+    " the limit is 20000 steps."
 )
 
 

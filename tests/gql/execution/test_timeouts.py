@@ -27,7 +27,7 @@ from support.forest import errors_of, execute_with, is_successful, request_error
 PLANNED = "{__typename flows {results {slug}}}"
 # Introspection has no plan: graphql-core executes the operation.
 UNPLANNED = "{__schema {queryType {name}} flows {results {slug}}}"
-TIMEOUT = "The execution takes too long: the limit is 1 seconds."
+TIMEOUT = "Execution exceeded the limit of 1 seconds."
 DEADLINE_SECONDS = 20
 
 Execute = Callable[[str], Coroutine[Any, Any, ExecutionResult]]

@@ -1,0 +1,137 @@
+"""Typed access to graphql-core and Strawberry.
+
+Type checkers cannot follow graphql-core's generic types, and neither library has public names for
+everything that execution needs. Casts to Any and private names of the libraries belong here.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from inspect import isawaitable
+from typing import Any, TypeAlias, cast
+
+import graphql
+import strawberry
+from graphql import (
+    DocumentNode,
+    ExecutionResult,
+    FieldNode,
+    FragmentDefinitionNode,
+    FragmentSpreadNode,
+    GraphQLArgument,
+    GraphQLField,
+    GraphQLLeafType,
+    GraphQLList,
+    GraphQLNamedType,
+    GraphQLNonNull,
+    GraphQLResolveInfo,
+    GraphQLSchema,
+    InlineFragmentNode,
+    OperationDefinitionNode,
+    get_named_type,
+    is_leaf_type,
+)
+from graphql.execution.get_variable_signature import GraphQLVariableSignature
+from strawberry.types.field import StrawberryField
+
+ResolveInfo: TypeAlias = "GraphQLResolveInfo[Any]"
+# graphql-core's SelectionNode is the open base class of these.
+AnySelectionNode = FieldNode | FragmentSpreadNode | InlineFragmentNode
+# Everything that has a type in graphql-core.
+Typed = GraphQLField | GraphQLArgument | GraphQLVariableSignature
+
+# The key of Strawberry's objects in the extensions of graphql-core's.
+DEFINITION_KEY = "strawberry-definition"
+
+
+def core_schema(schema: strawberry.Schema) -> GraphQLSchema:
+    """Return graphql-core's schema of a Strawberry schema."""
+    return cast(GraphQLSchema, getattr(schema, "_schema"))  # noqa: B009 - private
+
+
+def type_of(typed: Typed) -> GraphQLNamedType:
+    """Return the named type, without lists and non-null."""
+    return cast(GraphQLNamedType, get_named_type(_wrapped_type(typed)))
+
+
+def leaf_type_of(typed: Typed) -> GraphQLLeafType | None:
+    """Return the named type if it is a scalar or an enum, whether in a list or not."""
+    type_ = type_of(typed)
+    return type_ if is_leaf_type(type_) else None
+
+
+def is_nullable(typed: Typed) -> bool:
+    """Return whether the type accepts null."""
+    return not isinstance(_wrapped_type(typed), GraphQLNonNull)
+
+
+def is_list(typed: Typed) -> bool:
+    """Return whether the type is a list."""
+    return isinstance(_strip_non_null(_wrapped_type(typed)), GraphQLList)
+
+
+def has_nullable_items(typed: Typed) -> bool:
+    """Return whether the type is a list with nullable items, or a list of lists."""
+    list_ = _strip_non_null(_wrapped_type(typed))
+    if not isinstance(list_, GraphQLList):
+        return False
+    items = cast(Any, list_).of_type
+    return not isinstance(items, GraphQLNonNull) or cast(Any, items).of_type is not type_of(typed)
+
+
+def selections_of(
+    node: FieldNode | InlineFragmentNode | FragmentDefinitionNode | OperationDefinitionNode,
+) -> tuple[AnySelectionNode, ...]:
+    """Return the selections of a node; none if it has no selection set."""
+    return cast(Any, node.selection_set.selections) if node.selection_set else ()
+
+
+def coerce_input_value(value: Any, signature: GraphQLVariableSignature) -> Any:
+    """Return the coerced value of a variable, Undefined if the value is invalid."""
+    return cast(Any, graphql.coerce_input_value)(value, _wrapped_type(signature))
+
+
+async def execute(schema: GraphQLSchema, document: DocumentNode, **options: Any) -> ExecutionResult:
+    """Execute an operation with graphql-core."""
+    result = cast(Any, graphql.execute)(schema, document, **options)
+    return await result if isawaitable(result) else result
+
+
+def make_field(resolve: Callable[..., Any], description: str, metadata: Mapping[str, Any]) -> Any:
+    """Return a Strawberry field. It takes its type from the annotation of its attribute."""
+    return strawberry.field(cast(Any, resolve), description=description, metadata=metadata)
+
+
+def definition_of(field: GraphQLField) -> StrawberryField | None:
+    """Return Strawberry's definition of a field, None for a field of graphql-core."""
+    return field.extensions.get(DEFINITION_KEY)
+
+
+def resolver_of(definition: StrawberryField) -> Callable[..., Awaitable[Any]] | None:
+    """Return the function that Strawberry awaits for a field with a root and an `info`.
+
+    None if Strawberry does more than that: it checks permissions and runs extensions itself.
+    """
+    resolver = cast(Any, definition).base_resolver
+    if not resolver or definition.extensions or definition.permission_classes:
+        return None
+    has_expected_signature = (
+        resolver.is_async and resolver.self_parameter and resolver.info_parameter
+    )
+    return resolver.wrapped_func if has_expected_signature else None
+
+
+def resolve_info_of(info: strawberry.Info[Any, Any]) -> ResolveInfo:
+    """Return graphql-core's info of a field that Strawberry resolves."""
+    return cast(ResolveInfo, getattr(info, "_raw_info"))  # noqa: B009 - private
+
+
+def type_name_of(value: object) -> str:
+    """Return the GraphQL type name of an instance of a Strawberry type."""
+    return cast(Any, value).__strawberry_definition__.name
+
+
+def _wrapped_type(typed: Typed) -> Any:
+    return cast(Any, typed).type
+
+
+def _strip_non_null(type_: Any) -> Any:
+    return cast(Any, type_).of_type if isinstance(type_, GraphQLNonNull) else type_

@@ -1,0 +1,530 @@
+"""A schema of books and members, with more kinds of fields than FlowQL's own schema.
+
+Values that contain "odd" cause field errors.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from enum import Enum
+from typing import Any, NewType, cast
+
+import strawberry
+from strawberry.permission import BasePermission
+from strawberry.schema.config import StrawberryConfig
+
+from gql.execution.declarations import (
+    METADATA_KEY,
+    EnumConverter,
+    LoadRelation,
+    Relation,
+    RowList,
+    RowObject,
+)
+from gql.execution.fallback.executor import AllRootErrorsContext
+from gql.execution.fallback.loaders import load_relation
+from gql.execution.fallback.selection import selected_columns
+from gql.execution.fields import column_field, computed_field, joined_field, relation_field
+from gql.execution.graphql_core import core_schema
+from models.batch import Batch, Grouped
+
+Row = Mapping[str, Any]
+Values = Mapping[str, Any]
+
+
+# Types ----------------------------------------------------------------------------------------
+
+
+@strawberry.enum
+class Genre(Enum):
+    """The genre of a book."""
+
+    NOVEL = "novel"
+    POEM = "poem"
+
+
+Day = NewType("Day", date)
+DAY = strawberry.scalar(name="Day", serialize=date.isoformat, parse_value=date.fromisoformat)
+
+
+@dataclass(slots=True)
+class Context:
+    """The context of a request, which records selections and loads."""
+
+    greeting: str = "dear"
+    barrier: asyncio.Barrier = field(default_factory=lambda: asyncio.Barrier(2))
+    selected: list[Any] = field(default_factory=list[Any])
+    # The DataLoaders of graphql-core's execution.
+    loaders: dict[Any, Any] = field(default_factory=dict[Any, Any])
+    # The loads of either execution.
+    loads: list[Any] = field(default_factory=list[Any])
+
+
+class Info(strawberry.Info[Context, None]):
+    """The info of resolvers in graphql-core's execution."""
+
+    def selected(self, *path: str) -> tuple[str, ...] | None:
+        """Return the columns selected at a path."""
+        return selected_columns(self, *path)
+
+
+def reject_odd(value: str | None, _context: Context) -> str | None:
+    """Return the value. Raises ValueError if it is odd."""
+    if value and "odd" in value:
+        raise ValueError(f"{value} is odd.")
+    return value
+
+
+def greet(value: str, context: Context) -> str:
+    """Return the value with the greeting of the context."""
+    return f"{context.greeting} {value}"
+
+
+def halve(value: float, _context: Context) -> float | None:
+    """Return half of a value, None for 0."""
+    return value / 2 if value else None
+
+
+def loads_related(kind: str) -> LoadRelation:
+    """Return a function that loads related members of a kind."""
+
+    async def load(
+        context: Context, keys: Sequence[Any], columns: tuple[str, ...], **arguments: Any
+    ) -> Grouped:
+        await asyncio.sleep(0)
+        given = [(name, str(value)) for name, value in sorted(arguments.items())]
+        context.loads.append((kind, columns, given))
+        return find_related(kind, keys, columns, arguments)
+
+    return load
+
+
+async def engrave(context: Context, rows: Sequence[Any]) -> Sequence[str]:
+    """Return a string for each row."""
+    await asyncio.sleep(0)
+    return [f"{context.greeting} {row}" for row in rows]
+
+
+async def fail_to_engrave(_context: Context, rows: Sequence[Any]) -> Sequence[str]:
+    """Raise ValueError."""
+    raise ValueError(f"{len(rows[0])} column cannot be engraved.")
+
+
+async def compute_days(_context: Context, rows: Sequence[Any]) -> Sequence[date]:
+    """Return a date for each row, which is not a string."""
+    return [date(2000, 1, len(row)) for row in rows]
+
+
+FRIENDS = Relation("pk", lambda: Member, loads_related("friends"))
+
+
+async def _load_friends(root: RowObject, info: Info, **arguments: Any) -> RowList[Any]:
+    return await load_relation(FRIENDS, root, info, arguments)
+
+
+@strawberry.type
+class Chapter(RowObject):
+    """An object with leaves only."""
+
+    title: str = column_field("title", "May be odd.", reject_odd)
+    note: str | None = column_field("note", "May be odd.", reject_odd)
+
+
+@strawberry.type
+class Person(RowObject):
+    """An object in other objects."""
+
+    name: str = column_field("name", "May be odd.", reject_odd)
+    letter: str = column_field("name", "Has the same column as the name.", greet)
+    nick: str | None = column_field("nick", "May be null.")
+    born: Day | None = column_field("born", "A custom scalar.")
+
+
+@strawberry.type
+class Book(RowObject):
+    """An object with every kind of column."""
+
+    id: strawberry.ID = column_field("id", "A number, serialized as a string.")
+    title: str = column_field("title", "May be odd.", reject_odd)
+    subtitle: str | None = column_field("subtitle", "May be odd.", reject_odd)
+    price: float = column_field("price", "May be an integer.")
+    discount: float | None = column_field("discount", "May be null.")
+    half: float | None = column_field("price", "May be converted to null.", halve)
+    genre: Genre | None = column_field("genre", "May be unknown.", EnumConverter(Genre))
+    genres: list[Genre] = column_field("genres", "A list of leaves.")
+    printed: Day | None = column_field("printed", "May be null.")
+    reprinted: list[Day] = column_field("reprinted", "A list of leaves that are serialized.")
+    tags: list[str] = column_field("tags", "A list of leaves as they are stored.")
+    author: Person | None = column_field("author", "May be null.")
+    publisher: Person = column_field("publisher", "Is never null.")
+    chapters: list[Chapter] = column_field("chapters", "A list in a list.")
+    appendices: list[Chapter] | None = column_field("appendices", "A nullable list in a list.")
+    loose: list[Chapter | None] = column_field("chapters", "A list of nullable objects.")
+
+    @strawberry.field
+    def length(self) -> int:
+        """A field with a resolver."""
+        return len(self.row["title"])
+
+
+@strawberry.type
+class Shelf(RowObject):
+    """An object with lists of objects."""
+
+    name: str = column_field("name", "As stored.")
+    books: list[Book] = column_field("books", "All books.")
+    favourites: list[Book] | None = column_field("books", "The same, nullable.")
+    first: Book | None = column_field("first", "One of the books.")
+
+
+@strawberry.interface
+class Titled(RowObject):
+    """An object with a title."""
+
+    title: str = column_field("title", "May be odd.", reject_odd)
+
+
+@strawberry.type
+class Club(Titled):
+    """An object in the rows of members, with another object in its rows."""
+
+    title: str = column_field("title", "May be odd.", reject_odd)
+    motto: str | None = column_field("motto", "May be odd.", reject_odd)
+    genre: Genre | None = column_field("genre", "May be unknown.", EnumConverter(Genre))
+    chapters: list[Chapter] = column_field("chapters", "Objects of a joined object.")
+    seat: "Club | None" = joined_field("seat", lambda: Club, "May be null.")
+    members: list["Member"] = relation_field(
+        "pk", lambda: Member, loads_related("members"), "Refer to a joined object."
+    )
+    crest: str = computed_field(("pk", "motto"), engrave, "Computed for a joined object.")
+
+
+@strawberry.type
+class Member(Titled):
+    """An object with joined objects and relations."""
+
+    title: str = column_field("title", "May be odd.", reject_odd)
+    note: str | None = column_field("note", "May be odd.", reject_odd)
+    club: Club | None = joined_field("club", lambda: Club, "May be null.")
+    home: Club = joined_field("home", lambda: Club, "Is never null.")
+    friends: list["Member"] = relation_field(
+        "pk", lambda: Member, loads_related("friends"), "A relation."
+    )
+    rivals: list["Member"] | None = relation_field(
+        "pk", lambda: Member, loads_related("rivals"), "A nullable relation."
+    )
+    heirs: list["Member"] = relation_field(
+        "heir", lambda: Member, loads_related("friends"), "A relation by a nullable key."
+    )
+    lost: list["Member"] = relation_field(
+        "pk", lambda: Member, loads_related("lost"), "A relation that fails."
+    )
+    missed: list["Member"] | None = relation_field(
+        "pk", lambda: Member, loads_related("lost"), "A nullable relation that fails."
+    )
+    badge: str = computed_field(("pk", "title"), engrave, "Computed from two columns.")
+    medal: str | None = computed_field(("heir",), engrave, "Computed from a nullable column.")
+    ring: str = computed_field(("heir",), engrave, "The same, non-null.")
+    stain: str | None = computed_field(("pk",), fail_to_engrave, "Fails, nullable.")
+    blot: str = computed_field(("pk",), fail_to_engrave, "Fails, non-null.")
+    joined: Day = computed_field(("pk",), compute_days, "A custom scalar.")
+    grid: list[list[Chapter]] = column_field("grid", "A list of lists.")
+    mentor: Titled = column_field("mentor", "An interface.")
+
+    @strawberry.field(metadata={METADATA_KEY: FRIENDS})
+    async def some(
+        self, info: Info, most: int = 2, genre: Genre | None = None, word: str | None = None
+    ) -> list["Member"]:
+        """The first friends; arguments are recorded."""
+        return cast(Any, await _load_friends(self, info, most=most, genre=genre, word=word))
+
+    @strawberry.field(metadata={METADATA_KEY: FRIENDS})
+    async def few(self, info: Info, most: int | None = None) -> list["Member"] | None:
+        """The same, nullable."""
+        return cast(Any, await _load_friends(self, info, most=most))
+
+
+@strawberry.type
+class Gathering(RowObject):
+    """Objects in columns, with relations."""
+
+    results: list[Member] = column_field("results", "All members.")
+    host: Member | None = column_field("host", "The first member.")
+
+
+@strawberry.input
+class Filter:
+    """The arguments of a search for books."""
+
+    genre: Genre | None = None
+    title_words: list[str] = strawberry.field(default_factory=list[str])
+    either: list["Filter"] | None = None
+
+
+class Never(BasePermission):
+    """A permission that nobody has."""
+
+    message = "It is forbidden."
+
+    def has_permission(self, *_: Any, **__: Any) -> bool:
+        """Return False."""
+        return False
+
+
+# Rows -----------------------------------------------------------------------------------------
+
+
+def batch(*rows: Row) -> Batch:
+    """Return a batch of rows."""
+    return Batch({name: [row[name] for row in rows] for name in rows[0]}, len(rows))
+
+
+def chapter(title: str, note: str | None = "short") -> Row:
+    """Return the row of a chapter."""
+    return {"title": title, "note": note}
+
+
+def person(name: str, nick: str | None = None) -> Row:
+    """Return the row of a person."""
+    return {"name": name, "nick": nick, "born": date(1919, 1, 1) if nick else None}
+
+
+def book(number: int, title: str, **values: Any) -> Row:
+    """Return the row of a book."""
+    row: dict[str, Any] = {
+        "id": number,
+        "title": title,
+        "subtitle": "plain",
+        "price": number,
+        "discount": None,
+        "genre": "novel",
+        "genres": [Genre.POEM, Genre.NOVEL],
+        "printed": date(2000, 1, number),
+        "reprinted": [date(2001, 1, 1), date(2002, 1, 1)],
+        "tags": ["a", "b"],
+        "author": Person(row=person("Ann", "A.")),
+        "publisher": Person(row=person("Bob")),
+        "chapters": RowList(Chapter, batch(chapter("one"), chapter("two"))),
+        "appendices": None,
+    }
+    return row | values
+
+
+VALID_BOOKS = (
+    book(1, "First", discount=0.5),
+    book(2, "Second", genre="poem", printed=None, author=None),
+    book(3, "Third", price=0, chapters=RowList(Chapter, batch(chapter("three")))),
+)
+# The odd field of each row comes after the odd field of the next row.
+ODD_BOOKS = (
+    book(1, "First", genre="play", publisher=Person(row=person("odd Bob"))),
+    book(2, "Second", subtitle="odd two", author=Person(row=person("odd Ann"))),
+    book(3, "Third", subtitle="odd three", chapters=RowList(Chapter, batch(chapter("odd one")))),
+    book(4, "odd", appendices=RowList(Chapter, batch(chapter("a"), chapter("odd b", "odd c")))),
+)
+NULL_BOOKS = (
+    book(1, "First"),
+    book(2, "Second", publisher=None, tags=None, chapters=None),
+)
+SHELVES = {
+    "valid": VALID_BOOKS,
+    "odd": ODD_BOOKS,
+    "three": ODD_BOOKS[:3],
+    "two": ODD_BOOKS[:2],
+    "null": NULL_BOOKS,
+}
+
+
+def club(title: str, **values: Any) -> Row:
+    """Return the values of a club."""
+    chapters = RowList(Chapter, batch(chapter("rules", f"{title} rules"), chapter("end", None)))
+    row = {"pk": title, "title": title, "motto": "plain", "genre": "poem", "chapters": chapters}
+    return row | values
+
+
+def member(title: str, **values: Any) -> Row:
+    """Return the values of a member."""
+    row = {"pk": title, "title": title, "note": "plain", "club": None, "home": HOME, "heir": None}
+    grid = [RowList(Chapter, batch(chapter("one"))), RowList(Chapter, Batch({}, 0))]
+    return row | {"grid": grid, "mentor": Club(row=CHESS)} | values
+
+
+HOME = club("home")
+CHESS = club("chess", seat=club("hall", genre="barn", motto="odd hall"), genre="poem")
+ODD = club("odd", motto="odd odd", seat=HOME)
+FRINGE = club("fringe", genre="play", motto="odd fringe", seat=club("odd seat"))
+MEMBERS: Mapping[str, Row] = {
+    row["pk"]: row
+    for row in (
+        member("Ann", club=CHESS, heir="Bob"),
+        member("Bob", heir="Bob"),
+        member("Cid", club=FRINGE, note="odd Cid"),
+        member("Dora", club=ODD, note=None),
+        member("Eve", home=ODD, heir="Cid"),
+        member("odd Flo", club=CHESS),
+        member("Gil", home=FRINGE, club=HOME, note="odd Gil"),
+    )
+}
+# The related members by kind. Some belong to several, some to themselves, and some have none.
+RELATIONS: Mapping[str, Mapping[Any, Sequence[str]]] = {
+    "friends": {
+        "Ann": ("Bob", "Cid", "Dora", "Bob"),
+        "Bob": ("Ann",),
+        "Cid": ("Cid", "Gil"),
+        "Gil": ("Eve", "Ann"),
+        "Eve": ("Ann", "Bob"),
+    },
+    "rivals": {"Ann": ("Bob", "odd Flo"), "Bob": ("Ann", "Cid"), "Cid": ("odd Flo", "Gil")},
+    "members": {"chess": ("Ann", "odd Flo"), "home": ("Bob", "Cid"), "hall": ("Ann",)},
+}
+
+
+def find_related(
+    kind: str, keys: Sequence[Any], columns: tuple[str, ...], arguments: Values
+) -> Grouped:
+    """Return the related members of keys, at most `most` of each. Raises ValueError."""
+    most = arguments.get("most")
+    if kind == "lost" or (most is not None and most < 0):
+        raise ValueError(f"{kind} are lost with {most}.")
+    related = RELATIONS[kind]
+    pairs = [(key, name) for key in dict.fromkeys(keys) for name in related.get(key, ())[:most]]
+    return Grouped.from_sorted(
+        [key for key, _ in pairs], select_members([name for _, name in pairs], columns)
+    )
+
+
+def select_members(names: Sequence[str], columns: Sequence[str]) -> Batch:
+    """Return members with only these columns, also of joined objects."""
+    rows = [MEMBERS[name] for name in names]
+    return Batch({name: [joined_value(row, name) for row in rows] for name in columns}, len(names))
+
+
+def joined_value(row: Any, name: str) -> Any:
+    """Return a value of a row, or of an object in it; None if there is no object."""
+    for part in name.split("."):
+        row = row.get(part) if row else None
+    return row
+
+
+def find_shelf(name: str) -> Shelf:
+    """Return the shelf with a name."""
+    rows = SHELVES[name]
+    books = RowList(Book, batch(*rows))
+    return Shelf(row={"name": name, "books": books, "first": Book(row=rows[0])})
+
+
+# Root fields ----------------------------------------------------------------------------------
+
+# The paths whose selected columns `Query.shelf` records.
+PATHS = ((), ("books",), ("books", "author"), ("books", "chapters"), ("first",), ("nonesuch",))
+
+
+@strawberry.type
+class Query:
+    """The root query type."""
+
+    @strawberry.field
+    async def shelf(self, info: Info, name: str = "valid") -> Shelf:
+        """A non-null object."""
+        info.context.selected.append({path: info.selected(*path) for path in PATHS})
+        return find_shelf(name)
+
+    @strawberry.field
+    async def optional_shelf(self, info: Info, name: str | None = strawberry.UNSET) -> Shelf | None:
+        """A nullable object."""
+        await asyncio.sleep(0)
+        assert info.context
+        return find_shelf(name) if name else None
+
+    @strawberry.field
+    async def books(
+        self,
+        info: Info,
+        only: Filter | None = None,
+        ids: list[int] | None = strawberry.UNSET,
+        genres: list[Genre] | None = None,
+    ) -> list[Book]:
+        """A list at the root, whose tags are the arguments."""
+        assert info.context
+        arguments = [repr(only), repr(ids), repr(genres)]
+        return cast(Any, RowList(Book, batch(book(1, "Asked", tags=arguments))))
+
+    @strawberry.field
+    async def members(self, info: Info, names: list[str]) -> list[Member]:
+        """The members with these names."""
+        return cast(Any, RowList(Member, select_members(names, info.selected() or ())))
+
+    @strawberry.field
+    async def optional_members(self, info: Info, names: list[str]) -> list[Member] | None:
+        """The same, nullable."""
+        return cast(Any, RowList(Member, select_members(names, info.selected() or ())))
+
+    @strawberry.field
+    async def titled(self, info: Info, title: str) -> Titled | None:
+        """A member or a club."""
+        if title in MEMBERS:
+            columns = info.selected("Member") or ()
+            return Member(row=next(iter(select_members([title], columns).rows())))
+        columns = info.selected("Club") or ()
+        row = {"chess": CHESS, "odd": ODD, "fringe": FRINGE}.get(title)
+        return Club(row={name: joined_value(row, name) for name in columns}) if row else None
+
+    @strawberry.field
+    async def gathering(self, info: Info, names: list[str]) -> Gathering:
+        """Members in columns."""
+        results = RowList(Member, select_members(names, info.selected("results") or ()))
+        hosts = RowList(Member, select_members(names[:1], info.selected("host") or ()))
+        return Gathering(row={"results": results, "host": next(iter(hosts), None)})
+
+    @strawberry.field
+    async def no_books(self, info: Info) -> list[Book]:
+        """An empty list without columns."""
+        assert info.context
+        return cast(Any, RowList(Book, Batch({}, 0)))
+
+    @strawberry.field
+    async def broken(self, info: Info, *, needed: bool = False) -> Shelf | None:
+        """A nullable field that fails."""
+        raise ValueError(f"{info.context.greeting} me, {needed}")
+
+    @strawberry.field
+    async def required_broken(self, info: Info) -> Shelf:
+        """A non-null field that fails."""
+        raise ValueError(f"{info.context.greeting} oh {info.context.greeting}")
+
+    @strawberry.field
+    async def concurrent(self, info: Info) -> Shelf:
+        """A field that waits until it is resolved twice."""
+        await asyncio.wait_for(info.context.barrier.wait(), 5)
+        return find_shelf("valid")
+
+    @strawberry.field
+    def sync(self) -> Shelf:
+        """A field with a synchronous resolver."""
+        return find_shelf("valid")
+
+    @strawberry.field
+    async def without_info(self) -> Shelf:
+        """A field whose resolver takes no info."""
+        return find_shelf("valid")
+
+    @strawberry.field(permission_classes=[Never])
+    async def forbidden(self, info: Info) -> Shelf | None:
+        """A field with a permission, which Strawberry checks."""
+        assert info.context
+        return find_shelf("valid")
+
+    @strawberry.field
+    def count(self) -> int:
+        """A leaf at the root."""
+        return len(SHELVES)
+
+
+LIBRARY = strawberry.Schema(
+    Query,
+    types=[Club, Member],
+    config=StrawberryConfig(info_class=Info, scalar_map={Day: DAY}),
+    execution_context_class=AllRootErrorsContext,
+)
+GRAPH = core_schema(LIBRARY)
