@@ -94,7 +94,7 @@ def sample_url(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 @pytest.fixture(scope="session")
-def served(sample_url: str) -> Iterator[RunningServer]:
+def sample_server(sample_url: str) -> Iterator[RunningServer]:
     """Run `flowql serve` on the sample flows."""
     token = flowql("token", "create", "served", "--superuser", "--database", sample_url)
     with run_server(sample_url) as (url, process):
@@ -110,13 +110,13 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 @pytest.fixture(scope="session")
-def fuzzed(pytestconfig: pytest.Config) -> Counter[str]:
+def request_counts(pytestconfig: pytest.Config) -> Counter[str]:
     """Return the number of fuzzing requests by kind; tests add their own."""
     return pytestconfig.stash[REQUEST_COUNTS]
 
 
 @pytest.fixture(scope="session")
-def measured(pytestconfig: pytest.Config) -> list[str]:
+def browser_timings(pytestconfig: pytest.Config) -> list[str]:
     """Return the lines about browser timings; tests append their own."""
     return pytestconfig.stash[BROWSER_TIMINGS]
 

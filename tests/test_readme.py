@@ -13,15 +13,9 @@ from pathlib import Path
 import pytest
 
 from support.app_client import AppClient
+from support.command import FLOWQL, environment
 from support.paths import BENCHMARKS, README, ROOT, SAMPLES
-from support.processes import (
-    FLOWQL,
-    RunningServer,
-    environment,
-    free_port,
-    run_process,
-    wait_until_live,
-)
+from support.server_process import RunningServer, free_port, run_process, wait_until_live
 
 TEXT = README.read_text()
 DOCUMENTS = [
@@ -93,11 +87,11 @@ def test_make_run_serves_the_sample_flows(tmp_path: Path) -> None:
             assert '"slug":"default-' in run(curl, tmp_path)
 
 
-def test_the_graphql_examples_are_valid(sample_url: str, served: RunningServer) -> None:
+def test_the_graphql_examples_are_valid(sample_url: str, sample_server: RunningServer) -> None:
     """The operations return data and no errors."""
     with AppClient(sample_url) as client:
         pages, connection = (
-            client.graphql(example, served.token).json
+            client.graphql(example, sample_server.token).json
             for example in code_blocks("graphql", "query")
         )
     assert pages["data"]["flow"]["name"] == "Change Password"
@@ -107,12 +101,12 @@ def test_the_graphql_examples_are_valid(sample_url: str, served: RunningServer) 
     assert not {"errors"} & (pages.keys() | connection.keys())
 
 
-def test_the_curl_examples_return_flows(served: RunningServer, tmp_path: Path) -> None:
+def test_the_curl_examples_return_flows(sample_server: RunningServer, tmp_path: Path) -> None:
     """Both requests return flows."""
     [block] = code_blocks("console", "$ curl")
     for command in split_commands(block):
-        curl = command.replace("localhost:8000", served.url)
-        assert '"slug":"default-' in run(curl, tmp_path, TOKEN=served.token)
+        curl = command.replace("localhost:8000", sample_server.url)
+        assert '"slug":"default-' in run(curl, tmp_path, TOKEN=sample_server.token)
 
 
 def test_the_commands_for_an_own_database(tmp_path: Path) -> None:

@@ -356,7 +356,7 @@ def _invalid_size_error(node: FieldNode, sizes: Iterable[tuple[str, int]]) -> Gr
     """Return the error of the first invalid size, None if all are valid."""
     for name, size in sizes:
         if name in NESTED_SIZE_ARGUMENTS and not 0 <= size <= MAX_ITEMS:
-            message = f"{name} is {size}, not from 0 to {MAX_ITEMS}."
+            message = f"'{name}' must be between 0 and {MAX_ITEMS}, not {size}."
             return GraphQLError(message, node, original_error=BadUserInputError(message))
     return None
 

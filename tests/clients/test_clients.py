@@ -88,9 +88,9 @@ def client_parameter(client: Client) -> Any:
 
 
 @pytest.fixture(scope="module", params=map(client_parameter, CLIENTS))
-def reading(request: pytest.FixtureRequest, served: RunningServer) -> Reading:
+def reading(request: pytest.FixtureRequest, sample_server: RunningServer) -> Reading:
     """Run each client once for all tests."""
-    return Reading(request.param, served, request.param.read(served))
+    return Reading(request.param, sample_server, request.param.read(sample_server))
 
 
 def test_models_equal_the_json(reading: Reading) -> None:

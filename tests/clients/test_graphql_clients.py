@@ -18,18 +18,18 @@ def run_script(script: str, modules: str, server: RunningServer) -> Any:
     return json.loads(finish(command, client_modules(modules), FLOWQL_TOKEN=server.token))
 
 
-def test_every_audit_of_graphql_over_http_passes(served: RunningServer) -> None:
+def test_every_audit_of_graphql_over_http_passes(sample_server: RunningServer) -> None:
     """All 61 audits of npm's graphql-http 1.23.1 pass, including the optional ones."""
-    audits = run_script("audit_http.mjs", "graphql-http", served)
+    audits = run_script("audit_http.mjs", "graphql-http", sample_server)
 
     assert [audit for audit in audits if audit["status"] != "ok"] == []
     assert len({audit["id"] for audit in audits}) == 61
 
 
 @pytest.mark.npm
-def test_apollo_client_persists_its_queries(served: RunningServer) -> None:
+def test_apollo_client_persists_its_queries(sample_server: RunningServer) -> None:
     """Apollo Client sends a hash, then the query with its hash, and then only the hash."""
-    for method, result in run_script("persist_queries.mjs", "apollo", served).items():
+    for method, result in run_script("persist_queries.mjs", "apollo", sample_server).items():
         requests = result["requests"]
         statuses = [(request["hasQuery"], request["status"]) for request in requests]
         methods = {request["method"] for request in requests if not request["hasQuery"]}

@@ -66,11 +66,15 @@ READERS: dict[str, Callable[[RunningServer, Path], str]] = {
 
 @pytest.fixture(scope="module", params=READERS)
 def reading(
-    request: pytest.FixtureRequest, served: RunningServer, tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest,
+    sample_server: RunningServer,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Reading:
     """Run each client once for all tests."""
     read = READERS[request.param]
-    return Reading(served, json.loads(read(served, tmp_path_factory.mktemp("client"))))
+    return Reading(
+        sample_server, json.loads(read(sample_server, tmp_path_factory.mktemp("client")))
+    )
 
 
 def test_every_field_equals_rest(reading: Reading) -> None:

@@ -9,8 +9,7 @@ import hypothesis
 import pytest
 
 from support.client_environments import client_python, ended
-from support.processes import RunningServer
-from support.server_process import slugs
+from support.server_process import RunningServer, slugs
 
 ATTACK = Path(__file__).with_name("attack_rest")
 # The maximum number of requests for each operation and phase, by Hypothesis profile.
@@ -19,19 +18,24 @@ EXAMPLES = {"default": 8, "full": 400}
 
 @pytest.mark.parametrize("address", ["/schema/", "/api/v3/schema/"])
 def test_schemathesis_finds_no_failure(
-    address: str, served: RunningServer, tmp_path: Path, fuzzed: Counter[str]
+    address: str, sample_server: RunningServer, tmp_path: Path, request_counts: Counter[str]
 ) -> None:
     """All statuses, media types, headers and bodies match the document."""
     folder = shutil.copytree(ATTACK, tmp_path / "attack")
-    stored_slugs = slugs(served.url, served.token)
+    stored_slugs = slugs(sample_server.url, sample_server.token)
     (folder / "slugs.dict").write_text("".join(f'"{slug}"\n' for slug in stored_slugs))
     examples = EXAMPLES[hypothesis.settings.get_current_profile_name()]
     command = [str(client_python("schemathesis")), "-I", "-m", "schemathesis.cli", "--no-color"]
-    arguments = ["run", f"{served.url}{address}?format=json", "--max-examples", str(examples)]
+    arguments = [
+        "run",
+        f"{sample_server.url}{address}?format=json",
+        "--max-examples",
+        str(examples),
+    ]
     reports = ["--report", "json", "--report-json-path", "report.json"]
-    completed = ended([*command, *arguments, *reports], folder, FLOWQL_TOKEN=served.token)
+    completed = ended([*command, *arguments, *reports], folder, FLOWQL_TOKEN=sample_server.token)
     report = json.loads((folder / "report.json").read_text())
-    fuzzed["by schemathesis over REST"] += report["test_cases"]["generated"]
+    request_counts["by schemathesis over REST"] += report["test_cases"]["generated"]
 
     assert (completed.returncode, report["operations"]["tested"]) == (0, 4), (
         completed.stdout + completed.stderr

@@ -63,14 +63,14 @@ def run_schemathesis(url: str, folder: Path, examples: int) -> tuple[Any, str]:
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
 def test_schemathesis_finds_no_server_error(
-    kind: str, request: pytest.FixtureRequest, tmp_path: Path, fuzzed: Counter[str]
+    kind: str, request: pytest.FixtureRequest, tmp_path: Path, request_counts: Counter[str]
 ) -> None:
     """Valid and invalid operations cause no server error."""
     examples = EXAMPLES[hypothesis.settings.get_current_profile_name()]
     with run_server(request.getfixturevalue(f"{kind}_url")) as (url, _):
         report, output = run_schemathesis(url, tmp_path / "attack", examples)
     sent = report["test_cases"]["generated"]
-    fuzzed["by schemathesis"] += sent
+    request_counts["by schemathesis"] += sent
 
     assert report["exit_code"] == 0, output
     assert sent >= examples * report["operations"]["total"], output

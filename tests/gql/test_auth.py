@@ -8,11 +8,12 @@ import psycopg
 import pytest
 
 from support.app_client import AppClient, bearer
+from support.command import run_failing, run_failing_in_process, run_in_process
 from support.edge_case_data import KEYS
 from support.paths import SAMPLES
 from support.postgres import PostgresServer
 from support.seed import fill_authentik
-from support.server_process import run_failing, run_failing_in_process, run_in_process, wait_until
+from support.server_process import wait_until
 from support.sql_recorder import is_of_viewer, record_statements
 
 FLOW, *_ = (path.stem for path in SAMPLES.glob("*.yaml"))

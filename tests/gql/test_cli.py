@@ -12,10 +12,10 @@ import pytest
 from psycopg import sql
 
 from models.database import migrate
+from support.command import flowql, run_failing, run_failing_in_process, run_in_process
 from support.paths import SCHEMA
 from support.postgres import PASSWORD, PostgresServer
-from support.processes import flowql, free_port
-from support.server_process import run_failing, run_failing_in_process, run_in_process
+from support.server_process import free_port
 
 NOT_FOUND = "SQLite database nowhere.db not found: create it with 'flowql migrate'"
 INVALID_URL = "invalid database URL: percent-encode special characters"

@@ -21,24 +21,21 @@ import httpx2
 import psycopg
 import pytest
 
+from support.command import PATIENCE_SECONDS, run_failing
 from support.edge_case_data import KEYS, ROWS
 from support.paths import SAMPLES
 from support.postgres import PostgresServer
-from support.processes import (
-    PATIENCE_SECONDS,
-    RunningServer,
-    free_port,
-    run_process,
-    wait_until_live,
-)
 from support.seed import fill_ours
 from support.server_process import (
     LIMIT_SECONDS,
+    RunningServer,
     ask,
-    run_failing,
+    free_port,
+    run_process,
     run_server,
     stop_server,
     wait_until,
+    wait_until_live,
 )
 
 SLUGS = sorted(path.stem for path in SAMPLES.glob("*.yaml"))
@@ -164,11 +161,11 @@ def list_processes() -> Iterator[tuple[int, int]]:
             yield int(stat.parent.name), int(stat.read_text().rpartition(")")[2].split()[1])
 
 
-def test_two_workers_serve_and_exit_together(sample_url: str, served: RunningServer) -> None:
+def test_two_workers_serve_and_exit_together(sample_url: str, sample_server: RunningServer) -> None:
     """Both serve requests on the same port, and SIGTERM stops both."""
     with run_server(sample_url, "--workers", "2") as (url, process):
         for _ in range(8):
-            response = ask(url, "/graphql", served.token, QUERY)
+            response = ask(url, "/graphql", sample_server.token, QUERY)
             assert read_slugs(response.json) == SLUGS
         output, errors = stop_server(process)
         assert (output, errors) == ("", f"flowql: FlowQL listens on {url}\n")
@@ -177,7 +174,7 @@ def test_two_workers_serve_and_exit_together(sample_url: str, served: RunningSer
 
 
 def test_options_apply_to_all_workers(
-    sample_url: str, served: RunningServer, tmp_path: Path
+    sample_url: str, sample_server: RunningServer, tmp_path: Path
 ) -> None:
     """These are a limit, CORS origins, trusted documents, and features that are turned off."""
     (tmp_path / "hello.graphql").write_text("{ __typename }")
@@ -187,10 +184,13 @@ def test_options_apply_to_all_workers(
     with run_server(sample_url, "--workers", "2", *switches, *values, *folder) as (url, _):
         for _ in range(8):
             assert ask(url, "/schema.graphql").status == 404
-            response = ask(url, "/graphql", served.token, {"query": "{ __typename }"})
+            response = ask(url, "/graphql", sample_server.token, {"query": "{ __typename }"})
             assert response.json == {"data": {"__typename": "Query"}}
-            assert ask(url, "/graphql", served.token, {"query": "{ a: __typename }"}).status == 403
-            assert ask(url, "/graphql", served.token, {"query": "#" * 99}).status == 413
+            assert (
+                ask(url, "/graphql", sample_server.token, {"query": "{ a: __typename }"}).status
+                == 403
+            )
+            assert ask(url, "/graphql", sample_server.token, {"query": "#" * 99}).status == 413
             assert read_allowed_origins(url) == ["https://a.example", "https://b.example"]
 
 
@@ -216,14 +216,16 @@ def test_server_exits_if_a_worker_cannot_start(tmp_path: Path) -> None:
     assert errors.endswith("flowql: a worker could not start, for the reason logged above\n")
 
 
-def test_access_log_contains_requests_and_no_tokens(sample_url: str, served: RunningServer) -> None:
+def test_access_log_contains_requests_and_no_tokens(
+    sample_url: str, sample_server: RunningServer
+) -> None:
     """The log is written to standard error."""
     with run_server(sample_url, "--access-log") as (url, process):
-        assert ask(url, "/flows/instances/?page=1", served.token).status == 200
+        assert ask(url, "/flows/instances/?page=1", sample_server.token).status == 200
         output, errors = stop_server(process)
     assert output == ""
     assert '"GET /flows/instances/?page=1 HTTP/1.1" 200' in errors
-    assert served.token not in errors
+    assert sample_server.token not in errors
 
 
 def test_server_listens_on_ipv6(sample_url: str) -> None:
@@ -248,11 +250,11 @@ def has_ipv6() -> bool:
 
 
 def test_sigterm_stops_the_server_with_open_connections(
-    sample_url: str, served: RunningServer
+    sample_url: str, sample_server: RunningServer
 ) -> None:
     """Connections can be idle, kept alive, or in the middle of a request."""
     partial_request = (
-        HEAD.replace(b"{key}", served.token.encode()) + b"Content-Length: 100\r\n\r\n{"
+        HEAD.replace(b"{key}", sample_server.token.encode()) + b"Content-Length: 100\r\n\r\n{"
     )
     with ExitStack() as stack, run_server(sample_url) as (url, process):
         address = ("127.0.0.1", urlsplit(url).port or 0)

@@ -8,9 +8,8 @@ import pytest
 
 from gql.limits import Limits
 from gql.settings import Settings, describe_settings, read_settings, render_settings_table
+from support.command import flowql, run_failing_in_process
 from support.paths import README
-from support.processes import flowql
-from support.server_process import run_failing_in_process
 
 CHANGED = Settings(
     database_url="sqlite:///a b,c.db",

@@ -13,10 +13,9 @@ import pytest
 from psycopg import sql
 
 from support.app_client import AppClient
+from support.command import flowql, run_failing_in_process, run_in_process
 from support.paths import SAMPLES
 from support.postgres import PostgresServer
-from support.processes import flowql
-from support.server_process import run_failing_in_process, run_in_process
 
 FLOWS = "/flows/instances/?ordering=slug&page_size=100"
 SLUGS = sorted(path.stem for path in SAMPLES.glob("*.yaml"))

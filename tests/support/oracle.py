@@ -1,4 +1,4 @@
-"""graphql-core as the judge: what it answers to a request, through Strawberry's public execute."""
+"""The expected responses of the GraphQL endpoint, by graphql-core and Strawberry's public execute."""
 
 from collections.abc import Mapping
 from contextlib import ExitStack, suppress
@@ -32,14 +32,17 @@ class SeveralOperationsError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """What must be answered."""
+    """An expected response."""
 
     status: int
     body: bytes
 
 
 class Oracle:
-    """A database of its own, opened from `with` to its end, and a schema of its own."""
+    """A separate schema and database, from which the expected responses come.
+
+    The database is open from `with` to its end.
+    """
 
     def __init__(self, database_url: str) -> None:
         self._url = database_url
@@ -61,63 +64,61 @@ class Oracle:
 
     @property
     def schema(self) -> GraphQLSchema:
-        """The schema as graphql-core has it."""
+        """The graphql-core schema."""
         return core_schema(self._schema)
 
     def verdict(self, body: bytes, key: str) -> Expected:
-        """What must be answered to a POST of this body by the bearer of a valid key."""
-        return self._portal.call(self._verdict, body, key)
+        """Return the expected response to a POST of this body with a valid token."""
+        return self._portal.call(self._expect, body, key)
 
-    async def _verdict(self, body: bytes, key: str) -> Expected:
+    async def _expect(self, body: bytes, key: str) -> Expected:
         viewer = await self._viewer(key)
         if viewer.is_forbidden:
-            return _verdict(403, message=FORBIDDEN, extensions={"code": "FORBIDDEN"})
+            return _error(403, message=FORBIDDEN, extensions={"code": "FORBIDDEN"})
         try:
-            asked = orjson.loads(body)
+            parameters = orjson.loads(body)
         except orjson.JSONDecodeError:
-            return _verdict(
-                400, message="The request body is not valid JSON.", extensions=BAD_INPUT
-            )
-        if not asked["query"]:
+            return _error(400, message="The request body is not valid JSON.", extensions=BAD_INPUT)
+        if not parameters["query"]:
             missing = "Must provide a 'query' string."
-            return _verdict(400, message=missing, extensions=BAD_INPUT)
-        return await self._executed(asked, viewer)
+            return _error(400, message=missing, extensions=BAD_INPUT)
+        return await self._execute(parameters, viewer)
 
-    async def _executed(self, asked: Mapping[str, Any], viewer: Viewer) -> Expected:
-        name = asked["operationName"] or None
-        refused = self._refused(asked["query"], asked["variables"], name)
-        if refused:
-            return _verdict(200, **refused.formatted)
+    async def _execute(self, parameters: Mapping[str, Any], viewer: Viewer) -> Expected:
+        name = parameters["operationName"] or None
+        error = self._limit_error(parameters["query"], parameters["variables"], name)
+        if error:
+            return _error(200, **error.formatted)
         try:
-            _check_choice(asked["query"], name)
+            _check_choice(parameters["query"], name)
             result = await self._schema.execute(
-                asked["query"],
-                variable_values=asked["variables"],
+                parameters["query"],
+                variable_values=parameters["variables"],
                 context_value=Context(self._database, viewer),
                 operation_name=name,
             )
         except SeveralOperationsError:
-            return _verdict(200, message=SEVERAL_OPERATIONS, extensions=BAD_INPUT)
+            return _error(200, message=SEVERAL_OPERATIONS, extensions=BAD_INPUT)
         except (CannotGetOperationTypeError, InvalidOperationTypeError):
             missing = f"Unknown operation {name!r}." if name else "The document has no operation."
-            return _verdict(200, message=missing, extensions=BAD_INPUT)
-        return Expected(200, orjson.dumps(_told(result)))
+            return _error(200, message=missing, extensions=BAD_INPUT)
+        return Expected(200, orjson.dumps(_response_map(result)))
 
-    def _refused(
+    def _limit_error(
         self, query: str, variables: Mapping[str, Any], name: str | None
     ) -> GraphQLError | None:
-        """What FlowQL's own limits refuse, of which graphql-core knows nothing."""
+        """Return the error for an exceeded limit of FlowQL; graphql-core has none of them."""
         document = self._documents.get(query)
         if isinstance(document, InvalidDocument):
-            is_refused = not document.is_within_limits and document.errors[0].extensions
-            return document.errors[0] if is_refused else None
+            exceeds_limit = not document.is_within_limits and document.errors[0].extensions
+            return document.errors[0] if exceeds_limit else None
         with suppress(UnknownOperationError):
             operation = document.find_operation(name)
             values = operation.variables.coerce(variables)
-            later = (
+            size_error = (
                 None if isinstance(values, list) else operation.limits.check_sizes(values.coerced)
             )
-            return operation.limits.check_input(variables) or later
+            return operation.limits.check_input(variables) or size_error
         return None
 
     async def _viewer(self, key: str) -> Viewer:
@@ -128,30 +129,30 @@ class Oracle:
         return self._viewers[key]
 
 
-def core_schema(built: schema.Schema) -> GraphQLSchema:
-    """A Strawberry schema as graphql-core has it."""
-    return getattr(built, "_schema")  # noqa: B009 - Strawberry has no public name for it
+def core_schema(strawberry_schema: schema.Schema) -> GraphQLSchema:
+    """Return the graphql-core schema of a Strawberry schema."""
+    return getattr(strawberry_schema, "_schema")  # noqa: B009 - Strawberry has no public name for it
 
 
 def _check_choice(query: str, name: str | None) -> None:
-    """Refuse to choose among several operations, of which Strawberry would take the first."""
+    """Raise an error for several operations without a name; Strawberry would execute the first."""
     with suppress(GraphQLError):
         kinds = [definition.kind for definition in parse(query).definitions]
         if name is None and kinds.count("operation_definition") > 1:
             raise SeveralOperationsError
 
 
-def _told(result: ExecutionResult) -> Mapping[str, Any]:
+def _response_map(result: ExecutionResult) -> Mapping[str, Any]:
     if not result.errors:
         return {"data": result.data}
-    errors = [_coded(error.formatted) for error in sorted(result.errors, key=_path)]
-    # What fails before it is executed fails at no path.
-    executed = result.data is not None or any(error.path for error in result.errors)
-    return {"data": result.data, "errors": errors} if executed else {"errors": errors}
+    errors = [_with_code(error.formatted) for error in sorted(result.errors, key=_path)]
+    # An error before the execution has no path.
+    is_executed = result.data is not None or any(error.path for error in result.errors)
+    return {"data": result.data, "errors": errors} if is_executed else {"errors": errors}
 
 
-def _coded(error: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The error with a code, which graphql-core's own have not."""
+def _with_code(error: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Add the code that graphql-core's errors lack."""
     return {**error, "extensions": {**BAD_INPUT, **error.get("extensions", {})}}
 
 
@@ -159,5 +160,5 @@ def _path(error: GraphQLError) -> list[Any]:
     return list(error.path or [])
 
 
-def _verdict(status: int, **error: object) -> Expected:
+def _error(status: int, **error: object) -> Expected:
     return Expected(status, orjson.dumps({"errors": [error]}))

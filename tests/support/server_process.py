@@ -17,9 +17,6 @@ from urllib.parse import urlsplit
 
 from support.app_client import JSON, Response, bearer
 from support.command import FLOWQL, PATIENCE_SECONDS, environment
-from support.command import run_failing as run_failing  # noqa: PLC0414
-from support.command import run_failing_in_process as run_failing_in_process  # noqa: PLC0414
-from support.command import run_in_process as run_in_process  # noqa: PLC0414
 
 # The time that the server may take to answer after its start, and to exit after SIGTERM.
 LIMIT_SECONDS = 5

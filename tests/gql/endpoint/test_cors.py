@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import pytest
 
 from support.app_client import AppClient, Response, bearer
+from support.command import run_failing_in_process
 from support.graphql_http import KEY, ORIGIN, TYPENAME_BODY, post
-from support.server_process import run_failing_in_process
 
 
 @pytest.fixture(scope="module")
@@ -106,5 +106,5 @@ def test_invalid_origins(origin: str) -> None:
     """The server names the invalid origin and does not start."""
     line = run_failing_in_process("serve", "--cors-origin", f"{ORIGIN},{origin},x://y")
     assert line == (
-        f"FLOWQL_CORS_ORIGINS: {origin} is no origin, which is as https://app.example, or *"
+        f"FLOWQL_CORS_ORIGINS: invalid origin {origin!r}: expected https://app.example, or *"
     )

@@ -25,7 +25,7 @@ from support.graphql_http import (
     message,
     post,
 )
-from support.processes import RunningServer
+from support.server_process import RunningServer
 
 
 @pytest.mark.parametrize("path", ["/graphql", "/graphql/"])
@@ -294,12 +294,12 @@ def test_body_limit(on_sqlite: AppClient, accept: str, headers: dict[str, str]) 
 
 @pytest.mark.parametrize("has_length", [True, False])
 def test_body_limit_keeps_the_connection(
-    served: RunningServer,
+    sample_server: RunningServer,
     has_length: bool,  # noqa: FBT001 - a case
 ) -> None:
     """With Content-Length or chunked, the connection serves the next request."""
-    headers = bearer(served.token) | JSON
-    with closing(HTTPConnection(urlsplit(served.url).netloc, timeout=20)) as connection:
+    headers = bearer(sample_server.token) | JSON
+    with closing(HTTPConnection(urlsplit(sample_server.url).netloc, timeout=20)) as connection:
         for body, status in ((TYPENAME_BODY.ljust(300_000), 413), (TYPENAME_BODY, 200)):
             content = body if has_length else iter([body[:1000], body[1000:]])
             connection.request("POST", "/graphql", content, headers)

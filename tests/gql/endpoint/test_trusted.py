@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from support.app_client import AppClient
+from support.command import run_failing_in_process
 from support.graphql_http import (
     BAD_INPUT,
     FLOW_FILE,
@@ -24,7 +25,6 @@ from support.graphql_http import (
     post,
     sha256,
 )
-from support.server_process import run_failing_in_process
 
 
 @pytest.mark.parametrize("kind", ["trusting", "strict"])
@@ -131,5 +131,5 @@ def test_trusted_only_without_a_folder(monkeypatch: pytest.MonkeyPatch) -> None:
     """The server could not execute anything; an empty variable is not a folder."""
     monkeypatch.setenv("FLOWQL_TRUSTED_DOCUMENTS", "")
     assert run_failing_in_process("serve", "--trusted-only") == (
-        "FLOWQL_TRUSTED_ONLY: it needs FLOWQL_TRUSTED_DOCUMENTS, the folder that has them"
+        "FLOWQL_TRUSTED_ONLY: requires FLOWQL_TRUSTED_DOCUMENTS, the folder of the documents"
     )

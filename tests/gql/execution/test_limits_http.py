@@ -99,7 +99,7 @@ def test_sizes_below_the_root(client: AppClient, literal: str, variables: Variab
     text = f"{head} {{{stage} {{flows(first: {literal}) {{slug}}}}}}"
     body = client.graphql(text, KEY, variables).json
     [error] = body["errors"]
-    expected = f"first is {variables.get('v', literal)}, not from 0 to 100."
+    expected = f"'first' must be between 0 and 100, not {variables.get('v', literal)}."
     assert (error["message"], error["extensions"]) == (expected, {"code": "BAD_USER_INPUT"})
     assert error["locations"] == [{"line": 1, "column": text.index("flows") + 1}]
     assert list(body) == ["errors"]

@@ -60,7 +60,7 @@ def test_variables_of_other_operations() -> None:
         assert is_successful(execute_with(executor, text, {"v": value}, name))
 
 
-INVALID_SIZE = "{} is {}, not from 0 to 100."
+INVALID_SIZE = "'{}' must be between 0 and 100, not {}."
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,7 @@ from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 import gql
 import models
 from support.browser import ColorScheme, StartVisit, Visit, launch_chromium, open_browser
-from support.processes import RunningServer
-from support.server_process import run_server
+from support.server_process import RunningServer, run_server
 
 FLOW = "default-authentication-flow"
 COLOR_SCHEMES = ("light", "dark")
@@ -39,12 +38,12 @@ def start_visit(browser: Browser) -> Iterator[StartVisit]:
 
 
 @pytest.fixture
-def visit(start_visit: StartVisit, served: RunningServer) -> Generator[Visit]:
-    """A visit to `served` without problems and without requests to other hosts."""
-    visit = start_visit(served.url)
+def visit(start_visit: StartVisit, sample_server: RunningServer) -> Generator[Visit]:
+    """A visit to `sample_server` without problems and without requests to other hosts."""
+    visit = start_visit(sample_server.url)
     yield visit
     assert visit.problems == []
-    assert set(visit.requests) == {served.url}
+    assert set(visit.requests) == {sample_server.url}
 
 
 def sign_in(page: Page, token: str) -> None:
@@ -89,28 +88,28 @@ def read_persistent_state(page: Page) -> str:
     return page.evaluate("() => JSON.stringify(localStorage) + document.cookie + location.href")
 
 
-def test_query_with_variables(visit: Visit, served: RunningServer) -> None:
+def test_query_with_variables(visit: Visit, sample_server: RunningServer) -> None:
     """The token is neither in the URL nor in persistent storage."""
-    page = open_signed_in(visit, "/graphql", served.token)
+    page = open_signed_in(visit, "/graphql", sample_server.token)
     find_tabs(page).get_by_role("button", name="WithVariables").click()
     page.get_by_role("button", name="Execute query").click()
 
     expect(find_result(page)).to_contain_text("default-authenticator-static-setup")
     visit.screenshot("graphiql-result")
-    assert served.token not in read_persistent_state(page)
+    assert sample_server.token not in read_persistent_state(page)
 
 
-def test_graphiql_has_no_headers_editor(visit: Visit, served: RunningServer) -> None:
+def test_graphiql_has_no_headers_editor(visit: Visit, sample_server: RunningServer) -> None:
     """GraphiQL's history would store headers permanently, including tokens."""
-    page = open_signed_in(visit, "/graphql", served.token)
+    page = open_signed_in(visit, "/graphql", sample_server.token)
 
     expect(page.get_by_text("Variables", exact=True)).to_be_visible()
     expect(page.get_by_text("Headers", exact=True)).to_have_count(0)
 
 
-def test_urls_in_results_are_not_loaded(visit: Visit, served: RunningServer) -> None:
+def test_urls_in_results_are_not_loaded(visit: Visit, sample_server: RunningServer) -> None:
     """By default, GraphiQL loads an image from any host if the mouse hovers over its URL."""
-    page = open_signed_in(visit, "/graphql", served.token)
+    page = open_signed_in(visit, "/graphql", sample_server.token)
     type_query(page, "{ flows(pageSize: 1) { results { background } } }")
     page.keyboard.press("Control+Enter")
     url = find_result(page).get_by_text(".jpg").first
@@ -121,9 +120,9 @@ def test_urls_in_results_are_not_loaded(visit: Visit, served: RunningServer) -> 
     expect(page.locator(".result-window img, .CodeMirror-info img")).to_have_count(0)
 
 
-def test_examples_have_results(visit: Visit, served: RunningServer) -> None:
+def test_examples_have_results(visit: Visit, sample_server: RunningServer) -> None:
     """Each tab has one example."""
-    page = open_signed_in(visit, "/graphql", served.token)
+    page = open_signed_in(visit, "/graphql", sample_server.token)
     for tab in find_tabs(page).locator(".graphiql-tab-button").all():
         tab.click()
         expect(find_result(page)).not_to_contain_text('"data"')
@@ -133,9 +132,9 @@ def test_examples_have_results(visit: Visit, served: RunningServer) -> None:
         expect(find_result(page)).not_to_contain_text('"errors"')
 
 
-def test_completion_and_documentation(visit: Visit, served: RunningServer) -> None:
+def test_completion_and_documentation(visit: Visit, sample_server: RunningServer) -> None:
     """Both show the fields of the schema."""
-    page = open_signed_in(visit, "/graphql", served.token)
+    page = open_signed_in(visit, "/graphql", sample_server.token)
     page.get_by_role("button", name="Show Documentation Explorer").click()
     page.locator(".graphiql-plugin").get_by_role("link", name="Query").click()
     expect(page.locator(".graphiql-plugin")).to_contain_text("flowConnection")
@@ -147,16 +146,16 @@ def test_completion_and_documentation(visit: Visit, served: RunningServer) -> No
     visit.screenshot("graphiql-completion")
 
 
-def test_explorer(visit: Visit, served: RunningServer) -> None:
+def test_explorer(visit: Visit, sample_server: RunningServer) -> None:
     """It shows the fields of the schema."""
-    page = open_signed_in(visit, "/graphql", served.token)
+    page = open_signed_in(visit, "/graphql", sample_server.token)
     page.get_by_role("button", name="Show GraphiQL Explorer").click()
 
     expect(page.locator(".graphiql-plugin")).to_contain_text("flowConnection")
     visit.screenshot("graphiql-explorer")
 
 
-def test_invalid_token(visit: Visit, served: RunningServer) -> None:
+def test_invalid_token(visit: Visit, sample_server: RunningServer) -> None:
     """The dialog shows a message and accepts another token."""
     page = visit.page
     page.goto("/graphql")
@@ -167,14 +166,14 @@ def test_invalid_token(visit: Visit, served: RunningServer) -> None:
     expect(page.get_by_label("Token")).to_be_focused()
     visit.screenshot("invalid-token")
 
-    page.get_by_label("Token").fill(served.token)
+    page.get_by_label("Token").fill(sample_server.token)
     page.keyboard.press("Enter")
     expect(page.get_by_role("button", name="Sign out")).to_be_visible()
 
 
-def test_front_page_shows_the_diagram_of_a_flow(visit: Visit, served: RunningServer) -> None:
+def test_front_page_shows_the_diagram_of_a_flow(visit: Visit, sample_server: RunningServer) -> None:
     """The URL has the flow. The Back button returns to the page without a diagram."""
-    page = open_signed_in(visit, "/", served.token)
+    page = open_signed_in(visit, "/", sample_server.token)
     page.locator(f"a[href*='flow={FLOW}']").click()
 
     picture = page.locator(".canvas svg")
@@ -189,11 +188,11 @@ def test_front_page_shows_the_diagram_of_a_flow(visit: Visit, served: RunningSer
 
 @pytest.mark.parametrize("color_scheme", COLOR_SCHEMES)
 def test_light_and_dark_follow_the_system(
-    start_visit: StartVisit, served: RunningServer, color_scheme: ColorScheme
+    start_visit: StartVisit, sample_server: RunningServer, color_scheme: ColorScheme
 ) -> None:
     """The front page, GraphiQL and diagrams all follow it."""
-    visit = start_visit(served.url, color_scheme)
-    page = open_signed_in(visit, f"/?flow={FLOW}", served.token)
+    visit = start_visit(sample_server.url, color_scheme)
+    page = open_signed_in(visit, f"/?flow={FLOW}", sample_server.token)
     expect(page.locator(".canvas svg")).to_be_visible()
     visit.screenshot(f"flow-{color_scheme}")
 
@@ -212,7 +211,7 @@ def measure_brightness(element: Locator) -> float:
     return sum(map(float, re.findall(r"[\d.]+", color)[:3])) / 3
 
 
-def test_sign_in_by_keyboard(visit: Visit, served: RunningServer) -> None:
+def test_sign_in_by_keyboard(visit: Visit, sample_server: RunningServer) -> None:
     """The first Tab focuses the skip link. Escape closes the dialog and restores the focus."""
     page = visit.page
     page.goto("/graphql")
@@ -228,7 +227,7 @@ def test_sign_in_by_keyboard(visit: Visit, served: RunningServer) -> None:
     expect(button).to_be_focused()
 
     page.keyboard.press("Enter")
-    page.keyboard.type(served.token)
+    page.keyboard.type(sample_server.token)
     page.keyboard.press("Enter")
     expect(page.get_by_role("button", name="Sign out")).to_be_visible()
 
@@ -247,10 +246,10 @@ def test_tab_leaves_an_editor(visit: Visit) -> None:
 
 @pytest.mark.parametrize("color_scheme", COLOR_SCHEMES)
 def test_axe_finds_no_serious_violations(
-    start_visit: StartVisit, served: RunningServer, color_scheme: ColorScheme
+    start_visit: StartVisit, sample_server: RunningServer, color_scheme: ColorScheme
 ) -> None:
     """The test covers both sessions and color schemes, and all panels of GraphiQL."""
-    visit = start_visit(served.url, color_scheme)
+    visit = start_visit(sample_server.url, color_scheme)
     page = visit.page
     page.goto("/")
     assert visit.find_violations() == []
@@ -258,7 +257,7 @@ def test_axe_finds_no_serious_violations(
     expect(find_query_editor(page)).to_be_visible()
     assert visit.find_violations() == []
 
-    open_signed_in(visit, f"/?flow={FLOW}", served.token)
+    open_signed_in(visit, f"/?flow={FLOW}", sample_server.token)
     expect(page.locator(".canvas svg")).to_be_visible()
     assert visit.find_violations() == []
     page.goto("/graphql")
@@ -270,13 +269,13 @@ def test_axe_finds_no_serious_violations(
         assert visit.find_violations() == [], panel
 
 
-def test_transfer_size_of_graphiql(visit: Visit, measured: list[str]) -> None:
+def test_transfer_size_of_graphiql(visit: Visit, browser_timings: list[str]) -> None:
     """The cache is empty. The time until the editor appears goes into the summary."""
     visit.page.goto("/graphql")
     expect(find_query_editor(visit.page)).to_be_visible()
     visit.page.wait_for_load_state("networkidle")
 
-    measured.append(
+    browser_timings.append(
         f"query editor after {visit.measure_first_editor():.2f} s, {visit.bytes_received:,} bytes,"
         f" {visit.requests.total()} requests, 0 to other hosts"
     )
@@ -286,13 +285,13 @@ def test_transfer_size_of_graphiql(visit: Visit, measured: list[str]) -> None:
 @pytest.mark.parametrize("color_scheme", COLOR_SCHEMES)
 def test_query_box(
     start_visit: StartVisit,
-    served: RunningServer,
+    sample_server: RunningServer,
     url_without_graphiql: str,
     color_scheme: ColorScheme,
 ) -> None:
     """It executes queries, and axe finds no serious violations."""
     visit = start_visit(url_without_graphiql, color_scheme)
-    page = open_signed_in(visit, "/graphql", served.token)
+    page = open_signed_in(visit, "/graphql", sample_server.token)
     page.get_by_label("Variables").press("Control+Enter")
 
     expect(page.get_by_role("region", name="Result")).to_contain_text(FLOW)
@@ -321,10 +320,12 @@ def url_with_root_path(sample_url: str) -> Iterator[str]:
         yield url
 
 
-def test_root_path(start_visit: StartVisit, served: RunningServer, url_with_root_path: str) -> None:
+def test_root_path(
+    start_visit: StartVisit, sample_server: RunningServer, url_with_root_path: str
+) -> None:
     """All URLs that pages use start with it."""
     visit = start_visit(url_with_root_path)
-    page = open_signed_in(visit, "/flows/", served.token)
+    page = open_signed_in(visit, "/flows/", sample_server.token)
     page.locator(f"a[href*='flow={FLOW}']").click()
     expect(page.locator(".canvas svg")).to_be_visible()
     page.get_by_role("navigation", name="FlowQL").get_by_role("link", name="GraphiQL").click()

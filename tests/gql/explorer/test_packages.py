@@ -9,7 +9,7 @@ import pytest
 from gql.explorer import npm, packages
 from gql.explorer.packages import PACKAGES
 from models.errors import OperatorError
-from support.processes import flowql
+from support.command import flowql
 
 NAMES = {
     *("react.js", "react-dom.js", "graphiql.js", "graphiql.css"),

@@ -15,8 +15,7 @@ from gql.explorer.graphiql import read_examples
 from support.app_client import AppClient, Response, bearer
 from support.edge_case_data import KEYS
 from support.paths import ROOT
-from support.processes import RunningServer
-from support.server_process import ask, run_server
+from support.server_process import RunningServer, ask, run_server
 
 BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
 ROOT_PATH = "/flows"
@@ -338,11 +337,11 @@ def test_disabled_endpoints_are_not_linked(
 @pytest.mark.parametrize(
     "example", list(read_examples()), ids=lambda example: example["query"][2:30]
 )
-def test_examples_are_valid(served: RunningServer, example: dict[str, str]) -> None:
+def test_examples_are_valid(sample_server: RunningServer, example: dict[str, str]) -> None:
     """Each of GraphiQL's initial tabs returns data of the sample flows."""
     variables = json.loads(example["variables"] or "null")
     body = {"query": example["query"], "variables": variables}
-    response = ask(served.url, "/graphql", served.token, body).json
+    response = ask(sample_server.url, "/graphql", sample_server.token, body).json
 
     assert "errors" not in response
     assert "default-" in str(response["data"])

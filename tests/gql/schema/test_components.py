@@ -79,7 +79,7 @@ def test_first_is_from_0_to_100(typed_client: AppClient, name: str, first: int) 
     ):
         assert (response.status, list(response.json)) == (200, ["errors"])
         [error] = response.json["errors"]
-        assert error["message"] == f"first is {first}, not from 0 to 100."
+        assert error["message"] == f"'first' must be between 0 and 100, not {first}."
         assert error["extensions"] == {"code": BAD_INPUT}
 
 

@@ -25,11 +25,11 @@ from models.database.statement import RawSQL
 from models.errors import DatabaseError
 from models.tables.metadata import METADATA
 from support.app_client import AppClient
+from support.command import run_failing, run_failing_in_process
 from support.edge_case_data import KEYS
 from support.paths import README
 from support.postgres import HOST, PASSWORD, PostgresServer
 from support.seed import create_authentik, fill_authentik, fill_ours
-from support.server_process import run_failing, run_failing_in_process
 
 KEY = KEYS["superuser"]
 UNSUPPORTED_LOCALE = "unsupported database locale: "
