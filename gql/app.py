@@ -95,7 +95,7 @@ def _build_routes(settings: Settings, services: Services, pages: Pages) -> Itera
         authenticator,
         services.documents,
         settings.limits,
-        graphiql.page(pages) if settings.graphiql else None,
+        graphiql.build_page(pages) if settings.graphiql else None,
     )
     yield from endpoint.build_routes(graphql)
     yield from rest.build_routes(authenticator)

@@ -44,14 +44,14 @@ NO_ROWS = Batch({}, 0)
 EMPTY_SPAN = (0, 0)
 
 
-class Grouped(NamedTuple):
+class GroupedRows(NamedTuple):
     """Rows grouped by the key of their parent; a span is the start and stop index of a group."""
 
     batch: Batch
     spans: Mapping[str, tuple[int, int]]
 
     @classmethod
-    def from_sorted(cls, keys: Sequence[str], batch: Batch) -> "Grouped":
+    def from_sorted(cls, keys: Sequence[str], batch: Batch) -> "GroupedRows":
         """Group rows that are sorted by these keys, one key per row."""
         spans: dict[str, tuple[int, int]] = {}
         stop = 0
@@ -64,9 +64,9 @@ class Grouped(NamedTuple):
         """Return the span of a key, empty if the key has no rows."""
         return self.spans.get(key, EMPTY_SPAN)
 
-    def rows_of(self, key: str) -> Batch:
+    def group(self, key: str) -> Batch:
         """Return the rows of a key."""
         return self.batch.slice(*self.span(key))
 
 
-NO_GROUPS = Grouped(NO_ROWS, {})
+NO_GROUPS = GroupedRows(NO_ROWS, {})

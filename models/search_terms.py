@@ -9,7 +9,7 @@ UNQUOTED = re.compile(r"[^\s'\"]*")
 WORD = re.compile(r"\S+")
 
 
-def terms(text: str) -> tuple[str, ...]:
+def split_terms(text: str) -> tuple[str, ...]:
     """Split a search string into terms, as Django REST framework does.
 
     White space and commas separate terms. A phrase in quotes is one term.

@@ -8,12 +8,12 @@ import hypothesis
 import pytest
 
 from support.app_client import AppClient
-from support.command import flowql
+from support.command import run_flowql
 from support.databases import KINDS
 from support.paths import SAMPLES
 from support.postgres import PostgresServer
 from support.reference.site import Reference
-from support.seed import fill_authentik, fill_ours
+from support.seed import fill_authentik, fill_flowql
 from support.server_process import RunningServer, run_server
 
 REQUEST_COUNTS = pytest.StashKey[Counter[str]]()
@@ -40,13 +40,13 @@ def authentik_url(postgres: PostgresServer) -> str:
 @pytest.fixture(scope="session")
 def sqlite_url(tmp_path_factory: pytest.TempPathFactory) -> str:
     """Fill FlowQL's own SQLite database with the same data and return its URL."""
-    return fill_ours(f"sqlite:///{tmp_path_factory.mktemp('odd') / 'flowql.db'}")
+    return fill_flowql(f"sqlite:///{tmp_path_factory.mktemp('odd') / 'flowql.db'}")
 
 
 @pytest.fixture(scope="session")
 def postgresql_url(postgres: PostgresServer) -> str:
     """Fill FlowQL's own PostgreSQL database with the same data and return its URL."""
-    return fill_ours(postgres.create_database("flowql"))
+    return fill_flowql(postgres.create_database("flowql"))
 
 
 @pytest.fixture(scope="session")
@@ -88,7 +88,7 @@ def sample_url(tmp_path_factory: pytest.TempPathFactory) -> str:
     """Import the sample flows into a SQLite database by command and return its URL."""
     url = f"sqlite:///{tmp_path_factory.mktemp('samples') / 'flowql.db'}"
     for arguments in (["migrate"], ["import", str(SAMPLES)]):
-        process = flowql(*arguments, "--database", url)
+        process = run_flowql(*arguments, "--database", url)
         assert process.returncode == 0, process.stderr
     return url
 
@@ -96,7 +96,7 @@ def sample_url(tmp_path_factory: pytest.TempPathFactory) -> str:
 @pytest.fixture(scope="session")
 def sample_server(sample_url: str) -> Iterator[RunningServer]:
     """Run `flowql serve` on the sample flows."""
-    token = flowql("token", "create", "served", "--superuser", "--database", sample_url)
+    token = run_flowql("token", "create", "served", "--superuser", "--database", sample_url)
     with run_server(sample_url) as (url, process):
         yield RunningServer(url, token.stdout.strip(), process)
 

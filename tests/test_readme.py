@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from support.app_client import AppClient
-from support.command import FLOWQL, environment
+from support.command import FLOWQL, clean_environment
 from support.paths import BENCHMARKS, README, ROOT, SAMPLES
-from support.server_process import RunningServer, free_port, run_process, wait_until_live
+from support.server_process import RunningServer, find_free_port, start_flowql, wait_until_live
 
 TEXT = README.read_text()
 DOCUMENTS = [
@@ -45,7 +45,7 @@ def run(command: str, cwd: Path, **variables: str) -> str:
         command,
         shell=True,
         cwd=cwd,
-        env=environment({"PATH": path, **variables}),
+        env=clean_environment({"PATH": path, **variables}),
         capture_output=True,
         text=True,
         check=False,
@@ -57,7 +57,7 @@ def run(command: str, cwd: Path, **variables: str) -> str:
 @contextmanager
 def run_make(*arguments: str) -> Generator[subprocess.Popen[str]]:
     """Run make in the checkout until the block ends."""
-    variables = {name: value for name, value in environment().items() if "MAKE" not in name}
+    variables = {name: value for name, value in clean_environment().items() if "MAKE" not in name}
     with subprocess.Popen(
         ["make", *arguments],  # noqa: S607 - make is a requirement of the project
         cwd=ROOT,
@@ -74,7 +74,7 @@ def run_make(*arguments: str) -> Generator[subprocess.Popen[str]]:
 
 def test_make_run_serves_the_sample_flows(tmp_path: Path) -> None:
     """`make run` prints two curl commands, and both return flows."""
-    port = free_port()
+    port = find_free_port()
     curls: list[str] = []
     with run_make("run", f"ARGS=--port {port}") as process:
         assert process.stdout is not None
@@ -114,8 +114,8 @@ def test_the_commands_for_an_own_database(tmp_path: Path) -> None:
     [block] = code_blocks("console", "$ flowql migrate")
     *setup, serve = split_commands(block.replace("path/to/blueprints", str(SAMPLES)))
     key = [run(command, tmp_path) for command in setup][-1].strip()
-    port = free_port()
-    with run_process(serve.split()[1:], cwd=tmp_path, env={"FLOWQL_PORT": str(port)}) as process:
+    port = find_free_port()
+    with start_flowql(serve.split()[1:], cwd=tmp_path, env={"FLOWQL_PORT": str(port)}) as process:
         url = f"http://127.0.0.1:{port}"
         wait_until_live(url, process)
         curl = f"curl -s {url}/flows/instances/ -H 'Authorization: Bearer {key}'"
@@ -127,9 +127,9 @@ def test_the_command_for_the_database_of_authentik(authentik_url: str, tmp_path:
     [block] = code_blocks("console", "$ flowql serve")
     [command] = split_commands(block)
     _, subcommand, option, _ = command.split()
-    port = free_port()
+    port = find_free_port()
     arguments = [subcommand, option, authentik_url, "--port", str(port)]
-    with run_process(arguments, cwd=tmp_path) as process:
+    with start_flowql(arguments, cwd=tmp_path) as process:
         wait_until_live(f"http://127.0.0.1:{port}", process)
 
 

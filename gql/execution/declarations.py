@@ -15,14 +15,14 @@ from graphql import GraphQLField
 
 from gql.errors import UnknownEnumValueError
 from gql.execution.graphql_core import definition_of
-from models.batch import Batch, Grouped
+from models.batch import Batch, GroupedRows
 
 T = TypeVar("T")
 # Converts a stored value with the request's context; its errors are field errors.
 FieldConverter = Callable[[Any, Any], Any]
 # Loads related rows from the request's context, the parents' keys, the selected columns and the
 # field's arguments.
-LoadRelation = Callable[..., Awaitable[Grouped]]
+LoadRelation = Callable[..., Awaitable[GroupedRows]]
 # Computes a value for each row from the request's context and tuples of source columns.
 Compute = Callable[[Any, Sequence[Any]], Awaitable[Sequence[Any]]]
 # Returns a type when it is needed, since types refer to each other.

@@ -17,7 +17,7 @@ class ResolverInfo(NamedTuple):
     context: Any
     columns: ColumnPaths
 
-    def selected(self, *path: str) -> tuple[str, ...] | None:
+    def selected_columns(self, *path: str) -> tuple[str, ...] | None:
         """Return the source columns of the fields selected at a path, None if there are none."""
         return self.columns.get(path)
 

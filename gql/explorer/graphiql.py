@@ -13,7 +13,7 @@ from gql.explorer.pages import Pages
 EXAMPLES = Path(__file__).with_name("examples")
 
 
-def page(pages: Pages) -> ASGIApp:
+def build_page(pages: Pages) -> ASGIApp:
     """Return the ASGI application that serves the page."""
     tabs = list(read_examples())
     has_graphiql = is_installed()

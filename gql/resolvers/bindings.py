@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import starmap
 from typing import Any, NamedTuple, TypeVar
 
-from models.batch import NO_GROUPS, Batch, Grouped
+from models.batch import NO_GROUPS, Batch, GroupedRows
 from models.database import Database
 from models.queries.bindings import (
     POLICY_BINDING_ROW,
@@ -71,23 +71,23 @@ async def find_component(
 
 async def list_stage_bindings(
     database: Database, viewer: Viewer, flows: Sequence[str], columns: tuple[str, ...]
-) -> Grouped:
+) -> GroupedRows:
     """Return the stage bindings of flows, in execution order.
 
     `flows` are primary keys of flows that the viewer may see.
     """
-    query = _build_stage_bindings(Lookup.OF_PARENTS, database, viewer, columns)
+    query = _build_stage_bindings(Lookup.BY_PARENTS, database, viewer, columns)
     return await _read_related(database, viewer, query, {"parents": flows})
 
 
 async def list_policy_bindings(
     database: Database, viewer: Viewer, targets: Sequence[str], columns: tuple[str, ...]
-) -> Grouped:
+) -> GroupedRows:
     """Return the policy bindings of flows and stage bindings, in order.
 
     `targets` are the `policybindingmodel_ptr_id` of those that the viewer may see.
     """
-    query = _build_policy_bindings(Lookup.OF_PARENTS, database, viewer, columns)
+    query = _build_policy_bindings(Lookup.BY_PARENTS, database, viewer, columns)
     return await _read_related(database, viewer, query, {"parents": targets})
 
 
@@ -107,7 +107,7 @@ async def load_bindings(
 
 
 def _build_rows(
-    grouped: Grouped, columns: tuple[str, ...], row_type: Callable[..., Row]
+    grouped: GroupedRows, columns: tuple[str, ...], row_type: Callable[..., Row]
 ) -> Mapping[str, Sequence[Row]]:
     rows = list(starmap(row_type, grouped.batch.tuples(columns)))
     return {key: rows[start:stop] for key, (start, stop) in grouped.spans.items()}
@@ -120,7 +120,7 @@ async def list_flows_using(  # noqa: PLR0913, PLR0917 - a relation's parameters 
     components: Sequence[str],
     columns: tuple[str, ...],
     first: int,
-) -> Grouped:
+) -> GroupedRows:
     """Return the flows that use each stage or policy and that the viewer may see.
 
     `components` are primary keys. Each group has at most `first` flows, sorted by slug.
@@ -156,13 +156,13 @@ def _build_type_lookup(
 
 async def _read_related(
     database: Database, viewer: Viewer, query: RelatedQuery, values: Mapping[str, Any]
-) -> Grouped:
+) -> GroupedRows:
     if viewer.access is FlowAccess.NONE or not values.get("parents", True):
         return NO_GROUPS
     common_values = {"plans": plan_prefix(database.schema), "user_id": viewer.user_id}
-    result = await database.columns(query, common_values | dict(values))
+    result = await database.read_columns(query, common_values | dict(values))
     if not result:
         return NO_GROUPS
     keys, *columns = result
     batch = Batch(dict(zip(query.columns, columns, strict=True)), len(keys))
-    return Grouped.from_sorted(keys, batch)
+    return GroupedRows.from_sorted(keys, batch)

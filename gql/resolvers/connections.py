@@ -10,7 +10,7 @@ from models.batch import NO_ROWS, Batch
 from models.database import Database
 from models.queries import flows as flow_queries
 from models.queries import keyset
-from models.queries.conditions import NO_CONDITION, Where
+from models.queries.conditions import NO_CONDITION, WhereClause
 from models.queries.flows import (
     BY_SLUG,
     COLUMNS,
@@ -30,7 +30,7 @@ DEFAULT_SIZE = 20
 class ConnectionQuery(NamedTuple):
     """The arguments of a connection."""
 
-    where: Where = NO_CONDITION
+    where: WhereClause = NO_CONDITION
     ordering: tuple[Ordering, ...] = (BY_SLUG,)
     first: int | None = None
     after: str | None = None
@@ -150,7 +150,7 @@ class _PageQuery:
         return self._build_page(self._build_flows(columns), page_info, has_more=has_more)
 
     async def _read_columns(self) -> list[Sequence[Any]]:
-        return await self.database.columns(self.page, {**self.values, "limit": self.limit})
+        return await self.database.read_columns(self.page, {**self.values, "limit": self.limit})
 
     async def _read_page_info(self) -> Sequence[Any]:
         """Return the page information of an empty page, by a statement of its own if necessary."""

@@ -12,7 +12,7 @@ import orjson
 
 from gql.errors import BadUserInputError
 from models.batch import Batch
-from models.queries.flows import UUIDS, Ordering
+from models.queries.flows import UUID_COLUMNS, Ordering
 
 # Increment it whenever the content of cursors changes.
 VERSION: Final = 1
@@ -73,4 +73,4 @@ def _is_sort_value(column: str, value: Any) -> bool:
         return isinstance(value, bool)
     if not isinstance(value, str) or "\0" in value:
         return False
-    return column not in UUIDS or bool(UUID.fullmatch(value))
+    return column not in UUID_COLUMNS or bool(UUID.fullmatch(value))

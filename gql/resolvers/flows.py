@@ -151,7 +151,7 @@ class _VisibleFlows:
         """SELECT all flows, in no particular order."""
         if self._matches_nothing:
             return NO_ROWS
-        values = await self.database.columns(self._select(columns), self._values())
+        values = await self.database.read_columns(self._select(columns), self._values())
         return _build_batch(columns, values)
 
     async def page(
@@ -166,7 +166,7 @@ class _VisibleFlows:
         ordering = flow_queries.complete_ordering(self.query.ordering)
         page = OffsetPage(self._select(columns), ordering, is_counted)
         position = {"limit": self.query.page_size, "offset": offset}
-        values = await self.database.columns(page, self._values() | position)
+        values = await self.database.read_columns(page, self._values() | position)
         count = values[-1][0] if values and is_counted else None
         return _build_batch(columns, values), count
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from gql.resolvers import urls
 from gql.rest.serializer import Field, Serializer
-from models.queries.flows import ORDERINGS
+from models.queries.flows import ORDERING_FIELDS
 
 # The path of the list of flows, below a dialect's base path.
 RESOURCE = "/flows/instances"
@@ -56,14 +56,14 @@ BACKGROUND_URL = Field("background", urls.background_url)
 # The documented API, from authentik 2024.2 to 2025.10.
 DOCUMENTED = Dialect(
     base_path="",
-    orderings=frozenset(ORDERINGS) - {"background"},
+    orderings=frozenset(ORDERING_FIELDS) - {"background"},
     flow=_build_flow_serializer({"background": BACKGROUND_URL}),
     extra={},
 )
 # authentik 2026.8, which the generated clients read.
 CURRENT = Dialect(
     base_path="/api/v3",
-    orderings=frozenset(ORDERINGS),
+    orderings=frozenset(ORDERING_FIELDS),
     flow=_build_flow_serializer(
         {
             "background": Field("background"),

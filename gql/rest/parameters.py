@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl
 
 from gql.errors import BadUserInputError
 from models.queries.flows import BY_SLUG, MAX_PAGE_SIZE, FlowQuery, Ordering
-from models.search_terms import terms
+from models.search_terms import split_terms
 from models.tables.flow import FlowDeniedAction, FlowDesignation
 
 DEFAULT_PAGE_SIZE = 20
@@ -48,7 +48,7 @@ class Parameters:
         text = self.get("search")
         if "\0" in text:
             raise InvalidParametersError([NULL_CHARACTERS])
-        return terms(text)
+        return split_terms(text)
 
     def build_query(self, search: tuple[str, ...], orderings: frozenset[str]) -> FlowQuery:
         """Return the query for these search terms. Unknown orderings are ignored.

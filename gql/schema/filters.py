@@ -21,13 +21,13 @@ from models.queries.components import Component
 from models.queries.conditions import (
     NO_CONDITION,
     And,
+    Comparison,
     Condition,
-    Matches,
     Not,
     Operator,
     Or,
-    Uses,
-    Where,
+    UsesComponent,
+    WhereClause,
 )
 
 T = TypeVar("T")
@@ -161,7 +161,7 @@ class FlowWhere:
     )
 
 
-def parse_where(argument: str, where: FlowWhere | None, database: Database) -> Where:
+def parse_where(argument: str, where: FlowWhere | None, database: Database) -> WhereClause:
     """Return the condition of a `where` argument, with its parameter values.
 
     Raises BadUserInputError, naming the path from `argument`, if a string is invalid.
@@ -170,7 +170,7 @@ def parse_where(argument: str, where: FlowWhere | None, database: Database) -> W
         return NO_CONDITION
     parser = _WhereParser(database)
     condition = parser.parse_flow(where, argument)
-    return NO_CONDITION if condition == And(()) else Where(condition, parser.values)
+    return NO_CONDITION if condition == And(()) else WhereClause(condition, parser.values)
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,7 +210,7 @@ class _WhereParser:
         needs_types = _unset_to_none(where.type) and not self.database.is_flowql
         child_tables = self.database.catalog.child_tables(component.value) if needs_types else None
         conditions = self._parse_matches(where, COMPONENT_FIELDS, path)
-        return Uses(component, _combine_all(*conditions), child_tables)
+        return UsesComponent(component, _combine_all(*conditions), child_tables)
 
     def _parse_matches(
         self, where: object, fields: Mapping[str, str], path: str
@@ -234,7 +234,7 @@ class _WhereParser:
     def _add_match(self, column: str, operator: Operator, value: Any) -> Condition:
         parameter = f"w{len(self.values)}"
         self.values[parameter] = value
-        return Matches(column, operator, parameter)
+        return Comparison(column, operator, parameter)
 
 
 def _unset_to_none(value: T | None) -> T | None:

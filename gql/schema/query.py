@@ -36,7 +36,7 @@ from models.database import Database
 from models.queries.components import Component
 from models.queries.flows import BY_SLUG, MAX_PAGE_SIZE, FlowQuery, Ordering
 from models.queries.viewer import Viewer
-from models.search_terms import terms
+from models.search_terms import split_terms
 
 T = TypeVar("T")
 N = TypeVar("N", bound=Node)
@@ -108,13 +108,14 @@ class Query:
             slug=_parse_text("slug", slug),
             designation=designation.value if designation else None,
             denied_action=denied_action.value if denied_action else None,
-            search=terms(_parse_text("search", search) or ""),
+            search=split_terms(_parse_text("search", search) or ""),
             ordering=_parse_ordering(ordering),
             page=page,
             page_size=page_size,
         )
         selection = FlowSelection(
-            columns=info.selected("results"), pagination=info.selected("pagination") is not None
+            columns=info.selected_columns("results"),
+            pagination=info.selected_columns("pagination") is not None,
         )
         context = info.context
         data = await flow_resolvers.list_flows(context.database, context.viewer, query, selection)
@@ -186,7 +187,7 @@ class Query:
         pk: Annotated[UUID, strawberry.argument(description="The primary key of the stage.")],
     ) -> Stage | None:
         """Return the stage with this primary key."""
-        return await _find_node(Stage, info.context, pk, info.selected())
+        return await _find_node(Stage, info.context, pk, info.selected_columns())
 
     @strawberry.field(
         description="The policy with this primary key. Null if it does not exist, or if your token"
@@ -198,7 +199,7 @@ class Query:
         pk: Annotated[UUID, strawberry.argument(description="The primary key of the policy.")],
     ) -> Policy | None:
         """Return the policy with this primary key."""
-        return await _find_node(Policy, info.context, pk, info.selected())
+        return await _find_node(Policy, info.context, pk, info.selected_columns())
 
     @strawberry.field(
         description="The object with this ID. Null if it does not exist or you may not see it."
@@ -212,7 +213,7 @@ class Query:
     ) -> Node | None:
         """Return the object with this ID."""
         name, pk = decode_node_id(id_, NODE_TYPES)
-        return await _find_node(NODE_TYPES[name], info.context, pk, info.selected(name))
+        return await _find_node(NODE_TYPES[name], info.context, pk, info.selected_columns(name))
 
     @strawberry.field(
         description="The flow with this slug. Null if it does not exist or you may not see it."
@@ -224,15 +225,15 @@ class Query:
     ) -> Flow | None:
         """Return the flow with this slug."""
         query = FlowQuery(slug=_parse_text("slug", slug))
-        columns = info.selected() or ()
+        columns = info.selected_columns() or ()
         context = info.context
         batch = await flow_resolvers.find_flow(context.database, context.viewer, query, columns)
         return next(iter(RowList(Flow, batch)), None)
 
 
 def _select_connection(info: Info) -> ConnectionSelection:
-    columns, page_info = info.selected() or (), info.selected("page_info") or ()
-    nodes, edges = info.selected("nodes"), info.selected("edges")
+    columns, page_info = info.selected_columns() or (), info.selected_columns("page_info") or ()
+    nodes, edges = info.selected_columns("nodes"), info.selected_columns("edges")
     edge_nodes = [
         name.removeprefix(NODE_PREFIX) for name in edges or () if name.startswith(NODE_PREFIX)
     ]

@@ -34,7 +34,7 @@ from gql.schema.enums import (
     PolicyEngineMode,
 )
 from gql.schema.node_ids import NodeIdEncoder
-from models.batch import Grouped
+from models.batch import GroupedRows
 from models.queries.components import Component
 
 UUID = NewType("UUID", str)
@@ -48,7 +48,7 @@ PAGE_FLOWS = "The flows on this page."
 class Info(strawberry.Info[Context, None]):
     """Information about the field that a resolver is called for."""
 
-    def selected(self, *path: str) -> tuple[str, ...] | None:
+    def selected_columns(self, *path: str) -> tuple[str, ...] | None:
         """Return the columns of the fields selected below the path.
 
         Returns None if the path itself is not selected.
@@ -97,7 +97,7 @@ def _load_for_viewer(load: Callable[..., Any], *leading: Any) -> LoadRelation:
 
     async def load_relation(
         context: Context, keys: Sequence[Any], columns: tuple[str, ...], **arguments: Any
-    ) -> Grouped:
+    ) -> GroupedRows:
         return await load(*leading, context.database, context.viewer, keys, columns, **arguments)
 
     return load_relation

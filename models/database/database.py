@@ -89,7 +89,7 @@ class Database:
         statement = self._compile(builder)
         return statement.decode_rows(await self._fetch(statement, values))
 
-    async def columns(
+    async def read_columns(
         self, builder: SelectBuilder, values: Mapping[str, Any]
     ) -> list[Sequence[Any]]:
         """Return the columns of the result of a SELECT, an empty list if there are no rows."""
@@ -241,9 +241,9 @@ async def _check_tables(reader: Reader, tables: Catalog, *, writable: bool) -> N
 
 async def _check_version(reader: Reader) -> None:
     current = {version for (version,) in await _read(reader, SCHEMA_VERSION)}
-    if current == {migrations.head()}:
+    if current == {migrations.find_head()}:
         return
-    if current <= migrations.known():
+    if current <= migrations.find_revisions():
         raise DatabaseError("the database schema is outdated: upgrade it with 'flowql migrate'")
     raise DatabaseError("the database schema was created by a newer FlowQL: upgrade FlowQL")
 

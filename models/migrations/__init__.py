@@ -15,12 +15,12 @@ def upgrade(connection: Connection) -> None:
     command.upgrade(config, "head")
 
 
-def head() -> str:
+def find_head() -> str:
     """Return the newest version."""
     return ScriptDirectory.from_config(_config()).get_current_head() or ""
 
 
-def known() -> set[str]:
+def find_revisions() -> set[str]:
     """Return all versions."""
     return {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
 

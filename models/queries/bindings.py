@@ -126,14 +126,14 @@ POLICY_BINDING_ROW = (
 class Lookup(Enum):
     """The key by which bindings are selected. The value is the name of the parameter."""
 
-    OF_PARENTS = "parents"
+    BY_PARENTS = "parents"
     BY_PK = "pk"
 
     def to_sql(
         self, parent: SQLColumnExpression[str], pk: SQLColumnExpression[str]
     ) -> ColumnElement[bool]:
         """Return the condition that a binding, with its parent and its own key, is selected."""
-        if self is Lookup.OF_PARENTS:
+        if self is Lookup.BY_PARENTS:
             return InUuidArray(parent, self.value)
         return pk == bindparam(self.value, type_=UUID)
 

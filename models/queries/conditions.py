@@ -78,7 +78,7 @@ class Not:
 
 
 @dataclass(frozen=True, slots=True)
-class Matches:
+class Comparison:
     """A comparison of a column with a parameter.
 
     The columns of a flow are its orderings; those of a stage or a policy are pk, name and type.
@@ -90,7 +90,7 @@ class Matches:
 
 
 @dataclass(frozen=True, slots=True)
-class Uses:
+class UsesComponent:
     """The condition that a flow uses a stage or a policy that satisfies a condition.
 
     `child_tables` are authentik's tables of its types, None in FlowQL's own database.
@@ -101,18 +101,18 @@ class Uses:
     child_tables: tuple[ChildTable, ...] | None
 
 
-Condition: TypeAlias = And | Or | Not | Matches | Uses
-CompileComparison: TypeAlias = Callable[[Matches], ColumnElement[bool]]
+Condition: TypeAlias = And | Or | Not | Comparison | UsesComponent
+CompileComparison: TypeAlias = Callable[[Comparison], ColumnElement[bool]]
 
 
-class Where(NamedTuple):
+class WhereClause(NamedTuple):
     """A condition on flows and the values of its parameters; no condition matches all flows."""
 
     condition: Condition | None = None
     values: Mapping[str, Any] = MappingProxyType({})
 
 
-NO_CONDITION = Where()
+NO_CONDITION = WhereClause()
 
 
 def to_sql(condition: Condition, columns: Columns) -> ColumnElement[bool]:
@@ -128,17 +128,17 @@ def _to_sql(condition: Condition, compile_comparison: CompileComparison) -> Colu
             return or_(false(), *(_to_sql(child, compile_comparison) for child in conditions))
         case Not(child):
             return not_(_to_sql(child, compile_comparison))
-        case Matches():
+        case Comparison():
             return compile_comparison(condition)
-        case Uses():
+        case UsesComponent():
             return COMPILE_USES[condition.component](condition)
 
 
-def _compare_column(columns: Columns, comparison: Matches) -> ColumnElement[bool]:
+def _compare_column(columns: Columns, comparison: Comparison) -> ColumnElement[bool]:
     return _compare(columns[comparison.column], comparison)
 
 
-def _compare(column: SQLColumnExpression[Any], comparison: Matches) -> ColumnElement[bool]:
+def _compare(column: SQLColumnExpression[Any], comparison: Comparison) -> ColumnElement[bool]:
     match comparison.operator:
         case Operator.EQUALS:
             return column == column_parameter(comparison.parameter, column)
@@ -161,14 +161,14 @@ def _type_of(column: SQLColumnExpression[Any]) -> TypeEngine[Any]:
     return cast(ColumnElement[Any], column).type
 
 
-def _uses_stage(uses: Uses) -> ColumnElement[bool]:
+def _uses_stage(uses: UsesComponent) -> ColumnElement[bool]:
     flows = select(col(FlowStageBinding.target_id)).where(
         _is_matching(uses, col(FlowStageBinding.stage_id), col(Stage.stage_uuid), col(Stage.name))
     )
     return SemiJoin(col(Flow.flow_uuid), flows)
 
 
-def _uses_policy(uses: Uses) -> ColumnElement[bool]:
+def _uses_policy(uses: UsesComponent) -> ColumnElement[bool]:
     targets = select(col(PolicyBinding.target_id)).where(
         _is_matching(uses, col(PolicyBinding.policy_id), col(Policy.policy_uuid), col(Policy.name))
     )
@@ -181,14 +181,14 @@ def _uses_policy(uses: Uses) -> ColumnElement[bool]:
     )
 
 
-COMPILE_USES: Mapping[Component, Callable[[Uses], ColumnElement[bool]]] = {
+COMPILE_USES: Mapping[Component, Callable[[UsesComponent], ColumnElement[bool]]] = {
     Component.STAGE: _uses_stage,
     Component.POLICY: _uses_policy,
 }
 
 
 def _is_matching(
-    uses: Uses,
+    uses: UsesComponent,
     bound_key: SQLColumnExpression[Any],
     pk: SQLColumnExpression[Any],
     name: SQLColumnExpression[Any],
@@ -202,7 +202,9 @@ def _is_matching(
     return SemiJoin(bound_key, components)
 
 
-def _compare_component(uses: Uses, columns: Columns, comparison: Matches) -> ColumnElement[bool]:
+def _compare_component(
+    uses: UsesComponent, columns: Columns, comparison: Comparison
+) -> ColumnElement[bool]:
     if comparison.column != "type":
         return _compare_column(columns, comparison)
     # Without child tables all types are unknown, and an unknown type matches nothing.

@@ -58,9 +58,9 @@ RELATED_COLUMNS: dict[str, SQLColumnExpression[Any]] = {
     "policies": subqueries.select_policies(col(Flow.policybindingmodel_ptr_id)),
 }
 COLUMNS = (*OWN_COLUMNS, *RELATED_COLUMNS, "cache_count")
-UUIDS = frozenset({"pk", "policybindingmodel_ptr_id"})
+UUID_COLUMNS = frozenset({"pk", "policybindingmodel_ptr_id"})
 # The columns that flows can be sorted by, in the order of the REST API.
-ORDERINGS = (
+ORDERING_FIELDS = (
     "pk",
     "policybindingmodel_ptr_id",
     "name",
@@ -75,9 +75,9 @@ ORDERINGS = (
     "background",
 )
 SORT_COLUMNS: Mapping[str, SQLColumnExpression[Any]] = {
-    name: (OWN_COLUMNS | RELATED_COLUMNS)[name] for name in ORDERINGS
+    name: (OWN_COLUMNS | RELATED_COLUMNS)[name] for name in ORDERING_FIELDS
 }
-UNIQUE_COLUMNS = frozenset({"slug", *UUIDS})
+UNIQUE_COLUMNS = frozenset({"slug", *UUID_COLUMNS})
 FILTER_TYPES = {"pk": UUID, "name": TEXT, "slug": TEXT, "designation": TEXT, "denied_action": TEXT}
 
 
@@ -318,7 +318,7 @@ def flow_columns(plan_keys: PlanKeys) -> Mapping[str, SQLColumnExpression[Any]]:
     """Return the expression of each of COLUMNS."""
     # Drivers return a uuid as an object, not as a string.
     own_columns = {
-        name: cast(column, Text) if name in UUIDS else column
+        name: cast(column, Text) if name in UUID_COLUMNS else column
         for name, column in OWN_COLUMNS.items()
     }
     cache_count = subqueries.count_cached_plans(col(Flow.flow_uuid), plan_keys)

@@ -12,7 +12,7 @@ from psycopg import sql
 from psycopg.types.json import Jsonb
 
 from support.edge_case_data import AUTHENTICATIONS, DENIED_ACTIONS, DESIGNATIONS, LAYOUTS, PLANNER
-from support.seed import create_authentik, fill_ours
+from support.seed import create_authentik, fill_flowql
 
 Row = dict[str, Any]
 Rows = Mapping[str, Sequence[Row]]
@@ -65,7 +65,7 @@ def fill_postgresql(url: str) -> str:
 
 def fill_sqlite(url: str) -> str:
     """Create FlowQL's own tables with the same rows, and return the URL."""
-    return fill_ours(url, all_rows())
+    return fill_flowql(url, all_rows())
 
 
 @cache

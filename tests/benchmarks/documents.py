@@ -14,7 +14,7 @@ from machine import read_memory
 from servers import Server
 from workload import GRAPHQL, PAGE, HttpRequest, Workload
 
-from support.graph import EVERY_PLACE, FIELDS
+from support.graph import EVERY_PAGINATION_FIELD, FIELDS
 
 COLD_DOCUMENTS = 200
 WARM_REPEATS = 3
@@ -61,7 +61,7 @@ def distinct_document(number: int) -> str:
     length = rng.randint(*(LARGE if number % LARGE_EVERY == 0 else SMALL))
     start = (
         f"query D{number} {{ flows(page: {rng.randint(1, 50)}, pageSize: 5) {{"
-        f" pagination {{ {EVERY_PLACE} }} results {{"
+        f" pagination {{ {EVERY_PAGINATION_FIELD} }} results {{"
     )
     parts = [start]
     size = len(start)

@@ -14,10 +14,10 @@ from data import KEY
 from machine import pin_command
 from workload import GRAPHQL, Api, HttpRequest
 
-from support.client_environments import client_modules, node
-from support.command import FLOWQL, environment
+from support.client_environments import install_npm_client, node_path
+from support.command import FLOWQL, clean_environment
 from support.paths import ROOT, SCHEMA, TESTS
-from support.server_process import free_port
+from support.server_process import find_free_port
 
 HERE = Path(__file__).parent
 PEERS = HERE / "peers"
@@ -155,10 +155,10 @@ def mercurius(url: str, database: str) -> ServerKind:
         "mercurius",
         database,
         "Mercurius, jit, one statement",
-        (node(), str(script), "{port}", url, *map(str, files)),
+        (node_path(), str(script), "{port}", url, *map(str, files)),
         env={
             "NODE_ENV": "production",
-            "NODE_PATH": str(client_modules("mercurius") / "node_modules"),
+            "NODE_PATH": str(install_npm_client("mercurius") / "node_modules"),
         },
     )
 
@@ -166,7 +166,7 @@ def mercurius(url: str, database: str) -> ServerKind:
 @contextmanager
 def run_server(kind: ServerKind, core: int) -> Generator[Server]:
     """Run a server on its core until the block ends; yields it once it responds."""
-    port = free_port()
+    port = find_free_port()
     command = [part.replace("{port}", str(port)) for part in kind.command]
     log = BUILD / f"{kind.name}-{kind.database}.log"
     BUILD.mkdir(exist_ok=True)
@@ -174,7 +174,7 @@ def run_server(kind: ServerKind, core: int) -> Generator[Server]:
         log.open("w") as output,
         subprocess.Popen(
             pin_command(core, command),
-            env=environment(kind.env),
+            env=clean_environment(kind.env),
             cwd=BUILD,
             stdout=output,
             stderr=subprocess.STDOUT,

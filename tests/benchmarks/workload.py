@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 from data import SUBJECTS, Row, all_rows
 
 from support.edge_case_data import DESIGNATIONS
-from support.graph import EVERY_FIELD, EVERY_PLACE
+from support.graph import EVERY_FLOW_FIELD, EVERY_PAGINATION_FIELD
 
 REQUEST_COUNT = 200
 
@@ -42,11 +42,11 @@ TWO_FIELDS = f"""query TwoFields({VARIABLE_DEFINITIONS}) {{
 }}"""
 PAGE = f"""query Page({VARIABLE_DEFINITIONS}) {{
   flows({ARGUMENTS}) {{
-    pagination {{ {EVERY_PLACE} }}
-    results {{ {EVERY_FIELD} }}
+    pagination {{ {EVERY_PAGINATION_FIELD} }}
+    results {{ {EVERY_FLOW_FIELD} }}
   }}
 }}"""
-ONE_FLOW = f"query OneFlow($slug: String!) {{ flow(slug: $slug) {{ {EVERY_FIELD} }} }}"
+ONE_FLOW = f"query OneFlow($slug: String!) {{ flow(slug: $slug) {{ {EVERY_FLOW_FIELD} }} }}"
 
 # All flows by slug, 20 per page, with their bindings, stages and policies.
 NESTED = """query Nested($page: Int!) {

@@ -10,7 +10,12 @@ from typing import Any
 import httpx2
 import pytest
 
-from support.client_environments import client_modules, client_python, finish, node
+from support.client_environments import (
+    check_tool,
+    install_npm_client,
+    install_python_client,
+    node_path,
+)
 from support.server_process import RunningServer
 
 HERE = Path(__file__).parent
@@ -28,7 +33,7 @@ class Client:
     def read(self, server: RunningServer) -> dict[str, Any]:
         """Run the client's script and return its results by name."""
         command, folder = self.command()
-        return json.loads(finish([*command, server.url], folder, FLOWQL_TOKEN=server.token))
+        return json.loads(check_tool([*command, server.url], folder, FLOWQL_TOKEN=server.token))
 
     def respell(self, pairs: dict[str, Any]) -> dict[str, Any]:
         """Return a JSON object with the keys in the client's spelling."""
@@ -66,7 +71,9 @@ def camel_case(key: str) -> str:
 
 def python_client(name: str, script: str, mount: str) -> Client:
     """Return a client with its own Python environment and script."""
-    return Client(name, lambda: ([str(client_python(name)), str(HERE / script)], HERE), mount)
+    return Client(
+        name, lambda: ([str(install_python_client(name)), str(HERE / script)], HERE), mount
+    )
 
 
 CLIENTS = [
@@ -74,7 +81,10 @@ CLIENTS = [
     python_client("authentik-2026.8", "read_flows_2026_8.py", mount="/api/v3"),
     Client(
         "goauthentik-api",
-        lambda: ([node(), str(HERE / "read_flows.mjs")], client_modules("goauthentik-api")),
+        lambda: (
+            [node_path(), str(HERE / "read_flows.mjs")],
+            install_npm_client("goauthentik-api"),
+        ),
         mount="/api/v3",
         spelling=camel_case,
     ),

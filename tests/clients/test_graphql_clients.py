@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from support.client_environments import client_modules, finish, node
+from support.client_environments import check_tool, install_npm_client, node_path
 from support.server_process import RunningServer
 
 HERE = Path(__file__).parent
@@ -14,8 +14,8 @@ HERE = Path(__file__).parent
 
 def run_script(script: str, modules: str, server: RunningServer) -> Any:
     """Run a script on the server's GraphQL endpoint and return the JSON that it prints."""
-    command = [node(), str(HERE / script), f"{server.url}/graphql"]
-    return json.loads(finish(command, client_modules(modules), FLOWQL_TOKEN=server.token))
+    command = [node_path(), str(HERE / script), f"{server.url}/graphql"]
+    return json.loads(check_tool(command, install_npm_client(modules), FLOWQL_TOKEN=server.token))
 
 
 def test_every_audit_of_graphql_over_http_passes(sample_server: RunningServer) -> None:

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 from graphql import build_schema, find_breaking_changes, find_dangerous_changes
 
-from support.client_environments import client_python, ended
-from support.graph import told
+from support.client_environments import install_python_client, run_tool
+from support.graph import graphql_flow
 from support.npm_projects import copy_project
 from support.paths import SCHEMA
-from support.server_process import RunningServer, ask
+from support.server_process import RunningServer, send_request
 
 HERE = Path(__file__).parent
 SLUG = "default-authentication-flow"
@@ -29,7 +29,9 @@ class Reading:
 
     def rest(self, path: str = "") -> Any:
         """Return the JSON of a REST request."""
-        return ask(self.server.url, f"/api/v3/flows/instances/{path}", self.server.token).json
+        return send_request(
+            self.server.url, f"/api/v3/flows/instances/{path}", self.server.token
+        ).json
 
     def slugs(self, parameters: str) -> list[str]:
         """Return the slugs of a page over REST in its order."""
@@ -38,8 +40,8 @@ class Reading:
 
 def run_python(name: str, folder: Path, *arguments: str, **environment: str) -> str:
     """Run the client's Python with warnings as errors and return its standard output."""
-    python = [str(client_python(name)), "-I", "-W", "error"]
-    process = ended([*python, *arguments], folder, **environment)
+    python = [str(install_python_client(name)), "-I", "-W", "error"]
+    process = run_tool([*python, *arguments], folder, **environment)
     assert (process.returncode, process.stderr) == (0, ""), process.stdout + process.stderr
     return process.stdout
 
@@ -81,7 +83,7 @@ def test_every_field_equals_rest(reading: Reading) -> None:
     """Every field of a flow has the same value as in REST."""
     flow = reading.results["flow"]
 
-    assert flow | {"id": None} == told(reading.rest(f"{SLUG}/")) | {"id": None}
+    assert flow | {"id": None} == graphql_flow(reading.rest(f"{SLUG}/")) | {"id": None}
 
 
 def test_variables_are_applied(reading: Reading) -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 import hypothesis
 import pytest
 
-from support.client_environments import client_python, ended
-from support.server_process import RunningServer, slugs
+from support.client_environments import install_python_client, run_tool
+from support.server_process import RunningServer, fetch_slugs
 
 ATTACK = Path(__file__).with_name("attack_rest")
 # The maximum number of requests for each operation and phase, by Hypothesis profile.
@@ -22,10 +22,16 @@ def test_schemathesis_finds_no_failure(
 ) -> None:
     """All statuses, media types, headers and bodies match the document."""
     folder = shutil.copytree(ATTACK, tmp_path / "attack")
-    stored_slugs = slugs(sample_server.url, sample_server.token)
+    stored_slugs = fetch_slugs(sample_server.url, sample_server.token)
     (folder / "slugs.dict").write_text("".join(f'"{slug}"\n' for slug in stored_slugs))
     examples = EXAMPLES[hypothesis.settings.get_current_profile_name()]
-    command = [str(client_python("schemathesis")), "-I", "-m", "schemathesis.cli", "--no-color"]
+    command = [
+        str(install_python_client("schemathesis")),
+        "-I",
+        "-m",
+        "schemathesis.cli",
+        "--no-color",
+    ]
     arguments = [
         "run",
         f"{sample_server.url}{address}?format=json",
@@ -33,7 +39,7 @@ def test_schemathesis_finds_no_failure(
         str(examples),
     ]
     reports = ["--report", "json", "--report-json-path", "report.json"]
-    completed = ended([*command, *arguments, *reports], folder, FLOWQL_TOKEN=sample_server.token)
+    completed = run_tool([*command, *arguments, *reports], folder, FLOWQL_TOKEN=sample_server.token)
     report = json.loads((folder / "report.json").read_text())
     request_counts["by schemathesis over REST"] += report["test_cases"]["generated"]
 

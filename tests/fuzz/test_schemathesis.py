@@ -10,9 +10,9 @@ from typing import Any
 import hypothesis
 import pytest
 
-from support.client_environments import client_python, ended
+from support.client_environments import install_python_client, run_tool
 from support.edge_case_data import KEYS
-from support.server_process import ask, run_server
+from support.server_process import run_server, send_request
 
 ATTACK = Path(__file__).with_name("attack")
 # The number of requests for each root field, by Hypothesis profile.
@@ -34,7 +34,9 @@ STORED_VALUES = """
 
 def list_stored_values(url: str) -> dict[str, list[str]]:
     """Return the ids, primary keys and cursors of a server by their response keys."""
-    response = ask(url, "/graphql", KEYS["superuser"], {"query": STORED_VALUES}).body.decode()
+    response = send_request(
+        url, "/graphql", KEYS["superuser"], {"query": STORED_VALUES}
+    ).body.decode()
     return {
         name: sorted(set(re.findall(f'"{name}":"([^"]+)"', response)))
         for name in ("id", "pk", "cursor")
@@ -47,10 +49,16 @@ def run_schemathesis(url: str, folder: Path, examples: int) -> tuple[Any, str]:
     values = list_stored_values(url)
     for name in ("id", "cursor"):
         (folder / f"{name}s.dict").write_text("".join(f'"{value}"\n' for value in values[name]))
-    command = [str(client_python("schemathesis")), "-I", "-m", "schemathesis.cli", "--no-color"]
+    command = [
+        str(install_python_client("schemathesis")),
+        "-I",
+        "-m",
+        "schemathesis.cli",
+        "--no-color",
+    ]
     options = ["--checks", "no_server_error", "--mode", "all", "--max-examples", str(examples)]
     reports = ["--report", "json", "--report-json-path", "report.json"]
-    completed = ended(
+    completed = run_tool(
         [*command, "run", f"{url}/graphql", *options, *reports],
         folder,
         FLOWQL_TOKEN=KEYS["superuser"],

@@ -7,7 +7,7 @@ from typing import LiteralString
 import psycopg
 import pytest
 
-from support.app_client import AppClient, bearer
+from support.app_client import AppClient, bearer_headers
 from support.command import run_failing, run_failing_in_process, run_in_process
 from support.edge_case_data import KEYS
 from support.paths import SAMPLES
@@ -96,7 +96,7 @@ def test_viewer_is_cached(url: str, long_cache: AppClient) -> None:
     with record_statements() as statements:
         assert long_cache.get(FLOWS, key).status == 200
         assert long_cache.graphql("{ flows { results { slug } } }", key).status == 200
-        assert long_cache.ask("OPTIONS", FLOWS, bearer(key)).status == 200
+        assert long_cache.request("OPTIONS", FLOWS, bearer_headers(key)).status == 200
     assert len(statements) == 2
     assert not any(map(is_of_viewer, statements))
 

@@ -12,10 +12,10 @@ import pytest
 from psycopg import sql
 
 from models.database import migrate
-from support.command import flowql, run_failing, run_failing_in_process, run_in_process
+from support.command import run_failing, run_failing_in_process, run_flowql, run_in_process
 from support.paths import SCHEMA
 from support.postgres import PASSWORD, PostgresServer
-from support.server_process import free_port
+from support.server_process import find_free_port
 
 NOT_FOUND = "SQLite database nowhere.db not found: create it with 'flowql migrate'"
 INVALID_URL = "invalid database URL: percent-encode special characters"
@@ -42,16 +42,16 @@ entries:
 
 def test_help_lists_all_commands() -> None:
     """`flowql` without arguments prints the same help as `flowql --help`."""
-    result = flowql("--help")
+    result = run_flowql("--help")
     assert (result.returncode, result.stderr) == (0, "")
     for command in ("serve", "demo", "migrate", "import", "token", "explorer", "schema"):
         assert f"│ {command} " in result.stdout
-    assert flowql().stdout == result.stdout
+    assert run_flowql().stdout == result.stdout
 
 
 def test_version() -> None:
     """`flowql --version` prints the version."""
-    assert flowql("--version").stdout == "0.1.0\n"
+    assert run_flowql("--version").stdout == "0.1.0\n"
 
 
 @pytest.mark.parametrize(
@@ -137,8 +137,8 @@ def test_invalid_url_or_unreachable_database_is_an_error(url: str, reason: str) 
 
 def test_serve_exits_if_the_database_is_unreachable() -> None:
     """`flowql serve` does not wait for the database."""
-    url = f"postgresql://somebody:hidden@127.0.0.1:{free_port()}/name"
-    line = run_failing("serve", "--port", str(free_port()), "--database", url)
+    url = f"postgresql://somebody:hidden@127.0.0.1:{find_free_port()}/name"
+    line = run_failing("serve", "--port", str(find_free_port()), "--database", url)
     assert line.startswith("cannot open PostgreSQL database at 127.0.0.1:")
     assert "hidden" not in line
 
@@ -217,7 +217,7 @@ def test_invalid_port_of_the_demo_is_an_error(port: str) -> None:
 def test_sqlite_path_is_not_unescaped(tmp_path: Path) -> None:
     """Percent signs, spaces and quotes are part of the file name."""
     name = "a%20b #'ü+.db"
-    result = flowql("migrate", "--database", f"sqlite:///{name}", cwd=tmp_path)
+    result = run_flowql("migrate", "--database", f"sqlite:///{name}", cwd=tmp_path)
     assert result.returncode == 0, result.stderr
     assert [path.name for path in tmp_path.iterdir()] == [name]
     assert run_failing_in_process(
@@ -268,9 +268,9 @@ def test_a_password_may_have_any_character(postgres: PostgresServer) -> None:
 def test_schema_command_prints_or_checks_the_schema(tmp_path: Path) -> None:
     """`flowql schema` prints the committed schema; `--check` compares it with ./schema.graphql."""
     committed = SCHEMA.read_text()
-    assert flowql("schema").stdout == committed
+    assert run_flowql("schema").stdout == committed
     (tmp_path / "schema.graphql").write_text(f"{committed}\n")
-    result = flowql("schema", "--check", cwd=tmp_path)
+    result = run_flowql("schema", "--check", cwd=tmp_path)
     assert (result.returncode, result.stdout) == (1, "")
     assert result.stderr == (
         "flowql: schema.graphql is outdated: run 'flowql schema > schema.graphql'\n"

@@ -13,7 +13,7 @@ def test_rest_on_all_databases(
     """400 requests get the same status, headers and body, byte for byte."""
     for request in draw_requests(seed=2028, count=400):
         sqlite, postgresql, authentik = (
-            client.ask(request.method, request.target, request.headers)
+            client.request(request.method, request.target, request.headers)
             for client in (on_sqlite, on_postgresql, on_authentik)
         )
         assert sqlite == postgresql, request

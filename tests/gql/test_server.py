@@ -25,14 +25,14 @@ from support.command import PATIENCE_SECONDS, run_failing
 from support.edge_case_data import KEYS, ROWS
 from support.paths import SAMPLES
 from support.postgres import PostgresServer
-from support.seed import fill_ours
+from support.seed import fill_flowql
 from support.server_process import (
     LIMIT_SECONDS,
     RunningServer,
-    ask,
-    free_port,
-    run_process,
+    find_free_port,
     run_server,
+    send_request,
+    start_flowql,
     stop_server,
     wait_until,
     wait_until_live,
@@ -93,7 +93,7 @@ def test_demo_commands_work_and_no_files_remain(
 ) -> None:
     """Both printed commands return all sample flows, from the next free port."""
     variables = {"TMPDIR": str(tmp_path), "COLUMNS": "40"}
-    with run_process(["demo", "--port", str(used_port)], cwd=tmp_path, env=variables) as process:
+    with start_flowql(["demo", "--port", str(used_port)], cwd=tmp_path, env=variables) as process:
         lines = read_lines(process)
         commands = [line for line in lines if line.startswith("curl ")]
         for command in commands:
@@ -117,24 +117,24 @@ def test_server_starts_within_5_seconds_in_any_folder(sample_url: str) -> None:
     started = monotonic()
     with run_server(sample_url, cwd=Path("/")) as (url, process):
         assert monotonic() - started < LIMIT_SECONDS
-        assert ask(url, "/-/health/live/").body == b"live"
-        assert ask(url, "/-/health/ready/").body == b"ready"
+        assert send_request(url, "/-/health/live/").body == b"live"
+        assert send_request(url, "/-/health/ready/").body == b"ready"
         assert stop_server(process) == ("", f"flowql: FlowQL listens on {url}\n")
 
 
 def test_relative_path_is_relative_to_the_working_directory(sample_url: str) -> None:
     """The default `sqlite:///flowql.db` is a file in the working directory."""
     folder = Path(sample_url.removeprefix("sqlite:///")).parent
-    port = free_port()
-    with run_process(["serve", "--port", str(port)], cwd=folder) as process:
+    port = find_free_port()
+    with start_flowql(["serve", "--port", str(port)], cwd=folder) as process:
         url = f"http://127.0.0.1:{port}"
         wait_until_live(url, process)
-        assert ask(url, "/-/health/ready/").status == 200
+        assert send_request(url, "/-/health/ready/").status == 200
 
 
 def test_options_can_be_set_in_the_environment(sample_url: str) -> None:
     """These are the address, the database, the workers and the access log."""
-    port = free_port()
+    port = find_free_port()
     settings = {
         "FLOWQL_PORT": str(port),
         "FLOWQL_HOST": "localhost",
@@ -143,7 +143,7 @@ def test_options_can_be_set_in_the_environment(sample_url: str) -> None:
         "FLOWQL_WORKERS": "1",
         "FLOWQL_ACCESS_LOG": "true",
     }
-    with run_process(["serve"], cwd=Path(tempfile.gettempdir()), env=settings) as process:
+    with start_flowql(["serve"], cwd=Path(tempfile.gettempdir()), env=settings) as process:
         wait_until_live(f"http://localhost:{port}", process)
         assert '"GET /-/health/live/ HTTP/1.1" 200' in stop_server(process)[1]
 
@@ -165,12 +165,12 @@ def test_two_workers_serve_and_exit_together(sample_url: str, sample_server: Run
     """Both serve requests on the same port, and SIGTERM stops both."""
     with run_server(sample_url, "--workers", "2") as (url, process):
         for _ in range(8):
-            response = ask(url, "/graphql", sample_server.token, QUERY)
+            response = send_request(url, "/graphql", sample_server.token, QUERY)
             assert read_slugs(response.json) == SLUGS
         output, errors = stop_server(process)
         assert (output, errors) == ("", f"flowql: FlowQL listens on {url}\n")
         with pytest.raises(ConnectionRefusedError):
-            ask(url, "/-/health/live/")
+            send_request(url, "/-/health/live/")
 
 
 def test_options_apply_to_all_workers(
@@ -183,14 +183,21 @@ def test_options_apply_to_all_workers(
     folder = ["--trusted-documents", str(tmp_path)]
     with run_server(sample_url, "--workers", "2", *switches, *values, *folder) as (url, _):
         for _ in range(8):
-            assert ask(url, "/schema.graphql").status == 404
-            response = ask(url, "/graphql", sample_server.token, {"query": "{ __typename }"})
+            assert send_request(url, "/schema.graphql").status == 404
+            response = send_request(
+                url, "/graphql", sample_server.token, {"query": "{ __typename }"}
+            )
             assert response.json == {"data": {"__typename": "Query"}}
             assert (
-                ask(url, "/graphql", sample_server.token, {"query": "{ a: __typename }"}).status
+                send_request(
+                    url, "/graphql", sample_server.token, {"query": "{ a: __typename }"}
+                ).status
                 == 403
             )
-            assert ask(url, "/graphql", sample_server.token, {"query": "#" * 99}).status == 413
+            assert (
+                send_request(url, "/graphql", sample_server.token, {"query": "#" * 99}).status
+                == 413
+            )
             assert read_allowed_origins(url) == ["https://a.example", "https://b.example"]
 
 
@@ -207,7 +214,7 @@ def read_allowed_origins(url: str) -> list[str]:
 def test_server_exits_if_a_worker_cannot_start(tmp_path: Path) -> None:
     """If the database is missing, a killed worker is not restarted repeatedly."""
     path = tmp_path / "flowql.db"
-    with run_server(fill_ours(f"sqlite:///{path}"), "--workers", "2") as (_, process):
+    with run_server(fill_flowql(f"sqlite:///{path}"), "--workers", "2") as (_, process):
         path.rename(tmp_path / "elsewhere.db")
         workers = [pid for pid, parent in list_processes() if parent == process.pid]
         os.kill(max(workers), signal.SIGKILL)
@@ -221,7 +228,7 @@ def test_access_log_contains_requests_and_no_tokens(
 ) -> None:
     """The log is written to standard error."""
     with run_server(sample_url, "--access-log") as (url, process):
-        assert ask(url, "/flows/instances/?page=1", sample_server.token).status == 200
+        assert send_request(url, "/flows/instances/?page=1", sample_server.token).status == 200
         output, errors = stop_server(process)
     assert output == ""
     assert '"GET /flows/instances/?page=1 HTTP/1.1" 200' in errors
@@ -230,12 +237,12 @@ def test_access_log_contains_requests_and_no_tokens(
 
 def test_server_listens_on_ipv6(sample_url: str) -> None:
     """`--host ::1` is in brackets in the URL; a machine without IPv6 prints an error."""
-    port = free_port()
+    port = find_free_port()
     options = ["serve", "--host", "::1", "--port", str(port), "--database", sample_url]
     if not has_ipv6():
         assert run_failing(*options).startswith("cannot listen on ::1")
         return
-    with run_process(options) as process:
+    with start_flowql(options) as process:
         wait_until_live(f"http://[::1]:{port}", process)
         assert stop_server(process)[1] == f"flowql: FlowQL listens on http://[::1]:{port}\n"
 
@@ -269,7 +276,7 @@ def test_sigterm_stops_the_server_with_open_connections(
 
 def test_sigterm_stops_the_server_during_a_query(postgres: PostgresServer) -> None:
     """A locked table blocks a request, but not the exit of the server."""
-    database_url = fill_ours(postgres.create_database("locked"))
+    database_url = fill_flowql(postgres.create_database("locked"))
     with run_server(database_url) as (url, process), psycopg.connect(database_url) as connection:
         connection.execute("LOCK TABLE authentik_flows_flow")
         client = Thread(target=request_until_stopped, args=(url,))
@@ -287,7 +294,7 @@ def test_sigterm_stops_the_server_during_slow_searches_on_sqlite(tmp_path: Path)
     """The server exits although threads still run searches that take minutes."""
     flows = ROWS["authentik_flows_flow"]
     rows = {**ROWS, "authentik_flows_flow": [{**row, "title": "ß" * 200_000} for row in flows]}
-    with run_server(fill_ours(f"sqlite:///{tmp_path / 'slow.db'}", rows)) as (url, process):
+    with run_server(fill_flowql(f"sqlite:///{tmp_path / 'slow.db'}", rows)) as (url, process):
         before = read_cpu_ticks(process.pid)
         clients = [
             Thread(target=request_until_stopped, args=(url, "?search=absent")) for _ in range(8)
@@ -309,6 +316,6 @@ def read_cpu_ticks(pid: int) -> int:
 def request_until_stopped(url: str, query: str = "") -> None:
     """Request flows, and expect a closed connection or a 503."""
     try:
-        assert ask(url, f"/flows/instances/{query}", KEYS["superuser"]).status == 503
+        assert send_request(url, f"/flows/instances/{query}", KEYS["superuser"]).status == 503
     except (ConnectionError, OSError):
         return

@@ -8,7 +8,7 @@ import pytest
 
 from gql.limits import Limits
 from gql.settings import Settings, describe_settings, read_settings, render_settings_table
-from support.command import flowql, run_failing_in_process
+from support.command import run_failing_in_process, run_flowql
 from support.paths import README
 
 CHANGED = Settings(
@@ -32,7 +32,7 @@ CHANGED = Settings(
 
 def test_help_of_serve_describes_all_settings() -> None:
     """`flowql serve --help` lists every option with its description and default."""
-    output = flowql("serve", "--help", env={"COLUMNS": "1000"}).stdout
+    output = run_flowql("serve", "--help", env={"COLUMNS": "1000"}).stdout
     for setting in describe_settings():
         description = setting.description.replace("`", "")
         default = setting.default.replace("`", "")

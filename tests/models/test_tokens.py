@@ -13,7 +13,7 @@ import pytest
 from psycopg import sql
 
 from support.app_client import AppClient
-from support.command import flowql, run_failing_in_process, run_in_process
+from support.command import run_failing_in_process, run_flowql, run_in_process
 from support.paths import SAMPLES
 from support.postgres import PostgresServer
 
@@ -54,7 +54,7 @@ def client(url: str) -> Iterator[AppClient]:
 
 def test_create_prints_only_the_key(url: str) -> None:
     """A script can use `KEY=$(flowql token create NAME)`."""
-    result = flowql("token", "create", "printed", "--database", url)
+    result = run_flowql("token", "create", "printed", "--database", url)
     assert (result.returncode, result.stderr) == (0, "")
     assert re.fullmatch(r"[a-zA-Z0-9]{60}\n", result.stdout)
 
@@ -184,7 +184,7 @@ def test_list_contains_no_keys(tmp_path: Path) -> None:
         create_token(url, names[1], "--flow", SLUGS[1], "--flow", SLUGS[0]),
         create_token(url, names[2], "--expires", "1d"),
     ]
-    result = flowql("token", "list", "--database", url, env={"COLUMNS": "300"})
+    result = run_flowql("token", "list", "--database", url, env={"COLUMNS": "300"})
     assert (result.returncode, result.stderr) == (0, "")
     rows = [re.split(" {2,}", line.strip()) for line in result.stdout.splitlines()]
     assert rows[0] == ["name", "sees", "expires"]

@@ -13,7 +13,7 @@ from starlette.types import Message
 from gql.app import create_app
 from gql.settings import Settings
 
-JSON = {"content-type": "application/json"}
+JSON_HEADERS = {"content-type": "application/json"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class Response:
         return json.loads(self.body)
 
 
-def bearer(key: str | None) -> dict[str, str]:
+def bearer_headers(key: str | None) -> dict[str, str]:
     """Return the Authorization header for a token's key, or no header for None."""
     return {} if key is None else {"authorization": f"Bearer {key}"}
 
@@ -55,7 +55,7 @@ class AppClient:
     def __exit__(self, *_error: object) -> None:
         self._stack.close()
 
-    def ask(
+    def request(
         self, method: str, target: str, headers: Mapping[str, str] | None = None, body: bytes = b""
     ) -> Response:
         """Send a request without escaping or normalizing anything.
@@ -66,14 +66,14 @@ class AppClient:
 
     def get(self, target: str, key: str | None = None) -> Response:
         """Send a GET request with a token."""
-        return self.ask("GET", target, bearer(key))
+        return self.request("GET", target, bearer_headers(key))
 
     def graphql(
         self, query: str, key: str | None = None, variables: Mapping[str, Any] | None = None
     ) -> Response:
         """Send a GraphQL operation by POST with a token."""
         body = json.dumps({"query": query, "variables": variables}).encode()
-        return self.ask("POST", "/graphql", bearer(key) | JSON, body)
+        return self.request("POST", "/graphql", bearer_headers(key) | JSON_HEADERS, body)
 
     async def _send(
         self, method: str, target: str, headers: Mapping[str, str], body: bytes

@@ -66,7 +66,7 @@ class Store:
         """Execute statements in one transaction."""
         asyncio.run(self._execute(statements))
 
-    def superuser(self) -> str:
+    def create_superuser_token(self) -> str:
         """Create a superuser's token, and return its key."""
         return asyncio.run(self._create_superuser_token())
 

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from playwright.sync_api import Browser, ConsoleMessage, Page, Playwright, Request
 
-from support.client_environments import client_modules
+from support.client_environments import install_npm_client
 from support.paths import SCREENSHOTS
 
 ColorScheme = Literal["light", "dark"]
@@ -138,4 +138,4 @@ def launch_chromium(playwright: Playwright) -> Browser:
 
 def read_axe() -> str:
     """Return the source of axe-core from its npm package."""
-    return (client_modules("axe-core") / "node_modules/axe-core/axe.min.js").read_text()
+    return (install_npm_client("axe-core") / "node_modules/axe-core/axe.min.js").read_text()

@@ -26,7 +26,7 @@ HOME = ROOT / ".venv-clients"
 WORKSPACE_FILES = (".npmrc", "package.json", "package-lock.json")
 
 
-def client_python(name: str) -> Path:
+def install_python_client(name: str) -> Path:
     """Return the interpreter of an environment with the packages in tests/clients/<name>.lock."""
     lock = CLIENTS / f"{name}.lock"
     source = sys.version + lock.read_text()
@@ -34,30 +34,30 @@ def client_python(name: str) -> Path:
     return environment / "bin" / "python"
 
 
-def client_modules(name: str) -> Path:
+def install_npm_client(name: str) -> Path:
     """Return a folder whose node_modules has the packages of the npm workspace of this name."""
     lock = (TESTS / "package-lock.json").read_text()
     workspace = _workspaces()[name]
-    return _install_once(name, node() + lock, lambda home: _install_npm(home, workspace))
+    return _install_once(name, node_path() + lock, lambda home: _install_npm(home, workspace))
 
 
-def node() -> str:
+def node_path() -> str:
     """Return the path of Node.js in PyPI's package; the system's is often too old."""
     return str(_nodejs_home() / "bin" / "node")
 
 
-def finish(command: list[str], folder: Path, **environment: str) -> str:
+def check_tool(command: list[str], folder: Path, **environment: str) -> str:
     """Run a command and return its standard output.
 
     Raises RuntimeError with all of its output if the command fails.
     """
-    process = ended(command, folder, **environment)
+    process = run_tool(command, folder, **environment)
     if process.returncode:
         raise RuntimeError(f"{' '.join(command)}\n{process.stdout}{process.stderr}")
     return process.stdout
 
 
-def ended(command: list[str], folder: Path, **environment: str) -> CompletedProcess[str]:
+def run_tool(command: list[str], folder: Path, **environment: str) -> CompletedProcess[str]:
     """Run a command in a folder and return its exit status and output."""
     return subprocess.run(
         command,
@@ -76,7 +76,7 @@ def _install_python(environment: Path, lock: Path) -> None:
     # pyproject.toml excludes PyPI's gql from our environment only, hence --no-config.
     install = ("pip", "install", "--quiet", "--no-config", "--python")
     pins = ("--require-hashes", "--no-deps", "--requirement", str(lock))
-    finish([str(uv), *install, str(environment / "bin" / "python"), *pins], environment)
+    check_tool([str(uv), *install, str(environment / "bin" / "python"), *pins], environment)
 
 
 def _install_npm(home: Path, workspace: str) -> None:
@@ -89,8 +89,8 @@ def _install_npm(home: Path, workspace: str) -> None:
         (home / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(TESTS / name, home / name)
     options = ("--ignore-scripts", "--no-audit", "--no-fund", "--no-update-notifier")
-    path = f"{Path(node()).parent}{os.pathsep}{os.environ['PATH']}"
-    finish([*_npm(), "ci", "--workspace", workspace, *options], home, PATH=path)
+    path = f"{Path(node_path()).parent}{os.pathsep}{os.environ['PATH']}"
+    check_tool([*_npm(), "ci", "--workspace", workspace, *options], home, PATH=path)
 
 
 def _workspaces() -> dict[str, str]:
@@ -101,7 +101,10 @@ def _workspaces() -> dict[str, str]:
 
 
 def _npm() -> list[str]:
-    return [node(), str(_nodejs_home() / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js")]
+    return [
+        node_path(),
+        str(_nodejs_home() / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"),
+    ]
 
 
 def _nodejs_home() -> Path:

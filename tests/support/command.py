@@ -17,20 +17,20 @@ FLOWQL = Path(sys.executable).with_name("flowql")
 PATIENCE_SECONDS = 30
 
 
-def environment(changes: Mapping[str, str] | None = None) -> dict[str, str]:
+def clean_environment(changes: Mapping[str, str] | None = None) -> dict[str, str]:
     """Return this process's environment with the changes and without FlowQL's settings."""
     others = {name: value for name, value in os.environ.items() if not name.startswith("FLOWQL_")}
     return {**others, **(changes or {})}
 
 
-def flowql(
+def run_flowql(
     *arguments: str, cwd: Path | None = None, env: Mapping[str, str] | None = None
 ) -> CompletedProcess[str]:
     """Run `flowql` as a process and return its exit status and output."""
     return subprocess.run(
         [FLOWQL, *arguments],
         cwd=cwd,
-        env=environment(env),
+        env=clean_environment(env),
         capture_output=True,
         text=True,
         timeout=PATIENCE_SECONDS,
@@ -52,7 +52,7 @@ def run_failing(
     *arguments: str, cwd: Path | None = None, env: Mapping[str, str] | None = None
 ) -> str:
     """Run `flowql` as a process, check that it fails, and return its error message."""
-    return _error_message(flowql(*arguments, cwd=cwd, env=env))
+    return _error_message(run_flowql(*arguments, cwd=cwd, env=env))
 
 
 def run_failing_in_process(*arguments: str) -> str:

@@ -11,7 +11,7 @@ from psycopg import sql
 
 from models.database import Database, open_database
 from support.edge_case_data import POLICIES, ROWS, STAGES, identifier
-from support.seed import fill_authentik, fill_ours
+from support.seed import fill_authentik, fill_flowql
 
 T = TypeVar("T")
 
@@ -55,7 +55,7 @@ def open_for_test(url: str, *, writable: bool = False) -> Generator[OpenDatabase
         runner.run(database.close())
 
 
-def fill_ours_typed(url: str) -> str:
+def fill_flowql_with_types(url: str) -> str:
     """Create FlowQL's own tables, insert the data with types, and return the URL."""
     types = {
         table: [
@@ -63,10 +63,10 @@ def fill_ours_typed(url: str) -> str:
         ]
         for kind, table, models in TYPES
     }
-    return fill_ours(url, {**ROWS, **types})
+    return fill_flowql(url, {**ROWS, **types})
 
 
-def fill_authentik_typed(url: str) -> str:
+def fill_authentik_with_types(url: str) -> str:
     """Create authentik's tables and child tables, insert the data, and return the URL."""
     fill_authentik(url)
     with psycopg.connect(url) as connection:

@@ -11,7 +11,7 @@ EXPRESSION = "authentik_policies_expression.expressionpolicy"
 PROMPT = "authentik_stages_prompt.promptstage"
 
 
-def flow(title: str = "Welcome!", mode: str = "all", **columns: str) -> FlowSummary:
+def make_flow(title: str = "Welcome!", mode: str = "all", **columns: str) -> FlowSummary:
     """Return a flow whose policy bindings have the target `flow`."""
     values = {
         "pk": PK,
@@ -26,7 +26,7 @@ def flow(title: str = "Welcome!", mode: str = "all", **columns: str) -> FlowSumm
     return FlowSummary(**(values | columns))
 
 
-def stage(
+def make_stage(
     name: str, model: str | None = PROMPT, mode: str = "all", action: str = "retry"
 ) -> StageBindingRow:
     """Return a stage binding. Its policy bindings have the name of the stage as their target."""
@@ -44,7 +44,7 @@ def stage(
     )
 
 
-def binding(
+def make_binding(
     *, group: str | None = None, user: str | None = None, negate: bool = False, enabled: bool = True
 ) -> PolicyBindingRow:
     """Return a policy binding with a group, with a user, or with neither."""
@@ -65,17 +65,17 @@ def binding(
     )
 
 
-def policy(
+def make_policy(
     name: str, model: str | None = EXPRESSION, *, negate: bool = False, enabled: bool = True
 ) -> PolicyBindingRow:
     """Return a policy binding with a policy."""
-    row = binding(negate=negate, enabled=enabled)
+    row = make_binding(negate=negate, enabled=enabled)
     row = replace(row, pk=name, policy=name, policy_name=name, policy_model=model)
     return replace(row, execution_logging=False)
 
 
 # Names that break the syntax of Mermaid, Markdown, XML or HTML unless they are escaped.
-ODD_NAMES: Sequence[str] = (
+UNUSUAL_NAMES: Sequence[str] = (
     '"',
     '"]; click n0 call alert() %%',
     "#quot;",

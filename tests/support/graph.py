@@ -24,7 +24,7 @@ FIELDS: Mapping[str, str] = {
     "deniedAction": "denied_action",
     "authentication": "authentication",
 }
-EVERY_FIELD = " ".join(FIELDS)
+EVERY_FLOW_FIELD = " ".join(FIELDS)
 ENUMS: Mapping[str, tuple[str, ...]] = {
     "designation": DESIGNATIONS,
     "policyEngineMode": ("all", "any"),
@@ -41,10 +41,10 @@ PAGINATION: Mapping[str, str] = {
     "startIndex": "start_index",
     "endIndex": "end_index",
 }
-EVERY_PLACE = " ".join(PAGINATION)
+EVERY_PAGINATION_FIELD = " ".join(PAGINATION)
 
 
-def value(field: str, flow: Mapping[str, Any]) -> Any:
+def graphql_value(field: str, flow: Mapping[str, Any]) -> Any:
     """Return a field of a REST flow as GraphQL serializes it; None for an unknown enum value."""
     rest_value = flow[FIELDS[field]]
     if field not in ENUMS:
@@ -52,16 +52,16 @@ def value(field: str, flow: Mapping[str, Any]) -> Any:
     return rest_value.upper() if rest_value in ENUMS[field] else None
 
 
-def told(flow: Mapping[str, Any]) -> dict[str, Any]:
+def graphql_flow(flow: Mapping[str, Any]) -> dict[str, Any]:
     """Return all fields of a REST flow as GraphQL serializes them."""
-    return {field: value(field, flow) for field in FIELDS}
+    return {field: graphql_value(field, flow) for field in FIELDS}
 
 
-def place(pagination: Mapping[str, Any]) -> dict[str, Any]:
+def graphql_pagination(pagination: Mapping[str, Any]) -> dict[str, Any]:
     """Return a REST pagination object as GraphQL serializes it."""
     return {field: pagination[name] for field, name in PAGINATION.items()}
 
 
-def unknown_enums(flow: Mapping[str, Any], *path: str | int) -> list[list[str | int]]:
+def unknown_enum_paths(flow: Mapping[str, Any], *path: str | int) -> list[list[str | int]]:
     """Return the sorted paths of the errors that a REST flow causes; `path` leads to the flow."""
-    return [[*path, field] for field in sorted(ENUMS) if value(field, flow) is None]
+    return [[*path, field] for field in sorted(ENUMS) if graphql_value(field, flow) is None]

@@ -5,7 +5,7 @@ import json
 from typing import Any
 from urllib.parse import urlencode
 
-from support.app_client import JSON, AppClient, Response, bearer
+from support.app_client import JSON_HEADERS, AppClient, Response, bearer_headers
 from support.edge_case_data import KEYS
 
 KEY = KEYS["superuser"]
@@ -32,14 +32,16 @@ def post(client: AppClient, body: object, accept: str | None = None, **headers: 
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     accepted = {} if accept is None else {"accept": accept}
-    return client.ask("POST", "/graphql", bearer(KEY) | JSON | accepted | named, content)
+    return client.request(
+        "POST", "/graphql", bearer_headers(KEY) | JSON_HEADERS | accepted | named, content
+    )
 
 
 def get(client: AppClient, accept: str | None = None, **parameters: str) -> Response:
     """GET /graphql with URL parameters."""
     accepted = {} if accept is None else {"accept": accept}
     target = f"/graphql?{urlencode(parameters)}"
-    return client.ask("GET", target, bearer(KEY) | accepted)
+    return client.request("GET", target, bearer_headers(KEY) | accepted)
 
 
 def data(response: Response) -> Any:

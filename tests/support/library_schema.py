@@ -27,7 +27,7 @@ from gql.execution.fallback.loaders import load_relation
 from gql.execution.fallback.selection import selected_columns
 from gql.execution.fields import column_field, computed_field, joined_field, relation_field
 from gql.execution.graphql_core import core_schema
-from models.batch import Batch, Grouped
+from models.batch import Batch, GroupedRows
 
 Row = Mapping[str, Any]
 Values = Mapping[str, Any]
@@ -64,7 +64,7 @@ class Context:
 class Info(strawberry.Info[Context, None]):
     """The info of resolvers in graphql-core's execution."""
 
-    def selected(self, *path: str) -> tuple[str, ...] | None:
+    def selected_columns(self, *path: str) -> tuple[str, ...] | None:
         """Return the columns selected at a path."""
         return selected_columns(self, *path)
 
@@ -91,7 +91,7 @@ def loads_related(kind: str) -> LoadRelation:
 
     async def load(
         context: Context, keys: Sequence[Any], columns: tuple[str, ...], **arguments: Any
-    ) -> Grouped:
+    ) -> GroupedRows:
         await asyncio.sleep(0)
         given = [(name, str(value)) for name, value in sorted(arguments.items())]
         context.loads.append((kind, columns, given))
@@ -382,14 +382,14 @@ RELATIONS: Mapping[str, Mapping[Any, Sequence[str]]] = {
 
 def find_related(
     kind: str, keys: Sequence[Any], columns: tuple[str, ...], arguments: Values
-) -> Grouped:
+) -> GroupedRows:
     """Return the related members of keys, at most `most` of each. Raises ValueError."""
     most = arguments.get("most")
     if kind == "lost" or (most is not None and most < 0):
         raise ValueError(f"{kind} are lost with {most}.")
     related = RELATIONS[kind]
     pairs = [(key, name) for key in dict.fromkeys(keys) for name in related.get(key, ())[:most]]
-    return Grouped.from_sorted(
+    return GroupedRows.from_sorted(
         [key for key, _ in pairs], select_members([name for _, name in pairs], columns)
     )
 
@@ -427,7 +427,7 @@ class Query:
     @strawberry.field
     async def shelf(self, info: Info, name: str = "valid") -> Shelf:
         """A non-null object."""
-        info.context.selected.append({path: info.selected(*path) for path in PATHS})
+        info.context.selected.append({path: info.selected_columns(*path) for path in PATHS})
         return find_shelf(name)
 
     @strawberry.field
@@ -453,28 +453,28 @@ class Query:
     @strawberry.field
     async def members(self, info: Info, names: list[str]) -> list[Member]:
         """The members with these names."""
-        return cast(Any, RowList(Member, select_members(names, info.selected() or ())))
+        return cast(Any, RowList(Member, select_members(names, info.selected_columns() or ())))
 
     @strawberry.field
     async def optional_members(self, info: Info, names: list[str]) -> list[Member] | None:
         """The same, nullable."""
-        return cast(Any, RowList(Member, select_members(names, info.selected() or ())))
+        return cast(Any, RowList(Member, select_members(names, info.selected_columns() or ())))
 
     @strawberry.field
     async def titled(self, info: Info, title: str) -> Titled | None:
         """A member or a club."""
         if title in MEMBERS:
-            columns = info.selected("Member") or ()
+            columns = info.selected_columns("Member") or ()
             return Member(row=next(iter(select_members([title], columns).rows())))
-        columns = info.selected("Club") or ()
+        columns = info.selected_columns("Club") or ()
         row = {"chess": CHESS, "odd": ODD, "fringe": FRINGE}.get(title)
         return Club(row={name: joined_value(row, name) for name in columns}) if row else None
 
     @strawberry.field
     async def gathering(self, info: Info, names: list[str]) -> Gathering:
         """Members in columns."""
-        results = RowList(Member, select_members(names, info.selected("results") or ()))
-        hosts = RowList(Member, select_members(names[:1], info.selected("host") or ()))
+        results = RowList(Member, select_members(names, info.selected_columns("results") or ()))
+        hosts = RowList(Member, select_members(names[:1], info.selected_columns("host") or ()))
         return Gathering(row={"results": results, "host": next(iter(hosts), None)})
 
     @strawberry.field

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from support.client_environments import client_modules, ended, node
+from support.client_environments import install_npm_client, node_path, run_tool
 from support.paths import CLIENTS, SCHEMA
 
 
@@ -40,15 +40,15 @@ class Project:
 
     def run(self, script: str, *arguments: str) -> ToolResult:
         """Run a script in node_modules without colors."""
-        command = [node(), f"node_modules/{script}", *arguments]
-        process = ended(command, self.home, NO_COLOR="1", CI="1")
+        command = [node_path(), f"node_modules/{script}", *arguments]
+        process = run_tool(command, self.home, NO_COLOR="1", CI="1")
         return ToolResult(process.returncode, process.stdout + process.stderr)
 
 
 def create_project(name: str, home: Path) -> Project:
     """Copy tests/clients/<name> into a new folder and link its npm packages."""
     copy_project(name, home)
-    (home / "node_modules").symlink_to(client_modules(name) / "node_modules")
+    (home / "node_modules").symlink_to(install_npm_client(name) / "node_modules")
     return Project(home)
 
 

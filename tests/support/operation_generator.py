@@ -33,7 +33,7 @@ from support.schema_fields import (
     is_leaf,
     is_list,
     is_non_null,
-    named,
+    named_type_of,
     type_of,
 )
 from support.stored_values import node_id, stored_ids, stored_texts, stored_uuids
@@ -157,7 +157,7 @@ def _distances(schema: GraphQLSchema, target: str) -> Mapping[str, int]:
     for distance in range(1, UNREACHABLE):
         for type_ in schema.type_map.values():
             fields = fields_of(schema, type_).values()
-            reachable = (distances.get(named(field_).name) for field_ in fields)
+            reachable = (distances.get(named_type_of(field_).name) for field_ in fields)
             if type_.name not in distances and distance - 1 in reachable:
                 distances[type_.name] = distance
     return distances
@@ -309,12 +309,15 @@ class OperationGenerator:
         fields = fields_of(self.schema, type_)
         names = [name for name in fields if not name.startswith("__")]
         # Enum fields are more frequent because their values may be unknown.
-        names += [name for name in names if isinstance(named(fields[name]), GraphQLEnumType)] * 2
+        names += [
+            name for name in names if isinstance(named_type_of(fields[name]), GraphQLEnumType)
+        ] * 2
         if self.chance.happens(0.25 if self.distances.get(type_.name) == 0 else 0.12):
             return self.chance.choice([name for name in fields if name.startswith("__")])
         if self.distances.get(type_.name) and self.chance.happens(0.8):
             distances = {
-                name: self.distances.get(named(fields[name]).name, UNREACHABLE) for name in names
+                name: self.distances.get(named_type_of(fields[name]).name, UNREACHABLE)
+                for name in names
             }
             shortest = min(distances.values())
             nearest = [name for name, distance in distances.items() if distance == shortest]
@@ -333,7 +336,9 @@ class OperationGenerator:
 
     def field_body(self, definition: GraphQLField, depth: int) -> str:
         """Return the selection set of a field, empty for a leaf."""
-        return "" if is_leaf(definition) else self.selection_set(named(definition), depth + 1)
+        return (
+            "" if is_leaf(definition) else self.selection_set(named_type_of(definition), depth + 1)
+        )
 
     def _generate_inline_fragment(self, type_: GraphQLNamedType, depth: int) -> str:
         condition = self.chance.choice((None, *self._type_conditions(type_)))
@@ -476,7 +481,7 @@ class OperationGenerator:
     ) -> Any:
         # Flat fields come first, because missing bytes choose the first option.
         def sort_key(item: tuple[str, GraphQLInputField]) -> tuple[bool, bool]:
-            return named(item[1]) is type_, not is_flat(item[1])
+            return named_type_of(item[1]) is type_, not is_flat(item[1])
 
         fields = sorted(type_.fields.items(), key=sort_key)
         names = {self.chance.choice(fields)[0] for _ in range(self.chance.choice((1, 1, 2)))}

@@ -4,16 +4,16 @@ from graphql import GraphQLSchema
 
 from support.operation_flaws import FLAWS, FLAWS_BY_PART
 from support.operation_generator import Chance, OperationGenerator, Request
-from support.schema_fields import directives_at, fields_of, named, type_of
+from support.schema_fields import directives_at, fields_of, named_type_of, type_of
 
 __all__ = [
     "FLAWS",
     "SIZE",
     "Request",
     "directives_at",
-    "drawn",
+    "draw_request",
     "fields_of",
-    "named",
+    "named_type_of",
     "type_of",
 ]
 
@@ -21,13 +21,13 @@ __all__ = [
 SIZE = 700
 
 
-def drawn(
+def draw_request(
     schema: GraphQLSchema,
     data: bytes,
     flaw: str | None = None,
     *,
     others: int = 0,
-    toward: str = "",
+    target: str = "",
 ) -> Request:
     """Generate the request that the bytes determine.
 
@@ -37,4 +37,4 @@ def drawn(
     chance = Chance(data)
     if flaw is None:
         flaw = chance.choice(FLAWS) if chance.happens(0.2) else ""
-    return OperationGenerator(schema, chance, flaw, FLAWS_BY_PART, toward).generate(others)
+    return OperationGenerator(schema, chance, flaw, FLAWS_BY_PART, target).generate(others)

@@ -17,9 +17,10 @@ from gql.auth import Authenticator
 from gql.context import Context
 from gql.database_handle import DatabaseHandle
 from gql.execution.documents import Documents, InvalidDocument, UnknownOperationError
+from gql.execution.graphql_core import core_schema
 from models.database import Database, open_database
 from models.queries.viewer import Viewer
-from support.app_client import bearer
+from support.app_client import bearer_headers
 
 BAD_INPUT = {"code": "BAD_USER_INPUT"}
 FORBIDDEN = "You do not have permission to perform this action."
@@ -67,7 +68,7 @@ class Oracle:
         """The graphql-core schema."""
         return core_schema(self._schema)
 
-    def verdict(self, body: bytes, key: str) -> Expected:
+    def expect(self, body: bytes, key: str) -> Expected:
         """Return the expected response to a POST of this body with a valid token."""
         return self._portal.call(self._expect, body, key)
 
@@ -123,15 +124,10 @@ class Oracle:
 
     async def _viewer(self, key: str) -> Viewer:
         if key not in self._viewers:
-            headers = Headers(bearer(key))
+            headers = Headers(bearer_headers(key))
             authenticator = Authenticator(DatabaseHandle(self._database), ttl=0)
             self._viewers[key] = await authenticator.authenticate(headers)
         return self._viewers[key]
-
-
-def core_schema(strawberry_schema: schema.Schema) -> GraphQLSchema:
-    """Return the graphql-core schema of a Strawberry schema."""
-    return getattr(strawberry_schema, "_schema")  # noqa: B009 - Strawberry has no public name for it
 
 
 def _check_choice(query: str, name: str | None) -> None:

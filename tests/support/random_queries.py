@@ -9,8 +9,8 @@ from typing import Any
 from urllib.parse import quote
 
 from support.edge_case_data import DENIED_ACTIONS, DESIGNATIONS, FLOW_COUNT, KEYS, ROWS, flow_uuid
-from support.graph import FIELDS, PAGINATION, value
-from support.reference.requests import GOOD, ODD, ORDERABLE
+from support.graph import FIELDS, PAGINATION, graphql_value
+from support.reference.requests import ORDERING_NAMES, TYPICAL_VALUES, UNUSUAL_VALUES
 
 MOUNT = "/api/v3/flows/instances/"
 FLOWS = ROWS["authentik_flows_flow"]
@@ -130,7 +130,7 @@ class _Evaluation:
         if name == "__typename":
             return type_
         if type_ == "Flow":
-            field_value = value(name, source)
+            field_value = graphql_value(name, source)
             if field_value is None:
                 self.unknown_paths.append(path)
             return field_value
@@ -335,7 +335,7 @@ def _enum_argument(parameter: str, choices: Sequence[str]) -> GenerateArgument:
 
 
 def _generate_search(chance: Random) -> Argument:
-    text = chance.choice((GOOD, ODD))["search"](chance)
+    text = chance.choice((TYPICAL_VALUES, UNUSUAL_VALUES))["search"](chance)
     return text, json.dumps(text, ensure_ascii=chance.random() < 0.5), {"search": text}
 
 
@@ -350,7 +350,7 @@ def _stored_argument(column: str) -> GenerateArgument:
 
 
 def _generate_ordering(chance: Random) -> Argument:
-    names = chance.choices(ORDERABLE, k=chance.choice((0, 1, 1, 2, 3)))
+    names = chance.choices(ORDERING_NAMES, k=chance.choice((0, 1, 1, 2, 3)))
     terms = [(name, chance.choice(("ASC", "DESC"))) for name in names]
     value = [f"{name.upper()}_{direction}" for name, direction in terms]
     literal = value[0] if len(value) == 1 and chance.random() < 0.3 else f"[{' '.join(value)}]"

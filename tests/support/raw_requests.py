@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
 from support.edge_case_data import KEYS
-from support.operations import SIZE, drawn
+from support.operations import SIZE, draw_request
 from support.paths import SCHEMA as SCHEMA_FILE
 
 SCHEMA = build_schema(SCHEMA_FILE.read_text())
@@ -107,7 +107,7 @@ JSON_VALUES: SearchStrategy[Any] = st.recursive(
     ),
     max_leaves=8,
 )
-OPERATIONS = st.binary(max_size=SIZE).map(lambda data: drawn(SCHEMA, data))
+OPERATIONS = st.binary(max_size=SIZE).map(lambda data: draw_request(SCHEMA, data))
 DOCUMENTS = OPERATIONS.map(lambda request: request.query)
 BODIES = OPERATIONS.map(lambda request: request.body)
 TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|\.\.\.|\w+|[^\w\s]')

@@ -39,7 +39,7 @@ def type_of(field: GraphQLField | GraphQLArgument | GraphQLInputField) -> Any:
     return cast(Any, field).type
 
 
-def named(field: GraphQLField | GraphQLArgument | GraphQLInputField) -> GraphQLNamedType:
+def named_type_of(field: GraphQLField | GraphQLArgument | GraphQLInputField) -> GraphQLNamedType:
     """Return the named type of a field or argument."""
     return cast(GraphQLNamedType, get_named_type(type_of(field)))
 
@@ -61,12 +61,12 @@ def is_non_null(type_: Any) -> bool:
 
 def is_leaf(field: GraphQLField) -> bool:
     """Return True if a field has no selection set."""
-    return not is_composite_type(named(field))
+    return not is_composite_type(named_type_of(field))
 
 
 def is_flat(field: GraphQLInputField) -> bool:
     """Return True if an input field contains no input objects."""
-    return not isinstance(named(field), GraphQLInputObjectType)
+    return not isinstance(named_type_of(field), GraphQLInputObjectType)
 
 
 def directives_at(schema: GraphQLSchema, location: str) -> Sequence[GraphQLDirective]:

@@ -31,7 +31,7 @@ def fill_authentik(url: str, schema: str = "public") -> str:
     return url
 
 
-def fill_ours(url: str, rows: Mapping[str, Sequence[Mapping[str, Any]]] = ROWS) -> str:
+def fill_flowql(url: str, rows: Mapping[str, Sequence[Mapping[str, Any]]] = ROWS) -> str:
     """Create FlowQL's own tables, insert the rows, and return the URL."""
     asyncio.run(_fill(url, rows))
     return url

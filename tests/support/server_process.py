@@ -15,8 +15,8 @@ from subprocess import Popen
 from typing import Any
 from urllib.parse import urlsplit
 
-from support.app_client import JSON, Response, bearer
-from support.command import FLOWQL, PATIENCE_SECONDS, environment
+from support.app_client import JSON_HEADERS, Response, bearer_headers
+from support.command import FLOWQL, PATIENCE_SECONDS, clean_environment
 
 # The time that the server may take to answer after its start, and to exit after SIGTERM.
 LIMIT_SECONDS = 5
@@ -39,23 +39,23 @@ def run_server(
     env: Mapping[str, str] | None = None,
 ) -> Generator[tuple[str, Popen[str]]]:
     """Serve on a free port until the block ends; yields the URL and the process."""
-    port = free_port()
+    port = find_free_port()
     options = ["--port", str(port), "--database", database_url, *arguments]
-    with run_process(["serve", *options], cwd=cwd, env=env) as process:
+    with start_flowql(["serve", *options], cwd=cwd, env=env) as process:
         url = f"http://127.0.0.1:{port}"
         wait_until_live(url, process)
         yield url, process
 
 
 @contextmanager
-def run_process(
+def start_flowql(
     arguments: Sequence[str], cwd: Path | None = None, env: Mapping[str, str] | None = None
 ) -> Generator[Popen[str]]:
     """Run `flowql` until the block ends."""
     with Popen(
         [FLOWQL, *arguments],
         cwd=cwd,
-        env=environment(env),
+        env=clean_environment(env),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -75,7 +75,7 @@ def stop_server(process: Popen[str]) -> tuple[str, str]:
     return output
 
 
-def free_port() -> int:
+def find_free_port() -> int:
     """Return a port that no process listens on at the moment."""
     with create_server(("127.0.0.1", 0)) as listener:
         return listener.getsockname()[1]
@@ -103,7 +103,7 @@ def wait_until(condition: Callable[[], bool]) -> None:
         time.sleep(0.02)
 
 
-def ask(
+def send_request(
     url: str,
     path: str,
     key: str | None = None,
@@ -111,18 +111,18 @@ def ask(
     accept: str = "*/*",
 ) -> Response:
     """Send GET to a path, or POST with a JSON body, with a token."""
-    headers = bearer(key) | {"accept": accept}
+    headers = bearer_headers(key) | {"accept": accept}
     with closing(http.client.HTTPConnection(urlsplit(url).netloc, timeout=20)) as connection:
         if body is None:
             connection.request("GET", path, headers=headers)
         else:
-            connection.request("POST", path, json.dumps(body), headers | JSON)
+            connection.request("POST", path, json.dumps(body), headers | JSON_HEADERS)
         response = connection.getresponse()
         headers = {name.lower(): value for name, value in response.getheaders()}
         return Response(response.status, headers, response.read())
 
 
-def slugs(url: str, key: str) -> list[str]:
+def fetch_slugs(url: str, key: str) -> list[str]:
     """Return the slugs of the flows that REST lists for a token, in order."""
-    response = ask(url, "/flows/instances/?ordering=slug&page_size=100", key)
+    response = send_request(url, "/flows/instances/?ordering=slug&page_size=100", key)
     return [flow["slug"] for flow in response.json["results"]]

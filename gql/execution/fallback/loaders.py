@@ -19,11 +19,11 @@ async def load_relation(
 ) -> RowList[Any]:
     """Return the objects of a relation for one parent."""
     context = info.context
-    columns: tuple[str, ...] = info.selected() or ()
+    columns: tuple[str, ...] = info.selected_columns() or ()
 
     async def load(keys: list[Any]) -> Sequence[RowList[Any]]:
         groups = await relation.load(context, keys, columns, **arguments)
-        return [RowList(relation.type_thunk(), groups.rows_of(key)) for key in keys]
+        return [RowList(relation.type_thunk(), groups.group(key)) for key in keys]
 
     loader = _get_loader(context.loaders, (relation, columns, *arguments.items()), load)
     return await loader.load(root.row[relation.key_column])

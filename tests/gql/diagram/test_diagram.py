@@ -18,9 +18,9 @@ from gql.diagram.layout import lay_out
 from gql.diagram.style import DARK, LIGHT, Palette
 from gql.diagram.text import replace_unreadable
 from models.queries.bindings import PolicyBindingRow
-from support.app_client import AppClient, bearer
+from support.app_client import AppClient, bearer_headers
 from support.blueprints import Store
-from support.diagrams import ODD_NAMES, PK, binding, flow, policy, stage
+from support.diagrams import PK, UNUSUAL_NAMES, make_binding, make_flow, make_policy, make_stage
 from support.edge_case_data import KEYS, ROWS, SEEN_BY_ROLE
 
 SUPERUSER = KEYS["superuser"]
@@ -52,11 +52,11 @@ def clean(text: str) -> str:
 def test_stages_are_in_order() -> None:
     """A stage has its type, and its action on an invalid response unless that is a retry."""
     stages = [
-        stage("ask", action="restart"),
-        stage("password", "authentik_stages_password.passwordstage", action="later"),
-        stage("unknown", None),
+        make_stage("ask", action="restart"),
+        make_stage("password", "authentik_stages_password.passwordstage", action="later"),
+        make_stage("unknown", None),
     ]
-    enrollment = flow(designation="enrollment", authentication="require_superuser")
+    enrollment = make_flow(designation="enrollment", authentication="require_superuser")
     assert render_lines(build_diagram(enrollment, stages, {})) == clean(
         """
         n0(["Welcome!<br/>Enrollment flow<br/>Requires a superuser"])
@@ -74,11 +74,11 @@ def test_stages_are_in_order() -> None:
 
 def test_flow_without_stages() -> None:
     """The diagram has a start and an end. Without a title, the start shows the name."""
-    diagram = build_diagram(flow(" ", name="Nothing", designation="new"), [], {})
+    diagram = build_diagram(make_flow(" ", name="Nothing", designation="new"), [], {})
     assert render_lines(diagram) == 'n0(["Nothing<br/>new"])\nn1(["End"])\nn0 --> n1'
 
 
-BINDINGS = [policy("a"), binding(group="b"), binding(user="c")]
+BINDINGS = [make_policy("a"), make_binding(group="b"), make_binding(user="c")]
 DECISIONS = """
 n1{{"a<br/>Expression policy"}}
 n2{{"in group b<br/>Group"}}
@@ -88,7 +88,7 @@ n3{{"is c<br/>User"}}
 
 def test_all_decisions_must_pass_before_a_stage() -> None:
     """A decision that fails leads past the stage."""
-    diagram = build_diagram(flow("x"), [stage("s", mode="all")], {"s": BINDINGS})
+    diagram = build_diagram(make_flow("x"), [make_stage("s", mode="all")], {"s": BINDINGS})
     assert render_lines(diagram) == clean(
         f"""n0(["x<br/>Authentication flow"]){DECISIONS}n4["s<br/>Prompt"]
 n5(["End"])
@@ -105,8 +105,8 @@ n4 --> n5"""
 
 def test_one_decision_must_pass_before_a_stage() -> None:
     """A decision that passes leads to the stage. If the last one fails, it leads past the stage."""
-    stages = [stage("s", mode="any"), stage("t")]
-    diagram = build_diagram(flow("x"), stages, {"s": BINDINGS})
+    stages = [make_stage("s", mode="any"), make_stage("t")]
+    diagram = build_diagram(make_flow("x"), stages, {"s": BINDINGS})
     assert render_lines(diagram) == clean(
         f"""n0(["x<br/>Authentication flow"]){DECISIONS}n4["s<br/>Prompt"]
 n5["t<br/>Prompt"]
@@ -133,8 +133,11 @@ n5 --> n6"""
 )
 def test_decisions_of_the_flow_lead_to_denied(mode: str, edges: Sequence[Any]) -> None:
     """The denied node is last and shows the denied action. A negated binding swaps its labels."""
-    bound = {"flow": [policy("a"), binding(user="b", negate=True)], "s": [policy("c", None)]}
-    diagram = build_diagram(flow("x", mode), [stage("s")], bound)
+    bound = {
+        "flow": [make_policy("a"), make_binding(user="b", negate=True)],
+        "s": [make_policy("c", None)],
+    }
+    diagram = build_diagram(make_flow("x", mode), [make_stage("s")], bound)
     assert [(edge.source, edge.target, edge.label) for edge in diagram.edges] == [
         (0, 1, ""),
         *edges,
@@ -152,13 +155,13 @@ def test_decisions_of_the_flow_lead_to_denied(mode: str, edges: Sequence[Any]) -
 
 def test_disabled_and_empty_bindings() -> None:
     """Disabled bindings are left out. An empty one is included, because it never passes."""
-    disabled = [policy("a", enabled=False), binding(group="b", enabled=False)]
-    assert build_diagram(flow(), [stage("s")], {"flow": disabled, "s": disabled}) == build_diagram(
-        flow(), [stage("s")], {}
-    )
-    bound = {"s": [binding()]}
+    disabled = [make_policy("a", enabled=False), make_binding(group="b", enabled=False)]
+    assert build_diagram(
+        make_flow(), [make_stage("s")], {"flow": disabled, "s": disabled}
+    ) == build_diagram(make_flow(), [make_stage("s")], {})
+    bound = {"s": [make_binding()]}
     assert 'n1{{"never passes<br/>Empty binding"}}' in render_lines(
-        build_diagram(flow(), [stage("s")], bound)
+        build_diagram(make_flow(), [make_stage("s")], bound)
     )
 
 
@@ -182,8 +185,10 @@ def test_types_have_labels(model: str | None, label: str) -> None:
 
 def test_text_alternative() -> None:
     """It lists the nodes in order, and the targets of the outcomes of decisions."""
-    bound = {"flow": [policy("a")], "two": [binding(group="b")]}
-    assert alt_text.describe(build_diagram(flow(), [stage("one"), stage("two")], bound)) == clean(
+    bound = {"flow": [make_policy("a")], "two": [make_binding(group="b")]}
+    assert alt_text.describe(
+        build_diagram(make_flow(), [make_stage("one"), make_stage("two")], bound)
+    ) == clean(
         """
         Start: Welcome! (Authentication flow).
         Decision: a (Expression policy). Passes: Stage 1: one. Fails: Denied.
@@ -202,12 +207,14 @@ def test_text_alternative() -> None:
 def build_named_diagram(name: str) -> Diagram:
     """Build a diagram with edges of all kinds, in which all objects have this name."""
     decisions: Sequence[PolicyBindingRow] = [
-        policy(name),
-        binding(group=name),
-        binding(user=name, negate=True),
+        make_policy(name),
+        make_binding(group=name),
+        make_binding(user=name, negate=True),
     ]
     bound = {"flow": decisions, name: decisions}
-    return build_diagram(flow(name, "any"), [stage(name, mode="any"), stage("last")], bound)
+    return build_diagram(
+        make_flow(name, "any"), [make_stage(name, mode="any"), make_stage("last")], bound
+    )
 
 
 def parse_svg(diagram: Diagram) -> ET.Element:
@@ -241,7 +248,7 @@ def is_harmless(root: ET.Element) -> bool:
     return tags <= shapes and attributes <= numbers | {"class", "id", "role", "aria-labelledby"}
 
 
-@pytest.mark.parametrize("name", ODD_NAMES)
+@pytest.mark.parametrize("name", UNUSUAL_NAMES)
 def test_names_are_escaped_in_svg(name: str) -> None:
     """With any name, the SVG is well-formed and has no additional elements."""
     root = parse_svg(build_named_diagram(name))
@@ -262,7 +269,7 @@ def test_titles_have_full_names(name: str) -> None:
 @given(name=st.text(max_size=30))
 def test_short_names_are_shown_in_full(name: str) -> None:
     """Line breaks drop no characters except whitespace."""
-    root = parse_svg(build_diagram(flow(), [stage(name, None)], {}))
+    root = parse_svg(build_diagram(make_flow(), [make_stage(name, None)], {}))
     shown = "".join(read_texts(root.findall(f"{NAMESPACE}g[@class='stage']")[0], "text")[:-1])
     whole = replace_unreadable(name) if name.strip() else "(no name)"
     assert "".join(shown.split()) == "".join(whole.split()) or _has_many_marks(name)
@@ -276,7 +283,9 @@ def _has_many_marks(name: str) -> bool:
 def test_marks_stay_with_their_letter() -> None:
     """Lines never break between a letter and its marks, and at most six marks are shown."""
     accented, stacked = "e\u0301" * 60, "a" + "\u0301" * 300
-    root = parse_svg(build_diagram(flow(), [stage(accented, None), stage(stacked, None)], {}))
+    root = parse_svg(
+        build_diagram(make_flow(), [make_stage(accented, None), make_stage(stacked, None)], {})
+    )
     first, second = root.findall(f"{NAMESPACE}g[@class='stage']")
     shown = read_texts(first, "text")[:-1]
 
@@ -287,7 +296,9 @@ def test_marks_stay_with_their_letter() -> None:
 
 def test_long_names_end_in_an_ellipsis() -> None:
     """They are shown in at most three lines, which break at the ends of words."""
-    root = parse_svg(build_diagram(flow(), [stage("a-long-name of a stage " * 30, None)], {}))
+    root = parse_svg(
+        build_diagram(make_flow(), [make_stage("a-long-name of a stage " * 30, None)], {})
+    )
     *shown, number = read_texts(root.findall(f"{NAMESPACE}g[@class='stage']")[0], "text")
     assert (len(shown), number) == (3, "1")
     assert [line[-1] for line in shown] == ["-", "a", "…"]
@@ -308,10 +319,10 @@ def test_nodes_do_not_overlap(name: str) -> None:
 
 def test_ten_thousand_bindings() -> None:
     """The SVG grows linearly with the flow."""
-    stages = [stage(str(number), mode="any") for number in range(2500)]
-    bound = {str(number): [policy("a"), policy("b")] for number in range(2500)}
-    bound["flow"] = [policy("c")] * 2500
-    text = svg.render(build_diagram(flow(), stages, bound))
+    stages = [make_stage(str(number), mode="any") for number in range(2500)]
+    bound = {str(number): [make_policy("a"), make_policy("b")] for number in range(2500)}
+    bound["flow"] = [make_policy("c")] * 2500
+    text = svg.render(build_diagram(make_flow(), stages, bound))
     assert [text.count(f'class="{kind}"') for kind in ("stage", "decision")] == [2500, 7500]
     assert len(text) < 10_000 * 1200
 
@@ -375,7 +386,7 @@ flowchart TD
 
 def test_mermaid_source_of_a_sample_flow(sample_url: str) -> None:
     """The flow is authentik's default login."""
-    key = Store(sample_url).superuser()
+    key = Store(sample_url).create_superuser_token()
     with AppClient(sample_url) as client:
         response = client.get(f"{CURRENT}default-authentication-flow/diagram/", key)
     assert response.json["diagram"] == SAMPLE
@@ -434,8 +445,8 @@ def test_content_negotiation(
 
     The status is 406 if neither type is acceptable.
     """
-    headers = bearer(SUPERUSER) | ({} if accept is None else {"accept": accept})
-    response = on_sqlite.ask("GET", f"{mount}a-flow/diagram/?{parameters}", headers)
+    headers = bearer_headers(SUPERUSER) | ({} if accept is None else {"accept": accept})
+    response = on_sqlite.request("GET", f"{mount}a-flow/diagram/?{parameters}", headers)
     if expected is None:
         assert (response.status, response.json) == (406, NOT_ACCEPTABLE)
     else:
@@ -445,8 +456,8 @@ def test_content_negotiation(
 
 def test_svg_has_a_content_security_policy(on_sqlite: AppClient) -> None:
     """It allows only the style of the SVG."""
-    headers = bearer(SUPERUSER) | {"accept": SVG}
-    response = on_sqlite.ask("GET", f"{CURRENT}a-flow/diagram/", headers)
+    headers = bearer_headers(SUPERUSER) | {"accept": SVG}
+    response = on_sqlite.request("GET", f"{CURRENT}a-flow/diagram/", headers)
     assert response.headers == {
         "allow": "GET, HEAD, OPTIONS",
         "content-length": str(len(response.body)),
@@ -495,8 +506,8 @@ def test_checks_are_those_of_a_flow(  # noqa: PLR0913, PLR0917 - one parameter p
     body: Mapping[str, Any] | None,
 ) -> None:
     """The order of the checks is the same. Errors are JSON, regardless of the Accept header."""
-    headers = bearer(key) | {"accept": f"{SVG}, {JSON};q=0.5"}
-    response = on_sqlite.ask(method, mount + path, headers)
+    headers = bearer_headers(key) | {"accept": f"{SVG}, {JSON};q=0.5"}
+    response = on_sqlite.request(method, mount + path, headers)
     assert (response.status, response.headers["content-type"]) == (status, JSON)
     assert body in (None, response.json)
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from support.app_client import AppClient, Response, bearer
+from support.app_client import AppClient, Response, bearer_headers
 from support.command import run_failing_in_process
 from support.graphql_http import KEY, ORIGIN, TYPENAME_BODY, post
 
@@ -24,7 +24,7 @@ def preflight(client: AppClient, origin: str, method: str = "POST") -> Response:
         "access-control-request-method": method,
         "access-control-request-headers": "authorization, content-type, apollo-require-preflight",
     }
-    return client.ask("OPTIONS", "/graphql", headers)
+    return client.request("OPTIONS", "/graphql", headers)
 
 
 @pytest.mark.parametrize("origin", [ORIGIN, "http://localhost:3000"])
@@ -59,9 +59,9 @@ def test_other_origins(shared: AppClient, origin: str) -> None:
 @pytest.mark.parametrize(
     ("path", "headers", "status"),
     [
-        ("/graphql?query=%7B__typename%7D", bearer(KEY), 200),
+        ("/graphql?query=%7B__typename%7D", bearer_headers(KEY), 200),
         ("/graphql?query=%7B__typename%7D", {}, 401),
-        ("/graphql", bearer(KEY), 400),
+        ("/graphql", bearer_headers(KEY), 400),
         ("/schema.graphql", {}, 200),
         ("/nowhere", {}, 404),
     ],
@@ -70,7 +70,7 @@ def test_allowed_origins_can_read_all_responses(
     shared: AppClient, path: str, headers: dict[str, str], status: int
 ) -> None:
     """Responses and errors allow the origin, and vary by it."""
-    response = shared.ask("GET", path, headers | {"origin": ORIGIN})
+    response = shared.request("GET", path, headers | {"origin": ORIGIN})
     assert (response.status, response.headers["access-control-allow-origin"]) == (status, ORIGIN)
     assert "origin" in response.headers["vary"].lower()
     assert response.headers["access-control-expose-headers"] == "X-Request-ID"

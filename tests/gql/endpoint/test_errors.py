@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from support.app_client import JSON, AppClient, bearer
+from support.app_client import JSON_HEADERS, AppClient, bearer_headers
 from support.edge_case_data import KEYS
 from support.graphql_http import (
     BAD_INPUT,
@@ -82,8 +82,8 @@ def test_authentication_errors(
     on_sqlite: AppClient, accept: str, key: str, status: int, expected: str
 ) -> None:
     """A missing token is 401, and a token without access 403, as GraphQL errors."""
-    headers = bearer(KEYS.get(key, key)) | JSON | {"accept": accept}
-    response = on_sqlite.ask("POST", "/graphql", headers, TYPENAME_BODY)
+    headers = bearer_headers(KEYS.get(key, key)) | JSON_HEADERS | {"accept": accept}
+    response = on_sqlite.request("POST", "/graphql", headers, TYPENAME_BODY)
     assert (response.status, code(response), media_type(response)) == (status, expected, accept)
 
 

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from support.app_client import AppClient, Response, bearer
+from support.app_client import AppClient, Response, bearer_headers
 from support.graphql_http import (
     FLOW_FILE,
     GRAPHQL_RESPONSE,
@@ -134,7 +134,7 @@ def test_random_requests(trusting: AppClient) -> None:
 
     def check(method: str, query: bytes, headers: dict[str, str], body: bytes) -> None:
         target = f"/graphql?{query.decode(errors='surrogateescape')}"
-        assert_sound(trusting.ask(method, target, headers | bearer(KEY), body))
+        assert_sound(trusting.request(method, target, headers | bearer_headers(KEY), body))
 
     methods = st.sampled_from(["GET", "GET", "GET", "POST", "PUT", "OPTIONS", "X"])
     names, values = st.sampled_from(HEADER_NAMES), st.sampled_from(HEADER_VALUES) | LATIN

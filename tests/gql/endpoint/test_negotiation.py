@@ -102,7 +102,7 @@ def test_long_accept_headers(on_sqlite: AppClient, accept: str) -> None:
 @pytest.mark.parametrize("accept", ["text/html", BROWSER, "text/html;q=0.5, */*;q=0.4"])
 def test_browsers_get_a_page(on_sqlite: AppClient, accept: str) -> None:
     """A client that prefers HTML gets GraphiQL, without a token."""
-    response = on_sqlite.ask("GET", "/graphql", {"accept": accept})
+    response = on_sqlite.request("GET", "/graphql", {"accept": accept})
     assert (response.status, response.headers["content-type"]) == (200, "text/html; charset=utf-8")
     assert b"GraphiQL" in response.body
 
@@ -112,14 +112,14 @@ def test_browsers_get_a_page(on_sqlite: AppClient, accept: str) -> None:
 )
 def test_programs_get_json(on_sqlite: AppClient, accept: str) -> None:
     """A client that accepts anything gets JSON."""
-    assert on_sqlite.ask("GET", "/graphql", {"accept": accept}).status == 401
+    assert on_sqlite.request("GET", "/graphql", {"accept": accept}).status == 401
 
 
 def test_browsers_with_a_query_get_json(on_sqlite: AppClient) -> None:
     """A query in the URL is executed, and needs a token."""
     assert data(get(on_sqlite, BROWSER, query=TYPENAME)) == TYPENAME_DATA
     assert get(on_sqlite, BROWSER, documentId="sha256:x").status == 200
-    assert on_sqlite.ask("GET", "/graphql?query=x", {"accept": BROWSER}).status == 401
+    assert on_sqlite.request("GET", "/graphql?query=x", {"accept": BROWSER}).status == 401
 
 
 def test_browsers_without_graphiql(sqlite_url: str) -> None:

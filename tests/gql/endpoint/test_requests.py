@@ -9,7 +9,7 @@ from urllib.parse import quote, urlsplit
 
 import pytest
 
-from support.app_client import JSON, AppClient, bearer
+from support.app_client import JSON_HEADERS, AppClient, bearer_headers
 from support.graphql_http import (
     BAD_INPUT,
     GRAPHQL_RESPONSE,
@@ -51,8 +51,8 @@ def test_get(client: AppClient, path: str) -> None:
 )
 def test_post(client: AppClient, path: str, kind: str) -> None:
     """POST executes a query."""
-    headers = bearer(KEY) | {"content-type": kind, "content-encoding": "identity"}
-    assert data(client.ask("POST", path, headers, TYPENAME_BODY)) == TYPENAME_DATA
+    headers = bearer_headers(KEY) | {"content-type": kind, "content-encoding": "identity"}
+    assert data(client.request("POST", path, headers, TYPENAME_BODY)) == TYPENAME_DATA
 
 
 @pytest.mark.parametrize(("name", "expected"), [("A", {"a": "Query"}), ("B", {"b": "Query"})])
@@ -274,7 +274,9 @@ def test_get_with_unselected_mutations(
 )
 def test_unsupported_media_types(on_sqlite: AppClient, headers: Mapping[str, str]) -> None:
     """The headers decide, and not the body itself."""
-    response = on_sqlite.ask("POST", "/graphql", bearer(KEY) | dict(headers), TYPENAME_BODY)
+    response = on_sqlite.request(
+        "POST", "/graphql", bearer_headers(KEY) | dict(headers), TYPENAME_BODY
+    )
     assert (response.status, code(response)) == (415, BAD_INPUT)
 
 
@@ -298,7 +300,7 @@ def test_body_limit_keeps_the_connection(
     has_length: bool,  # noqa: FBT001 - a case
 ) -> None:
     """With Content-Length or chunked, the connection serves the next request."""
-    headers = bearer(sample_server.token) | JSON
+    headers = bearer_headers(sample_server.token) | JSON_HEADERS
     with closing(HTTPConnection(urlsplit(sample_server.url).netloc, timeout=20)) as connection:
         for body, status in ((TYPENAME_BODY.ljust(300_000), 413), (TYPENAME_BODY, 200)):
             content = body if has_length else iter([body[:1000], body[1000:]])
@@ -321,7 +323,7 @@ def test_body_limit_keeps_the_connection(
             "Unsupported charset. Send the body in UTF-8.",
         ),
         (
-            JSON | {"content-encoding": "gzip"},
+            JSON_HEADERS | {"content-encoding": "gzip"},
             "Unsupported content encoding. Send the body uncompressed.",
         ),
     ],
@@ -330,7 +332,9 @@ def test_messages_of_unsupported_media_types(
     on_sqlite: AppClient, headers: Mapping[str, str], expected: str
 ) -> None:
     """The message names the header's fault and the remedy."""
-    response = on_sqlite.ask("POST", "/graphql", bearer(KEY) | dict(headers), TYPENAME_BODY)
+    response = on_sqlite.request(
+        "POST", "/graphql", bearer_headers(KEY) | dict(headers), TYPENAME_BODY
+    )
     assert (response.status, message(response)) == (415, expected)
 
 
@@ -338,19 +342,19 @@ def test_messages_of_unsupported_media_types(
 @pytest.mark.parametrize("path", ["/graphql", "/graphql/"])
 def test_other_methods(on_sqlite: AppClient, path: str, method: str) -> None:
     """Other methods are 405 with an Allow header."""
-    response = on_sqlite.ask(method, path, bearer(KEY) | JSON, TYPENAME_BODY)
+    response = on_sqlite.request(method, path, bearer_headers(KEY) | JSON_HEADERS, TYPENAME_BODY)
     assert (response.status, response.headers["allow"]) == (405, "GET, POST")
     assert code(response) == BAD_INPUT
 
 
 def test_options(on_sqlite: AppClient) -> None:
     """OPTIONS needs no token."""
-    response = on_sqlite.ask("OPTIONS", "/graphql")
+    response = on_sqlite.request("OPTIONS", "/graphql")
     assert (response.status, response.headers["allow"], response.body) == (204, "GET, POST", b"")
 
 
 def test_only_the_authorization_header_authenticates(on_sqlite: AppClient) -> None:
     """A key in a cookie or in a URL parameter is ignored."""
-    headers = JSON | {"cookie": f"authorization=Bearer {KEY}; key={KEY}"}
-    assert on_sqlite.ask("POST", "/graphql", headers, TYPENAME_BODY).status == 401
+    headers = JSON_HEADERS | {"cookie": f"authorization=Bearer {KEY}; key={KEY}"}
+    assert on_sqlite.request("POST", "/graphql", headers, TYPENAME_BODY).status == 401
     assert on_sqlite.get(f"/graphql?query=%7B__typename%7D&token={KEY}").status == 401

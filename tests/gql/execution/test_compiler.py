@@ -17,7 +17,7 @@ from gql.execution.plan import Plan, RootField
 from gql.execution.request import GraphQLRequest
 from support.library_execution import WIDE
 from support.library_schema import LIBRARY
-from support.operations import SIZE, drawn
+from support.operations import SIZE, draw_request
 
 
 def compilation_of(built: strawberry.Schema, request: GraphQLRequest) -> Compilation | None:
@@ -36,7 +36,7 @@ def test_every_operation_over_the_graph_has_a_plan() -> None:
     """Every valid operation without introspection and without null conditions has a plan."""
     built, chance, planned = schema.build_schema(), Random(2030), 0
     while planned < 300:
-        drawn_request = drawn(core_schema(built), chance.randbytes(SIZE), "")
+        drawn_request = draw_request(core_schema(built), chance.randbytes(SIZE), "")
         request = GraphQLRequest(
             drawn_request.query,
             dict(drawn_request.variables),

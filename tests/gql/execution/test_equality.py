@@ -37,9 +37,18 @@ from graphql import (
 from hypothesis import given, note, settings
 from hypothesis import strategies as st
 
-from support.app_client import JSON, AppClient, bearer
+from support.app_client import JSON_HEADERS, AppClient, bearer_headers
 from support.edge_case_data import FLOW_COUNT, KEYS, ROWS, SEEN_BY_ROLE
-from support.operations import FLAWS, SIZE, Request, directives_at, drawn, fields_of, named, type_of
+from support.operations import (
+    FLAWS,
+    SIZE,
+    Request,
+    directives_at,
+    draw_request,
+    fields_of,
+    named_type_of,
+    type_of,
+)
 from support.oracle import Expected, Oracle
 
 BYTES = st.binary(min_size=SIZE, max_size=SIZE)
@@ -82,13 +91,13 @@ class Comparison:
 
     def respond(self, request: Request, viewer: str) -> Expected:
         """Return FlowQL's response to a viewer."""
-        headers = bearer(KEYS[viewer]) | JSON
-        response = self.client.ask("POST", "/graphql", headers, request.body)
+        headers = bearer_headers(KEYS[viewer]) | JSON_HEADERS
+        response = self.client.request("POST", "/graphql", headers, request.body)
         return Expected(response.status, response.body)
 
     def check(self, request: Request, viewer: str = "superuser") -> Expected:
         """Assert that both responses are equal, and return the response."""
-        expected = self.oracle.verdict(request.body, KEYS[viewer])
+        expected = self.oracle.expect(request.body, KEYS[viewer])
         actual = self.respond(request, viewer)
         assert expected == actual, f"{viewer}: {request!r}"
         return actual
@@ -113,7 +122,7 @@ def test_responses_equal_those_of_graphql_core(comparison: Comparison) -> None:
     """Hundreds of valid and invalid requests have the responses of graphql-core."""
 
     def check(data: bytes) -> None:
-        comparison.check(_report(drawn(comparison.schema, data)))
+        comparison.check(_report(draw_request(comparison.schema, data)))
 
     _run_examples(comparison.count, check, BYTES)
 
@@ -125,7 +134,7 @@ def test_responses_equal_those_of_graphql_core_for_restricted_viewers(
     schema_strings = set(_strings(dict(introspection_from_schema(comparison.schema))))
 
     def check(data: bytes, viewer: str) -> None:
-        response = comparison.check(_report(drawn(comparison.schema, data)), viewer)
+        response = comparison.check(_report(draw_request(comparison.schema, data)), viewer)
         strings = set(_strings(json.loads(response.body).get("data")))
         # Some strings of introspection equal a slug.
         assert not strings & _hidden_strings(viewer) - schema_strings, viewer
@@ -137,7 +146,7 @@ def test_variables_of_one_request_do_not_change_the_next(comparison: Comparison)
     """The response to a cached document depends on its variables alone."""
 
     def check(data: bytes) -> None:
-        request = _report(drawn(comparison.schema, data, others=5))
+        request = _report(draw_request(comparison.schema, data, others=5))
         for variables in (request.variables, *request.others, request.variables):
             comparison.check(replace(request, variables=variables))
 
@@ -149,14 +158,14 @@ def test_concurrent_requests_are_independent(comparison: Comparison) -> None:
     chance = Random(2028)
     viewers = ("superuser", *RESTRICTED)
     requests = [
-        (drawn(comparison.schema, chance.randbytes(SIZE)), chance.choice(viewers))
+        (draw_request(comparison.schema, chance.randbytes(SIZE)), chance.choice(viewers))
         for _ in range(comparison.count // 5)
     ]
     requests = chance.sample(requests * 2, k=len(requests) * 2)
     with ThreadPoolExecutor(8) as pool:
         responses = list(pool.map(comparison.respond, *zip(*requests, strict=True)))
     for (request, viewer), response in zip(requests, responses, strict=True):
-        expected = comparison.oracle.verdict(request.body, KEYS[viewer])
+        expected = comparison.oracle.expect(request.body, KEYS[viewer])
         assert expected == response, f"{viewer}: {request!r}"
 
 
@@ -171,7 +180,7 @@ def test_random_requests_reach_all_targets(
     draws = [*[("", "")] * 50 * min_count, *((flaw, "") for flaw in FLAWS * (min_count + 1))]
     draws += [("", name) for name in (type_names + RARE_TYPES) * 3 * min_count]
     for flaw, toward in draws:
-        request = drawn(schema, chance.randbytes(SIZE), flaw, toward=toward)
+        request = draw_request(schema, chance.randbytes(SIZE), flaw, target=toward)
         response = sqlite_comparison.check(request)
         counts.update(_find_reached(schema, request, json.loads(response.body)))
     table = {target: counts[target] for target in _targets(schema)}
@@ -262,9 +271,9 @@ def _can_fail_with_null(definition: GraphQLField) -> bool:
     if isinstance(type_of(definition), GraphQLNonNull):
         return False
     has_string = any(
-        named(argument).name in {"ID", "String"} for argument in definition.args.values()
+        named_type_of(argument).name in {"ID", "String"} for argument in definition.args.values()
     )
-    return is_enum_type(named(definition)) or has_string
+    return is_enum_type(named_type_of(definition)) or has_string
 
 
 def _find_reached(schema: GraphQLSchema, request: Request, response: Mapping[str, Any]) -> set[str]:
@@ -317,7 +326,7 @@ class _ExecutedOperation:
             for key, child in cast(dict[str, Any], value).items():
                 name, definition = self._field(type_, key)
                 yield name
-                yield from self.fields_in(named(definition), child)
+                yield from self.fields_in(named_type_of(definition), child)
 
     def field_of(self, error: Mapping[str, Any]) -> str:
         """Return the name of the field of an error."""
@@ -325,7 +334,7 @@ class _ExecutedOperation:
         for key in error.get("path", ()):
             if isinstance(key, str):
                 name, definition = self._field(type_, key)
-                type_ = named(definition)
+                type_ = named_type_of(definition)
         return name
 
     def _field(self, type_: GraphQLNamedType, key: str) -> tuple[str, GraphQLField]:

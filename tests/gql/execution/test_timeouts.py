@@ -20,7 +20,7 @@ from gql.database_handle import DatabaseHandle
 from gql.execution.executor import Executor
 from gql.execution.request import GraphQLRequest
 from gql.limits import Limits
-from support.app_client import bearer
+from support.app_client import bearer_headers
 from support.edge_case_data import KEYS
 from support.forest import errors_of, execute_with, is_successful, request_error
 
@@ -43,7 +43,7 @@ async def open_executor(url: str) -> AsyncGenerator[Execute]:
     """Open a database; yield a function that executes as a superuser, with a limit of 1 second."""
     handle = DatabaseHandle()
     async with handle.open(url, "public"):
-        headers = Headers(bearer(KEYS["superuser"]))
+        headers = Headers(bearer_headers(KEYS["superuser"]))
         viewer = await Authenticator(handle, ttl=0).authenticate(headers)
         context = Context(handle.database, viewer)
         executor = Executor(schema.build_schema(), Limits(seconds=1))

@@ -9,7 +9,7 @@ import pytest
 from gql.explorer import npm, packages
 from gql.explorer.packages import PACKAGES
 from models.errors import OperatorError
-from support.command import flowql
+from support.command import run_flowql
 
 NAMES = {
     *("react.js", "react-dom.js", "graphiql.js", "graphiql.css"),
@@ -147,7 +147,7 @@ def test_unwritable_folder_is_reported_in_one_line(tmp_path: Path) -> None:
 
 def test_command_reports_the_folder() -> None:
     """The files are installed already, because `make test` runs the command first."""
-    process = flowql("explorer", "install")
+    process = run_flowql("explorer", "install")
 
     assert (process.returncode, process.stdout) == (0, "")
     assert process.stderr == f"flowql: GraphiQL is already in {packages.VENDOR}\n"

@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 from gql.explorer.graphiql import read_examples
-from support.app_client import AppClient, Response, bearer
+from support.app_client import AppClient, Response, bearer_headers
 from support.edge_case_data import KEYS
 from support.paths import ROOT
-from support.server_process import RunningServer, ask, run_server
+from support.server_process import RunningServer, run_server, send_request
 
 BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
 ROOT_PATH = "/flows"
@@ -45,7 +45,7 @@ class Page(HTMLParser):
 
 def visit(client: AppClient, target: str = "/", key: str | None = None, **headers: str) -> Response:
     """Send a GET request with a browser's Accept header."""
-    return client.ask("GET", target, {"accept": BROWSER, **bearer(key), **headers})
+    return client.request("GET", target, {"accept": BROWSER, **bearer_headers(key), **headers})
 
 
 @pytest.fixture
@@ -103,7 +103,7 @@ def test_files_are_cached_permanently(on_sqlite: AppClient) -> None:
     assert {url.split(".")[-1] for url in urls} == {"css", "js", "svg"}
     for url in urls:
         plain = on_sqlite.get(url)
-        compressed = on_sqlite.ask("GET", url, {"accept-encoding": "br, gzip"})
+        compressed = on_sqlite.request("GET", url, {"accept-encoding": "br, gzip"})
 
         assert plain.status == compressed.status == 200
         assert gzip.decompress(compressed.body) == plain.body
@@ -208,10 +208,10 @@ def test_selected_flow_has_a_diagram(client: AppClient) -> None:
     ]
     page = visit(client, f"/?flow={slug}", KEYS["superuser"]).body.decode()
     mermaid = client.get(f"/flows/instances/{slug}/diagram/", KEYS["superuser"])
-    svg = client.ask(
+    svg = client.request(
         "GET",
         f"/flows/instances/{slug}/diagram/",
-        {**bearer(KEYS["superuser"]), "accept": "image/svg+xml"},
+        {**bearer_headers(KEYS["superuser"]), "accept": "image/svg+xml"},
     )
     parsed = Page(Response(200, {}, page.encode()))
 
@@ -267,7 +267,7 @@ def test_parameters_are_escaped(on_sqlite: AppClient) -> None:
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "OPTIONS"])
 def test_front_page_is_read_only(on_sqlite: AppClient, method: str) -> None:
     """Only GET and HEAD are allowed."""
-    response = on_sqlite.ask(method, "/")
+    response = on_sqlite.request(method, "/")
 
     assert response.status == 405
     assert sorted(response.headers["allow"].split(", ")) == ["GET", "HEAD"]
@@ -291,12 +291,12 @@ def test_query_box_replaces_missing_graphiql(sqlite_url: str, tmp_path: Path) ->
     for package in ("gql", "models"):
         shutil.copytree(ROOT / package, tmp_path / package, ignore=shutil.ignore_patterns("vendor"))
     with run_server(sqlite_url, env={"PYTHONPATH": str(tmp_path)}) as (url, _):
-        page = Page(ask(url, "/graphql", accept=BROWSER))
+        page = Page(send_request(url, "/graphql", accept=BROWSER))
 
         assert "flowql explorer install" in page.text
         assert [tag for tag, _ in page.elements].count("textarea") == 2
         for path in page.values("src"):
-            assert ask(url, path).status == 200
+            assert send_request(url, path).status == 200
 
 
 @pytest.mark.parametrize("path", PAGES)
@@ -341,7 +341,7 @@ def test_examples_are_valid(sample_server: RunningServer, example: dict[str, str
     """Each of GraphiQL's initial tabs returns data of the sample flows."""
     variables = json.loads(example["variables"] or "null")
     body = {"query": example["query"], "variables": variables}
-    response = ask(sample_server.url, "/graphql", sample_server.token, body).json
+    response = send_request(sample_server.url, "/graphql", sample_server.token, body).json
 
     assert "errors" not in response
     assert "default-" in str(response["data"])

@@ -12,8 +12,8 @@ import pytest
 from support.app_client import AppClient
 from support.edge_case_data import KEYS
 from support.postgres import PASSWORD, PostgresServer
-from support.seed import fill_authentik, fill_ours
-from support.server_process import ask, run_server, stop_server, wait_until
+from support.seed import fill_authentik, fill_flowql
+from support.server_process import run_server, send_request, stop_server, wait_until
 
 KEY = KEYS["superuser"]
 SECRET = "secret-search-term"
@@ -34,7 +34,7 @@ def outage() -> Iterator[PostgresServer]:
 
 def rest_request_id(url: str) -> str:
     """Return the request ID of a failing REST request."""
-    response = ask(url, REST, KEY)
+    response = send_request(url, REST, KEY)
     request_id = response.json["request_id"]
     assert (response.status, response.headers["content-type"]) == (500, "application/json")
     assert response.json == {"detail": "Internal server error.", "request_id": request_id}
@@ -43,7 +43,7 @@ def rest_request_id(url: str) -> str:
 
 def graphql_request_id(url: str) -> str:
     """Return the request ID of a failing GraphQL request."""
-    response = ask(url, "/graphql", KEY, GRAPHQL_BODY)
+    response = send_request(url, "/graphql", KEY, GRAPHQL_BODY)
     assert response.status in (200, 500)
     [error] = response.json["errors"]
     assert error["message"] == "Internal server error."
@@ -73,7 +73,7 @@ def test_dropped_table(postgres: PostgresServer) -> None:
         with psycopg.connect(database_url, autocommit=True) as connection:
             connection.execute("DROP TABLE authentik_flows_flow CASCADE")
         request_ids = [rest_request_id(url), graphql_request_id(url), rest_request_id(url)]
-        assert ask(url, "/-/health/ready/").status == 200
+        assert send_request(url, "/-/health/ready/").status == 200
         _, log = stop_server(process)
     assert_logged_once(log, request_ids)
     assert 'relation "authentik_flows_flow" does not exist' in log
@@ -95,7 +95,7 @@ def test_several_failing_fields(postgres: PostgresServer, caplog: pytest.LogCapt
 
 def test_overwritten_sqlite_file(tmp_path: Path) -> None:
     """On SQLite too, the client receives only the request ID."""
-    database_url = fill_ours(f"sqlite:///{tmp_path / 'flowql.db'}")
+    database_url = fill_flowql(f"sqlite:///{tmp_path / 'flowql.db'}")
     with run_server(database_url) as (url, process):
         (tmp_path / "flowql.db").write_bytes(b"overwritten by somebody, " * 10000)
         request_ids = [rest_request_id(url), graphql_request_id(url)]
@@ -107,16 +107,16 @@ def test_database_outage(outage: PostgresServer) -> None:
     """The server is live but not ready during an outage, and recovers with the database."""
     database_url = fill_authentik(outage.create_database("outage"))
     with run_server(database_url) as (url, process):
-        expected = ask(url, REST, KEY)
+        expected = send_request(url, REST, KEY)
         assert expected.status == 200
         outage.stop()
-        assert ask(url, "/-/health/live/").status == 200
-        unready = ask(url, "/-/health/ready/")
+        assert send_request(url, "/-/health/live/").status == 200
+        unready = send_request(url, "/-/health/ready/")
         assert (unready.status, unready.body) == (503, b"database unavailable")
         request_ids = [rest_request_id(url), graphql_request_id(url)]
         outage.start()
-        assert ask(url, "/-/health/ready/").status == 200
-        assert ask(url, REST, KEY).body == expected.body
+        assert send_request(url, "/-/health/ready/").status == 200
+        assert send_request(url, REST, KEY).body == expected.body
         _, log = stop_server(process)
     assert_logged_once(log, request_ids)
 
@@ -126,12 +126,12 @@ def test_terminated_connection(postgres: PostgresServer) -> None:
     database_url = fill_authentik(postgres.create_database("cut"))
     terminate = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'cut'"
     with run_server(database_url) as (url, process):
-        expected = ask(url, REST, KEY)
+        expected = send_request(url, REST, KEY)
         with psycopg.connect(postgres.dsn(), autocommit=True) as connection:
             connection.execute(terminate)
             remaining = "SELECT 1 FROM pg_stat_activity WHERE datname = 'cut'"
             wait_until(lambda: connection.execute(remaining).fetchone() is None)
-        assert ask(url, REST, KEY).body == expected.body
+        assert send_request(url, REST, KEY).body == expected.body
         _, log = stop_server(process)
     assert_logged_once(log, [])
 
@@ -154,12 +154,12 @@ def test_blocked_connections(postgres: PostgresServer) -> None:
         locking.execute("LOCK TABLE authentik_flows_flow")
         for _ in range(12):
             Thread(target=request_flows, args=(address,), daemon=True).start()
-        wait_until(lambda: ask(address, "/-/health/ready/").status == 503)
-        assert ask(address, "/-/health/live/").status == 200
+        wait_until(lambda: send_request(address, "/-/health/ready/").status == 503)
+        assert send_request(address, "/-/health/live/").status == 200
         stop_server(process)
 
 
 def request_flows(address: str) -> None:
     """GET the flows, and ignore a lost connection."""
     with suppress(OSError):
-        ask(address, "/flows/instances/", KEYS["superuser"])
+        send_request(address, "/flows/instances/", KEYS["superuser"])

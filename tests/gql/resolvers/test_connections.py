@@ -20,12 +20,19 @@ from gql.resolvers.connections import (
     load_connection,
 )
 from gql.resolvers.flows import FlowSelection, list_flows
-from models.queries.conditions import Matches, Operator, Where
-from models.queries.flows import BY_SLUG, COLUMNS, ORDERINGS, FlowQuery, Ordering, complete_ordering
+from models.queries.conditions import Comparison, Operator, WhereClause
+from models.queries.flows import (
+    BY_SLUG,
+    COLUMNS,
+    ORDERING_FIELDS,
+    FlowQuery,
+    Ordering,
+    complete_ordering,
+)
 from models.queries.viewer import FlowAccess, Viewer
 from models.tables.flow import FlowDesignation
 from models.tables.metadata import METADATA
-from support.databases import OpenDatabase, fill_ours_typed, open_for_test
+from support.databases import OpenDatabase, fill_flowql_with_types, open_for_test
 from support.edge_case_data import FLOW_COUNT, ROWS, identifier
 from support.postgres import PostgresServer
 from support.sql_recorder import record_statements
@@ -34,15 +41,17 @@ ALL_VIEWER = Viewer(1, FlowAccess.ALL)
 # This user has the roles that may see some flows.
 SOME_VIEWER = Viewer(6, FlowAccess.SOME)
 NO_VIEWER = Viewer(1, FlowAccess.NONE)
-ORDERING_TERMS = [Ordering(name, descending) for name in ORDERINGS for descending in (False, True)]
+ORDERING_TERMS = [
+    Ordering(name, descending) for name in ORDERING_FIELDS for descending in (False, True)
+]
 SLUGS = ConnectionSelection(columns=("slug",))
 NOTHING = ConnectionSelection(
     columns=None, cursors=False, has_next=False, has_previous=False, total_count=False
 )
-RECOVERY = Where(
-    Matches("designation", Operator.EQUALS, "w0"), {"w0": FlowDesignation.RECOVERY.value}
+RECOVERY = WhereClause(
+    Comparison("designation", Operator.EQUALS, "w0"), {"w0": FlowDesignation.RECOVERY.value}
 )
-NO_FLOW = Where(Matches("slug", Operator.EQUALS, "w0"), {"w0": "nope"})
+NO_FLOW = WhereClause(Comparison("slug", Operator.EQUALS, "w0"), {"w0": "nope"})
 
 
 @pytest.fixture(scope="module")
@@ -184,12 +193,12 @@ def test_pages_of_random_orderings(
 
 
 @pytest.mark.parametrize("columns", [("slug",), ("slug", *COLUMNS)])
-@pytest.mark.parametrize("where", [Where(), RECOVERY])
+@pytest.mark.parametrize("where", [WhereClause(), RECOVERY])
 @pytest.mark.parametrize(
     "ordering", [(BY_SLUG,), (Ordering("designation", descending=True), Ordering("name"))]
 )
 def test_both_cursors_bound_a_page(
-    on: OpenDatabase, columns: tuple[str, ...], where: Where, ordering: tuple[Ordering, ...]
+    on: OpenDatabase, columns: tuple[str, ...], where: WhereClause, ordering: tuple[Ordering, ...]
 ) -> None:
     """With both cursors a page stays between them; the count contains all matching flows."""
     selection = ConnectionSelection(tuple(dict.fromkeys(columns)))
@@ -336,8 +345,8 @@ def test_statements_contain_only_selected_parts(on: OpenDatabase) -> None:
         assert (page.total_count, page.has_previous) == (160 if is_counted else None, has_previous)
 
 
-@pytest.mark.parametrize("where", [Where(), RECOVERY])
-def test_a_statement_is_compiled_once(on: OpenDatabase, where: Where) -> None:
+@pytest.mark.parametrize("where", [WhereClause(), RECOVERY])
+def test_a_statement_is_compiled_once(on: OpenDatabase, where: WhereClause) -> None:
     """The statement is the same for all cursors and sizes."""
     first = load_page(on, first=3, where=where)
     with record_statements() as recorded:
@@ -355,7 +364,7 @@ def open_writable(kind: str, postgres: PostgresServer, folder: Any) -> Generator
     url = f"sqlite:///{folder / 'writable.db'}"
     if kind == "postgresql":
         url = postgres.create_database("keyset_writable")
-    with open_for_test(fill_ours_typed(url), writable=True) as on:
+    with open_for_test(fill_flowql_with_types(url), writable=True) as on:
         yield on
 
 

@@ -5,7 +5,7 @@ import json
 import hypothesis
 import pytest
 
-from support.app_client import JSON, AppClient, bearer
+from support.app_client import JSON_HEADERS, AppClient, bearer_headers
 from support.edge_case_data import KEYS
 from support.reference.requests import CURRENT, DOCUMENTED, MOUNTS, draw_requests
 from support.reference.responses import (
@@ -34,7 +34,7 @@ def test_responses_equal_those_of_the_reference(
     """1,500 random requests get Django REST framework's status, JSON and order of keys."""
     for request in draw_requests(seed, count=1500):
         expected = reference.request(request.method, request.target, request.headers)
-        actual = on_authentik.ask(request.method, request.target, request.headers)
+        actual = on_authentik.request(request.method, request.target, request.headers)
         assert (request, expected.status) == (request, actual.status)
         if "/export/" not in request.target and request.method != "HEAD":
             assert parse_ordered(expected.body) == parse_ordered(actual.body), request
@@ -94,8 +94,8 @@ def test_export(client: AppClient, mount: str, accept: str) -> None:
     """The flow's export_url returns an attachment, whatever the Accept header is."""
     export_url = client.get(f"{mount}a-flow/", SUPERUSER).json["export_url"]
     assert export_url == f"{CURRENT}a-flow/export/"
-    headers = bearer(SUPERUSER) | {"accept": accept}
-    response = client.ask("GET", f"{mount}a-flow/export/", headers)
+    headers = bearer_headers(SUPERUSER) | {"accept": accept}
+    response = client.request("GET", f"{mount}a-flow/export/", headers)
     assert response.status == 200
     assert response.headers["content-disposition"] == 'attachment; filename="a-flow.yaml"'
     assert b"slug: a-flow" in response.body
@@ -113,20 +113,21 @@ def test_export(client: AppClient, mount: str, accept: str) -> None:
 )
 def test_accept(client: AppClient, accept: str, status: int) -> None:
     """An Accept header without JSON returns 406 before 403, but after 404 for an unknown format."""
-    response = client.ask("GET", DOCUMENTED, bearer(SUPERUSER) | {"accept": accept})
+    response = client.request("GET", DOCUMENTED, bearer_headers(SUPERUSER) | {"accept": accept})
     assert response.status == status
     if status == 406:
         assert response.json == NOT_ACCEPTABLE
-        assert client.ask("GET", DOCUMENTED, {"accept": accept}).json == NOT_ACCEPTABLE
+        assert client.request("GET", DOCUMENTED, {"accept": accept}).json == NOT_ACCEPTABLE
         unknown_format = f"{DOCUMENTED}?format=xml"
-        assert client.ask("GET", unknown_format, {"accept": accept}).json == NOT_FOUND
+        assert client.request("GET", unknown_format, {"accept": accept}).json == NOT_FOUND
 
 
 @pytest.mark.parametrize("path", ["", "a-flow/", "a-flow/export/", "nope/"])
 def test_head(client: AppClient, path: str) -> None:
     """HEAD returns the status and the headers of GET."""
     get, head = (
-        client.ask(method, DOCUMENTED + path, bearer(SUPERUSER)) for method in ("GET", "HEAD")
+        client.request(method, DOCUMENTED + path, bearer_headers(SUPERUSER))
+        for method in ("GET", "HEAD")
     )
     assert (get.status, get.headers) == (head.status, head.headers)
 
@@ -150,7 +151,9 @@ def test_options(client: AppClient, path: str, name: str, description: str) -> N
         "parses": media_types,
     }
     for mount in MOUNTS:
-        response = client.ask("OPTIONS", f"{mount}{path}?designation=x", bearer(KEYS["none"]))
+        response = client.request(
+            "OPTIONS", f"{mount}{path}?designation=x", bearer_headers(KEYS["none"])
+        )
         assert (response.status, response.headers["allow"]) == (200, "GET, HEAD, OPTIONS")
         assert parse_ordered(response.body) == parse_ordered(json.dumps(expected).encode())
 
@@ -159,8 +162,8 @@ def test_options(client: AppClient, path: str, name: str, description: str) -> N
 @pytest.mark.parametrize("path", ["", "a-flow/", "a-flow/export/"])
 def test_other_methods(client: AppClient, path: str, method: str) -> None:
     """Other methods return 405 with the allowed methods."""
-    headers = bearer(SUPERUSER) | JSON
-    response = client.ask(method, f"{CURRENT}{path}?search=%00", headers, b"{}")
+    headers = bearer_headers(SUPERUSER) | JSON_HEADERS
+    response = client.request(method, f"{CURRENT}{path}?search=%00", headers, b"{}")
     assert (response.status, response.headers["allow"]) == (405, "GET, HEAD, OPTIONS")
     assert response.json == format_method_error(method)
 
@@ -189,7 +192,7 @@ def test_order_of_checks(  # noqa: PLR0913, PLR0917 - one parameter for each col
     body: object,
 ) -> None:
     """The first failed check determines the response."""
-    response = client.ask(method, f"{mount}?{parameters}", bearer(key))
+    response = client.request(method, f"{mount}?{parameters}", bearer_headers(key))
     assert (response.status, response.json) == (status, body)
 
 
@@ -228,7 +231,7 @@ def test_access_errors(client: AppClient, authorization: str | None, body: objec
     """Authentication and permission errors return 403 with the reason."""
     headers = {} if authorization is None else {"authorization": authorization}
     for path in (DOCUMENTED, f"{CURRENT}a-flow/", f"{CURRENT}nope/export/"):
-        response = client.ask("GET", path, headers)
+        response = client.request("GET", path, headers)
         assert (response.status, response.json) == (403, body)
         assert "www-authenticate" not in response.headers
 
@@ -236,7 +239,7 @@ def test_access_errors(client: AppClient, authorization: str | None, body: objec
 @pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER", "bEaReR"])
 def test_the_scheme_is_case_insensitive(client: AppClient, scheme: str) -> None:
     """The scheme of the Authorization header is case-insensitive."""
-    response = client.ask("GET", DOCUMENTED, {"authorization": f"{scheme} {SUPERUSER}"})
+    response = client.request("GET", DOCUMENTED, {"authorization": f"{scheme} {SUPERUSER}"})
     assert response.status == 200
 
 

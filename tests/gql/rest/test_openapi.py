@@ -14,7 +14,7 @@ from starlette.routing import Route
 from gql.rest import openapi
 from gql.rest.dialects import DIALECTS, Dialect
 from gql.rest.parameters import DEFAULT_PAGE_SIZE
-from models.queries.flows import MAX_PAGE_SIZE, ORDERINGS
+from models.queries.flows import MAX_PAGE_SIZE, ORDERING_FIELDS
 from models.tables.flow import (
     SLUG,
     FlowAuthentication,
@@ -24,7 +24,7 @@ from models.tables.flow import (
     PolicyEngineMode,
 )
 from support.app_client import AppClient
-from support.client_environments import client_modules, client_python, finish
+from support.client_environments import check_tool, install_npm_client, install_python_client
 from support.edge_case_data import KEYS, ROWS, UNKNOWN_ENGINE_MODES, UNKNOWN_ENUMS
 from support.paths import CLIENTS
 from support.server_process import run_server
@@ -84,7 +84,7 @@ def test_media_types(
 ) -> None:
     """`format` limits the media types. Then weights count, then names, and YAML is the default."""
     headers = {} if accept is None else {"accept": accept}
-    response = on_sqlite.ask("GET", CURRENT + parameters, headers)
+    response = on_sqlite.request("GET", CURRENT + parameters, headers)
 
     assert (response.status, response.headers["content-type"]) == (200, expected)
     assert response.headers["vary"] == "Accept, Accept-Encoding"
@@ -105,7 +105,7 @@ def test_media_types(
 )
 def test_not_acceptable(on_sqlite: AppClient, accept: str, parameters: str) -> None:
     """An Accept header without YAML and JSON returns 406 with a JSON body."""
-    response = on_sqlite.ask("GET", CURRENT + parameters, {"accept": accept})
+    response = on_sqlite.request("GET", CURRENT + parameters, {"accept": accept})
 
     assert (response.status, response.headers["content-type"]) == (406, NAMED_JSON)
     assert response.json == {"detail": "Could not satisfy the request Accept header."}
@@ -115,7 +115,7 @@ def test_not_acceptable(on_sqlite: AppClient, accept: str, parameters: str) -> N
 @pytest.mark.parametrize("format_", ["xml", "JSON", "openapi"])
 def test_unknown_format(on_sqlite: AppClient, format_: str) -> None:
     """An unknown format returns 404 before the Accept header is checked."""
-    response = on_sqlite.ask("GET", f"{CURRENT}?format={format_}", {"accept": "text/html"})
+    response = on_sqlite.request("GET", f"{CURRENT}?format={format_}", {"accept": "text/html"})
 
     assert (response.status, response.json) == (404, {"detail": "Not found."})
 
@@ -123,7 +123,7 @@ def test_unknown_format(on_sqlite: AppClient, format_: str) -> None:
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "TRACE"])
 def test_other_methods(on_sqlite: AppClient, method: str) -> None:
     """Other methods return 405 with the allowed methods."""
-    response = on_sqlite.ask(method, CURRENT)
+    response = on_sqlite.request(method, CURRENT)
 
     assert (response.status, response.headers["allow"]) == (405, "GET, HEAD, OPTIONS")
     assert response.json == {"detail": f'Method "{method}" not allowed.'}
@@ -131,7 +131,9 @@ def test_other_methods(on_sqlite: AppClient, method: str) -> None:
 
 def test_head_and_options(on_sqlite: AppClient) -> None:
     """HEAD returns the headers of GET. OPTIONS returns the media types."""
-    head, get, options = (on_sqlite.ask(method, CURRENT) for method in ("HEAD", "GET", "OPTIONS"))
+    head, get, options = (
+        on_sqlite.request(method, CURRENT) for method in ("HEAD", "GET", "OPTIONS")
+    )
 
     assert (head.status, head.headers) == (200, get.headers)
     assert (options.status, options.headers["allow"]) == (200, "GET, HEAD, OPTIONS")
@@ -203,7 +205,7 @@ def test_orderings(on_sqlite: AppClient, address: str, dialect: Dialect) -> None
     parameters = get_document(on_sqlite, address)["components"]["parameters"]
     names = re.findall(r"`(\w+)`", parameters["QueryPaginationOrdering"]["description"])
 
-    assert names == [name for name in ORDERINGS if name in dialect.orderings]
+    assert names == [name for name in ORDERING_FIELDS if name in dialect.orderings]
 
 
 @ALL
@@ -237,10 +239,14 @@ def test_responses_match_the_schemas(authentik_url: str) -> None:
         str(FLOWS[number]["slug"]) for number in UNKNOWN_ENUMS | UNKNOWN_ENGINE_MODES
     )
     with run_server(authentik_url) as (url, _):
-        script = [str(client_python("schemathesis")), "-I", str(CLIENTS / "check_openapi.py")]
+        script = [
+            str(install_python_client("schemathesis")),
+            "-I",
+            str(CLIENTS / "check_openapi.py"),
+        ]
         addresses = [f"{url}{address}?format=json" for address in (DOCUMENTED, CURRENT)]
         reports: list[dict[str, list[str]]] = json.loads(
-            finish([*script, *addresses], CLIENTS, FLOWQL_TOKEN=SUPERUSER)
+            check_tool([*script, *addresses], CLIENTS, FLOWQL_TOKEN=SUPERUSER)
         )
 
     for mismatches in reports:
@@ -340,7 +346,7 @@ def find_differences(first: Any, second: Any, path: str = "") -> Iterator[str]:
 
 def test_operations_equal_authentik_s(on_sqlite: AppClient) -> None:
     """Names, parameters, types, required properties and order equal authentik's own document."""
-    package = client_modules("goauthentik-api") / "node_modules" / "@goauthentik" / "api"
+    package = install_npm_client("goauthentik-api") / "node_modules" / "@goauthentik" / "api"
     theirs = yaml.load((package / "schema.yml").read_text(), yaml.CSafeLoader)
     ours = get_document(on_sqlite)
     expected = select_paths(theirs, ours["paths"])

@@ -11,7 +11,7 @@ from support.databases import KINDS
 from support.edge_case_data import ROWS, Row
 from support.expected_graph import CHILD_ROWS, TYPES
 from support.postgres import PostgresServer
-from support.seed import fill_authentik, fill_ours
+from support.seed import fill_authentik, fill_flowql
 
 
 @pytest.fixture(scope="session", params=KINDS)
@@ -23,9 +23,9 @@ def typed_client(
     """FlowQL on each kind of database, with the edge case data and types of most components."""
     if request.param == "sqlite":
         folder = tmp_path_factory.mktemp("graph")
-        url = fill_ours(f"sqlite:///{folder / 'flowql.db'}", _typed_rows())
+        url = fill_flowql(f"sqlite:///{folder / 'flowql.db'}", _typed_rows())
     elif request.param == "postgresql":
-        url = fill_ours(postgres.create_database("graph"), _typed_rows())
+        url = fill_flowql(postgres.create_database("graph"), _typed_rows())
     else:
         url = fill_authentik(postgres.create_database("authentik_graph"))
         _create_child_tables(url)

@@ -24,7 +24,7 @@ from support.expected_graph import (
     unknown_action_paths,
     visible_flows,
 )
-from support.graph import EVERY_FIELD
+from support.graph import EVERY_FLOW_FIELD
 
 
 @pytest.mark.parametrize("viewer", ["superuser", *RESTRICTED])
@@ -107,7 +107,7 @@ def test_unknown_actions(typed_client: AppClient) -> None:
 
 def test_flows_of_stage_bindings(typed_client: AppClient) -> None:
     """The flow of a stage binding has the same fields and bindings as the root flow."""
-    fields = f"{{ {EVERY_FIELD} stageBindings {{ pk }} policyBindings {{ pk }} }}"
+    fields = f"{{ {EVERY_FLOW_FIELD} stageBindings {{ pk }} policyBindings {{ pk }} }}"
     query = f"""query ($slug: String!) {{
         flow(slug: $slug) {{ ...F stageBindings {{ flow {fields} }} }} }}
         fragment F on Flow {fields}"""

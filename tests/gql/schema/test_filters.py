@@ -34,8 +34,8 @@ from support.databases import (
     POLICY_TYPES,
     STAGE_TYPES,
     OpenDatabase,
-    fill_authentik_typed,
-    fill_ours_typed,
+    fill_authentik_with_types,
+    fill_flowql_with_types,
     open_for_test,
 )
 from support.edge_case_data import (
@@ -83,10 +83,10 @@ def databases(
     """One database of each kind, with equal data."""
     sqlite = f"sqlite:///{tmp_path_factory.mktemp('where') / 'flowql.db'}"
     with (
-        open_for_test(fill_ours_typed(sqlite)) as on_sqlite,
-        open_for_test(fill_ours_typed(postgres.create_database("where"))) as on_postgresql,
+        open_for_test(fill_flowql_with_types(sqlite)) as on_sqlite,
+        open_for_test(fill_flowql_with_types(postgres.create_database("where"))) as on_postgresql,
         open_for_test(
-            fill_authentik_typed(postgres.create_database("where_authentik"))
+            fill_authentik_with_types(postgres.create_database("where_authentik"))
         ) as on_authentik,
     ):
         yield (on_sqlite, on_postgresql, on_authentik)

@@ -16,7 +16,13 @@ from support.edge_case_data import (
     flow_uuid,
     identifier,
 )
-from support.graph import EVERY_FIELD, EVERY_PLACE, place, told, unknown_enums
+from support.graph import (
+    EVERY_FLOW_FIELD,
+    EVERY_PAGINATION_FIELD,
+    graphql_flow,
+    graphql_pagination,
+    unknown_enum_paths,
+)
 
 FLOWS = ROWS["authentik_flows_flow"]
 SLUGS = sorted(str(flow["slug"]) for flow in FLOWS)
@@ -113,7 +119,7 @@ def expected_slugs(condition: Callable[[Row], bool]) -> list[str]:
 
 def test_page(client: AppClient) -> None:
     """By default, a page has the first 20 flows by slug."""
-    query = f"{{ flows {{ pagination {{ {EVERY_PLACE} }} results {{ slug }} }} }}"
+    query = f"{{ flows {{ pagination {{ {EVERY_PAGINATION_FIELD} }} results {{ slug }} }} }}"
     assert data_of(client.graphql(query, SUPERUSER)) == {
         "flows": {
             "pagination": {
@@ -185,17 +191,17 @@ def test_all_fields_equal_rest(client: AppClient) -> None:
         rest = client.get(f"/api/v3/flows/instances/?page_size=100&page={page}", SUPERUSER).json
         query = (
             f"{{ flows(pageSize: 100, page: {page})"
-            f" {{ pagination {{ {EVERY_PLACE} }} results {{ {EVERY_FIELD} }} }} }}"
+            f" {{ pagination {{ {EVERY_PAGINATION_FIELD} }} results {{ {EVERY_FLOW_FIELD} }} }} }}"
         )
         body = client.graphql(query, SUPERUSER).json
         assert body["data"]["flows"] == {
-            "pagination": place(rest["pagination"]),
-            "results": [told(flow) for flow in rest["results"]],
+            "pagination": graphql_pagination(rest["pagination"]),
+            "results": [graphql_flow(flow) for flow in rest["results"]],
         }
         assert [error["path"] for error in body["errors"]] == [
             path
             for number, flow in enumerate(rest["results"])
-            for path in unknown_enums(flow, "flows", "results", number)
+            for path in unknown_enum_paths(flow, "flows", "results", number)
         ]
 
 
@@ -240,7 +246,7 @@ def test_cached_plans(client: AppClient, number: int, plans: int) -> None:
 
 
 def _flow_query(slug: str) -> str:
-    return f"{{ flow(slug: {json.dumps(slug)}) {{ {EVERY_FIELD} }} }}"
+    return f"{{ flow(slug: {json.dumps(slug)}) {{ {EVERY_FLOW_FIELD} }} }}"
 
 
 def test_flow_equals_rest(client: AppClient) -> None:
@@ -248,9 +254,9 @@ def test_flow_equals_rest(client: AppClient) -> None:
     for slug in SLUGS[::9]:
         rest = client.get(f"/api/v3/flows/instances/{slug}/", SUPERUSER).json
         body = client.graphql(_flow_query(slug), SUPERUSER).json
-        assert body["data"] == {"flow": told(rest)}
+        assert body["data"] == {"flow": graphql_flow(rest)}
         paths = [error["path"] for error in body.get("errors", [])]
-        assert paths == unknown_enums(rest, "flow")
+        assert paths == unknown_enum_paths(rest, "flow")
 
 
 def test_unknown_enum_values_are_null(client: AppClient) -> None:

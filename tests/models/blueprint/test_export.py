@@ -180,7 +180,7 @@ def test_samples_are_the_same_after_export_and_import(
 ) -> None:
     """The copy in an empty database has the same keys and the same export."""
     store.load(SAMPLES)
-    key = store.superuser()
+    key = store.create_superuser_token()
     with AppClient(store.url) as client:
         flows = client.get("/flows/instances/?page_size=100", key).json["results"]
         for flow in flows:
@@ -188,7 +188,7 @@ def test_samples_are_the_same_after_export_and_import(
             first = export_flow(client, flow["slug"], key, folder)
             copy = copy_store(template, folder)
             assert copy.load(folder / f"{flow['slug']}.yaml").created == len(first.entries)
-            other_key = copy.superuser()
+            other_key = copy.create_superuser_token()
             with AppClient(copy.url) as other:
                 [same] = other.get("/flows/instances/", other_key).json["results"]
                 assert export_flow(other, flow["slug"], other_key, folder).text == first.text
@@ -201,7 +201,7 @@ def test_importing_exports_into_their_database_changes_nothing(
 ) -> None:
     """All columns of all rows stay the same."""
     store.load(SAMPLES)
-    key = store.superuser()
+    key = store.create_superuser_token()
     folder = tmp_path_factory.mktemp("exports")
     with AppClient(store.url) as client:
         for file in SAMPLES.iterdir():
@@ -323,7 +323,7 @@ def test_edge_cases_are_the_same_after_export_and_import(
         if "policy" not in entry.identifiers
     ]
     assert len(report.omissions) == len(viewer_bindings) > 0
-    key = store.superuser()
+    key = store.create_superuser_token()
     with AppClient(store.url) as client:
         for slug, exported in valid_flows.items():
             copy = export_flow(client, slug, key, tmp_path)
@@ -360,7 +360,7 @@ def test_special_characters_in_names_are_escaped(store: Store, tmp_path: Path) -
     for number, name in enumerate(SPECIAL_NAMES):
         write_blueprint(tmp_path / f"{number}.yaml", yaml.safe_dump(build_entries(number, name)))
     store.load(tmp_path)
-    key = store.superuser()
+    key = store.create_superuser_token()
     before = store.dump()
     exports = tmp_path / "exports"
     exports.mkdir()
@@ -380,7 +380,7 @@ def test_special_characters_in_comments_are_escaped(store: Store, tmp_path: Path
     for number, name in enumerate(SPECIAL_NAMES):
         write_blueprint(tmp_path / f"{number}.yaml", yaml.safe_dump(build_entries(number, name)))
     store.load(tmp_path)
-    key = store.superuser()
+    key = store.create_superuser_token()
     store.execute(*(METADATA.tables[f"flowql_{kind}type"].delete() for kind in ("stage", "policy")))
     with AppClient(store.url) as client:
         for number, name in enumerate(SPECIAL_NAMES):
@@ -476,7 +476,7 @@ def test_flow_without_bindings_is_one_entry(store: Store, tmp_path: Path) -> Non
     entry = {**build_entries(0, "Simple")[0]}
     store.load(write_blueprint(tmp_path / "simple.yaml", yaml.safe_dump([entry])))
     with AppClient(store.url) as client:
-        text = export_flow(client, "special-0", store.superuser(), tmp_path).text
+        text = export_flow(client, "special-0", store.create_superuser_token(), tmp_path).text
     key = identifier("special flow", 0)
     assert text == (
         "version: 1\n"

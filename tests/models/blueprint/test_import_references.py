@@ -181,7 +181,7 @@ def test_bindings_that_cannot_be_stored_are_omitted_with_a_message(
 
 def test_existing_groups_and_users_are_bound(base_store: Store, tmp_path: Path) -> None:
     """A reference is a key, or a !Find by name or by key."""
-    base_store.superuser()
+    base_store.create_superuser_token()
     dump = base_store.dump()
     [group], [user] = dump["authentik_core_group"], dump["authentik_core_user"]
     entry = "- model: authentik_policies.policybinding\n  identifiers: "

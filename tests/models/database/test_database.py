@@ -29,7 +29,7 @@ from support.command import run_failing, run_failing_in_process
 from support.edge_case_data import KEYS
 from support.paths import README
 from support.postgres import HOST, PASSWORD, PostgresServer
-from support.seed import create_authentik, fill_authentik, fill_ours
+from support.seed import create_authentik, fill_authentik, fill_flowql
 
 KEY = KEYS["superuser"]
 UNSUPPORTED_LOCALE = "unsupported database locale: "
@@ -262,7 +262,7 @@ def test_requests_write_nothing_to_postgresql(postgres: PostgresServer) -> None:
 
 def test_requests_write_nothing_to_sqlite(tmp_path: Path) -> None:
     """The bytes of the file do not change."""
-    url = fill_ours(f"sqlite:///{tmp_path / 'flowql.db'}")
+    url = fill_flowql(f"sqlite:///{tmp_path / 'flowql.db'}")
     before = (tmp_path / "flowql.db").read_bytes()
     with AppClient(url) as client:
         client.graphql(FLOWS_QUERY, KEY)

@@ -10,7 +10,7 @@ from models.database.statement import Statement
 from support.app_client import AppClient, Response
 from support.databases import KINDS
 from support.edge_case_data import KEYS, READING_KEYS, flow_uuid, identifier
-from support.graph import EVERY_FIELD, EVERY_PLACE, FIELDS
+from support.graph import EVERY_FLOW_FIELD, EVERY_PAGINATION_FIELD, FIELDS
 from support.sql_recorder import is_of_viewer, record_statements
 
 SUPERUSER = KEYS["superuser"]
@@ -131,7 +131,7 @@ def test_diagrams_take_three_statements(client: AppClient, parameters: str) -> N
 
 def test_a_graphql_page_takes_one_statement(client: AppClient) -> None:
     """All fields and the pagination take one statement, for 1 flow as for 100."""
-    selected = f"pagination {{ {EVERY_PLACE} }} results {{ {EVERY_FIELD} }}"
+    selected = f"pagination {{ {EVERY_PAGINATION_FIELD} }} results {{ {EVERY_FLOW_FIELD} }}"
     for size in PAGE_SIZES:
         [_] = record_graphql(client, f"{{ flows(pageSize: {size}) {{ {selected} }} }}")
 
@@ -155,7 +155,7 @@ def test_a_graphql_page_takes_one_statement(client: AppClient) -> None:
         ('flows(slug: "nope") { pagination { count } results { slug } }', 2),
         ('flows(slug: "") { results { stages } pagination { count } }', 0),
         ('flow(slug: "a-flow") { slug title }', 1),
-        (f'flow(slug: "a-flow") {{ {EVERY_FIELD} }}', 1),
+        (f'flow(slug: "a-flow") {{ {EVERY_FLOW_FIELD} }}', 1),
         ('flow(slug: "nope") { slug stages policies cacheCount }', 1),
         ('flow(slug: "") { slug }', 0),
         ('a: flow(slug: "a-flow") { slug } b: flow(slug: "A-flow") { slug }', 2),
@@ -393,5 +393,5 @@ def test_only_selects_are_sent(client: AppClient) -> None:
     """A request does not write to the database."""
     with record_statements() as recorded:
         client.get("/flows/instances/a-flow/export/", SUPERUSER)
-        client.graphql(f"{{ flows {{ results {{ {EVERY_FIELD} }} }} }}", SUPERUSER)
+        client.graphql(f"{{ flows {{ results {{ {EVERY_FLOW_FIELD} }} }} }}", SUPERUSER)
     assert {statement.text.split()[0] for statement in recorded} <= {"SELECT", "WITH"}

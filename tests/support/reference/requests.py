@@ -124,7 +124,7 @@ AUTHORIZATIONS = (
     "B\u00e4rer key-of-superuser",
     "Bearer,key-of-superuser",
 )
-ORDERABLE = (
+ORDERING_NAMES = (
     "pk",
     "policybindingmodel_ptr_id",
     "name",
@@ -230,8 +230,8 @@ def _draw_typical_query(random: Random) -> str:
     """Return parameters that match some flows: at most one of them is a filter."""
     pairs: list[tuple[str, str]] = []
     if random.random() < 0.65:
-        name = random.choice(("search", "search", "search", *GOOD))
-        pairs.append((name, GOOD[name](random)))
+        name = random.choice(("search", "search", "search", *TYPICAL_VALUES))
+        pairs.append((name, TYPICAL_VALUES[name](random)))
     if random.random() < 0.5:
         pairs.append(("ordering", _draw_typical_ordering(random)))
     if random.random() < 0.5:
@@ -257,12 +257,12 @@ def _draw_unusual_parameter(random: Random) -> str:
     draw = random.random()
     if draw < 0.1:
         return f"{quote(random.choice(UNKNOWN_NAMES))}={random.choice(('x', '1', ''))}"
-    name = random.choice(tuple(ODD))
+    name = random.choice(tuple(UNUSUAL_VALUES))
     if draw < 0.17:
         return f"{name}{random.choice(('', '=', '=%20', '=+', '=='))}"
     if draw < 0.3:
         return f"{name}={random.choice(HOSTILE)}"
-    make = ODD[name] if draw < 0.8 else GOOD.get(name, ODD[name])
+    make = UNUSUAL_VALUES[name] if draw < 0.8 else TYPICAL_VALUES.get(name, UNUSUAL_VALUES[name])
     return f"{name}={_encode(random, make(random))}"
 
 
@@ -339,13 +339,13 @@ def _draw_unusual_search(random: Random) -> str:
 
 
 def _draw_typical_ordering(random: Random) -> str:
-    terms = random.sample(ORDERABLE, random.choice((1, 1, 1, 2, 3)))
+    terms = random.sample(ORDERING_NAMES, random.choice((1, 1, 1, 2, 3)))
     return ",".join(random.choice(("", "-")) + term for term in terms)
 
 
 def _draw_unusual_ordering(random: Random) -> str:
     names = ("stages", "cache_count", "flow_uuid", "Slug", "pbm_uuid", "?", "-", "", " ", "name\0")
-    terms = [random.choice((*names, *ORDERABLE)) for _ in range(4)]
+    terms = [random.choice((*names, *ORDERING_NAMES)) for _ in range(4)]
     decorated = [
         random.choice(("", "", "-", "--", "- ", " -", "+", "\t")) + term + random.choice(("", " "))
         for term in terms
@@ -429,7 +429,7 @@ def _draw_format(random: Random) -> str:
     )
 
 
-GOOD: dict[str, Callable[[Random], str]] = {
+TYPICAL_VALUES: dict[str, Callable[[Random], str]] = {
     "flow_uuid": _draw_typical_uuid,
     "name": _draw_stored_value("name"),
     "slug": _draw_stored_value("slug"),
@@ -437,7 +437,7 @@ GOOD: dict[str, Callable[[Random], str]] = {
     "denied_action": lambda random: random.choice(DENIED_ACTIONS),
     "search": _draw_typical_search,
 }
-ODD: dict[str, Callable[[Random], str]] = {
+UNUSUAL_VALUES: dict[str, Callable[[Random], str]] = {
     "flow_uuid": _draw_unusual_uuid,
     "name": _draw_unusual_text("name"),
     "slug": _draw_unusual_text("slug"),
