@@ -13,6 +13,7 @@ class FlowQLError(Exception):
     ├── ForbiddenError               the viewer may not see any flow
     │   └── UntrustedDocumentError   the server executes only trusted documents
     ├── BadUserInputError            a request or an argument is invalid
+    │   ├── InvalidSizeError         a page size is out of range
     │   └── InvalidPageError         the page does not exist
     ├── LimitExceededError           the request exceeds a limit
     ├── PersistedQueryNotFoundError  the document ID or hash is unknown
@@ -57,6 +58,13 @@ class BadUserInputError(FlowQLError):
     """A request or an argument is invalid."""
 
     code = "BAD_USER_INPUT"
+
+
+class InvalidSizeError(BadUserInputError):
+    """An argument sets a page size out of range."""
+
+    def __init__(self, argument: str, size: int, *, minimum: int, maximum: int) -> None:
+        super().__init__(f"'{argument}' must be between {minimum} and {maximum}, not {size}.")
 
 
 class InvalidPageError(BadUserInputError):

@@ -27,21 +27,20 @@ from graphql import (
 )
 from graphql.utilities.coerce_input_value import coerce_default_value
 
-from gql.errors import BadUserInputError
+from gql.errors import InvalidSizeError
 from gql.execution.declarations import Computed, declaration_of
 from gql.execution.graphql_core import AnySelectionNode, is_list, selections_of, type_of
+from models.queries.flows import DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE
 
 Values = Mapping[str, Any]
 NO_VALUES: Values = {}
 # The arguments that set the number of items: of a list, or of the lists in an object.
 SIZE_ARGUMENTS = frozenset({"first", "last", "pageSize"})
-MAX_ITEMS = 100
-# The arguments whose values are checked below the root. A root field checks its own. Below the root
-# there are many parents, and the first of several errors would depend on timing.
+# Size arguments that are checked before execution. A root field checks its own; below the root, a
+# field resolves for many parents, and which error comes first would depend on timing.
 NESTED_SIZE_ARGUMENTS = frozenset({"first", "last"})
-# The expected number of items of a list without size arguments, and of one with unset ones.
+# The expected number of items of a list without size arguments.
 LIST_ITEMS = 10
-PAGE_ITEMS = 20
 # A computed field (a flow's diagram) is a single string, but reads a list of objects with a list in
 # each, and its length grows with them. It costs as much as these lists with one field each.
 COMPUTED_COST = 1 + LIST_ITEMS * (1 + LIST_ITEMS)
@@ -226,7 +225,7 @@ class CostAnalyzer:
             below = yield self._analyze_selections(
                 selections_of(node), type_of(field) if field else None
             )
-        page = self._measure_page(node, field, is_root=type_ is self._schema.query_type)
+        page = self._analyze_page_size(node, field, is_root=type_ is self._schema.query_type)
         analysis = Analysis(
             _field_cost(node, field, below.cost, page.items),
             below.size_variables | page.variables,
@@ -240,7 +239,7 @@ class CostAnalyzer:
     def _find_field(self, name: str, type_: GraphQLNamedType | None) -> GraphQLField | None:
         return self._schema.get_field(type_, name) if is_composite_type(type_) else None
 
-    def _measure_page(
+    def _analyze_page_size(
         self, node: FieldNode, field: GraphQLField | None, *, is_root: bool
     ) -> PageSize:
         names = SIZE_ARGUMENTS & field.args.keys() if field else None
@@ -251,7 +250,7 @@ class CostAnalyzer:
         defaults = (_default_size(field, name) for name in names)
         numbers = [size for _, size in sizes] or list(filter(None, defaults))
         return PageSize(
-            min(max(1, *numbers), MAX_ITEMS) if numbers else PAGE_ITEMS,
+            min(max(1, *numbers), MAX_PAGE_SIZE) if numbers else DEFAULT_PAGE_SIZE,
             frozenset(
                 item.value.name.value for item in arguments if isinstance(item.value, VariableNode)
             ),
@@ -355,9 +354,9 @@ def _analyze_literals(values: Iterable[Any]) -> Analysis:
 def _invalid_size_error(node: FieldNode, sizes: Iterable[tuple[str, int]]) -> GraphQLError | None:
     """Return the error of the first invalid size, None if all are valid."""
     for name, size in sizes:
-        if name in NESTED_SIZE_ARGUMENTS and not 0 <= size <= MAX_ITEMS:
-            message = f"'{name}' must be between 0 and {MAX_ITEMS}, not {size}."
-            return GraphQLError(message, node, original_error=BadUserInputError(message))
+        if name in NESTED_SIZE_ARGUMENTS and not 0 <= size <= MAX_PAGE_SIZE:
+            error = InvalidSizeError(name, size, minimum=0, maximum=MAX_PAGE_SIZE)
+            return GraphQLError(str(error), node, original_error=error)
     return None
 
 

@@ -125,7 +125,7 @@ class InvalidDocument:
 
 
 class Documents:
-    """A cache of documents against one schema."""
+    """A cache of documents, parsed and validated against one schema."""
 
     def __init__(
         self,
@@ -158,7 +158,7 @@ class Documents:
         try:
             node = self._parse(text)
             operations = _summarize(node)
-            limits = self._check_limits(node)
+            operation_limits = self._check_limits(node)
         except GraphQLError as error:
             return InvalidDocument((_copy_without_nodes(error),), operations)
         errors = tuple(map(_copy_without_nodes, self._validation.validate(node)))
@@ -168,7 +168,7 @@ class Documents:
         visit(node, finder)
         return Document(
             node,
-            tuple(self._build_operation(checks, finder.variables) for checks in limits),
+            tuple(self._build_operation(limits, finder.variables) for limits in operation_limits),
             {
                 definition.name.value: FragmentDetails(definition)
                 for definition in node.definitions
@@ -184,8 +184,8 @@ class Documents:
             raise _convert_limit_error(error, max_tokens) from None
 
     def _check_limits(self, node: DocumentNode) -> Sequence[OperationLimits]:
-        limits = DocumentLimits(self._schema, node, self._limits)
-        return [limits.check_operation(operation) for operation in _operations_of(node)]
+        document_limits = DocumentLimits(self._schema, node, self._limits)
+        return [document_limits.check_operation(operation) for operation in _operations_of(node)]
 
     def _build_operation(self, limits: OperationLimits, conditions: set[str]) -> Operation:
         definitions = limits.node.variable_definitions or ()
@@ -211,8 +211,8 @@ def _name(node: OperationDefinitionNode) -> str | None:
 def _find_operation_index(names: Sequence[str | None], name: str | None) -> int:
     indexes = [index for index, candidate in enumerate(names) if name in (None, candidate)]
     if not indexes:
-        missing = f"Unknown operation {name!r}." if name else "The document has no operation."
-        raise UnknownOperationError(missing)
+        message = f"Unknown operation {name!r}." if name else "The document has no operation."
+        raise UnknownOperationError(message)
     if name is None and len(indexes) > 1:
         raise UnknownOperationError(
             "Must provide operationName: the document has several operations."

@@ -70,15 +70,15 @@ class Executor:
         variables = operation.coerce_variables(request.variables)
         if isinstance(variables, list):
             return ExecutionResult(None, variables)
-        deadline = asyncio.timeout(self._limits.seconds)
+        timeout = asyncio.timeout(self._limits.seconds)
         try:
-            async with deadline:
+            async with timeout:
                 plan = self._find_plan(document, operation, variables)
                 if plan:
                     return await plan.execute(variables, context)
                 return await self._fallback.execute(document.node, operation.node, request, context)
         except TimeoutError:
-            if not deadline.expired():
+            if not timeout.expired():
                 raise
             message = TIMEOUT_MESSAGE.format(self._limits.seconds)
             return ExecutionResult(None, [build_limit_error(message)])
@@ -87,13 +87,13 @@ class Executor:
         self, document: Document, operation: Operation, variables: VariableValues
     ) -> Plan | None:
         """Return the cached or newly compiled plan, None if the operation has none."""
-        case = tuple(variables.coerced.get(name) for name in operation.conditions)
-        if case in operation.plans:
-            return operation.plans[case]
+        cache_key = tuple(variables.coerced.get(name) for name in operation.conditions)
+        if cache_key in operation.plans:
+            return operation.plans[cache_key]
         if len(operation.plans) == MAX_PLANS:
             operation.plans.clear()
         compilation = Compilation(self._schema, document.fragments, operation.node, variables)
-        plan = operation.plans[case] = _compile(compilation)
+        plan = operation.plans[cache_key] = _compile(compilation)
         return plan
 
 

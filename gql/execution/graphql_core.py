@@ -4,7 +4,8 @@ Type checkers cannot follow graphql-core's generic types, and neither library ha
 everything that execution needs. Casts to Any and private names of the libraries belong here.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from enum import Enum
 from inspect import isawaitable
 from typing import Any, TypeAlias, cast
 
@@ -30,6 +31,7 @@ from graphql import (
     is_leaf_type,
 )
 from graphql.execution.get_variable_signature import GraphQLVariableSignature
+from strawberry.types.enum import EnumValue
 from strawberry.types.field import StrawberryField
 
 ResolveInfo: TypeAlias = "GraphQLResolveInfo[Any]"
@@ -127,6 +129,11 @@ def resolve_info_of(info: strawberry.Info[Any, Any]) -> ResolveInfo:
 def type_name_of(value: object) -> str:
     """Return the GraphQL type name of an instance of a Strawberry type."""
     return cast(Any, value).__strawberry_definition__.name
+
+
+def enum_values_of(enum: type[Enum]) -> Sequence[EnumValue]:
+    """Return Strawberry's definitions of the values of a registered enum."""
+    return cast(Any, enum).__strawberry_definition__.values
 
 
 def _wrapped_type(typed: Typed) -> Any:

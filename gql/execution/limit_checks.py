@@ -47,15 +47,15 @@ class OperationLimits:
         return None
 
     def check_sizes(self, values: Values) -> GraphQLError | None:
-        """Return the error of a limit or a page size with these coerced values of variables."""
+        """Return the first exceeded limit or invalid page size for these coerced variables."""
         if not self.size_variables:
             return None
-        case = tuple(integer_or_none(values.get(name)) for name in self.size_variables)
-        if case not in self.results:
+        cache_key = tuple(integer_or_none(values.get(name)) for name in self.size_variables)
+        if cache_key not in self.results:
             if len(self.results) == MAX_RESULTS:
                 self.results.clear()
-            self.results[case] = self.document.check(self.node, values)
-        return self.results[case]
+            self.results[cache_key] = self.document.check(self.node, values)
+        return self.results[cache_key]
 
     def _check_objects(self, values: Values) -> GraphQLError | None:
         limits = self.document.limits
@@ -97,7 +97,7 @@ class DocumentLimits:
         analysis = self._analyzer.analyze(node)
         names = (definition.variable.name.value for definition in node.variable_definitions or ())
         size_variables = tuple(name for name in names if name in analysis.size_variables)
-        for message in _violations(analysis.cost, self.limits, is_priced=not size_variables):
+        for message in _violations(analysis.cost, self.limits, checks_cost=not size_variables):
             raise build_limit_error(message, node)
         if analysis.invalid_size:
             raise analysis.invalid_size
@@ -113,8 +113,8 @@ class DocumentLimits:
         return analysis.invalid_size
 
 
-def _violations(cost: Cost, limits: Limits, *, is_priced: bool = True) -> Iterator[str]:
-    """Yield the message of each exceeded limit; without `is_priced` the cost has none."""
+def _violations(cost: Cost, limits: Limits, *, checks_cost: bool = True) -> Iterator[str]:
+    """Yield the message of each exceeded limit, except of the cost without `checks_cost`."""
     counts = (
         ("The operation has a depth of {} fields: the limit is {}.", cost.depth, limits.depth),
         ("The operation has {} root fields: the limit is {}.", cost.fields, limits.root_fields),
@@ -127,7 +127,7 @@ def _violations(cost: Cost, limits: Limits, *, is_priced: bool = True) -> Iterat
             cost.introspection_cost,
             limits.cost * INTROSPECTION_FACTOR,
         ),
-        ("The operation has a cost of {}: the limit is {}.", is_priced * cost.cost, limits.cost),
+        ("The operation has a cost of {}: the limit is {}.", checks_cost * cost.cost, limits.cost),
     )
     for message, count, limit in counts:
         if count > limit:

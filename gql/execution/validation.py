@@ -18,7 +18,7 @@ from graphql.validation.validate import ValidationAbortedError
 
 from gql.errors import LimitExceededError
 
-# To search suggestions for an unknown name takes 1 to 2 ms for each error.
+# Searching suggestions for unknown names takes 1 to 2 ms per error.
 MAX_ERRORS = 20
 # The budget of graphql-core's check that fields with the same response key can be merged. Two
 # fields take two steps of about 1 µs; 100 fields with one key take half of the budget.

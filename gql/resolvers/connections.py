@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from gql.errors import BadUserInputError
+from gql.errors import BadUserInputError, InvalidSizeError
 from gql.resolvers import cursors
 from models.batch import NO_ROWS, Batch
 from models.database import Database
@@ -14,6 +14,7 @@ from models.queries.conditions import NO_CONDITION, WhereClause
 from models.queries.flows import (
     BY_SLUG,
     COLUMNS,
+    DEFAULT_PAGE_SIZE,
     MAX_PAGE_SIZE,
     FlowFilter,
     Flows,
@@ -22,9 +23,6 @@ from models.queries.flows import (
 from models.queries.keyset import KeysetPage, PageInfoQuery, Side
 from models.queries.viewer import FlowAccess, Viewer
 from models.tables.cached_plan import plan_prefix
-
-# The page size without `first` and `last`.
-DEFAULT_SIZE = 20
 
 
 class ConnectionQuery(NamedTuple):
@@ -52,14 +50,12 @@ class ConnectionQuery(NamedTuple):
         self._check()
         if self.last is not None:
             return self.last
-        return DEFAULT_SIZE if self.first is None else self.first
+        return DEFAULT_PAGE_SIZE if self.first is None else self.first
 
     def _check(self) -> None:
         for argument, size in (("first", self.first), ("last", self.last)):
             if size is not None and not 0 <= size <= MAX_PAGE_SIZE:
-                raise BadUserInputError(
-                    f"'{argument}' must be between 0 and {MAX_PAGE_SIZE}, not {size}."
-                )
+                raise InvalidSizeError(argument, size, minimum=0, maximum=MAX_PAGE_SIZE)
         if self.first is not None and self.last is not None:
             raise BadUserInputError("Send either 'first' or 'last', not both.")
         if self.before is not None and self.first is None and self.last is None:
@@ -67,13 +63,16 @@ class ConnectionQuery(NamedTuple):
 
 
 class ConnectionSelection(NamedTuple):
-    """The parts of a connection to read. `columns` is None if no flows are needed."""
+    """The parts of a connection to read. `columns` is None if no flows are needed.
+
+    `needs_next` and `needs_previous` are about the existence of flows on either side of the page.
+    """
 
     columns: tuple[str, ...] | None = COLUMNS
-    cursors: bool = True
-    has_next: bool = True
-    has_previous: bool = True
-    total_count: bool = True
+    needs_cursors: bool = True
+    needs_next: bool = True
+    needs_previous: bool = True
+    needs_total_count: bool = True
 
 
 class FlowConnectionData(NamedTuple):
@@ -104,10 +103,10 @@ async def load_connection(
     has_next, has_previous = reversed(sides) if query.is_backward else sides
     return FlowConnectionData(
         page.flows,
-        cursors.encode_cursors(ordering, page.flows) if selection.cursors else None,
+        cursors.encode_cursors(ordering, page.flows) if selection.needs_cursors else None,
         has_next=has_next,
         has_previous=has_previous,
-        total_count=page.total if selection.total_count else None,
+        total_count=page.total if selection.needs_total_count else None,
     )
 
 
@@ -156,13 +155,13 @@ class _PageQuery:
         """Return the page information of an empty page, by a statement of its own if necessary."""
         page = self.page
         has_read_all = self.limit and not (page.has_after or page.has_before)
-        if has_read_all or not (page.is_counted or page.has_opposite_side):
+        if has_read_all or not (page.is_counted or page.needs_opposite_side):
             return [0]
         [page_info] = await self.database.read(PageInfoQuery(page), self.values)
         return page_info
 
     def _build_page(self, flows: Batch, page_info: Sequence[Any], *, has_more: bool) -> _PageData:
-        has_opposite_side = self.page.has_opposite_side and bool(page_info[-1])
+        has_opposite_side = self.page.needs_opposite_side and bool(page_info[-1])
         total = page_info[0] if self.page.is_counted else 0
         return _PageData(flows, has_more, has_opposite_side, total)
 
@@ -182,8 +181,8 @@ def _build_page_query(
     database: Database, viewer: Viewer, query: ConnectionQuery, selection: ConnectionSelection
 ) -> _PageQuery:
     size, ordering = query.size, flow_queries.complete_ordering(query.ordering)
-    needs_more = selection.has_previous if query.is_backward else selection.has_next
-    needs_flows = needs_more or selection.columns is not None or selection.cursors
+    needs_more = selection.needs_previous if query.is_backward else selection.needs_next
+    needs_flows = needs_more or selection.columns is not None or selection.needs_cursors
     values = {
         **query.where.values,
         **_decode_values("after", query.after, ordering),
@@ -199,20 +198,20 @@ def _build_keyset_page(
     database: Database, viewer: Viewer, query: ConnectionQuery, selection: ConnectionSelection
 ) -> KeysetPage:
     ordering = flow_queries.complete_ordering(query.ordering)
-    sort_columns = (term.name for term in ordering) if selection.cursors else ()
+    sort_columns = (term.name for term in ordering) if selection.needs_cursors else ()
     columns = tuple(dict.fromkeys((*(selection.columns or ()), *sort_columns)))
     flow_filter = FlowFilter(
         (), is_searched=False, is_restricted=viewer.is_restricted, where=query.where.condition
     )
-    needs_opposite_side = selection.has_next if query.is_backward else selection.has_previous
+    needs_opposite_side = selection.needs_next if query.is_backward else selection.needs_previous
     return KeysetPage(
         Flows(flow_filter, columns, database.catalog.plan_keys),
         ordering,
         query.is_backward,
         has_after=query.after is not None,
         has_before=query.before is not None,
-        is_counted=selection.total_count,
-        has_opposite_side=needs_opposite_side and query.start is not None,
+        is_counted=selection.needs_total_count,
+        needs_opposite_side=needs_opposite_side and query.start is not None,
     )
 
 

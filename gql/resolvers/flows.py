@@ -65,9 +65,9 @@ async def list_flows(
     offset = query.offset
     if selection.columns is None or offset is None:
         return await _list_after_count(flows, selection)
-    page, count = await flows.page(selection.columns, offset, is_counted=selection.pagination)
+    page, count = await flows.read_page(selection.columns, offset, is_counted=selection.pagination)
     if not page.size and (selection.pagination or offset):
-        count = await flows.count()
+        count = await flows.count_flows()
     return FlowPageData(None if count is None else paginate(count, query), page)
 
 
@@ -75,10 +75,10 @@ async def _list_after_count(flows: "_VisibleFlows", selection: FlowSelection) ->
     query = flows.query
     if query.offset == 0 and not selection.pagination:
         return FlowPageData(None, NO_ROWS)
-    pagination = paginate(await flows.count(), query)
+    pagination = paginate(await flows.count_flows(), query)
     if selection.columns is None or not pagination["count"]:
         return FlowPageData(pagination, NO_ROWS)
-    page, _ = await flows.page(selection.columns, pagination["start_index"] - 1)
+    page, _ = await flows.read_page(selection.columns, pagination["start_index"] - 1)
     return FlowPageData(pagination, page)
 
 
@@ -89,7 +89,7 @@ async def find_flow(
 
     The query filters by a unique column, `slug` or `pk`.
     """
-    return await _VisibleFlows(database, viewer, query).all(columns)
+    return await _VisibleFlows(database, viewer, query).read_all(columns)
 
 
 async def find_flow_by_pk(
@@ -140,21 +140,21 @@ class _VisibleFlows:
     viewer: Viewer
     query: FlowQuery
 
-    async def count(self) -> int:
+    async def count_flows(self) -> int:
         if self._matches_nothing:
             return 0
         flow_count = FlowCount(flow_queries.build_filter(self.query, self.viewer))
         [(count,)] = await self.database.read(flow_count, self._values())
         return count
 
-    async def all(self, columns: tuple[str, ...]) -> Batch:
+    async def read_all(self, columns: tuple[str, ...]) -> Batch:
         """SELECT all flows, in no particular order."""
         if self._matches_nothing:
             return NO_ROWS
         values = await self.database.read_columns(self._select(columns), self._values())
         return _build_batch(columns, values)
 
-    async def page(
+    async def read_page(
         self, columns: tuple[str, ...], offset: int, *, is_counted: bool = False
     ) -> tuple[Batch, int | None]:
         """SELECT the page at `offset`, and the count of all flows.

@@ -8,11 +8,10 @@ from typing import Literal
 from urllib.parse import parse_qsl
 
 from gql.errors import BadUserInputError
-from models.queries.flows import BY_SLUG, MAX_PAGE_SIZE, FlowQuery, Ordering
+from models.queries.flows import BY_SLUG, DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE, FlowQuery, Ordering
 from models.search_terms import split_terms
 from models.tables.flow import FlowDeniedAction, FlowDesignation
 
-DEFAULT_PAGE_SIZE = 20
 NULL_CHARACTERS = "Null characters are not allowed."
 
 

@@ -5,10 +5,11 @@ Importing an enum from this module ensures that Strawberry knows it, with its de
 
 from collections.abc import Mapping
 from enum import Enum
-from typing import Any, TypeVar, cast
+from typing import TypeVar
 
 import strawberry
 
+from gql.execution.graphql_core import enum_values_of
 from models.tables.flow import (
     FlowAuthentication,
     FlowDeniedAction,
@@ -61,8 +62,8 @@ class FlowOrdering(Enum):
 
 
 def _register_enum(enum: type[E], description: str, values: Mapping[E, str]) -> None:
-    definition = cast(Any, strawberry.enum(enum, description=description))
-    for value in definition.__strawberry_definition__.values:
+    strawberry.enum(enum, description=description)
+    for value in enum_values_of(enum):
         value.description = values[enum[value.name]]
 
 
@@ -119,7 +120,7 @@ _register_enum(
     FlowAuthentication,
     "The authentication that a flow requires.",
     {
-        FlowAuthentication.NONE: "Requires nothing.",
+        FlowAuthentication.NONE: "Requires no authentication.",
         FlowAuthentication.REQUIRE_AUTHENTICATED: "Requires a logged-in user.",
         FlowAuthentication.REQUIRE_UNAUTHENTICATED: "Requires a user who is not logged in.",
         FlowAuthentication.REQUIRE_SUPERUSER: "Requires a superuser.",

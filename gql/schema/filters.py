@@ -7,7 +7,7 @@ from typing import Any, Generic, TypeVar, cast
 
 import strawberry
 
-from gql.errors import BadUserInputError
+from gql.schema.arguments import require_no_nul, unset_to_none
 from gql.schema.enums import (
     FlowAuthentication,
     FlowDeniedAction,
@@ -72,8 +72,6 @@ class Match(Generic[T]):
 
 @strawberry.input(description="Conditions on a boolean. All of them must hold.")
 class BooleanMatch:
-    """Conditions on a boolean."""
-
     equals: bool | None = _optional_field(EQUALS)
     in_: list[bool] | None = _optional_field(IN, "in")
 
@@ -83,8 +81,6 @@ class BooleanMatch:
     " no wildcards."
 )
 class TextMatch:
-    """Conditions on a string."""
-
     equals: str | None = _optional_field(EQUALS)
     in_: list[str] | None = _optional_field(IN, "in")
     contains: str | None = _optional_field(
@@ -97,8 +93,6 @@ class TextMatch:
 
 @strawberry.input(description="Conditions on a stage. All of them must hold.")
 class StageWhere:
-    """Conditions on a stage."""
-
     pk: Match[UUID] | None = _optional_field("The primary key.")
     name: TextMatch | None = _optional_field("The name.")
     type: TextMatch | None = _optional_field(
@@ -109,8 +103,6 @@ class StageWhere:
 
 @strawberry.input(description="Conditions on a policy. All of them must hold.")
 class PolicyWhere:
-    """Conditions on a policy."""
-
     pk: Match[UUID] | None = _optional_field("The primary key.")
     name: TextMatch | None = _optional_field("The name.")
     type: TextMatch | None = _optional_field(
@@ -124,8 +116,6 @@ class PolicyWhere:
     " flow."
 )
 class FlowWhere:
-    """Conditions on a flow."""
-
     and_: list["FlowWhere"] | None = _optional_field(
         "Matches if all of these conditions hold; an empty list matches every flow.", "and"
     )
@@ -149,7 +139,7 @@ class FlowWhere:
         "The rule that combines the results of the flow's policies."
     )
     compatibility_mode: BooleanMatch | None = _optional_field(
-        "Indicates whether pages support older password managers."
+        "Indicates whether the pages are compatible with password managers on mobile devices."
     )
     stage: StageWhere | None = _optional_field(
         "Matches if one of the flow's stage bindings binds such a stage; an empty object matches"
@@ -188,26 +178,26 @@ class _WhereParser:
         )
 
     def _parse_combinators(self, where: FlowWhere, path: str) -> Iterator[Condition]:
-        if (and_ := _unset_to_none(where.and_)) is not None:
+        if (and_ := unset_to_none(where.and_)) is not None:
             yield _combine_all(*self._parse_flows(and_, f"{path}.and"))
-        if (or_ := _unset_to_none(where.or_)) is not None:
+        if (or_ := unset_to_none(where.or_)) is not None:
             yield Or(tuple(self._parse_flows(or_, f"{path}.or")))
-        if not_ := _unset_to_none(where.not_):
+        if not_ := unset_to_none(where.not_):
             yield Not(self.parse_flow(not_, f"{path}.not"))
 
     def _parse_flows(self, wheres: Sequence[FlowWhere], path: str) -> Iterator[Condition]:
         return (self.parse_flow(where, f"{path}.{index}") for index, where in enumerate(wheres))
 
     def _parse_components(self, where: FlowWhere, path: str) -> Iterator[Condition]:
-        if stage := _unset_to_none(where.stage):
+        if stage := unset_to_none(where.stage):
             yield self._parse_component(Component.STAGE, stage, f"{path}.stage")
-        if policy := _unset_to_none(where.policy):
+        if policy := unset_to_none(where.policy):
             yield self._parse_component(Component.POLICY, policy, f"{path}.policy")
 
     def _parse_component(
         self, component: Component, where: StageWhere | PolicyWhere, path: str
     ) -> Condition:
-        needs_types = _unset_to_none(where.type) and not self.database.is_flowql
+        needs_types = unset_to_none(where.type) and not self.database.is_flowql
         child_tables = self.database.catalog.child_tables(component.value) if needs_types else None
         conditions = self._parse_matches(where, COMPONENT_FIELDS, path)
         return UsesComponent(component, _combine_all(*conditions), child_tables)
@@ -216,12 +206,12 @@ class _WhereParser:
         self, where: object, fields: Mapping[str, str], path: str
     ) -> Iterator[Condition]:
         for column, name in fields.items():
-            if match := _unset_to_none(getattr(where, column)):
+            if match := unset_to_none(getattr(where, column)):
                 yield from self._parse_match(column, match, f"{path}.{name}")
 
     def _parse_match(self, column: str, match: object, path: str) -> Iterator[Condition]:
         for name, (attribute, operator) in OPERATORS.items():
-            value = _unset_to_none(getattr(match, attribute, None))
+            value = unset_to_none(getattr(match, attribute, None))
             if value is not None:
                 yield self._compare(column, operator, _convert_value(value, f"{path}.{name}"))
 
@@ -237,10 +227,6 @@ class _WhereParser:
         return Comparison(column, operator, parameter)
 
 
-def _unset_to_none(value: T | None) -> T | None:
-    return None if value is strawberry.UNSET else value
-
-
 def _combine_all(*conditions: Condition) -> Condition:
     return conditions[0] if len(conditions) == 1 else And(conditions)
 
@@ -250,6 +236,6 @@ def _convert_value(value: object, path: str) -> Any:
     if isinstance(value, list):
         items = enumerate(cast(list[object], value))
         return [_convert_value(item, f"{path}.{index}") for index, item in items]
-    if isinstance(value, str) and "\0" in value:
-        raise BadUserInputError(f"'{path}' must not contain NUL characters.")
+    if isinstance(value, str):
+        require_no_nul(path, value)
     return value.value if isinstance(value, Enum) else value

@@ -7,12 +7,13 @@ from typing import Annotated, TypeVar
 import strawberry
 
 from gql.context import Context
-from gql.errors import BadUserInputError
+from gql.errors import InvalidSizeError
 from gql.execution.declarations import RowList
 from gql.resolvers import bindings, connections
 from gql.resolvers import flows as flow_resolvers
 from gql.resolvers.connections import ConnectionQuery, ConnectionSelection, FlowConnectionData
 from gql.resolvers.flows import FlowSelection
+from gql.schema.arguments import require_no_nul, unset_to_none
 from gql.schema.enums import FlowDeniedAction, FlowDesignation, FlowOrdering
 from gql.schema.filters import FlowWhere, parse_where
 from gql.schema.node_ids import decode_node_id
@@ -34,11 +35,10 @@ from gql.schema.types import (
 from models.batch import Batch
 from models.database import Database
 from models.queries.components import Component
-from models.queries.flows import BY_SLUG, MAX_PAGE_SIZE, FlowQuery, Ordering
+from models.queries.flows import BY_SLUG, DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE, FlowQuery, Ordering
 from models.queries.viewer import Viewer
 from models.search_terms import split_terms
 
-T = TypeVar("T")
 N = TypeVar("N", bound=Node)
 
 # The prefix of the columns of an edge's flow.
@@ -49,8 +49,6 @@ PAGE_INFO_CURSORS = {"start_cursor", "end_cursor"}
 
 @strawberry.type(description="The root query type.")
 class Query:
-    """The root query type."""
-
     @strawberry.field(
         description="A page of flows by number, with the filters, search and pagination of"
         " authentik's `flows_instances_list`. All filters must match; null or omitted filters match"
@@ -81,8 +79,11 @@ class Query:
             int, strawberry.argument(description="The number of the page, starting at 1.")
         ] = 1,
         page_size: Annotated[
-            int, strawberry.argument(description="The number of flows per page, from 1 to 100.")
-        ] = 20,
+            int,
+            strawberry.argument(
+                description=f"The number of flows per page, from 1 to {MAX_PAGE_SIZE}."
+            ),
+        ] = DEFAULT_PAGE_SIZE,
         denied_action: Annotated[
             FlowDeniedAction | None,
             strawberry.argument(description="Matches flows with this denied action."),
@@ -97,11 +98,8 @@ class Query:
             UUID | None, strawberry.argument(description="Matches the flow with this primary key.")
         ] = strawberry.UNSET,
     ) -> FlowPage:
-        """Return a page of flows by number."""
         if not 1 <= page_size <= MAX_PAGE_SIZE:
-            raise BadUserInputError(
-                f"'pageSize' must be between 1 and {MAX_PAGE_SIZE}, not {page_size}."
-            )
+            raise InvalidSizeError("pageSize", page_size, minimum=1, maximum=MAX_PAGE_SIZE)
         query = FlowQuery(
             pk=pk or None,
             name=_parse_text("name", name),
@@ -125,14 +123,17 @@ class Query:
     @strawberry.field(
         description="A page of flows by cursor. The cost of a page does not depend on its position,"
         " and flows that are created or deleted between requests cause no duplicates or gaps."
-        " Returns the first 20 flows by default."
+        f" Returns the first {DEFAULT_PAGE_SIZE} flows by default."
     )
     async def flow_connection(  # noqa: PLR0913, PLR0917 - the arguments are the API
         self,
         info: Info,
         first: Annotated[
             int | None,
-            strawberry.argument(description="Returns the first n flows, from 0 to 100."),
+            strawberry.argument(
+                description="The number of flows to return, from the first one: 0 to"
+                f" {MAX_PAGE_SIZE}."
+            ),
         ] = strawberry.UNSET,
         after: Annotated[
             str | None,
@@ -141,8 +142,8 @@ class Query:
         last: Annotated[
             int | None,
             strawberry.argument(
-                description="Returns the last n flows, from 0 to 100. Cannot be combined with"
-                " `first`."
+                description="The number of flows to return, from the last one: 0 to"
+                f" {MAX_PAGE_SIZE}. Cannot be combined with `first`."
             ),
         ] = strawberry.UNSET,
         before: Annotated[
@@ -162,15 +163,14 @@ class Query:
             ),
         ] = strawberry.UNSET,
     ) -> FlowConnection:
-        """Return a page of flows by cursor."""
         context = info.context
         query = ConnectionQuery(
             where=parse_where("where", where or None, context.database),
             ordering=_parse_ordering(order_by),
-            first=_unset_to_none(first),
-            after=_unset_to_none(after),
-            last=_unset_to_none(last),
-            before=_unset_to_none(before),
+            first=unset_to_none(first),
+            after=unset_to_none(after),
+            last=unset_to_none(last),
+            before=unset_to_none(before),
         )
         data = await connections.load_connection(
             context.database, context.viewer, query, _select_connection(info)
@@ -186,7 +186,6 @@ class Query:
         info: Info,
         pk: Annotated[UUID, strawberry.argument(description="The primary key of the stage.")],
     ) -> Stage | None:
-        """Return the stage with this primary key."""
         return await _find_node(Stage, info.context, pk, info.selected_columns())
 
     @strawberry.field(
@@ -198,7 +197,6 @@ class Query:
         info: Info,
         pk: Annotated[UUID, strawberry.argument(description="The primary key of the policy.")],
     ) -> Policy | None:
-        """Return the policy with this primary key."""
         return await _find_node(Policy, info.context, pk, info.selected_columns())
 
     @strawberry.field(
@@ -211,7 +209,6 @@ class Query:
             strawberry.ID, strawberry.argument(name="id", description="The ID of the object.")
         ],
     ) -> Node | None:
-        """Return the object with this ID."""
         name, pk = decode_node_id(id_, NODE_TYPES)
         return await _find_node(NODE_TYPES[name], info.context, pk, info.selected_columns(name))
 
@@ -223,7 +220,6 @@ class Query:
         info: Info,
         slug: Annotated[str, strawberry.argument(description="The slug of the flow.")],
     ) -> Flow | None:
-        """Return the flow with this slug."""
         query = FlowQuery(slug=_parse_text("slug", slug))
         columns = info.selected_columns() or ()
         context = info.context
@@ -239,10 +235,10 @@ def _select_connection(info: Info) -> ConnectionSelection:
     ]
     return ConnectionSelection(
         columns=None if nodes is edges is None else (*(nodes or ()), *edge_nodes),
-        cursors="cursor" in (edges or ()) or not PAGE_INFO_CURSORS.isdisjoint(page_info),
-        has_next="has_next_page" in page_info,
-        has_previous="has_previous_page" in page_info,
-        total_count="total_count" in columns,
+        needs_cursors="cursor" in (edges or ()) or not PAGE_INFO_CURSORS.isdisjoint(page_info),
+        needs_next="has_next_page" in page_info,
+        needs_previous="has_previous_page" in page_info,
+        needs_total_count="total_count" in columns,
     )
 
 
@@ -282,16 +278,12 @@ async def _find_node(
     return next(iter(RowList(type_, batch)), None)
 
 
-def _unset_to_none(value: T | None) -> T | None:
-    return None if value is strawberry.UNSET else value
-
-
 def _parse_ordering(terms: Sequence[FlowOrdering] | None) -> tuple[Ordering, ...]:
     return tuple(Ordering.parse(term.value) for term in terms or ()) or (BY_SLUG,)
 
 
 def _parse_text(argument: str, value: str | None) -> str | None:
-    if value and "\0" in value:
-        raise BadUserInputError(f"'{argument}' must not contain NUL characters.")
-    # An omitted argument is UNSET, which is falsy and not a string.
-    return value if isinstance(value, str) else None
+    text = unset_to_none(value)
+    if text:
+        require_no_nul(argument, text)
+    return text

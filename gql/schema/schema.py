@@ -28,6 +28,7 @@ def build_schema() -> Schema:
         query=Query,
         types=list(NODE_TYPES.values()),
         config=StrawberryConfig(scalar_map={UUID: UUID_SCALAR}, info_class=Info),
+        # For Schema.execute, the reference of the tests; the fallback sets the class itself.
         execution_context_class=AllRootErrorsContext,
     )
     introspection_type = cast(GraphQLObjectType, core_schema(schema).type_map["__Type"])

@@ -24,6 +24,7 @@ from gql.execution.declarations import (
 from gql.execution.fallback.loaders import load_relation
 from gql.execution.fallback.selection import selected_columns
 from gql.execution.fields import column_field, computed_field, joined_field, relation_field
+from gql.execution.graphql_core import make_field
 from gql.resolvers import bindings, urls
 from gql.schema.enums import (
     FlowAuthentication,
@@ -36,9 +37,11 @@ from gql.schema.enums import (
 from gql.schema.node_ids import NodeIdEncoder
 from models.batch import GroupedRows
 from models.queries.components import Component
+from models.queries.flows import DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE
 
 UUID = NewType("UUID", str)
 
+INVALID_UUID = "Invalid UUID: expected 32 hexadecimal digits, with or without hyphens."
 PRIMARY_KEY = "The primary key."
 NODE_ID = "The global ID, an opaque string for the `node` query."
 UNKNOWN_VALUE = "Null, with an error, if the stored value is unknown."
@@ -64,7 +67,7 @@ def parse_uuid(value: object) -> str:
     try:
         return str(uuid.UUID(cast(str, value)))
     except (AttributeError, TypeError, ValueError):
-        raise BadUserInputError("A UUID is a string of 32 hexadecimal digits.") from None
+        raise BadUserInputError(INVALID_UUID) from None
 
 
 UUID_SCALAR = strawberry.scalar(
@@ -92,15 +95,15 @@ async def _render_diagrams(context: Context, rows: Sequence[tuple[Any, ...]]) ->
     return list(map(mermaid.render, diagrams))
 
 
-def _load_for_viewer(load: Callable[..., Any], *leading: Any) -> LoadRelation:
+def _load_for_viewer(resolve: Callable[..., Any], *leading: Any) -> LoadRelation:
     """Adapt a resolver to a relation: its database and viewer come from the context."""
 
-    async def load_relation(
+    async def load(
         context: Context, keys: Sequence[Any], columns: tuple[str, ...], **arguments: Any
     ) -> GroupedRows:
-        return await load(*leading, context.database, context.viewer, keys, columns, **arguments)
+        return await resolve(*leading, context.database, context.viewer, keys, columns, **arguments)
 
-    return load_relation
+    return load
 
 
 def _id_field(type_: str) -> Any:
@@ -120,20 +123,20 @@ def _flows_field(component: Component, description: str) -> Any:
         root: RowObject,
         info: Info,
         first: Annotated[
-            int, strawberry.argument(description="Returns the first n flows, from 0 to 100.")
-        ] = 20,
+            int,
+            strawberry.argument(
+                description="The number of flows to return, from the first one: 0 to"
+                f" {MAX_PAGE_SIZE}."
+            ),
+        ] = DEFAULT_PAGE_SIZE,
     ) -> Any:
         return await load_relation(relation, root, info, {"first": first})
 
-    return strawberry.field(
-        cast(Any, flows), description=description, metadata={METADATA_KEY: relation}
-    )
+    return make_field(flows, description, {METADATA_KEY: relation})
 
 
 @strawberry.interface(description="An object with a global ID.")
 class Node(RowObject):
-    """An object with a global ID."""
-
     id: strawberry.ID = column_field("pk", NODE_ID)
 
 
@@ -141,8 +144,6 @@ class Node(RowObject):
     description="A sequence of stages that a user goes through to log in, enroll or recover."
 )
 class Flow(Node):
-    """A flow, resolved from its stored row."""
-
     id: strawberry.ID = _id_field("Flow")
     pk: UUID = column_field("pk", PRIMARY_KEY)
     policybindingmodel_ptr_id: UUID = column_field(
@@ -176,7 +177,8 @@ class Flow(Node):
         EnumConverter(PolicyEngineMode),
     )
     compatibility_mode: bool = column_field(
-        "compatibility_mode", "Indicates whether pages support older password managers."
+        "compatibility_mode",
+        "Indicates whether the pages are compatible with password managers on mobile devices.",
     )
     export_url: str = column_field(
         "slug", "The path that exports the flow as a blueprint.", _convert_export_url
@@ -216,8 +218,6 @@ class Flow(Node):
 
 @strawberry.type(description="The binding of a stage to a flow.")
 class FlowStageBinding(Node):
-    """The binding of a stage to a flow."""
-
     id: strawberry.ID = _id_field("FlowStageBinding")
     pk: UUID = column_field("pk", PRIMARY_KEY)
     order: int = column_field("order", "The sort key among the stage bindings of the flow.")
@@ -245,8 +245,6 @@ class FlowStageBinding(Node):
 
 @strawberry.type(description="A step of a flow. Any number of flows can use the same stage.")
 class Stage(Node):
-    """A step of a flow."""
-
     id: strawberry.ID = _id_field("Stage")
     pk: UUID = column_field("pk", PRIMARY_KEY)
     name: str = column_field("name", "The name, shown to administrators; unique.")
@@ -262,8 +260,6 @@ class Stage(Node):
 
 @strawberry.type(description="A rule that grants or denies access.")
 class Policy(Node):
-    """A rule that grants or denies access."""
-
     id: strawberry.ID = _id_field("Policy")
     pk: UUID = column_field("pk", PRIMARY_KEY)
     name: str = column_field("name", "The name, shown to administrators; unique.")
@@ -284,16 +280,12 @@ class Policy(Node):
 
 @strawberry.type(description="A group of users with the same permissions.")
 class Group(RowObject):
-    """A group of users with the same permissions."""
-
     pk: UUID = column_field("pk", PRIMARY_KEY)
     name: str = column_field("name", "The name; unique.")
 
 
 @strawberry.type(description="The account of a person or a program.")
 class User(RowObject):
-    """The account of a person or a program."""
-
     pk: int = column_field("pk", PRIMARY_KEY)
     name: str = column_field("name", "The display name.")
 
@@ -302,8 +294,6 @@ class User(RowObject):
     description="The binding of a policy, a group or a user to a flow or a stage binding."
 )
 class PolicyBinding(Node):
-    """The binding of a policy, a group or a user to a target."""
-
     id: strawberry.ID = _id_field("PolicyBinding")
     pk: UUID = column_field("pk", PRIMARY_KEY)
     order: int = column_field("order", "The sort key among the policy bindings of the target.")
@@ -326,8 +316,6 @@ class PolicyBinding(Node):
 
 @strawberry.type(description="The position of a page. Pages and indexes count from 1.")
 class Pagination(RowObject):
-    """The position of a page."""
-
     next: int = column_field("next", "The number of the next page, or 0 if this is the last one.")
     previous: int = column_field(
         "previous", "The number of the previous page, or 0 if this is the first one."
@@ -345,24 +333,18 @@ class Pagination(RowObject):
 
 @strawberry.type(description="A page of flows by number.")
 class FlowPage(RowObject):
-    """A page of flows by number."""
-
     pagination: Pagination = column_field("pagination", "The position of this page.")
     results: list[Flow] = column_field("results", PAGE_FLOWS)
 
 
 @strawberry.type(description="A flow in a connection, with its cursor.")
 class FlowEdge(RowObject):
-    """A flow in a connection, with its cursor."""
-
     cursor: str = column_field("cursor", "The cursor, an opaque string for `after` and `before`.")
     node: Flow = joined_field("node", lambda: Flow, "The flow.")
 
 
 @strawberry.type(description="Information about pagination in a connection.")
 class PageInfo(RowObject):
-    """Information about pagination in a connection."""
-
     has_next_page: bool = column_field(
         "has_next_page", "Indicates whether there are flows after this page."
     )
@@ -379,8 +361,6 @@ class PageInfo(RowObject):
 
 @strawberry.type(description="A page of flows by cursor.")
 class FlowConnection(RowObject):
-    """A page of flows by cursor."""
-
     edges: list[FlowEdge] = column_field("edges", "The flows on this page, with their cursors.")
     nodes: list[Flow] = column_field("nodes", PAGE_FLOWS)
     page_info: PageInfo = column_field("page_info", "Information about this page.")

@@ -31,6 +31,7 @@ from models.tables.flow import Flow
 
 Ts = TypeVarTuple("Ts")
 
+DEFAULT_PAGE_SIZE = 20
 MAX_PAGE_SIZE = 100
 # The largest page number whose offset fits in 64 bits.
 MAX_PAGE = 2**63 // MAX_PAGE_SIZE
@@ -111,7 +112,7 @@ class FlowQuery(NamedTuple):
     search: tuple[str, ...] = ()
     ordering: tuple[Ordering, ...] = (BY_SLUG,)
     page: int | Literal["last"] = 1
-    page_size: int = 20
+    page_size: int = DEFAULT_PAGE_SIZE
 
     @property
     def filters(self) -> Mapping[str, str]:

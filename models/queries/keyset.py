@@ -51,9 +51,9 @@ class KeysetPage(NamedTuple):
     """SELECT the first flows between two cursors, or the last.
 
     The columns are those of `flows`; if counted, the number of flows that match the filter; and
-    with `has_opposite_side`, whether there is a flow at the start cursor or on its other side. The
-    ordering must be complete; the rows of a backward page are in reverse order. Parameters: those
-    of `flows`, the cursors and `limit`.
+    with `needs_opposite_side`, whether there is a flow at the start cursor or on its other side.
+    The ordering must be complete; the rows of a backward page are in reverse order. Parameters:
+    those of `flows`, the cursors and `limit`.
     """
 
     flows: Flows
@@ -62,7 +62,7 @@ class KeysetPage(NamedTuple):
     has_after: bool
     has_before: bool
     is_counted: bool
-    has_opposite_side: bool
+    needs_opposite_side: bool
 
     def select(self) -> Select[*tuple[Any, ...]]:
         """Return the SELECT of the page, in the direction of reading.
@@ -115,7 +115,7 @@ class KeysetPage(NamedTuple):
     def _page_info(self, shared: FromClause | None) -> Iterator[ColumnElement[Any]]:
         if self.is_counted:
             yield self._count(shared).correlate(None).scalar_subquery()
-        if self.has_opposite_side:
+        if self.needs_opposite_side:
             yield self._opposite_side(self._select_matches(shared))
 
     def _count(self, shared: FromClause | None) -> Select[int]:

@@ -15,7 +15,7 @@ BOTH = pytest.mark.parametrize("server", ["sqlite", "postgresql"], indirect=True
 
 @pytest.fixture(scope="module")
 def server(request: pytest.FixtureRequest, request_counts: dict[str, int]) -> Iterator[RawServer]:
-    """A server process on edge case data. Its standard error must have no traceback."""
+    """A server process on edge-case data. Its standard error must have no traceback."""
     kind: str = getattr(request, "param", "sqlite")
     with run_raw_server(request.getfixturevalue(f"{kind}_url")) as raw_server:
         yield raw_server

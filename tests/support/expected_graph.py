@@ -1,4 +1,4 @@
-"""The GraphQL data expected for the edge case data: bindings, components and nodes."""
+"""The GraphQL data expected for the edge-case data: bindings, components and nodes."""
 
 from base64 import urlsafe_b64encode
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -15,6 +15,7 @@ RESTRICTED: Mapping[str, tuple[str, ...]] = {
     "internal_service_account_object": ("more flows",),
 }
 BAD_INPUT = "BAD_USER_INPUT"
+JSON_IN_UTF8 = "application/json; charset=utf-8"
 MISSING = identifier("nothing", 0)
 
 FLOWS = sorted(ROWS["authentik_flows_flow"], key=lambda row: str(row["slug"]))
@@ -67,7 +68,8 @@ NODE_FRAGMENTS = f"""
 
 def data_of(response: Response) -> Any:
     """Return the data of a response without errors."""
-    assert (response.status, list(response.json)) == (200, ["data"]), response.json
+    assert (response.status, response.headers["content-type"]) == (200, JSON_IN_UTF8)
+    assert list(response.json) == ["data"], response.json
     return response.json["data"]
 
 

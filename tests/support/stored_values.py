@@ -1,4 +1,4 @@
-"""Strings, UUIDs and node IDs that are stored in the edge case data."""
+"""Strings, UUIDs and node IDs that are stored in the edge-case data."""
 
 from base64 import urlsafe_b64encode
 from collections.abc import Sequence

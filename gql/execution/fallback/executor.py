@@ -30,7 +30,8 @@ class FallbackExecutor:
     def __init__(self, schema: GraphQLSchema, *, hides_suggestions: bool = False) -> None:
         self._schema = schema
         self._hides_suggestions = hides_suggestions
-        self._introspection_cache = SegmentedLRU[tuple[str, str | None], orjson.Fragment](
+        # The values are Fragments, which are serialized in place of dicts.
+        self._introspection_cache = SegmentedLRU[tuple[str, str | None], Any](
             INTROSPECTION_CAPACITY
         )
 
@@ -45,8 +46,7 @@ class FallbackExecutor:
         key = request.query, request.operation_name
         cached = self._introspection_cache.get(key)
         if cached:
-            # The Fragment is serialized in place of the dict.
-            return ExecutionResult(cast(Any, cached), None)
+            return ExecutionResult(cached, None)
         result = await execute(
             self._schema,
             document,

@@ -56,7 +56,7 @@ class Selection:
     def descend(self, column: str) -> "Selection | None":
         """Return the selection below the fields with a source column, None if there are none."""
         nodes = [node for node in self._nodes if column in self._source_columns(node)]
-        return self._below(nodes) if nodes else None
+        return self._select_below(nodes) if nodes else None
 
     def columns(self) -> Iterator[str]:
         """Yield the source columns of the selected fields."""
@@ -65,9 +65,9 @@ class Selection:
             field = self._fields.get(node.name.value)
             declaration = declaration_of(field) if field else None
             if isinstance(declaration, Joined):
-                yield from map(declaration.column_name, self._below([node]).columns())
+                yield from map(declaration.column_name, self._select_below([node]).columns())
 
-    def _below(self, nodes: list[FieldNode]) -> "Selection":
+    def _select_below(self, nodes: list[FieldNode]) -> "Selection":
         return Selection(type_of(self._field(nodes[0])), nodes, self._info)
 
     def _field(self, node: FieldNode) -> GraphQLField:

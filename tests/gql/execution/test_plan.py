@@ -33,7 +33,7 @@ def test_root_fields_are_resolved_concurrently() -> None:
     ],
 )
 def test_resolvers_receive_the_same_selection(text: str) -> None:
-    """`info.selected` returns the same columns in a plan and in graphql-core's execution."""
+    """`info.selected_columns` returns the same columns in a plan and in the fallback."""
     reference, context = Context(), Context()
     asyncio.run(cast(Any, LIBRARY.execute(text, context_value=reference)))
     asyncio.run(Executor(LIBRARY).execute(GraphQLRequest(text), context))

@@ -46,7 +46,11 @@ ORDERING_TERMS = [
 ]
 SLUGS = ConnectionSelection(columns=("slug",))
 NOTHING = ConnectionSelection(
-    columns=None, cursors=False, has_next=False, has_previous=False, total_count=False
+    columns=None,
+    needs_cursors=False,
+    needs_next=False,
+    needs_previous=False,
+    needs_total_count=False,
 )
 RECOVERY = WhereClause(
     Comparison("designation", Operator.EQUALS, "w0"), {"w0": FlowDesignation.RECOVERY.value}
@@ -141,7 +145,7 @@ def page_backward(
 
 @pytest.mark.parametrize("size", [3, 7, 100])
 @pytest.mark.parametrize("term", ORDERING_TERMS)
-def test_pages_have_all_flows_list_slugs(on: OpenDatabase, term: Ordering, size: int) -> None:
+def test_pages_have_all_flows_in_order(on: OpenDatabase, term: Ordering, size: int) -> None:
     """Paging works for each ordering term and in both directions."""
     expected = list_slugs(on, (term,))
     assert len(expected) == FLOW_COUNT
@@ -165,7 +169,7 @@ def test_pages_of_one_flow(on: OpenDatabase, term: Ordering) -> None:
     selection=st.builds(
         SLUGS._replace,
         columns=st.sampled_from((("slug",), ("slug", "title"), tuple(COLUMNS))),
-        total_count=st.booleans(),
+        needs_total_count=st.booleans(),
     ),
 )
 def test_pages_of_random_orderings(
@@ -182,7 +186,7 @@ def test_pages_of_random_orderings(
         for start in range(0, len(expected), size):
             page = load_page(on, viewer, selection, ordering=ordering, first=size, after=after)
             assert slugs_of(page) == expected[start : start + size]
-            assert page.total_count == (len(expected) if selection.total_count else None)
+            assert page.total_count == (len(expected) if selection.needs_total_count else None)
             assert (page.has_previous, page.has_next) == (start > 0, start + size < len(expected))
             after = cursors_of(page)[-1]
         for end in range(len(expected), 0, -size):
@@ -298,22 +302,26 @@ def select_only(**parts: Any) -> ConnectionSelection:
         (SLUGS, {"after": "last", "where": RECOVERY}, 2),
         (SLUGS, {"after": "first"}, 1),
         (SLUGS, {"after": "first", "where": RECOVERY}, 1),
-        (SLUGS._replace(total_count=False), {"after": "last"}, 2),
-        (SLUGS._replace(total_count=False, has_previous=False), {"after": "last"}, 1),
-        (SLUGS._replace(total_count=False), {"last": 3, "before": "first"}, 2),
-        (SLUGS._replace(total_count=False, has_next=False), {"last": 3, "before": "first"}, 1),
+        (SLUGS._replace(needs_total_count=False), {"after": "last"}, 2),
+        (SLUGS._replace(needs_total_count=False, needs_previous=False), {"after": "last"}, 1),
+        (SLUGS._replace(needs_total_count=False), {"last": 3, "before": "first"}, 2),
+        (
+            SLUGS._replace(needs_total_count=False, needs_next=False),
+            {"last": 3, "before": "first"},
+            1,
+        ),
         (NOTHING, {}, 0),
         (select_only(columns=()), {}, 1),
         (select_only(columns=()), {"first": 0}, 0),
-        (select_only(cursors=True), {}, 1),
-        (select_only(cursors=True), {"first": 0}, 0),
-        (select_only(total_count=True), {}, 1),
-        (select_only(total_count=True), {"first": 0, "after": "first"}, 1),
-        (select_only(has_next=True), {"first": 0}, 1),
-        (select_only(has_previous=True), {"first": 0}, 0),
-        (select_only(has_previous=True), {"after": "first"}, 1),
-        (select_only(has_next=True), {"last": 5}, 0),
-        (select_only(has_previous=True), {"last": 5}, 1),
+        (select_only(needs_cursors=True), {}, 1),
+        (select_only(needs_cursors=True), {"first": 0}, 0),
+        (select_only(needs_total_count=True), {}, 1),
+        (select_only(needs_total_count=True), {"first": 0, "after": "first"}, 1),
+        (select_only(needs_next=True), {"first": 0}, 1),
+        (select_only(needs_previous=True), {"first": 0}, 0),
+        (select_only(needs_previous=True), {"after": "first"}, 1),
+        (select_only(needs_next=True), {"last": 5}, 0),
+        (select_only(needs_previous=True), {"last": 5}, 1),
     ],
 )
 def test_statements(
@@ -337,7 +345,7 @@ def test_statements_contain_only_selected_parts(on: OpenDatabase) -> None:
     """The statement contains a count or an EXISTS only if the selection needs it."""
     after = cursors_of(load_page(on, first=1))[0]
     for is_counted, has_previous in ((False, False), (True, False), (False, True), (True, True)):
-        selection = SLUGS._replace(total_count=is_counted, has_previous=has_previous)
+        selection = SLUGS._replace(needs_total_count=is_counted, needs_previous=has_previous)
         with record_statements() as recorded:
             page = load_page(on, selection=selection, after=after)
         sql = recorded[0].text

@@ -13,8 +13,7 @@ from starlette.routing import Route
 
 from gql.rest import openapi
 from gql.rest.dialects import DIALECTS, Dialect
-from gql.rest.parameters import DEFAULT_PAGE_SIZE
-from models.queries.flows import MAX_PAGE_SIZE, ORDERING_FIELDS
+from models.queries.flows import DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE, ORDERING_FIELDS
 from models.tables.flow import (
     SLUG,
     FlowAuthentication,

@@ -20,7 +20,7 @@ def typed_client(
     postgres: PostgresServer,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[AppClient]:
-    """FlowQL on each kind of database, with the edge case data and types of most components."""
+    """FlowQL on each kind of database, with the edge-case data and types of most components."""
     if request.param == "sqlite":
         folder = tmp_path_factory.mktemp("graph")
         url = fill_flowql(f"sqlite:///{folder / 'flowql.db'}", _typed_rows())

@@ -73,7 +73,7 @@ MODES = {
     for row in ROWS["authentik_policies_policybindingmodel"]
 }
 ALL_VIEWER = Viewer(1, FlowAccess.ALL)
-SLUG_COLUMN = ConnectionSelection(columns=("slug",), has_previous=False)
+SLUG_COLUMN = ConnectionSelection(columns=("slug",), needs_previous=False)
 
 
 @pytest.fixture(scope="module")
@@ -106,7 +106,7 @@ def find_slugs(on: OpenDatabase, where: FlowWhere, viewer: Viewer = ALL_VIEWER) 
         query = query._replace(after=page.cursors[-1])
 
 
-# Expected matches, in plain Python ------------------------------------------------------------------
+# Expected matches, in plain Python ----------------------------------------------------------------
 
 
 def expected_slugs(where: FlowWhere) -> list[str]:
@@ -201,21 +201,23 @@ def take_part(text: str, start: int, size: int) -> str:
     return part if start % 2 == 0 else part.swapcase()
 
 
-ODD = ("", "%", "_", "\\", "'", '"', "🚀", "ß", "SS", "nope")
+SPECIAL_STRINGS = ("", "%", "_", "\\", "'", '"', "🚀", "ß", "SS", "nope")
 
 
 def text_matches(stored: Sequence[str]) -> st.SearchStrategy[TextMatch]:
     """Generate conditions on stored strings, on parts of them and on special characters."""
     whole = st.sampled_from(stored)
     start, size = st.integers(0, 4), st.integers(0, 4)
-    odd = st.one_of(st.builds(take_part, whole, start, size), st.sampled_from(ODD))
-    any_text = st.one_of(whole, whole, odd)
+    partial_strings = st.one_of(
+        st.builds(take_part, whole, start, size), st.sampled_from(SPECIAL_STRINGS)
+    )
+    any_text = st.one_of(whole, whole, partial_strings)
     return st.builds(
         TextMatch,
         equals=optional(any_text, 4),
         in_=optional(st.lists(any_text), 3),
-        contains=optional(odd, 3),
-        starts_with=optional(odd, 3),
+        contains=optional(partial_strings, 3),
+        starts_with=optional(partial_strings, 3),
     )
 
 

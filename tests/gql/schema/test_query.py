@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from support.app_client import AppClient, Response
+from support.app_client import AppClient
 from support.edge_case_data import (
     FLOW_COUNT,
     KEYS,
@@ -16,6 +16,7 @@ from support.edge_case_data import (
     flow_uuid,
     identifier,
 )
+from support.expected_graph import data_of
 from support.graph import (
     EVERY_FLOW_FIELD,
     EVERY_PAGINATION_FIELD,
@@ -33,7 +34,6 @@ MODES = {
 SUPERUSER = KEYS["superuser"]
 UNKNOWN = "UNKNOWN_ENUM_VALUE"
 BAD_INPUT = "BAD_USER_INPUT"
-JSON_IN_UTF8 = "application/json; charset=utf-8"
 
 Row = Mapping[str, Any]
 
@@ -92,13 +92,6 @@ ORDERINGS: Sequence[tuple[str, Callable[[Row], Any]]] = [
     ),
     ("[TITLE_ASC, TITLE_DESC]", lambda flow: (flow["title"], flow["slug"])),
 ]
-
-
-def data_of(response: Response) -> Any:
-    """Return the data of a response without errors."""
-    assert (response.status, response.headers["content-type"]) == (200, JSON_IN_UTF8)
-    assert list(response.json) == ["data"], response.json
-    return response.json["data"]
 
 
 def list_slugs(client: AppClient, arguments: str, key: str = SUPERUSER) -> list[str]:
