@@ -7,21 +7,13 @@ from enum import Enum
 from typing import Literal
 from urllib.parse import parse_qsl
 
-from gql.errors import BadUserInputError
+from gql.rest.errors import InvalidParametersError
 from models.queries.flows import BY_SLUG, MAX_PAGE_SIZE, FlowQuery, Ordering
 from models.search_terms import split_terms
 from models.tables.flow import FlowDeniedAction, FlowDesignation
 
 DEFAULT_PAGE_SIZE = 20
 NULL_CHARACTERS = "Null characters are not allowed."
-
-
-class InvalidParametersError(BadUserInputError):
-    """Invalid query parameters. `messages` is the body of the response."""
-
-    def __init__(self, messages: object) -> None:
-        super().__init__(str(messages))
-        self.messages = messages
 
 
 @dataclass(frozen=True, slots=True)
