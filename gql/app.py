@@ -3,8 +3,7 @@
 from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from http import HTTPStatus
-from typing import Any, cast
+from typing import cast
 
 import orjson
 from starlette.applications import Starlette
@@ -27,15 +26,18 @@ from gql.explorer import front, graphiql
 from gql.explorer.files import read_files
 from gql.explorer.pages import Pages
 from gql.http.internal_errors import InternalErrorMiddleware
+from gql.http.negotiation import JSON
 from gql.http.root_path import RootPathMiddleware
 from gql.rest import endpoint as rest
 from gql.rest import openapi
+from gql.rest.dialects import CURRENT, DOCUMENTED
+from gql.rest.errors import build_http_error_body, build_internal_error_body
 from gql.schema import Schema, build_schema, print_schema
-from gql.settings import Settings
+from gql.settings import LOOPBACK_HOST, Settings
 
 # Browsers cache the response to a preflight request for this long.
 PREFLIGHT_MAX_AGE_SECONDS = 3600
-LOCAL_HOSTS = ("127.0.0.1", "localhost")
+LOCAL_HOSTS = (LOOPBACK_HOST, "localhost")
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +117,7 @@ def _build_middleware(settings: Settings, token: str | None) -> Iterator[Middlew
         yield Middleware(RootPathMiddleware, root=settings.root_path)
     if settings.cors_origins:
         yield _build_cors_middleware(settings.cors_origins)
-    yield Middleware(InternalErrorMiddleware, body=_internal_error)
+    yield Middleware(InternalErrorMiddleware, body=build_internal_error_body)
 
 
 def _build_cors_middleware(origins: tuple[str, ...]) -> Middleware:
@@ -132,13 +134,13 @@ def _build_cors_middleware(origins: tuple[str, ...]) -> Middleware:
 def _build_links(settings: Settings) -> Mapping[str, str]:
     """Return the URL paths of the resources, by name."""
     paths = {
-        "graphql": "/graphql",
-        **({"graphiql": "/graphql"} if settings.graphiql else {}),
+        "graphql": endpoint.PATH,
+        **({"graphiql": endpoint.PATH} if settings.graphiql else {}),
         **({"schema": sdl.SDL_PATH} if settings.introspection else {}),
-        "rest": "/flows/instances/",
-        "rest_v3": "/api/v3/flows/instances/",
-        "openapi": "/api/v3/schema/",
-        "openapi_documented": "/schema/",
+        "rest": DOCUMENTED.flows_path,
+        "rest_v3": CURRENT.flows_path,
+        "openapi": CURRENT.openapi_path,
+        "openapi_documented": DOCUMENTED.openapi_path,
         "live": health.LIVE_PATH,
         "ready": health.READY_PATH,
     }
@@ -148,12 +150,5 @@ def _build_links(settings: Settings) -> Mapping[str, str]:
 async def _handle_http_exception(_request: Request, error: Exception) -> Response:
     """Return Starlette's own errors as JSON, in the wording of Django REST framework."""
     exception = cast(HTTPException, error)
-    is_not_found = exception.status_code == HTTPStatus.NOT_FOUND
-    body = {"detail": "Not found." if is_not_found else f"{exception.detail}."}
-    return Response(
-        orjson.dumps(body), exception.status_code, exception.headers, "application/json"
-    )
-
-
-def _internal_error(request_id: str) -> Mapping[str, Any]:
-    return {"detail": "Internal server error.", "request_id": request_id}
+    body = orjson.dumps(build_http_error_body(exception))
+    return Response(body, exception.status_code, exception.headers, JSON)

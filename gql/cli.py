@@ -7,7 +7,7 @@ import asyncio
 import sys
 from collections.abc import Callable, Sequence
 from datetime import timedelta
-from importlib.metadata import version
+from importlib.metadata import metadata
 from inspect import Parameter as SignatureParameter
 from inspect import Signature
 from pathlib import Path
@@ -18,9 +18,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from gql.settings import SettingInfo, Settings, describe_settings, read_settings
+from gql.settings import MAX_PORT, SettingInfo, Settings, describe_settings, read_settings
 from models.errors import OperatorError
 
+DISTRIBUTION = metadata("flowql")
 USAGE_ERROR = 2
 OUTDATED = 1
 INTERRUPTED = 130
@@ -37,8 +38,8 @@ Command = TypeVar("Command", bound=Callable[..., None])
 
 app = App(
     name="flowql",
-    version=version("flowql"),
-    help="authentik's flows over GraphQL, with the REST endpoint kept.\n\n"
+    version=DISTRIBUTION["Version"],
+    help=f"{DISTRIBUTION['Summary']}\n\n"
     "Try `flowql demo` first. Every option of `flowql serve` can also be set in the environment or"
     " in a file `.env`, as `FLOWQL_DATABASE_URL`, `FLOWQL_PORT` and so on.",
     help_format="markdown",
@@ -98,14 +99,14 @@ def demo(
         int,
         Parameter(
             help="The port to listen on. If it is in use, FlowQL takes the next free port.",
-            validator=validators.Number(gte=1, lte=65535),
+            validator=validators.Number(gte=1, lte=MAX_PORT),
         ),
-    ] = 8000,
+    ] = Settings.model_fields["port"].default,
 ) -> None:
     """Serve authentik's sample flows from a temporary database, and print a token."""
-    from gql import demo as demonstration
+    from gql.demo import run as run_demo
 
-    demonstration.run(port)
+    run_demo(port)
 
 
 @app.command

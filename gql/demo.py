@@ -8,13 +8,12 @@ from pathlib import Path
 
 from gql import administration
 from gql.server import ServerError, build_url, listen, serve
-from gql.settings import Settings, read_settings
+from gql.settings import LOOPBACK_HOST, MAX_PORT, Settings, read_settings
 from models import blueprint
 from models.tokens import TokenScope
 
 SAMPLES = Path(blueprint.__file__).parent / "samples"
-HOST = "127.0.0.1"
-MAX_PORTS = 100
+MAX_ATTEMPTS = 100
 
 
 def run(port: int) -> None:
@@ -22,7 +21,7 @@ def run(port: int) -> None:
     with tempfile.TemporaryDirectory(prefix="flowql-demo-") as folder:
         settings = read_settings(
             database_url=f"sqlite:///{folder}/flowql.db",
-            schema_name="public",
+            schema_name=Settings.model_fields["schema_name"].default,
             root_path="",
             workers=1,
             access_log=False,
@@ -35,11 +34,11 @@ def run(port: int) -> None:
 
 
 def _listen_on_free_port(port: int) -> socket.socket:
-    last = min(port + MAX_PORTS, 2**16) - 1
+    last = min(port + MAX_ATTEMPTS - 1, MAX_PORT)
     for candidate in range(port, last):
         with suppress(ServerError):
-            return listen(HOST, candidate)
-    return listen(HOST, last)
+            return listen(LOOPBACK_HOST, candidate)
+    return listen(LOOPBACK_HOST, last)
 
 
 async def _create_database(settings: Settings) -> str:

@@ -72,7 +72,7 @@ class InvalidPageError(BadUserInputError):
 
     def __init__(self, page: int, total_pages: int) -> None:
         last = "only page is 1" if total_pages == 1 else f"last page is {total_pages}"
-        super().__init__(f"page {page} does not exist: the {last}.")
+        super().__init__(f"Page {page} does not exist. The {last}.")
 
 
 class LimitExceededError(FlowQLError):
@@ -96,4 +96,4 @@ class UnknownEnumValueError(FlowQLError):
     code = "UNKNOWN_ENUM_VALUE"
 
     def __init__(self, enum: str, value: str) -> None:
-        super().__init__(f"{enum} has no value for {value!r}.")
+        super().__init__(f"The database contains an unknown {enum} value: {value!r}.")

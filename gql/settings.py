@@ -14,6 +14,8 @@ from gql.limits import DEFAULTS, Limits
 from models.errors import OperatorError
 
 PREFIX = "FLOWQL_"
+LOOPBACK_HOST = "127.0.0.1"
+MAX_PORT = 65535
 # Browsers send a scheme, a host, and a port unless it is the scheme's default port.
 ORIGIN = re.compile(
     r"(?!https:.*:443$|http:.*:80$)[a-z][a-z0-9+.-]*://(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(:\d{1,5})?"
@@ -108,8 +110,8 @@ class Settings(BaseSettings):
         min_length=1,
         description="The PostgreSQL schema. Each tenant of authentik has its own.",
     )
-    host: str = Field(default="127.0.0.1", description="The address to listen on.")
-    port: int = Field(default=8000, ge=0, le=65535, description="The port to listen on.")
+    host: str = Field(default=LOOPBACK_HOST, description="The address to listen on.")
+    port: int = Field(default=8000, ge=0, le=MAX_PORT, description="The port to listen on.")
     root_path: Annotated[str, BeforeValidator(_normalize_root_path)] = Field(
         default="",
         description="The path prefix under which a proxy serves FlowQL, such as `/flows`. The proxy"

@@ -28,10 +28,10 @@ RIGHT_EXTENT = {
 }
 ARROW_LENGTH, CORNER_RADIUS = 6, 10
 PADDING = 13
-NOTE_STYLE = TextStyle(12, 17, 2)
+CAPTION_STYLE = TextStyle(12, 17, 2)
 NAME_STYLE = TextStyle(15, 21, 3)
 # The denied node may be taller, because it shares its row with a decision only.
-DENIED_NOTE_STYLE = TextStyle(12, 17, 4)
+DENIED_CAPTION_STYLE = TextStyle(12, 17, 4)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,9 +124,9 @@ def _measure(node: Node, x: int, width: int) -> Box:
 
 def _list_texts(node: Node) -> Iterator[tuple[str, TextStyle, str]]:
     """Yield the texts of a node from top to bottom, each with its CSS class and style."""
-    yield "note", NOTE_STYLE, node.subtitle
+    yield "note", CAPTION_STYLE, node.subtitle
     yield "name", NAME_STYLE, node.text
-    caption_style = DENIED_NOTE_STYLE if node.kind is NodeKind.DENIED else NOTE_STYLE
+    caption_style = DENIED_CAPTION_STYLE if node.kind is NodeKind.DENIED else CAPTION_STYLE
     yield "note", caption_style, node.caption
 
 

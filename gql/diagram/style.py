@@ -12,12 +12,12 @@ BACKGROUND = "paper"
 
 
 class NodeColors(NamedTuple):
-    """The colors of a node: its background, its outline, its name and its notes."""
+    """The colors of a node: its background, its outline, its name and its captions."""
 
     background: str
     outline: str
     name: str
-    note: str
+    caption: str
 
 
 class Palette(NamedTuple):
@@ -68,7 +68,7 @@ def _build_rules(palette: Palette) -> Iterator[str]:
     for kind, colors in palette.nodes.items():
         yield f".{kind.value} .box{{fill:{colors.background};stroke:{colors.outline}}}"
         yield f".{kind.value} .name{{fill:{colors.name}}}"
-        yield f".{kind.value} .note{{fill:{colors.note}}}"
+        yield f".{kind.value} .note{{fill:{colors.caption}}}"
     stage = palette.nodes[NodeKind.STAGE]
     yield f".badge{{fill:{stage.outline};stroke:{palette.background}}}"
     yield f".number{{fill:{palette.background}}}"

@@ -26,8 +26,9 @@ from gql.http.internal_errors import InternalErrorMiddleware
 from gql.http.negotiation import Negotiation, negotiate_graphql
 from gql.limits import Limits
 
+PATH = "/graphql"
 # A redirect to the path with a trailing slash would lose a POST.
-PATHS = ("/graphql", "/graphql/")
+PATHS = (PATH, f"{PATH}/")
 ALLOW = {"Allow": "GET, POST"}
 # A GET with one of these parameters is a GraphQL request, not a page visit.
 REQUEST_PARAMETERS = ("query", "documentId", "extensions")
@@ -47,10 +48,10 @@ class GraphQLEndpoint:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
-        accepted = negotiate_graphql(request.headers)
-        media_type = accepted.media_type or negotiation.JSON
+        negotiation_result = negotiate_graphql(request.headers)
+        media_type = negotiation_result.media_type or negotiation.JSON
         try:
-            response = await self._respond(request, accepted)
+            response = await self._respond(request, negotiation_result)
         except HttpRequestError as error:
             response = _error_response(error.status, error.error, media_type, error.headers)
         except UnauthenticatedError as error:
@@ -61,37 +62,37 @@ class GraphQLEndpoint:
             response = _error_response(_request_error_status(media_type), error, media_type)
         await response(scope, receive, send)
 
-    async def _respond(self, request: Request, accepted: Negotiation) -> ASGIApp:
+    async def _respond(self, request: Request, negotiation_result: Negotiation) -> ASGIApp:
         """Return the response. Raises the error of the first check that fails."""
         if request.method == "OPTIONS":
             return Response(None, 204, ALLOW)
         if request.method not in ("GET", "POST"):
             message = f"Method {request.method} is not allowed. Use GET or POST."
             raise HttpRequestError(405, message, ALLOW)
-        if self.page and accepted.is_page and _is_page_visit(request):
+        if self.page and negotiation_result.is_page and _is_page_visit(request):
             return self.page
-        if accepted.media_type is None:
+        if negotiation_result.media_type is None:
             message = f"Not acceptable. Accept {negotiation.GRAPHQL} or {negotiation.JSON}."
             raise HttpRequestError(406, message)
         viewer = await self.authenticator.authenticate(request.headers)
         require_access(viewer)
-        operation = await self._read_operation(request)
+        graphql_request = await self._read_graphql_request(request)
         context = Context(self.authenticator.database, viewer)
-        body = _build_body(await self._execute(operation, context))
-        status = 200 if "data" in body else _request_error_status(accepted.media_type)
-        return _json_response(status, body, accepted.media_type)
+        body = _build_body(await self._execute(graphql_request, context))
+        status = 200 if "data" in body else _request_error_status(negotiation_result.media_type)
+        return _json_response(status, body, negotiation_result.media_type)
 
-    async def _read_operation(self, request: Request) -> GraphQLRequest:
-        operation = self.documents.resolve(await read_request(request, self.limits.body))
-        type_ = self.executor.operation_type(operation) if request.method == "GET" else None
+    async def _read_graphql_request(self, request: Request) -> GraphQLRequest:
+        graphql_request = self.documents.resolve(await read_request(request, self.limits.body))
+        type_ = self.executor.operation_type(graphql_request) if request.method == "GET" else None
         if type_ not in (None, OperationType.QUERY):
             message = f"Cannot execute a {type_.value} by GET. Use POST."
             raise HttpRequestError(405, message, {"Allow": "POST"})
-        return operation
+        return graphql_request
 
-    async def _execute(self, operation: GraphQLRequest, context: Context) -> ExecutionResult:
+    async def _execute(self, graphql_request: GraphQLRequest, context: Context) -> ExecutionResult:
         try:
-            return await self.executor.execute(operation, context)
+            return await self.executor.execute(graphql_request, context)
         except UnknownOperationError as error:
             raise BadUserInputError(str(error)) from None
 

@@ -60,7 +60,7 @@ class SelectedFlow(NamedTuple):
 
     slug: str
     name: str
-    picture: Markup
+    diagram: Markup
     mermaid: str
 
 
@@ -73,12 +73,12 @@ class PageContext(NamedTuple):
     selected: SelectedFlow | None = None
 
 
-class PageNotFoundError(Exception):
+class FrontPageError(Exception):
     """The requested page of flows, or the requested flow, does not exist."""
 
 
 @dataclass(frozen=True, slots=True)
-class Front:
+class FrontPage:
     """The front page of one database."""
 
     authenticator: Authenticator
@@ -91,7 +91,7 @@ class Front:
             return self._render_index(session)
         try:
             context = await self._load_context(session, request)
-        except PageNotFoundError as error:
+        except FrontPageError as error:
             context = PageContext(is_signed_in=True, error=str(error))
             return self._render_page(context, 404)
         return self._render_page(context)
@@ -123,7 +123,7 @@ class Front:
         return self.pages.render("front.html", status, **context._asdict())
 
     async def _load_context(self, session: PageSession, request: Request) -> PageContext:
-        """Load the page of flows and the selected flow; raises PageNotFoundError."""
+        """Load the page of flows and the selected flow; raises FrontPageError."""
         if session.viewer is None:
             return PageContext(is_signed_in=False, error=session.error)
         page = await self._load_page(session.viewer, request.query_params.get("page", "1"))
@@ -140,23 +140,23 @@ class Front:
         try:
             return await resolvers.list_flows(database, viewer, query, LISTED_FIELDS)
         except InvalidPageError as error:
-            raise PageNotFoundError(str(error)) from None
+            raise FrontPageError(str(error)) from None
 
     async def _load_flow(self, viewer: Viewer, slug: str) -> SelectedFlow:
         database, query = self.authenticator.database, FlowQuery(slug=slug)
         is_valid = SLUG.fullmatch(slug)
         diagram = await loading.find_diagram(database, viewer, query) if is_valid else None
         if diagram is None:
-            raise PageNotFoundError(FLOW_NOT_FOUND.format(slug))
-        picture = Markup(svg.render(diagram))  # noqa: S704 - the SVG is already escaped
-        return SelectedFlow(slug, diagram.name, picture, mermaid.render(diagram))
+            raise FrontPageError(FLOW_NOT_FOUND.format(slug))
+        image = Markup(svg.render(diagram))  # noqa: S704 - the SVG is already escaped
+        return SelectedFlow(slug, diagram.name, image, mermaid.render(diagram))
 
 
 def build_routes(authenticator: Authenticator, pages: Pages) -> list[Route]:
     """Return the routes of the front page and of the static files of all pages."""
-    front = Front(authenticator, pages)
+    front_page = FrontPage(authenticator, pages)
     return [
-        Route("/", front.respond, middleware=[Middleware(GZipMiddleware)]),
+        Route("/", front_page.respond, middleware=[Middleware(GZipMiddleware)]),
         Route(f"{STATIC_PATH}/{{url_name}}", pages.files.respond),
     ]
 

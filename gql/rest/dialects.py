@@ -8,9 +8,6 @@ from gql.resolvers import urls
 from gql.rest.serializer import Field, Serializer
 from models.queries.flows import ORDERING_FIELDS
 
-# The path of the list of flows, below a dialect's base path.
-RESOURCE = "/flows/instances"
-
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
@@ -24,6 +21,16 @@ class Dialect:
     orderings: frozenset[str]
     flow: Serializer
     extra: Mapping[str, Any]
+
+    @property
+    def flows_path(self) -> str:
+        """The path of the list of flows."""
+        return f"{self.base_path}/flows/instances/"
+
+    @property
+    def openapi_path(self) -> str:
+        """The path of the OpenAPI document."""
+        return f"{self.base_path}/schema/"
 
 
 def _build_fields(*names: str) -> Mapping[str, Field]:
@@ -53,7 +60,7 @@ def _build_export_url(slug: str, _schema: str) -> str:
 
 BACKGROUND_URL = Field("background", urls.background_url)
 
-# The documented API, from authentik 2024.2 to 2025.10.
+# The documented API, from authentik 2024.2 to 2025.6.
 DOCUMENTED = Dialect(
     base_path="",
     orderings=frozenset(ORDERING_FIELDS) - {"background"},

@@ -17,9 +17,16 @@ from gql.diagram import loading, mermaid, svg
 from gql.errors import ForbiddenError, InvalidPageError, UnauthenticatedError
 from gql.http.negotiation import JSON, SVG, accepts_json, best_match
 from gql.resolvers import flows as resolvers
-from gql.rest.dialects import DIALECTS, RESOURCE, Dialect
-from gql.rest.errors import MethodNotAllowedError, NotAcceptableError, NotFoundError, RestError
-from gql.rest.parameters import InvalidParametersError, Parameters
+from gql.rest.dialects import DIALECTS, Dialect
+from gql.rest.errors import (
+    MethodNotAllowedError,
+    NotAcceptableError,
+    NotFoundError,
+    PageNotFoundError,
+    RestError,
+    build_error_body,
+)
+from gql.rest.parameters import Parameters
 from models.batch import Batch
 from models.database import Database
 from models.queries.flows import FlowQuery
@@ -47,7 +54,8 @@ class FlowRequest(NamedTuple):
 class FlowEndpoint(ABC):
     """The ASGI application of one view in one dialect.
 
-    OPTIONS returns `name` and `description`. `formats` maps the values of `format` to media types.
+    `path` is relative to the list of flows. OPTIONS returns `name` and `description`. `formats` maps
+    the values of `format` to media types.
     """
 
     path: ClassVar[str]
@@ -72,13 +80,9 @@ class FlowEndpoint(ABC):
         try:
             return await self._handle(request)
         except RestError as error:
-            return _json_response(error.body, error.status)
+            return json_response(error.body, error.status)
         except (UnauthenticatedError, ForbiddenError) as error:
-            return _json_response({"detail": str(error)}, 403)
-        except InvalidParametersError as error:
-            return _json_response(error.messages, 400)
-        except InvalidPageError:
-            return _json_response({"detail": "Invalid page."}, 404)
+            return json_response(build_error_body(str(error)), 403)
 
     async def _handle(self, request: Request) -> Response:
         """Return the response, or raise the error of the first failed check.
@@ -90,7 +94,7 @@ class FlowEndpoint(ABC):
         media_type = self._negotiate(request.headers, parameters.get("format"))
         viewer = await self.authenticator.authenticate(request.headers)
         if request.method == "OPTIONS":
-            return _json_response(self._build_metadata())
+            return json_response(self._build_metadata())
         check_method(request)
         search = parameters.parse_search()
         require_access(viewer)
@@ -129,14 +133,17 @@ class FlowEndpoint(ABC):
 class FlowListEndpoint(FlowEndpoint):
     """The list of flows, page by page."""
 
-    path = "/"
+    path = ""
     name = "Flow List"
     description = "Flow Viewset"
 
     async def get(self, request: FlowRequest) -> Response:
-        page = await resolvers.list_flows(self.database, request.viewer, request.query)
+        try:
+            page = await resolvers.list_flows(self.database, request.viewer, request.query)
+        except InvalidPageError:
+            raise PageNotFoundError from None
         results = self.serialize(page.flows)
-        return _json_response(
+        return json_response(
             {"pagination": page.pagination, "results": results, **self.dialect.extra}
         )
 
@@ -144,21 +151,21 @@ class FlowListEndpoint(FlowEndpoint):
 class FlowInstanceEndpoint(FlowEndpoint):
     """One flow."""
 
-    path = "/{slug}/"
+    path = "{slug}/"
     name = "Flow Instance"
     description = "Flow Viewset"
 
     async def get(self, request: FlowRequest) -> Response:
         flows = await resolvers.find_flow(self.database, request.viewer, request.query)
         for flow in self.serialize(flows):
-            return _json_response(flow)
+            return json_response(flow)
         raise NotFoundError(NO_FLOW)
 
 
 class FlowExportEndpoint(FlowEndpoint):
     """One flow as a blueprint, whatever the Accept header is."""
 
-    path = "/{slug}/export/"
+    path = "{slug}/export/"
     name = "Export"
     description = "Export flow to .yaml file"
 
@@ -177,7 +184,7 @@ class FlowExportEndpoint(FlowEndpoint):
 class FlowDiagramEndpoint(FlowEndpoint):
     """One flow as a diagram: Mermaid in a JSON object, or SVG."""
 
-    path = "/{slug}/diagram/"
+    path = "{slug}/diagram/"
     name = "Diagram"
     description = "Return diagram for flow with slug `slug`, in the format used by flowchart.js"
     formats: ClassVar[Mapping[str, Sequence[str]]] = {
@@ -196,7 +203,7 @@ class FlowDiagramEndpoint(FlowEndpoint):
         if request.media_type == SVG:
             response = Response(svg.render(diagram), 200, {**ALLOW, **SVG_HEADERS}, SVG)
         else:
-            response = _json_response({"diagram": mermaid.render(diagram)})
+            response = json_response({"diagram": mermaid.render(diagram)})
         response.headers["Vary"] = "Accept"
         return response
 
@@ -212,7 +219,7 @@ ENDPOINTS: Sequence[type[FlowEndpoint]] = (
 def build_routes(authenticator: Authenticator) -> list[Route]:
     """Return the routes of all views in all dialects."""
     return [
-        Route(f"{dialect.base_path}{RESOURCE}{endpoint.path}", endpoint(authenticator, dialect))
+        Route(f"{dialect.flows_path}{endpoint.path}", endpoint(authenticator, dialect))
         for dialect in DIALECTS
         for endpoint in ENDPOINTS
     ]
@@ -245,5 +252,6 @@ def _add_slug(query: FlowQuery, request: Request) -> FlowQuery:
     return query._replace(slug=slug)
 
 
-def _json_response(body: object, status: int = 200) -> Response:
-    return Response(orjson.dumps(body), status, ALLOW, JSON)
+def json_response(body: object, status: int = 200, headers: Mapping[str, str] = ALLOW) -> Response:
+    """Return a response with a JSON body."""
+    return Response(orjson.dumps(body), status, headers, JSON)

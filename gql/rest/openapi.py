@@ -17,7 +17,7 @@ from starlette.types import Receive, Scope, Send
 
 from gql.http.negotiation import JSON, best_match
 from gql.rest.dialects import CURRENT, DIALECTS, Dialect
-from gql.rest.endpoint import ALLOW, check_method
+from gql.rest.endpoint import ALLOW, check_method, json_response
 from gql.rest.errors import NotAcceptableError, NotFoundError, RestError
 from gql.rest.parameters import Parameters
 
@@ -92,14 +92,14 @@ class OpenApiEndpoint:
         try:
             response = self._handle(Request(scope, receive))
         except RestError as error:
-            response = _json_response(error.body, error.status)
+            response = json_response(error.body, error.status, HEADERS)
         await response(scope, receive, send)
 
     def _handle(self, request: Request) -> Response:
         """Return the response, or raise the error of the first failed check, in REST's order."""
         media_type = _negotiate(request)
         if request.method == "OPTIONS":
-            return _json_response(_build_metadata())
+            return json_response(_build_metadata(), headers=HEADERS)
         check_method(request)
         return Response(self.formats[FORMATS[media_type]], 200, HEADERS, media_type)
 
@@ -124,13 +124,8 @@ def _build_metadata() -> Mapping[str, Any]:
     }
 
 
-def _json_response(body: object, status: int = 200) -> Response:
-    return Response(orjson.dumps(body), status, HEADERS, JSON)
-
-
 def build_routes(root_path: str) -> Iterator[Route]:
     """Yield the routes of the documents, each below the base path of its dialect."""
     for dialect in DIALECTS:
         endpoint = OpenApiEndpoint(_encode(build_document(dialect, root_path)))
-        path = f"{dialect.base_path}/schema/"
-        yield Route(path, endpoint, middleware=[Middleware(GZipMiddleware)])
+        yield Route(dialect.openapi_path, endpoint, middleware=[Middleware(GZipMiddleware)])

@@ -7,20 +7,12 @@ from enum import Enum
 from typing import Literal
 from urllib.parse import parse_qsl
 
-from gql.errors import BadUserInputError
+from gql.rest.errors import InvalidParametersError
 from models.queries.flows import BY_SLUG, DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE, FlowQuery, Ordering
 from models.search_terms import split_terms
 from models.tables.flow import FlowDeniedAction, FlowDesignation
 
 NULL_CHARACTERS = "Null characters are not allowed."
-
-
-class InvalidParametersError(BadUserInputError):
-    """Invalid query parameters. `messages` is the body of the response."""
-
-    def __init__(self, messages: object) -> None:
-        super().__init__(str(messages))
-        self.messages = messages
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,8 +15,8 @@ HEADS = (
     "requests/s",
     "p50 ms",
     "p99 ms",
-    "CPU µs a request",
-    "PostgreSQL µs a request",
+    "CPU µs per request",
+    "PostgreSQL µs per request",
     "memory MiB",
 )
 SUMMARY_HEADS = (
@@ -25,17 +25,17 @@ SUMMARY_HEADS = (
     "20 rows: requests/s",
     "p50 ms",
     "p99 ms",
-    "CPU µs a request",
+    "CPU µs per request",
     "100 rows: requests/s",
-    "CPU µs a request",
+    "CPU µs per request",
 )
 NESTED_HEADS = (
-    "20 rows with what they are made of",
+    "20 rows with bindings, stages and policies",
     "database",
     "requests/s",
     "p50 ms",
     "p99 ms",
-    "CPU µs a request",
+    "CPU µs per request",
 )
 COLUMNS: Sequence[Callable[[Figure], float]] = (
     lambda figure: figure.rate,

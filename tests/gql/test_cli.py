@@ -186,7 +186,7 @@ def test_migrate_does_not_create_folders(tmp_path: Path) -> None:
     """A missing folder is an error, because it is probably a typing error."""
     with chdir(tmp_path):
         line = run_failing_in_process("migrate", "--database", "sqlite:///no/where.db")
-    assert line == "directory no not found: create it first"
+    assert line == "directory 'no' not found: create it first"
     assert list(tmp_path.iterdir()) == []
 
 

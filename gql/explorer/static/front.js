@@ -39,7 +39,7 @@
     event.preventDefault();
     history.pushState(null, "", link.href);
     await load();
-    document.querySelector(".picture")?.focus();
+    document.querySelector(".diagram")?.focus();
   };
 
   document.addEventListener("click", followLink);

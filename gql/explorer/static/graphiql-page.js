@@ -31,7 +31,7 @@
       React.createElement(
         GraphiQL,
         {
-          key: session.token() || "nobody",
+          key: session.token() || "signed-out",
           fetcher,
           plugins,
           defaultTabs,

@@ -3,7 +3,7 @@
 // The session: a token in the tab's session storage, sent only in the Authorization header.
 const session = (() => {
   const TOKEN_KEY = "flowql:token";
-  const GIVEN_KEY = "flowql:given";
+  const PAGE_TOKEN_KEY = "flowql:page-token";
   const { root, token: pageToken } = document.documentElement.dataset;
   const element = (id) => document.getElementById(id);
   const dialog = element("sign-in");
@@ -78,8 +78,8 @@ const session = (() => {
   element("session-button").addEventListener("click", () => (token() ? setToken("") : openDialog()));
   element("session").hidden = false;
   // A page with a token signs in once. After signing out, only another token signs in again.
-  if (pageToken && sessionStorage.getItem(GIVEN_KEY) !== pageToken) {
-    sessionStorage.setItem(GIVEN_KEY, pageToken);
+  if (pageToken && sessionStorage.getItem(PAGE_TOKEN_KEY) !== pageToken) {
+    sessionStorage.setItem(PAGE_TOKEN_KEY, pageToken);
     sessionStorage.setItem(TOKEN_KEY, pageToken);
   }
   updateButton();

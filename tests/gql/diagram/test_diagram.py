@@ -341,7 +341,7 @@ def test_contrast(palette: Palette) -> None:
         (palette.label, palette.background),
         (palette.background, palette.nodes[NodeKind.STAGE].outline),
         *((colors.name, colors.background) for colors in palette.nodes.values()),
-        *((colors.note, colors.background) for colors in palette.nodes.values()),
+        *((colors.caption, colors.background) for colors in palette.nodes.values()),
     ]
     assert min(compute_contrast(*pair) for pair in pairs) >= 4.5
     outlines = [colors.outline for colors in palette.nodes.values()]

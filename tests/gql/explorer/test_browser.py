@@ -176,14 +176,14 @@ def test_front_page_shows_the_diagram_of_a_flow(visit: Visit, sample_server: Run
     page = open_signed_in(visit, "/", sample_server.token)
     page.locator(f"a[href*='flow={FLOW}']").click()
 
-    picture = page.locator(".canvas svg")
-    expect(picture).to_be_visible()
-    expect(picture).to_contain_text("default-authentication-identification")
+    diagram = page.locator(".canvas svg")
+    expect(diagram).to_be_visible()
+    expect(diagram).to_contain_text("default-authentication-identification")
     expect(page).to_have_url(re.compile(f"flow={FLOW}"))
     visit.screenshot("flow")
 
     page.go_back()
-    expect(picture).to_have_count(0)
+    expect(diagram).to_have_count(0)
 
 
 @pytest.mark.parametrize("color_scheme", COLOR_SCHEMES)

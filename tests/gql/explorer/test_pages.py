@@ -6,6 +6,7 @@ import re
 import shutil
 from collections.abc import Iterator, Mapping
 from html.parser import HTMLParser
+from importlib.metadata import metadata
 from pathlib import Path
 from typing import Any
 
@@ -138,7 +139,7 @@ def test_index(on_sqlite: AppClient) -> None:
     assert index == {
         "name": "FlowQL",
         "version": index["version"],
-        "description": "The GraphQL gateway over authentik's flow data, with the REST endpoint kept.",
+        "description": metadata("flowql")["Summary"],
         "graphql": "/graphql",
         "graphiql": "/graphql",
         "schema": "/schema.graphql",

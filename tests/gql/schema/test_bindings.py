@@ -101,7 +101,8 @@ def test_unknown_actions(typed_client: AppClient) -> None:
         assert body["data"] == {"node": expected_stage_binding(row)}
         [error] = body["errors"]
         assert error["path"] == ["node", "invalidResponseAction"]
-        assert error["message"] == f"InvalidResponseAction has no value for {action!r}."
+        expected = f"The database contains an unknown InvalidResponseAction value: {action!r}."
+        assert error["message"] == expected
         assert error["extensions"] == {"code": "UNKNOWN_ENUM_VALUE"}
 
 

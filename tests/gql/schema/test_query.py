@@ -268,7 +268,9 @@ def test_unknown_enum_values_are_null(client: AppClient) -> None:
     [error] = [error for error in body["errors"] if error["path"][2] == number]
     assert error["path"] == ["flows", "results", number, "designation"]
     assert error["extensions"] == {"code": UNKNOWN}
-    assert error["message"] == "FlowDesignation has no value for 'device_code'."
+    assert error["message"] == (
+        "The database contains an unknown FlowDesignation value: 'device_code'."
+    )
 
 
 def test_errors_are_sorted_by_path(client: AppClient) -> None:
@@ -287,10 +289,10 @@ def test_errors_are_sorted_by_path(client: AppClient) -> None:
 @pytest.mark.parametrize(
     ("field", "message"),
     [
-        ("flows(page: 0)", "page 0 does not exist: the last page is 8."),
-        ("flows(page: -1)", "page -1 does not exist: the last page is 8."),
-        ("flows(page: 9)", "page 9 does not exist: the last page is 8."),
-        ('flows(slug: "", page: 2)', "page 2 does not exist: the only page is 1."),
+        ("flows(page: 0)", "Page 0 does not exist. The last page is 8."),
+        ("flows(page: -1)", "Page -1 does not exist. The last page is 8."),
+        ("flows(page: 9)", "Page 9 does not exist. The last page is 8."),
+        ('flows(slug: "", page: 2)', "Page 2 does not exist. The only page is 1."),
         ("flows(pageSize: 0)", "'pageSize' must be between 1 and 100, not 0."),
         ("flows(pageSize: -1)", "'pageSize' must be between 1 and 100, not -1."),
         ("flows(pageSize: 101)", "'pageSize' must be between 1 and 100, not 101."),
