@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import orjson
-from graphql import ExecutionResult, OperationType
+from graphql import ExecutionResult
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
@@ -18,7 +18,7 @@ from gql.endpoint.format_error import format_error, format_errors, internal_erro
 from gql.endpoint.persisted import PersistedDocuments
 from gql.endpoint.request import HttpRequestError, read_request
 from gql.errors import BadUserInputError, FlowQLError, ForbiddenError, UnauthenticatedError
-from gql.execution.documents import UnknownOperationError
+from gql.execution.documents import NotAQueryError, UnknownOperationError
 from gql.execution.executor import Executor
 from gql.execution.request import GraphQLRequest
 from gql.http import negotiation
@@ -76,23 +76,21 @@ class GraphQLEndpoint:
             raise HttpRequestError(406, message)
         viewer = await self.authenticator.authenticate(request.headers)
         require_access(viewer)
-        graphql_request = await self._read_graphql_request(request)
+        graphql_request = self.documents.resolve(await read_request(request, self.limits.body))
         context = Context(self.authenticator.database, viewer)
-        body = _build_body(await self._execute(graphql_request, context))
+        is_get = request.method == "GET"
+        body = _build_body(await self._execute(graphql_request, context, queries_only=is_get))
         status = 200 if "data" in body else _request_error_status(negotiation_result.media_type)
         return _json_response(status, body, negotiation_result.media_type)
 
-    async def _read_graphql_request(self, request: Request) -> GraphQLRequest:
-        graphql_request = self.documents.resolve(await read_request(request, self.limits.body))
-        type_ = self.executor.operation_type(graphql_request) if request.method == "GET" else None
-        if type_ not in (None, OperationType.QUERY):
-            message = f"Cannot execute a {type_.value} by GET. Use POST."
-            raise HttpRequestError(405, message, {"Allow": "POST"})
-        return graphql_request
-
-    async def _execute(self, graphql_request: GraphQLRequest, context: Context) -> ExecutionResult:
+    async def _execute(
+        self, graphql_request: GraphQLRequest, context: Context, *, queries_only: bool
+    ) -> ExecutionResult:
         try:
-            return await self.executor.execute(graphql_request, context)
+            return await self.executor.execute(graphql_request, context, queries_only=queries_only)
+        except NotAQueryError as error:
+            message = f"Cannot execute a {error.type.value} by GET. Use POST."
+            raise HttpRequestError(405, message, {"Allow": "POST"}) from None
         except UnknownOperationError as error:
             raise BadUserInputError(str(error)) from None
 

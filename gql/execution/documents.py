@@ -40,6 +40,14 @@ CONDITIONS = frozenset({"skip", "include"})
 TOO_MANY_TOKENS = re.compile(r"Syntax Error: Document contains more than \d+ (tokens|comments)\.")
 
 
+class NotAQueryError(Exception):
+    """The requested operation is a mutation or a subscription, which only POST may execute."""
+
+    def __init__(self, type_: OperationType) -> None:
+        super().__init__(type_.value)
+        self.type = type_
+
+
 class UnknownOperationError(Exception):
     """The document has no operation of this name, or several and the request names none."""
 

@@ -13,6 +13,7 @@ from gql.execution.documents import (
     Document,
     Documents,
     InvalidDocument,
+    NotAQueryError,
     Operation,
 )
 from gql.execution.fallback.executor import FallbackExecutor
@@ -50,19 +51,17 @@ class Executor:
         document = self._documents.get(text)
         return document.errors[0] if isinstance(document, InvalidDocument) else None
 
-    def operation_type(self, request: GraphQLRequest) -> OperationType | None:
-        """Return the type of the requested operation, None if the document does not have it.
-
-        The document is parsed, but need not be valid.
-        """
-        return self._documents.get(request.query).operation_type(request.operation_name)
-
-    async def execute(self, request: GraphQLRequest, context: Any) -> ExecutionResult:
+    async def execute(
+        self, request: GraphQLRequest, context: Any, *, queries_only: bool = False
+    ) -> ExecutionResult:
         """Execute a request. Raises UnknownOperationError.
 
-        The result of an invalid request has errors and no data.
+        The result of an invalid request has errors and no data. With `queries_only`, another type
+        of operation raises NotAQueryError, whether its document is valid or not.
         """
         document = self._documents.get(request.query)
+        if queries_only:
+            _require_query(document.operation_type(request.operation_name))
         if isinstance(document, InvalidDocument):
             document.require_operation(request.operation_name)
             return ExecutionResult(None, list(document.errors))
@@ -95,6 +94,11 @@ class Executor:
         compilation = Compilation(self._schema, document.fragments, operation.node, variables)
         plan = operation.plans[cache_key] = _compile(compilation)
         return plan
+
+
+def _require_query(type_: OperationType | None) -> None:
+    if type_ not in (None, OperationType.QUERY):
+        raise NotAQueryError(type_)
 
 
 def _compile(compilation: Compilation) -> Plan | None:

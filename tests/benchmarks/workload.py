@@ -149,7 +149,9 @@ def workloads() -> Sequence[Workload]:
             _graphql_requests(PAGE, searched),
         ),
         Workload("one_flow", "16 fields of one flow", tuple(_single_flow_requests())),
-        Workload("nested", "20 rows with bindings, stages and policies", _nested_requests(), Api.NESTED),
+        Workload(
+            "nested", "20 rows with bindings, stages and policies", _nested_requests(), Api.NESTED
+        ),
         Workload("rest_20", "REST, 20 rows", _rest_requests(pages), Api.REST),
         Workload("rest_100", "REST, 100 rows", _rest_requests(large), Api.REST),
     )

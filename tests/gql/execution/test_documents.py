@@ -1,6 +1,8 @@
 """Documents and their plans are cached, within bounds."""
 
+import asyncio
 from collections import Counter
+from contextlib import suppress
 from itertools import product
 
 import pytest
@@ -12,12 +14,14 @@ from gql.execution.documents import (
     Document,
     Documents,
     InvalidDocument,
+    NotAQueryError,
 )
 from gql.execution.executor import Executor
 from gql.execution.graphql_core import core_schema
+from gql.execution.request import GraphQLRequest
 from gql.limits import Limits
 from support.library_execution import execute, execute_reference
-from support.library_schema import GRAPH, LIBRARY
+from support.library_schema import GRAPH, LIBRARY, Context
 
 
 def test_a_document_is_cached(calls: Counter[str]) -> None:
@@ -34,6 +38,16 @@ def test_an_invalid_document_is_cached(calls: Counter[str], text: str) -> None:
     executor = Executor(LIBRARY)
     responses = {execute(executor, text) for _ in range(3)}
     assert responses == {execute_reference(text)}
+    assert calls["parse"] == 1
+    assert calls["validate"] <= 1
+
+
+@pytest.mark.parametrize("query", ["{shelf {name}}", "mutation {nonesuch}", "{nonesuch}"])
+def test_a_get_request_parses_its_document_once(calls: Counter[str], query: str) -> None:
+    """The check of the operation type and the execution share a document, cached or not."""
+    request = GraphQLRequest(query + " " * CAPACITY)
+    with suppress(NotAQueryError):
+        asyncio.run(Executor(LIBRARY).execute(request, Context(), queries_only=True))
     assert calls["parse"] == 1
     assert calls["validate"] <= 1
 
