@@ -172,7 +172,7 @@ def token_create(
         raise OperatorError("--superuser and --flow are mutually exclusive")
     if expires is not None and not timedelta() < expires < MAX_LIFETIME:
         raise OperatorError("invalid --expires: expected a positive duration below 100 years")
-    scope = TokenScope(superuser=superuser, flow_slugs=tuple(flow or ()))
+    scope = TokenScope(is_superuser=superuser, flow_slugs=tuple(flow or ()))
     settings = _read_settings(database, schema)
     key = asyncio.run(administration.create_token(settings, name, scope, expires))
     print(key)
@@ -185,7 +185,7 @@ def token_list(*, database: DatabaseOption = None, schema: SchemaOption = None) 
 
     table = Table("name", "sees", "expires", box=None, pad_edge=False)
     for token in asyncio.run(administration.list_tokens(_read_settings(database, schema))):
-        flows = "all" if token.sees_all else ", ".join(token.flow_slugs) or "none"
+        flows = "all" if token.can_view_all else ", ".join(token.flow_slugs) or "none"
         sees = "all, as superuser" if token.is_superuser else flows
         expires = f"{token.expires:%Y-%m-%d %H:%M} UTC" if token.expires else "never"
         table.add_row(Text(token.name), sees, expires)

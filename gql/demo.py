@@ -45,7 +45,7 @@ async def _create_database(settings: Settings) -> str:
     """Create a database with the sample flows, and return the key of a superuser's token."""
     await administration.migrate(settings)
     await administration.import_blueprints(settings, [SAMPLES])
-    return await administration.create_token(settings, "demo", TokenScope(superuser=True), None)
+    return await administration.create_token(settings, "demo", TokenScope(is_superuser=True), None)
 
 
 def _print_help(url: str, key: str) -> None:

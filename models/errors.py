@@ -8,6 +8,8 @@ class OperatorError(Exception):
     ├── DatabaseError     the database is unreachable or has an unexpected schema
     ├── BlueprintError    a blueprint file cannot be imported
     └── TokenError        a token cannot be created or revoked
+
+    The package `gql` adds SettingsError, ServerError and TrustedDocumentError.
     """
 
 

@@ -5,6 +5,8 @@ import re
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
+# The name of `contains_terms` in SQLite.
+SEARCH_FUNCTION = "flowql_contains_terms"
 UNQUOTED = re.compile(r"[^\s'\"]*")
 WORD = re.compile(r"\S+")
 
@@ -14,11 +16,11 @@ def split_terms(text: str) -> tuple[str, ...]:
 
     White space and commas separate terms. A phrase in quotes is one term.
     """
-    return tuple(term for token in _tokens(text) for term in _split_token(token.strip(",")))
+    return tuple(term for token in _find_tokens(text) for term in _split_token(token.strip(",")))
 
 
-def _tokens(text: str) -> Iterator[str]:
-    closing_quotes = {quote: _closing_quotes(text, quote) for quote in "\"'" if quote in text}
+def _find_tokens(text: str) -> Iterator[str]:
+    closing_quotes = {quote: _find_closing_quotes(text, quote) for quote in "\"'" if quote in text}
     word = WORD.search(text)
     while word:
         end = _find_quoted_end(text, word.start(), closing_quotes) or word.end()
@@ -43,7 +45,7 @@ def _skip_unquoted(text: str, start: int) -> int:
     return match.end() if match else start
 
 
-def _closing_quotes(text: str, quote: str) -> list[int]:
+def _find_closing_quotes(text: str, quote: str) -> list[int]:
     """Return the position of the next closing quote for each position, -1 if there is none.
 
     One pass from the right takes linear time. A search from each opening quote would take
@@ -83,11 +85,11 @@ def fold(text: str) -> str:
 
 
 @lru_cache(maxsize=64)
-def _folded_terms(encoded: str) -> tuple[str, ...]:
+def _fold_terms(encoded: str) -> tuple[str, ...]:
     return tuple(fold(term) for term in json.loads(encoded))
 
 
 def contains_terms(encoded: str, separator: str, *values: str) -> bool:
     """Return True if each term of a JSON list is part of a value. SQLite calls this function."""
     text = fold(separator.join(values))
-    return all(term in text for term in _folded_terms(encoded))
+    return all(term in text for term in _fold_terms(encoded))

@@ -40,7 +40,7 @@ MAX_NAME = 150
 class TokenScope:
     """The flows that a token can view: all without slugs. A superuser's token has no slugs."""
 
-    superuser: bool = False
+    is_superuser: bool = False
     flow_slugs: tuple[str, ...] = ()
 
 
@@ -51,7 +51,7 @@ class TokenSummary:
     name: str
     expires: datetime | None
     is_superuser: bool
-    sees_all: bool
+    can_view_all: bool
     flow_slugs: tuple[str, ...]
 
 
@@ -88,7 +88,11 @@ async def revoke_token(database: Database, name: str) -> None:
 
 
 def _create(
-    connection: Connection, name: str, stored_key: str, scope: TokenScope, expires: datetime | None
+    connection: Connection,
+    name: str,
+    stored_token_key: str,
+    scope: TokenScope,
+    expires: datetime | None,
 ) -> None:
     with Session(connection) as session:
         user = _build_user(name)
@@ -98,7 +102,7 @@ def _create(
             Token(
                 token_uuid=str(uuid.uuid4()),
                 identifier=name,
-                key=stored_key,
+                key=stored_token_key,
                 intent="api",
                 description="",
                 expires=expires,
@@ -106,7 +110,7 @@ def _create(
                 user_id=user.id or 0,
             )
         )
-        if scope.superuser:
+        if scope.is_superuser:
             group_id = _find_or_create_superuser_group(session)
             session.add(UserGroup(user_id=user.id or 0, group_id=group_id))
         else:
@@ -214,7 +218,7 @@ def _summarize(session: Session, token: Token, user: User) -> TokenSummary:
         token.identifier,
         token.expires,
         is_superuser=session.execute(superuser).first() is not None,
-        sees_all=session.execute(every_flow).first() is not None,
+        can_view_all=session.execute(every_flow).first() is not None,
         flow_slugs=tuple(session.scalars(slugs)),
     )
 

@@ -10,10 +10,10 @@ from models.blueprint.document import VERSION, Find, KeyOf
 from models.queries.bindings import PolicyBindingRow, StageBindingRow
 from models.queries.flows import FlowRow
 
-Entry = Mapping[str, Any]
+EntryMapping = Mapping[str, Any]
 LINE_BREAKS = frozenset("\n\x85\u2028\u2029")
 # An entry, or a comment about an entry that is omitted.
-Item = Entry | str
+Item = EntryMapping | str
 
 
 class Dumper(yaml.SafeDumper):
@@ -74,7 +74,7 @@ def _dump_yaml(value: object) -> str:
     return yaml.dump(value, Dumper=Dumper, sort_keys=False, allow_unicode=True)
 
 
-def _build_flow(row: FlowRow) -> Entry:
+def _build_flow(row: FlowRow) -> EntryMapping:
     return _build_entry(
         "authentik_flows.flow",
         row.pk,
@@ -129,14 +129,14 @@ def _build_stage_binding(flow: FlowRow, row: StageBindingRow) -> Item:
 
 
 def _build_policy_binding(row: PolicyBindingRow, targets: Mapping[str, str]) -> Item:
-    bound = _build_bound_object(row)
-    if row.target not in targets or not bound or (row.policy and not row.policy_model):
+    reference = _build_bound_object(row)
+    if row.target not in targets or not reference or (row.policy and not row.policy_model):
         name = row.policy_name or row.group_name or row.username
         return f"omitted: the binding of {_quote(name)} ({row.pk})"
     return _build_entry(
         "authentik_policies.policybinding",
         row.pk,
-        {"target": KeyOf(targets[row.target]), **bound, "order": row.order},
+        {"target": KeyOf(targets[row.target]), **reference, "order": row.order},
         {
             "enabled": row.enabled,
             "negate": row.negate,
@@ -157,7 +157,9 @@ def _build_bound_object(row: PolicyBindingRow) -> Mapping[str, Any]:
     return {}
 
 
-def _build_entry(model: str, pk: str, identifiers: Entry, attrs: Entry) -> Entry:
+def _build_entry(
+    model: str, pk: str, identifiers: EntryMapping, attrs: EntryMapping
+) -> EntryMapping:
     # The primary key is a unique id.
     entry = {"model": model, "id": pk, "identifiers": {"pk": pk, **identifiers}}
     return {**entry, "attrs": dict(attrs)} if attrs else entry

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from models.blueprint import document
 from models.blueprint.document import Entry, Tag
-from models.blueprint.kinds import PARENT_FIELD, PHASES, REQUIRED, Field, Kind, find_kind
+from models.blueprint.kinds import PARENT_FIELD, PHASES, REQUIRED, EntryField, Kind, find_kind
 from models.blueprint.references import OmittedEntryError, References, map_models
 from models.blueprint.values import InvalidValueError, check_uuid
 from models.database import Database
@@ -114,13 +114,13 @@ class _ImportRun:
             if name in entry_values
         }
 
-    def _read_value(self, entry: Entry, name: str, definition: Field, value: Any) -> Any:
+    def _read_value(self, entry: Entry, name: str, definition: EntryField, value: Any) -> Any:
         try:
             return self._check_or_resolve(entry, definition, value)
         except InvalidValueError as error:
             raise InvalidValueError(f"'{name}' {error}") from None
 
-    def _check_or_resolve(self, entry: Entry, definition: Field, value: Any) -> Any:
+    def _check_or_resolve(self, entry: Entry, definition: EntryField, value: Any) -> Any:
         if definition.target is None:
             return definition.check(value)
         if value is None and definition.default is REQUIRED:
@@ -170,12 +170,12 @@ class _ImportRun:
         if kind.type_table is None:
             return False
         key = getattr(row, kind.pk)
-        stored = self.session.get(kind.type_table, key)
-        if stored and stored.model != entry.model:
-            raise InvalidValueError(f"this row already has the model {stored.model}")
-        if stored is None:
+        type_row = self.session.get(kind.type_table, key)
+        if type_row and type_row.model != entry.model:
+            raise InvalidValueError(f"this row already has the model {type_row.model}")
+        if type_row is None:
             self.session.add(kind.type_table(ptr_id=key, model=entry.model))
-        return stored is None
+        return type_row is None
 
     def _find_parent(self, row: Table) -> PolicyBindingModel | None:
         if isinstance(row, Flow | FlowStageBinding):
@@ -232,6 +232,6 @@ def _build_unread_columns(kind: Kind) -> Values:
 
 def _check_binding(row: Table) -> None:
     if isinstance(row, PolicyBinding):
-        bound = [row.policy_id, row.group_id, row.user_id]
-        if sum(value is not None for value in bound) != 1:
+        bound_keys = [row.policy_id, row.group_id, row.user_id]
+        if sum(value is not None for value in bound_keys) != 1:
             raise InvalidValueError("exactly one of 'policy', 'group' and 'user' is required")

@@ -26,7 +26,7 @@ REQUIRED = object()
 
 
 @dataclass(frozen=True, slots=True)
-class Field:
+class EntryField:
     """A field of an entry: its column, its default and the check of its value.
 
     A field with a `target` is a reference to a row of that table, and `check` does not apply.
@@ -38,7 +38,7 @@ class Field:
     target: type[Table] | None = None
 
 
-PARENT_FIELD = Field("policy_engine_mode", "any", values.build_choice_check(PolicyEngineMode))
+PARENT_FIELD = EntryField("policy_engine_mode", "any", values.build_choice_check(PolicyEngineMode))
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +51,12 @@ class Kind:
 
     table: type[Table]
     pk: str
-    fields: Mapping[str, Field]
+    fields: Mapping[str, EntryField]
     has_parent: bool = False
     type_table: type[StageType] | type[PolicyType] | None = None
 
     @property
-    def all_fields(self) -> Mapping[str, Field]:
+    def all_fields(self) -> Mapping[str, EntryField]:
         """The fields, including the field of the parent row."""
         parents = {PARENT_FIELD.column: PARENT_FIELD} if self.has_parent else {}
         return {**self.fields, **parents}
@@ -66,33 +66,38 @@ FLOW = Kind(
     Flow,
     "flow_uuid",
     {
-        "name": Field("name", check=values.check_not_empty),
-        "slug": Field("slug", check=values.check_slug),
-        "title": Field("title", check=values.check_not_empty),
-        "designation": Field("designation", check=values.build_choice_check(FlowDesignation)),
-        "background": Field("background", ""),
-        "layout": Field("layout", "stacked", values.build_choice_check(FlowLayout)),
-        "denied_action": Field(
+        "name": EntryField("name", check=values.check_not_empty),
+        "slug": EntryField("slug", check=values.check_slug),
+        "title": EntryField("title", check=values.check_not_empty),
+        "designation": EntryField("designation", check=values.build_choice_check(FlowDesignation)),
+        "background": EntryField("background", ""),
+        "layout": EntryField("layout", "stacked", values.build_choice_check(FlowLayout)),
+        "denied_action": EntryField(
             "denied_action", "message_continue", values.build_choice_check(FlowDeniedAction)
         ),
-        "authentication": Field(
+        "authentication": EntryField(
             "authentication", "none", values.build_choice_check(FlowAuthentication)
         ),
-        "compatibility_mode": Field(
+        "compatibility_mode": EntryField(
             "compatibility_mode", default=False, check=values.check_boolean
         ),
     },
     has_parent=True,
 )
 STAGE = Kind(
-    Stage, "stage_uuid", {"name": Field("name", check=values.check_not_empty)}, type_table=StageType
+    Stage,
+    "stage_uuid",
+    {"name": EntryField("name", check=values.check_not_empty)},
+    type_table=StageType,
 )
 POLICY = Kind(
     Policy,
     "policy_uuid",
     {
-        "name": Field("name", check=values.check_not_empty),
-        "execution_logging": Field("execution_logging", default=False, check=values.check_boolean),
+        "name": EntryField("name", check=values.check_not_empty),
+        "execution_logging": EntryField(
+            "execution_logging", default=False, check=values.check_boolean
+        ),
     },
     type_table=PolicyType,
 )
@@ -100,14 +105,16 @@ STAGE_BINDING = Kind(
     FlowStageBinding,
     "fsb_uuid",
     {
-        "target": Field("target_id", target=Flow),
-        "stage": Field("stage_id", target=Stage),
-        "order": Field("order", check=values.check_integer),
-        "evaluate_on_plan": Field("evaluate_on_plan", default=False, check=values.check_boolean),
-        "re_evaluate_policies": Field(
+        "target": EntryField("target_id", target=Flow),
+        "stage": EntryField("stage_id", target=Stage),
+        "order": EntryField("order", check=values.check_integer),
+        "evaluate_on_plan": EntryField(
+            "evaluate_on_plan", default=False, check=values.check_boolean
+        ),
+        "re_evaluate_policies": EntryField(
             "re_evaluate_policies", default=True, check=values.check_boolean
         ),
-        "invalid_response_action": Field(
+        "invalid_response_action": EntryField(
             "invalid_response_action", "retry", values.build_choice_check(InvalidResponseAction)
         ),
     },
@@ -117,15 +124,15 @@ POLICY_BINDING = Kind(
     PolicyBinding,
     "policy_binding_uuid",
     {
-        "target": Field("target_id", target=PolicyBindingModel),
-        "policy": Field("policy_id", None, target=Policy),
-        "group": Field("group_id", None, target=Group),
-        "user": Field("user_id", None, target=User),
-        "order": Field("order", check=values.check_integer),
-        "enabled": Field("enabled", default=True, check=values.check_boolean),
-        "negate": Field("negate", default=False, check=values.check_boolean),
-        "timeout": Field("timeout", 30, values.check_seconds),
-        "failure_result": Field("failure_result", default=False, check=values.check_boolean),
+        "target": EntryField("target_id", target=PolicyBindingModel),
+        "policy": EntryField("policy_id", None, target=Policy),
+        "group": EntryField("group_id", None, target=Group),
+        "user": EntryField("user_id", None, target=User),
+        "order": EntryField("order", check=values.check_integer),
+        "enabled": EntryField("enabled", default=True, check=values.check_boolean),
+        "negate": EntryField("negate", default=False, check=values.check_boolean),
+        "timeout": EntryField("timeout", 30, values.check_seconds),
+        "failure_result": EntryField("failure_result", default=False, check=values.check_boolean),
     },
 )
 # References point to earlier phases: stage bindings refer to flows and stages, and policy bindings

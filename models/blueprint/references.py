@@ -11,7 +11,7 @@ from sqlmodel import col
 
 from models.blueprint import values
 from models.blueprint.document import Entry, Find, KeyOf, UnsupportedTag
-from models.blueprint.kinds import FLOW, POLICY, STAGE, STAGE_BINDING, Field, Kind, find_kind
+from models.blueprint.kinds import FLOW, POLICY, STAGE, STAGE_BINDING, EntryField, Kind, find_kind
 from models.blueprint.values import InvalidValueError
 from models.tables.access import Group, User
 from models.tables.columns import Table
@@ -19,8 +19,8 @@ from models.tables.flow import Flow, FlowStageBinding, PolicyBindingModel
 from models.tables.policy import Policy
 from models.tables.stage import Stage
 
-GROUP = Kind(Group, "group_uuid", {"name": Field("name")})
-USER = Kind(User, "id", {"username": Field("username"), "name": Field("name")})
+GROUP = Kind(Group, "group_uuid", {"name": EntryField("name")})
+USER = Kind(User, "id", {"username": EntryField("username"), "name": EntryField("name")})
 PARENT = Kind(PolicyBindingModel, "pbm_uuid", {})
 # Models that only references use: base models of all types, and models without entries.
 REFERENCE_KINDS: Mapping[str, Kind] = {
@@ -114,10 +114,10 @@ class References:
             self._build_condition(entry, kind, name, value) for name, value in find.conditions
         ]
         if kind.type_table and find.model not in REFERENCE_KINDS:
-            typed = select(col(kind.type_table.ptr_id)).where(
+            keys_of_type = select(col(kind.type_table.ptr_id)).where(
                 col(kind.type_table.model) == find.model
             )
-            conditions.append(getattr(kind.table, kind.pk).in_(typed))
+            conditions.append(getattr(kind.table, kind.pk).in_(keys_of_type))
         return self.session.scalars(select(kind.table).where(*conditions).limit(1)).first()
 
     def _build_condition(
@@ -160,10 +160,10 @@ def map_models(entries: Iterable[Entry]) -> Mapping[tuple[Path, str], str]:
 
     These names are the id and the primary key of an entry.
     """
-    named = ((entry, (entry.id, entry.identifiers.get("pk"))) for entry in entries)
+    entry_names = ((entry, (entry.id, entry.identifiers.get("pk"))) for entry in entries)
     return {
         (entry.path, name): entry.model
-        for entry, names in named
+        for entry, names in entry_names
         for name in names
         if isinstance(name, str)
     }

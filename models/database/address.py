@@ -64,6 +64,7 @@ HOST = re.compile(r"(\[[^][@]+]|[^][@:]*)(:[0-9]*)?")
 INVALID_URL = (
     "invalid database URL: percent-encode special characters in user, password and database name"
 )
+EMPTY_HOST = "invalid database URL: the list of hosts contains an empty host"
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,9 +123,13 @@ def _parse_postgresql(url: str) -> PostgreSQLServer:
     except ValueError:
         raise DatabaseError(INVALID_URL) from None
     timeout = _parse_connect_timeout(parameters.pop("connect_timeout", ""))
-    passed = {name: value for name, value in parameters.items() if _is_passed_on(name, value)}
-    dsn = parts._replace(query=urlencode(passed)).geturl()
+    dsn_parameters = {
+        name: value for name, value in parameters.items() if _is_passed_on(name, value)
+    }
+    dsn = parts._replace(query=urlencode(dsn_parameters)).geturl()
     hosts = parts.netloc.rpartition("@")[2] or parameters.get("host") or "the local socket"
+    if not all(hosts.split(",")):
+        raise DatabaseError(EMPTY_HOST)
     return PostgreSQLServer(dsn, hosts + parts.path.rstrip("/"), timeout)
 
 

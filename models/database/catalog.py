@@ -106,10 +106,10 @@ def build_catalog(rows: Iterable[Any], indexes: Sequence[Any]) -> Catalog:
     tables: dict[str, dict[str, bool]] = {}
     for table, column, is_readable in rows:
         tables.setdefault(table, {})[column] = bool(is_readable)
-    return Catalog(tables, _plan_keys(indexes) if CACHE_TABLE in tables else PlanKeys.ABSENT)
+    return Catalog(tables, _find_plan_keys(indexes) if CACHE_TABLE in tables else PlanKeys.ABSENT)
 
 
-def _plan_keys(indexes: Sequence[Any]) -> PlanKeys:
+def _find_plan_keys(indexes: Sequence[Any]) -> PlanKeys:
     # There are no rows for SQLite, whose index compares bytes.
     for compares_bytes, has_pattern_index in indexes:
         if has_pattern_index:

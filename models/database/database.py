@@ -14,9 +14,17 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from models import migrations
 from models.cache import SegmentedLRU
-from models.database import catalog, postgresql, sqlite
+from models.database import postgresql, sqlite
 from models.database.address import Address, SQLiteFile, parse_address
-from models.database.catalog import Catalog
+from models.database.catalog import (
+    CACHE_TABLE,
+    KEY_INDEXES,
+    POSTGRESQL_COLUMNS,
+    SQLITE_COLUMNS,
+    VERSION_TABLE,
+    Catalog,
+    build_catalog,
+)
 from models.database.postgresql import PostgreSQLReader
 from models.database.sqlite import SQLiteReader
 from models.database.statement import RawSQL, Rows, SelectBuilder, Statement, compile_select
@@ -37,7 +45,7 @@ SCHEMA_USAGE = RawSQL(
     "SELECT has_schema_privilege(oid, 'USAGE') FROM pg_namespace WHERE nspname = :schema"
 )
 SESSION_SETTINGS = RawSQL("SELECT current_schema()::text, current_setting('transaction_read_only')")
-SCHEMA_VERSION = RawSQL(f"SELECT version_num FROM {catalog.VERSION_TABLE}")  # noqa: S608 - a constant
+SCHEMA_VERSION = RawSQL(f"SELECT version_num FROM {VERSION_TABLE}")  # noqa: S608 - a constant
 # The number of compiled statements in the cache.
 MAX_STATEMENTS = 500
 NO_VALUES: Mapping[str, Any] = {}
@@ -85,14 +93,20 @@ class Database:
         return f"sha256${hashlib.sha256(key.encode()).hexdigest()}" if self.is_flowql else key
 
     async def read(self, builder: SelectBuilder, values: Mapping[str, Any] = NO_VALUES) -> Rows:
-        """Return the rows of a SELECT."""
+        """Return the rows as tuples in column order.
+
+        `values` are by parameter name. Raises one of CONNECTION_ERRORS.
+        """
         statement = self._compile(builder)
         return statement.decode_rows(await self._fetch(statement, values))
 
     async def read_columns(
         self, builder: SelectBuilder, values: Mapping[str, Any]
     ) -> list[Sequence[Any]]:
-        """Return the columns of the result of a SELECT, an empty list if there are no rows."""
+        """Return the result by column, in column order; an empty list if there are no rows.
+
+        `values` are by parameter name. Raises one of CONNECTION_ERRORS.
+        """
         statement = self._compile(builder)
         return statement.decode_columns(await self._fetch(statement, values))
 
@@ -119,22 +133,22 @@ class Database:
 
 
 async def open_database(url: str, schema: str = "public", *, writable: bool = False) -> Database:
-    """Open a database whose tables are complete and up to date; else raises DatabaseError.
+    """Open a database.
 
-    The database is read-only unless `writable`. Raises DatabaseError if authentik's is to be
-    writable.
+    Raises DatabaseError if its tables are missing or outdated, or if `writable` is set for
+    authentik's database.
     """
     address = parse_address(url)
     if isinstance(address, SQLiteFile) and not address.path.is_file():
         raise DatabaseError(f"{address} not found: create it with 'flowql migrate'")
     reader = _create_reader(address, schema)
     try:
-        tables = await _read_catalog(reader, address, schema)
-        await _check_tables(reader, tables, writable=writable)
+        catalog = await _read_catalog(reader, address, schema)
+        await _check_tables(reader, catalog, writable=writable)
     except BaseException:
         await reader.close()
         raise
-    return Database(reader, _create_engine(address, schema, writable=writable), schema, tables)
+    return Database(reader, _create_engine(address, schema, writable=writable), schema, catalog)
 
 
 async def migrate(url: str, schema: str = "public") -> None:
@@ -144,8 +158,8 @@ async def migrate(url: str, schema: str = "public") -> None:
         raise DatabaseError(f"directory '{address.path.parent}' not found: create it first")
     engine = _create_engine(address, schema, writable=True)
     try:
-        tables = await _read_catalog_of(address, schema)
-        if tables.is_authentik:
+        catalog = await _read_catalog_of(address, schema)
+        if catalog.is_authentik:
             raise DatabaseError(
                 f"schema {schema!r} belongs to authentik and is read-only:"
                 " use FlowQL's own database"
@@ -192,12 +206,10 @@ async def _read_catalog_of(address: Address, schema: str) -> Catalog:
 async def _read_catalog(reader: Reader, address: Address, schema: str) -> Catalog:
     try:
         if isinstance(address, SQLiteFile):
-            return catalog.build_catalog(await _read(reader, catalog.SQLITE_COLUMNS), ())
+            return build_catalog(await _read(reader, SQLITE_COLUMNS), ())
         await _check_session(reader, schema)
-        rows = await _read(reader, catalog.POSTGRESQL_COLUMNS, schema=schema)
-        return catalog.build_catalog(
-            rows, await _read(reader, catalog.KEY_INDEXES, cache=catalog.CACHE_TABLE)
-        )
+        rows = await _read(reader, POSTGRESQL_COLUMNS, schema=schema)
+        return build_catalog(rows, await _read(reader, KEY_INDEXES, cache=CACHE_TABLE))
     # asyncpg raises ValueError or OverflowError for an invalid parameter.
     except (*CONNECTION_ERRORS, ValueError, OverflowError) as error:
         raise DatabaseError(f"cannot open {address}: {_first_line(error)}") from error
@@ -228,15 +240,15 @@ async def _check_session(reader: Reader, schema: str) -> None:
         )
 
 
-async def _check_tables(reader: Reader, tables: Catalog, *, writable: bool) -> None:
-    if tables.is_flowql:
+async def _check_tables(reader: Reader, catalog: Catalog, *, writable: bool) -> None:
+    if catalog.is_flowql:
         await _check_version(reader)
-    elif not tables.is_authentik:
+    elif not catalog.is_authentik:
         raise DatabaseError("the database is empty: create its tables with 'flowql migrate'")
     elif writable:
         raise DatabaseError(READ_ONLY_MESSAGE)
     else:
-        tables.check_authentik()
+        catalog.check_authentik()
 
 
 async def _check_version(reader: Reader) -> None:

@@ -43,7 +43,7 @@ class PostgreSQLReader:
 
     def __init__(self, address: PostgreSQLServer, schema: str) -> None:
         self._address = address
-        self._settings = _settings(schema, writable=False) | PLANNER_SETTINGS
+        self._settings = _build_settings(schema, writable=False) | PLANNER_SETTINGS
         if "statement_timeout" not in address.dsn:
             self._settings["statement_timeout"] = STATEMENT_TIMEOUT
         self._idle: list[asyncpg.Connection] = []
@@ -105,14 +105,14 @@ def create_engine(address: PostgreSQLServer, schema: str, *, writable: bool) -> 
     """Create an engine for transactions, read-only unless `writable`."""
 
     async def connect() -> asyncpg.Connection:
-        return await _open_connection(address, _settings(schema, writable=writable))
+        return await _open_connection(address, _build_settings(schema, writable=writable))
 
     return create_async_engine(
         "postgresql+asyncpg://", async_creator=connect, hide_parameters=True, pool_size=1
     )
 
 
-def _settings(schema: str, *, writable: bool) -> dict[str, str]:
+def _build_settings(schema: str, *, writable: bool) -> dict[str, str]:
     return {
         "search_path": '"' + schema.replace('"', '""') + '"',
         "default_transaction_read_only": "off" if writable else "on",

@@ -13,7 +13,7 @@ from sqlalchemy.dialects.sqlite.pysqlite import dialect
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from models.database.statement import Rows, Statement
-from models.search_terms import contains_terms
+from models.search_terms import SEARCH_FUNCTION, contains_terms
 
 DRIVER = "sqlite+aiosqlite"
 BUSY_TIMEOUT_SECONDS = 5
@@ -24,7 +24,6 @@ MAX_FAST_STEPS = 10
 # The cost of a search in one row, and of each of its characters, in calls of the progress handler.
 SEARCH_STEPS = 0.004
 CHARACTER_STEPS = 0.00002
-SEARCH_FUNCTION = "flowql_contains_terms"
 THREADS = 4
 CACHE_KIB = 8000
 # The number of statements remembered as slow.

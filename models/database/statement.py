@@ -75,19 +75,21 @@ def compile_select(builder: SelectBuilder, dialect: Dialect) -> Statement:
     select = builder.select()
     sql = cast(SQLCompiler, cast(ClauseElement, select).compile(dialect=dialect))
     columns = select.selected_columns if isinstance(select, SelectBase) else ()
-    decoders = ((index, _decoder(column.type, dialect)) for index, column in enumerate(columns))
+    decoders = (
+        (index, _find_decoder(column.type, dialect)) for index, column in enumerate(columns)
+    )
     return Statement(
         sql.string,
-        tuple(_parameter(sql, name, dialect) for name in sql.positiontup or ()),
+        tuple(_build_parameter(sql, name, dialect) for name in sql.positiontup or ()),
         tuple((index, decode) for index, decode in decoders if decode),
     )
 
 
-def _parameter(sql: SQLCompiler, name: str, dialect: Dialect) -> Parameter:
+def _build_parameter(sql: SQLCompiler, name: str, dialect: Dialect) -> Parameter:
     bind = sql.binds[name]
     encode = bind.type.dialect_impl(dialect).bind_processor(dialect)
     return Parameter(name, encode, bind.effective_value)
 
 
-def _decoder(type_: TypeEngine[Any], dialect: Dialect) -> Converter | None:
+def _find_decoder(type_: TypeEngine[Any], dialect: Dialect) -> Converter | None:
     return type_.dialect_impl(dialect).result_processor(dialect, None)

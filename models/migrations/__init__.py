@@ -10,22 +10,24 @@ from sqlalchemy import Connection
 
 def upgrade(connection: Connection) -> None:
     """Upgrade the tables to the newest version in the transaction of the connection."""
-    config = _config()
+    config = _build_config()
     config.attributes["connection"] = connection
     command.upgrade(config, "head")
 
 
 def find_head() -> str:
     """Return the newest version."""
-    return ScriptDirectory.from_config(_config()).get_current_head() or ""
+    return ScriptDirectory.from_config(_build_config()).get_current_head() or ""
 
 
 def find_revisions() -> set[str]:
     """Return all versions."""
-    return {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
+    return {
+        script.revision for script in ScriptDirectory.from_config(_build_config()).walk_revisions()
+    }
 
 
-def _config() -> Config:
+def _build_config() -> Config:
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
     return config

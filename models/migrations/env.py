@@ -16,10 +16,10 @@ def run(connection: Connection) -> None:
         context.run_migrations()
 
 
-configured: Connection | None = context.config.attributes.get("connection")
-if configured is not None:
-    run(configured)
+connection: Connection | None = context.config.attributes.get("connection")
+if connection is not None:
+    run(connection)
 else:
     url = context.get_x_argument(as_dictionary=True)["database"]
-    with create_engine(url).begin() as created:
-        run(created)
+    with create_engine(url).begin() as connection:
+        run(connection)

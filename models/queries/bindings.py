@@ -32,7 +32,7 @@ from models.queries.components import (
     POLICY_KEY,
     STAGE_COLUMNS,
     STAGE_KEY,
-    Columns,
+    ColumnExpressions,
     Component,
     TypeLookup,
 )
@@ -46,13 +46,16 @@ from models.tables.flow import Flow, FlowStageBinding
 from models.tables.policy import Policy, PolicyBinding
 from models.tables.stage import Stage
 
-GROUP_COLUMNS: Columns = {"pk": cast(col(Group.group_uuid), Text), "name": col(Group.name)}
-USER_COLUMNS: Columns = {
+GROUP_COLUMNS: ColumnExpressions = {
+    "pk": cast(col(Group.group_uuid), Text),
+    "name": col(Group.name),
+}
+USER_COLUMNS: ColumnExpressions = {
     "pk": col(User.id),
     "name": col(User.name),
     "username": col(User.username),
 }
-STAGE_BINDING_COLUMNS: Columns = {
+STAGE_BINDING_COLUMNS: ColumnExpressions = {
     "pk": cast(col(FlowStageBinding.fsb_uuid), Text),
     "policybindingmodel_ptr_id": cast(col(FlowStageBinding.policybindingmodel_ptr_id), Text),
     "order": col(FlowStageBinding.order),
@@ -63,7 +66,7 @@ STAGE_BINDING_COLUMNS: Columns = {
         col(FlowStageBinding.policybindingmodel_ptr_id)
     ),
 }
-POLICY_BINDING_COLUMNS: Columns = {
+POLICY_BINDING_COLUMNS: ColumnExpressions = {
     "pk": cast(col(PolicyBinding.policy_binding_uuid), Text),
     "target": cast(col(PolicyBinding.target_id), Text),
     "order": col(PolicyBinding.order),
@@ -257,9 +260,9 @@ class ComponentByPk(NamedTuple):
         rows = _select_with_parent(key, self.columns, columns).select_from(source).where(key == pk)
         if self.is_restricted:
             uses = self.component.select_uses().subquery()
-            granted = uses.c.flow.in_(_select_granted_flows(col(Flow.flow_uuid)))
-            visible = select(uses.c.component).where(granted)
-            rows = rows.where(key.in_(visible.where(uses.c.component == pk)))
+            is_granted_use = uses.c.flow.in_(_select_granted_flows(col(Flow.flow_uuid)))
+            visible_components = select(uses.c.component).where(is_granted_use)
+            rows = rows.where(key.in_(visible_components.where(uses.c.component == pk)))
         return rows
 
 
@@ -282,7 +285,7 @@ class FlowsUsing(NamedTuple):
         ranked = (
             select(uses.c.component, uses.c.flow, rank.label("rank"))
             .join_from(uses, Flow, uses.c.flow == col(Flow.flow_uuid))
-            .where(*_grant_conditions(is_restricted=self.is_restricted))
+            .where(*_build_grant_conditions(is_restricted=self.is_restricted))
             .subquery("ranked")
         )
         return (
@@ -303,13 +306,13 @@ def _has_object(columns: tuple[str, ...], name: str) -> bool:
     return any(column.startswith(f"{name}.") for column in columns)
 
 
-def _add_prefix(name: str, columns: Columns) -> Columns:
+def _add_prefix(name: str, columns: ColumnExpressions) -> ColumnExpressions:
     return {f"{name}.{column}": expression for column, expression in columns.items()}
 
 
 def _join_types(
-    columns: Columns, source: Any, name: str, types: TypeLookup | None, keys: Select[Any]
-) -> tuple[Columns, Any]:
+    columns: ColumnExpressions, source: Any, name: str, types: TypeLookup | None, keys: Select[Any]
+) -> tuple[ColumnExpressions, Any]:
     """Add the type of the object of this name to the columns and to their source."""
     if types is None:
         return columns, source
@@ -320,24 +323,24 @@ def _join_types(
 
 
 def _select_with_parent(
-    parent: SQLColumnExpression[str], names: tuple[str, ...], columns: Columns
+    parent: SQLColumnExpression[str], names: tuple[str, ...], columns: ColumnExpressions
 ) -> Select[*tuple[Any, ...]]:
     return select(cast(parent, Text), *(columns[name] for name in names))
 
 
-def _grant_conditions(*, is_restricted: bool) -> Iterator[ColumnElement[bool]]:
+def _build_grant_conditions(*, is_restricted: bool) -> Iterator[ColumnElement[bool]]:
     if is_restricted:
-        yield is_granted(bindparam("user_id", type_=Integer))
+        yield is_granted()
 
 
 def _select_granted_flows(column: SQLColumnExpression[str]) -> Select[str]:
     """SELECT a column of the flows that the user may see."""
-    return select(column).where(*_grant_conditions(is_restricted=True))
+    return select(column).where(is_granted())
 
 
 def _select_targets(*, is_restricted: bool) -> CompoundSelect[str]:
     """SELECT the keys of flows and stage bindings as policy targets."""
-    conditions = list(_grant_conditions(is_restricted=is_restricted))
+    conditions = list(_build_grant_conditions(is_restricted=is_restricted))
     flows = select(col(Flow.policybindingmodel_ptr_id)).where(*conditions)
     bindings = select(col(FlowStageBinding.policybindingmodel_ptr_id)).join_from(
         FlowStageBinding, Flow, col(FlowStageBinding.target_id) == col(Flow.flow_uuid)

@@ -30,12 +30,12 @@ from models.tables.flow import Flow, FlowStageBinding
 from models.tables.policy import Policy, PolicyBinding, PolicyType
 from models.tables.stage import Stage, StageType
 
-Columns = Mapping[str, SQLColumnExpression[Any]]
+ColumnExpressions = Mapping[str, SQLColumnExpression[Any]]
 
 STAGE_KEY = col(Stage.stage_uuid)
 POLICY_KEY = col(Policy.policy_uuid)
-STAGE_COLUMNS: Columns = {"pk": cast(STAGE_KEY, Text), "name": col(Stage.name)}
-POLICY_COLUMNS: Columns = {
+STAGE_COLUMNS: ColumnExpressions = {"pk": cast(STAGE_KEY, Text), "name": col(Stage.name)}
+POLICY_COLUMNS: ColumnExpressions = {
     "pk": cast(POLICY_KEY, Text),
     "name": col(Policy.name),
     "execution_logging": col(Policy.execution_logging),
@@ -49,7 +49,7 @@ class Component(Enum):
     POLICY = "policy_ptr_id"
 
     @property
-    def columns(self) -> Columns:
+    def columns(self) -> ColumnExpressions:
         """The columns of a component, without its type."""
         return STAGE_COLUMNS if self is Component.STAGE else POLICY_COLUMNS
 

@@ -40,7 +40,7 @@ from models.tables.flow import Flow, FlowStageBinding
 from models.tables.policy import Policy, PolicyBinding
 from models.tables.stage import Stage
 
-Columns: TypeAlias = (
+ColumnSource: TypeAlias = (
     Mapping[str, SQLColumnExpression[Any]] | ReadOnlyColumnCollection[str, ColumnElement[Any]]
 )
 
@@ -115,7 +115,7 @@ class WhereClause(NamedTuple):
 NO_CONDITION = WhereClause()
 
 
-def to_sql(condition: Condition, columns: Columns) -> ColumnElement[bool]:
+def to_sql(condition: Condition, columns: ColumnSource) -> ColumnElement[bool]:
     """Compile a condition to SQL on `Flow`. The result is never NULL."""
     return _to_sql(condition, partial(_compare_column, columns))
 
@@ -134,7 +134,7 @@ def _to_sql(condition: Condition, compile_comparison: CompileComparison) -> Colu
             return COMPILE_USES[condition.component](condition)
 
 
-def _compare_column(columns: Columns, comparison: Comparison) -> ColumnElement[bool]:
+def _compare_column(columns: ColumnSource, comparison: Comparison) -> ColumnElement[bool]:
     return _compare(columns[comparison.column], comparison)
 
 
@@ -203,7 +203,7 @@ def _is_matching(
 
 
 def _compare_component(
-    uses: UsesComponent, columns: Columns, comparison: Comparison
+    uses: UsesComponent, columns: ColumnSource, comparison: Comparison
 ) -> ColumnElement[bool]:
     if comparison.column != "type":
         return _compare_column(columns, comparison)

@@ -6,6 +6,7 @@ from functools import cache
 from typing import Any, Literal, NamedTuple, Self, TypeVarTuple
 
 from sqlalchemy import (
+    CTE,
     BigInteger,
     ColumnElement,
     Integer,
@@ -23,7 +24,7 @@ from sqlmodel import col
 
 from models.queries import search, subqueries
 from models.queries.arrays import InSubquery
-from models.queries.conditions import Columns, Condition, to_sql
+from models.queries.conditions import ColumnSource, Condition, to_sql
 from models.queries.viewer import Viewer, is_granted
 from models.tables.cached_plan import PlanKeys
 from models.tables.columns import TEXT, UUID
@@ -152,8 +153,7 @@ FLOW_ROW = tuple(FlowRow.__slots__)
 class FlowFilter(NamedTuple):
     """The conditions on flows, without values.
 
-    The parameters are named like the `filters`, besides those of the search, of `where` and
-    `user_id`.
+    Each filter has a parameter of its name. The search, `where` and `user_id` add theirs.
     """
 
     filters: tuple[str, ...]
@@ -170,7 +170,7 @@ class FlowFilter(NamedTuple):
     def conditions(self) -> Iterator[ColumnElement[bool]]:
         """Iterate over the conditions on `Flow`, which must all be true."""
         if self.is_restricted:
-            yield _is_granted()
+            yield is_granted()
         for name in self.filters:
             yield OWN_COLUMNS[name] == bindparam(name, type_=FILTER_TYPES[name])
         if self.is_searched:
@@ -249,12 +249,12 @@ class OffsetPage(NamedTuple):
         read only for the flows of the page, not for those that OFFSET skips.
         """
         flow_filter = self.flows.filter
-        matches = select_matches(flow_filter, self.ordering)
-        count = FlowCount(flow_filter).select()
         if self._shares_matches:
-            matches = matches.element.cte("matches")
-            matches = matches.prefix_with("MATERIALIZED", dialect="postgresql")
+            matches = build_shared_matches(flow_filter, self.ordering)
             count = select(func.count()).select_from(matches)
+        else:
+            matches = select_matches(flow_filter, self.ordering)
+            count = FlowCount(flow_filter).select()
         slugs = _limit_to_page(select(matches.c.slug).order_by(*order_by(self.ordering, matches.c)))
         return self.flows.select_all().where(InSubquery(col(Flow.slug), slugs)), count
 
@@ -298,20 +298,20 @@ def select_matches(flow_filter: FlowFilter, ordering: Sequence[Ordering]) -> Sub
     return rows.subquery("matches")
 
 
+def build_shared_matches(flow_filter: FlowFilter, ordering: Sequence[Ordering]) -> CTE:
+    """Build a CTE of `select_matches`, which the page and the count evaluate only once."""
+    matches = select_matches(flow_filter, ordering).element.cte("matches")
+    return matches.prefix_with("MATERIALIZED", dialect="postgresql")
+
+
 def order_by(
     ordering: Sequence[Ordering],
-    columns: Columns,
+    columns: ColumnSource,
 ) -> Iterator[ColumnElement[Any]]:
     """Iterate over the terms of ORDER BY for these columns."""
     for term in ordering:
         column = columns[term.name]
         yield column.desc() if term.descending else column.asc()
-
-
-@cache
-def _is_granted() -> ColumnElement[bool]:
-    # Cached, because a statement that uses the condition twice must render its CTEs only once.
-    return is_granted(bindparam("user_id", type_=Integer))
 
 
 @cache

@@ -21,12 +21,13 @@ from sqlalchemy import (
 from sqlmodel import col
 
 from models.queries.arrays import InSubquery
-from models.queries.conditions import Columns, column_parameter
+from models.queries.conditions import ColumnSource, column_parameter
 from models.queries.flows import (
     SORT_COLUMNS,
     FlowCount,
     Flows,
     Ordering,
+    build_shared_matches,
     order_by,
     select_matches,
 )
@@ -69,18 +70,22 @@ class KeysetPage(NamedTuple):
 
         As in an OffsetPage, the slugs are selected before columns outside the flow's own row.
         """
-        matches = self._shared_matches()
+        matches = self._build_shared_matches()
         if self._sorts_in_place and matches is None:
-            page = self.flows.select().where(*self._between(SORT_COLUMNS)).limit(_limit())
+            page = (
+                self.flows.select()
+                .where(*self._build_cursor_conditions(SORT_COLUMNS))
+                .limit(_build_limit())
+            )
         else:
             slugs = self._select_slugs(matches)
             page = self.flows.select_all().where(InSubquery(col(Flow.slug), slugs))
-        page = page.add_columns(*self._page_info(matches))
+        page = page.add_columns(*self._build_page_info(matches))
         return page.order_by(*order_by(self._direction, SORT_COLUMNS))
 
     def select_page_info(self) -> Select[*tuple[Any, ...]]:
         """Return the SELECT of the columns after those of the flows, with one row."""
-        return select(*self._page_info(self._shared_matches()))
+        return select(*self._build_page_info(self._build_shared_matches()))
 
     @property
     def _sorts_in_place(self) -> bool:
@@ -91,39 +96,42 @@ class KeysetPage(NamedTuple):
     def _direction(self) -> tuple[Ordering, ...]:
         return _reverse(self.ordering) if self.is_backward else self.ordering
 
-    def _shared_matches(self) -> FromClause | None:
+    def _build_shared_matches(self) -> FromClause | None:
         """Return the matching flows if the page and the count share one evaluation of the filter."""
         if not (self.is_counted and self.flows.filter.has_conditions):
             return None
-        matches = select_matches(self.flows.filter, self.ordering).element.cte("matches")
-        return matches.prefix_with("MATERIALIZED", dialect="postgresql")
+        return build_shared_matches(self.flows.filter, self.ordering)
 
     def _select_slugs(self, shared: FromClause | None) -> Select[str]:
         matches = self._select_matches(shared)
-        slugs = select(matches.c.slug).where(*self._between(matches.c)).limit(_limit())
+        slugs = (
+            select(matches.c.slug)
+            .where(*self._build_cursor_conditions(matches.c))
+            .limit(_build_limit())
+        )
         return slugs.order_by(*order_by(self._direction, matches.c))
 
     def _select_matches(self, shared: FromClause | None) -> FromClause:
         return select_matches(self.flows.filter, self.ordering) if shared is None else shared
 
-    def _between(self, columns: Columns) -> Iterator[ColumnElement[bool]]:
+    def _build_cursor_conditions(self, columns: ColumnSource) -> Iterator[ColumnElement[bool]]:
         if self.has_after:
             yield _after_cursor(self.ordering, columns, "after")
         if self.has_before:
             yield _after_cursor(_reverse(self.ordering), columns, "before")
 
-    def _page_info(self, shared: FromClause | None) -> Iterator[ColumnElement[Any]]:
+    def _build_page_info(self, shared: FromClause | None) -> Iterator[ColumnElement[Any]]:
         if self.is_counted:
-            yield self._count(shared).correlate(None).scalar_subquery()
+            yield self._build_count(shared).correlate(None).scalar_subquery()
         if self.needs_opposite_side:
-            yield self._opposite_side(self._select_matches(shared))
+            yield self._build_opposite_side(self._select_matches(shared))
 
-    def _count(self, shared: FromClause | None) -> Select[int]:
+    def _build_count(self, shared: FromClause | None) -> Select[int]:
         if shared is None:
             return FlowCount(self.flows.filter).select()
         return select(func.count()).select_from(shared)
 
-    def _opposite_side(self, matches: FromClause) -> ColumnElement[bool]:
+    def _build_opposite_side(self, matches: FromClause) -> ColumnElement[bool]:
         side: Side = "before" if self.is_backward else "after"
         ordering = self.ordering if self.is_backward else _reverse(self.ordering)
         condition = _after_cursor(ordering, matches.c, side, or_equal=True)
@@ -151,12 +159,12 @@ def _reverse(ordering: Terms) -> tuple[Ordering, ...]:
     return tuple(Ordering(term.name, not term.descending) for term in ordering)
 
 
-def _limit() -> ColumnElement[int]:
+def _build_limit() -> ColumnElement[int]:
     return bindparam("limit", type_=Integer)
 
 
 def _after_cursor(
-    ordering: Terms, columns: Columns, side: Side, *, or_equal: bool = False
+    ordering: Terms, columns: ColumnSource, side: Side, *, or_equal: bool = False
 ) -> ColumnElement[bool]:
     """Return the condition that a row comes after a cursor, in a form that can use an index."""
     terms = _split_by_direction(ordering)[0]
@@ -177,7 +185,9 @@ def _split_by_direction(ordering: Terms) -> Sequence[Terms]:
     return [tuple(terms) for _, terms in groupby(ordering, attrgetter("descending"))]
 
 
-def _compare(terms: Terms, columns: Columns, side: Side, *, or_equal: bool) -> ColumnElement[bool]:
+def _compare(
+    terms: Terms, columns: ColumnSource, side: Side, *, or_equal: bool
+) -> ColumnElement[bool]:
     row = [columns[term.name] for term in terms]
     cursor = [column_parameter(f"{side}_{term.name}", columns[term.name]) for term in terms]
     comparator = COMPARATORS[terms[0].descending, or_equal]

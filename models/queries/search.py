@@ -9,6 +9,7 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 
 from models.queries.arrays import TextArray, compile_clauses
+from models.search_terms import SEARCH_FUNCTION
 from models.tables.columns import TEXT
 
 # Unicode characters without case and without an assigned meaning.
@@ -44,7 +45,7 @@ def contains_terms_condition(*columns: SQLColumnExpression[str]) -> ColumnElemen
 
 @compiles(ContainsTerms, "sqlite")
 def _sqlite_contains_terms(element: ContainsTerms, compiler: SQLCompiler, **options: Any) -> str:
-    return f"flowql_contains_terms({compiler.process(element.clauses, **options)})"
+    return f"{SEARCH_FUNCTION}({compiler.process(element.clauses, **options)})"
 
 
 @compiles(ContainsTerms, "postgresql")

@@ -2,11 +2,13 @@
 
 from dataclasses import dataclass
 from enum import Enum, auto
+from functools import cache
 from typing import Any
 
 from sqlalchemy import (
     CTE,
     ColumnElement,
+    Integer,
     Select,
     and_,
     bindparam,
@@ -86,10 +88,10 @@ class Viewer:
 
 def build_viewer(row: Any) -> Viewer:
     """Build the viewer of a row of ViewerByKey."""
-    user_id, user_type, is_superuser, sees_all, sees_some = row
-    if is_superuser or sees_all:
+    user_id, user_type, is_superuser, can_view_all, can_view_some = row
+    if is_superuser or can_view_all:
         return Viewer(user_id, FlowAccess.ALL)
-    if sees_some:
+    if can_view_some:
         return Viewer(user_id, FlowAccess.SOME)
     return Viewer(user_id, FlowAccess.NONE, is_forbidden=user_type != INTERNAL_SERVICE_ACCOUNT)
 
@@ -104,7 +106,7 @@ class ViewerByKey:
     def select(self) -> Select[int, str, bool, bool, bool]:
         """Return (id, type, is superuser, may see all flows, may see some flows) of the user."""
         viewer = _select_token_user().cte("viewer")
-        groups = _groups(select(viewer.c.user_id))
+        groups = _select_groups(select(viewer.c.user_id))
         roles = _select_roles(select(viewer.c.user_id), groups)
         superuser_groups = select(col(Group.group_uuid)).where(
             col(Group.group_uuid).in_(select(groups.c.group_id)), col(Group.is_superuser)
@@ -122,10 +124,14 @@ class ViewerByKey:
         )
 
 
-def is_granted(user_id: ColumnElement[int]) -> ColumnElement[bool]:
-    """Return the condition on `Flow` that a user has the permission to view this flow."""
-    user = select(user_id)
-    roles = _select_roles(user, _groups(user))
+@cache
+def is_granted() -> ColumnElement[bool]:
+    """Return the condition on `Flow` that the user `user_id` has the permission to view this flow.
+
+    The result is cached, because a statement renders the same CTE object only once.
+    """
+    user = select(bindparam("user_id", type_=Integer))
+    roles = _select_roles(user, _select_groups(user))
     return InSubquery(col(Flow.flow_uuid), _select_granted_objects(roles))
 
 
@@ -145,7 +151,7 @@ def _select_token_user() -> Select[int, str]:
     )
 
 
-def _groups(user: Select[Any]) -> CTE:
+def _select_groups(user: Select[Any]) -> CTE:
     """Return the groups of a user and all their ancestors. UNION ends cycles of groups."""
     groups = (
         select(col(UserGroup.group_id))

@@ -19,6 +19,7 @@ from support.server_process import find_free_port
 
 NOT_FOUND = "SQLite database nowhere.db not found: create it with 'flowql migrate'"
 INVALID_URL = "invalid database URL: percent-encode special characters"
+EMPTY_HOST = "invalid database URL: the list of hosts contains an empty host"
 
 
 @pytest.fixture
@@ -114,6 +115,8 @@ def test_invalid_command_is_an_error_of_the_process() -> None:
         ("postgresql://user:1/hidden@host/name", INVALID_URL),
         ("postgresql://user:hid@den:x@host/name", INVALID_URL),
         ("postgresql://host/name?sslmode", INVALID_URL),
+        ("postgresql://user:hidden@host,/name", EMPTY_HOST),
+        ("postgresql:///name?host=,host", EMPTY_HOST),
         ("postgresql://host/name?sslrootcert=system", "sslrootcert=system is not supported"),
         ("postgresql://host/name?gssencmode=require", "gssencmode=require is not supported"),
         ("postgresql://127.0.0.1:99999/name", "port must be 0-65535"),

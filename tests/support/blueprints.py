@@ -49,7 +49,7 @@ Policies = list[tuple[str, int, str, str]]
 
 
 @dataclass(frozen=True, slots=True)
-class Store:
+class BlueprintDatabase:
     """A database of FlowQL's own."""
 
     url: str
@@ -85,7 +85,7 @@ class Store:
 
     async def _create_superuser_token(self) -> str:
         async with self._open(writable=True) as database:
-            return await create_token(database, "superuser", TokenScope(superuser=True), None)
+            return await create_token(database, "superuser", TokenScope(is_superuser=True), None)
 
     @asynccontextmanager
     async def _open(self, *, writable: bool = False) -> AsyncGenerator[Database]:
@@ -151,9 +151,9 @@ class Content:
         ]
 
 
-def read_content(store: Store) -> Content:
+def read_content(blueprint_database: BlueprintDatabase) -> Content:
     """Read the rows of a database."""
-    return Content(store.dump())
+    return Content(blueprint_database.dump())
 
 
 def count_entries(report: ImportReport) -> tuple[int, int, int]:
@@ -170,17 +170,17 @@ async def dump_tables(database: Database) -> Mapping[str, Sequence[Any]]:
         }
 
 
-def create_store(url: str) -> Store:
+def create_blueprint_database(url: str) -> BlueprintDatabase:
     """Create a database with FlowQL's tables and no flows."""
     asyncio.run(migrate(url))
-    return Store(url)
+    return BlueprintDatabase(url)
 
 
-def copy_store(template: Store, folder: Path) -> Store:
+def copy_blueprint_database(template: BlueprintDatabase, folder: Path) -> BlueprintDatabase:
     """Copy a closed SQLite database into a folder."""
     path = folder / "copy.db"
     shutil.copyfile(template.url.removeprefix("sqlite:///"), path)
-    return Store(f"sqlite:///{path}")
+    return BlueprintDatabase(f"sqlite:///{path}")
 
 
 def write_blueprint(path: Path, entries: str) -> Path:

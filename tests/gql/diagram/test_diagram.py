@@ -19,7 +19,7 @@ from gql.diagram.style import DARK, LIGHT, Palette
 from gql.diagram.text import replace_unreadable
 from models.queries.bindings import PolicyBindingRow
 from support.app_client import AppClient, bearer_headers
-from support.blueprints import Store
+from support.blueprints import BlueprintDatabase
 from support.diagrams import PK, UNUSUAL_NAMES, make_binding, make_flow, make_policy, make_stage
 from support.edge_case_data import KEYS, ROWS, SEEN_BY_ROLE
 
@@ -386,7 +386,7 @@ flowchart TD
 
 def test_mermaid_source_of_a_sample_flow(sample_url: str) -> None:
     """The flow is authentik's default login."""
-    key = Store(sample_url).create_superuser_token()
+    key = BlueprintDatabase(sample_url).create_superuser_token()
     with AppClient(sample_url) as client:
         response = client.get(f"{CURRENT}default-authentication-flow/diagram/", key)
     assert response.json["diagram"] == SAMPLE

@@ -6,20 +6,28 @@ from pathlib import Path
 
 import pytest
 
-from support.blueprints import BASE, Store, copy_store, create_store, write_blueprint
+from support.blueprints import (
+    BASE,
+    BlueprintDatabase,
+    copy_blueprint_database,
+    create_blueprint_database,
+    write_blueprint,
+)
 from support.postgres import PostgresServer
 
 
 @pytest.fixture(scope="session")
-def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Store:
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> BlueprintDatabase:
     """An empty SQLite database to copy."""
-    return create_store(f"sqlite:///{tmp_path_factory.mktemp('template') / 'flowql.db'}")
+    return create_blueprint_database(
+        f"sqlite:///{tmp_path_factory.mktemp('template') / 'flowql.db'}"
+    )
 
 
 @pytest.fixture(scope="session")
-def postgresql_template(postgres: PostgresServer) -> Store:
+def postgresql_template(postgres: PostgresServer) -> BlueprintDatabase:
     """An empty PostgreSQL database to copy."""
-    return create_store(postgres.create_database("import_template"))
+    return create_blueprint_database(postgres.create_database("import_template"))
 
 
 @pytest.fixture(scope="session")
@@ -29,29 +37,29 @@ def database_numbers() -> Iterator[int]:
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def new_store(
+def new_database(
     request: pytest.FixtureRequest,
     tmp_path_factory: pytest.TempPathFactory,
     database_numbers: Iterator[int],
-) -> Callable[[], Store]:
+) -> Callable[[], BlueprintDatabase]:
     """A function that creates an empty database, of each kind in turn."""
-    template: Store = request.getfixturevalue(f"{request.param}_template")
+    template: BlueprintDatabase = request.getfixturevalue(f"{request.param}_template")
     if request.param == "sqlite":
-        return lambda: copy_store(template, tmp_path_factory.mktemp("store"))
+        return lambda: copy_blueprint_database(template, tmp_path_factory.mktemp("store"))
     server: PostgresServer = request.getfixturevalue("postgres")
-    return lambda: Store(
+    return lambda: BlueprintDatabase(
         server.create_database(f"import_{next(database_numbers)}", "import_template")
     )
 
 
 @pytest.fixture
-def store(new_store: Callable[[], Store]) -> Store:
+def blueprint_database(new_database: Callable[[], BlueprintDatabase]) -> BlueprintDatabase:
     """An empty database."""
-    return new_store()
+    return new_database()
 
 
 @pytest.fixture
-def base_store(store: Store, tmp_path: Path) -> Store:
+def base_database(blueprint_database: BlueprintDatabase, tmp_path: Path) -> BlueprintDatabase:
     """A database with a flow, a stage that is bound to it, and a policy."""
-    store.load(write_blueprint(tmp_path / "base.yml", BASE))
-    return store
+    blueprint_database.load(write_blueprint(tmp_path / "base.yml", BASE))
+    return blueprint_database

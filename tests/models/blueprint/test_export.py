@@ -19,7 +19,12 @@ from models.queries.bindings import PolicyBindingRow
 from models.queries.flows import FlowRow
 from models.tables.metadata import METADATA
 from support.app_client import AppClient
-from support.blueprints import Store, copy_store, create_store, write_blueprint
+from support.blueprints import (
+    BlueprintDatabase,
+    copy_blueprint_database,
+    create_blueprint_database,
+    write_blueprint,
+)
 from support.edge_case_data import (
     ACTIONS,
     AUTHENTICATIONS,
@@ -128,15 +133,19 @@ def strip_positions(entries: Sequence[Entry]) -> list[object]:
 
 
 @pytest.fixture(scope="module")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Store:
+def template(tmp_path_factory: pytest.TempPathFactory) -> BlueprintDatabase:
     """An empty database to copy."""
-    return create_store(f"sqlite:///{tmp_path_factory.mktemp('template') / 'flowql.db'}")
+    return create_blueprint_database(
+        f"sqlite:///{tmp_path_factory.mktemp('template') / 'flowql.db'}"
+    )
 
 
 @pytest.fixture
-def store(template: Store, tmp_path_factory: pytest.TempPathFactory) -> Store:
+def blueprint_database(
+    template: BlueprintDatabase, tmp_path_factory: pytest.TempPathFactory
+) -> BlueprintDatabase:
     """An empty database."""
-    return copy_store(template, tmp_path_factory.mktemp("store"))
+    return copy_blueprint_database(template, tmp_path_factory.mktemp("store"))
 
 
 @pytest.fixture(scope="module")
@@ -176,17 +185,19 @@ def exported_flows(
 
 
 def test_samples_are_the_same_after_export_and_import(
-    store: Store, template: Store, tmp_path_factory: pytest.TempPathFactory
+    blueprint_database: BlueprintDatabase,
+    template: BlueprintDatabase,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
     """The copy in an empty database has the same keys and the same export."""
-    store.load(SAMPLES)
-    key = store.create_superuser_token()
-    with AppClient(store.url) as client:
+    blueprint_database.load(SAMPLES)
+    key = blueprint_database.create_superuser_token()
+    with AppClient(blueprint_database.url) as client:
         flows = client.get("/flows/instances/?page_size=100", key).json["results"]
         for flow in flows:
             folder = tmp_path_factory.mktemp("sample")
             first = export_flow(client, flow["slug"], key, folder)
-            copy = copy_store(template, folder)
+            copy = copy_blueprint_database(template, folder)
             assert copy.load(folder / f"{flow['slug']}.yaml").created == len(first.entries)
             other_key = copy.create_superuser_token()
             with AppClient(copy.url) as other:
@@ -197,19 +208,19 @@ def test_samples_are_the_same_after_export_and_import(
 
 
 def test_importing_exports_into_their_database_changes_nothing(
-    store: Store, tmp_path_factory: pytest.TempPathFactory
+    blueprint_database: BlueprintDatabase, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     """All columns of all rows stay the same."""
-    store.load(SAMPLES)
-    key = store.create_superuser_token()
+    blueprint_database.load(SAMPLES)
+    key = blueprint_database.create_superuser_token()
     folder = tmp_path_factory.mktemp("exports")
-    with AppClient(store.url) as client:
+    with AppClient(blueprint_database.url) as client:
         for file in SAMPLES.iterdir():
             export_flow(client, file.stem, key, folder)
-    before = store.dump()
-    report = store.load(folder)
+    before = blueprint_database.dump()
+    report = blueprint_database.load(folder)
     assert (report.created, report.updated) == (0, 0)
-    assert store.dump() == before
+    assert blueprint_database.dump() == before
 
 
 def test_stages_and_policies_of_unknown_type_are_omitted(client: AppClient, tmp_path: Path) -> None:
@@ -308,14 +319,16 @@ def test_groups_and_users_are_bound_by_name(
 
 
 def test_edge_cases_are_the_same_after_export_and_import(
-    exported_flows: tuple[Path, dict[str, Exported]], store: Store, tmp_path: Path
+    exported_flows: tuple[Path, dict[str, Exported]],
+    blueprint_database: BlueprintDatabase,
+    tmp_path: Path,
 ) -> None:
     """Flows with invalid values are excluded; bindings of missing groups and users are omitted."""
     flows = exported_flows[1]
     valid_flows = {slug: exported for slug, exported in flows.items() if not is_invalid(exported)}
     for slug, exported in valid_flows.items():
         (tmp_path / f"{slug}.yaml").write_text(exported.text, "utf-8")
-    report = store.load(tmp_path)
+    report = blueprint_database.load(tmp_path)
     viewer_bindings = [
         entry
         for exported in valid_flows.values()
@@ -323,8 +336,8 @@ def test_edge_cases_are_the_same_after_export_and_import(
         if "policy" not in entry.identifiers
     ]
     assert len(report.omissions) == len(viewer_bindings) > 0
-    key = store.create_superuser_token()
-    with AppClient(store.url) as client:
+    key = blueprint_database.create_superuser_token()
+    with AppClient(blueprint_database.url) as client:
         for slug, exported in valid_flows.items():
             copy = export_flow(client, slug, key, tmp_path)
             expected = [entry for entry in exported.entries if entry not in viewer_bindings]
@@ -333,7 +346,7 @@ def test_edge_cases_are_the_same_after_export_and_import(
 
 
 def test_invalid_values_are_errors_that_name_the_field(
-    exported_flows: tuple[Path, dict[str, Exported]], store: Store
+    exported_flows: tuple[Path, dict[str, Exported]], blueprint_database: BlueprintDatabase
 ) -> None:
     """Values of a newer authentik and empty names are errors."""
     folder, flows = exported_flows
@@ -343,7 +356,7 @@ def test_invalid_values_are_errors_that_name_the_field(
             BlueprintError,
             match=rf"/{slug}\.yaml:\d+: '\w+' (must not be empty|is '.*'; expected one of)",
         ):
-            store.load(folder / f"{slug}.yaml")
+            blueprint_database.load(folder / f"{slug}.yaml")
 
 
 def is_invalid(flow: Exported) -> bool:
@@ -355,34 +368,40 @@ def is_invalid(flow: Exported) -> bool:
     )
 
 
-def test_special_characters_in_names_are_escaped(store: Store, tmp_path: Path) -> None:
+def test_special_characters_in_names_are_escaped(
+    blueprint_database: BlueprintDatabase, tmp_path: Path
+) -> None:
     """The names of flows, stages and policies are the same after export and import."""
     for number, name in enumerate(SPECIAL_NAMES):
         write_blueprint(tmp_path / f"{number}.yaml", yaml.safe_dump(build_entries(number, name)))
-    store.load(tmp_path)
-    key = store.create_superuser_token()
-    before = store.dump()
+    blueprint_database.load(tmp_path)
+    key = blueprint_database.create_superuser_token()
+    before = blueprint_database.dump()
     exports = tmp_path / "exports"
     exports.mkdir()
-    with AppClient(store.url) as client:
+    with AppClient(blueprint_database.url) as client:
         for number, name in enumerate(SPECIAL_NAMES):
             exported = export_flow(client, f"special-{number}", key, exports)
             names = [
                 entry.identifiers.get("name", entry.attrs.get("name")) for entry in exported.entries
             ]
             assert names == [name, name, name, None, None]
-    assert store.load(exports).unchanged == 5 * len(SPECIAL_NAMES)
-    assert store.dump() == before
+    assert blueprint_database.load(exports).unchanged == 5 * len(SPECIAL_NAMES)
+    assert blueprint_database.dump() == before
 
 
-def test_special_characters_in_comments_are_escaped(store: Store, tmp_path: Path) -> None:
+def test_special_characters_in_comments_are_escaped(
+    blueprint_database: BlueprintDatabase, tmp_path: Path
+) -> None:
     """A name in a comment cannot end the comment."""
     for number, name in enumerate(SPECIAL_NAMES):
         write_blueprint(tmp_path / f"{number}.yaml", yaml.safe_dump(build_entries(number, name)))
-    store.load(tmp_path)
-    key = store.create_superuser_token()
-    store.execute(*(METADATA.tables[f"flowql_{kind}type"].delete() for kind in ("stage", "policy")))
-    with AppClient(store.url) as client:
+    blueprint_database.load(tmp_path)
+    key = blueprint_database.create_superuser_token()
+    blueprint_database.execute(
+        *(METADATA.tables[f"flowql_{kind}type"].delete() for kind in ("stage", "policy"))
+    )
+    with AppClient(blueprint_database.url) as client:
         for number, name in enumerate(SPECIAL_NAMES):
             exported = export_flow(client, f"special-{number}", key, tmp_path)
             assert [entry.attrs["name"] for entry in exported.entries] == [name]
@@ -471,12 +490,16 @@ def test_hidden_flows_are_not_exported(client: AppClient, viewer: str) -> None:
             assert response.json == {"detail": "No Flow matches the given query."}
 
 
-def test_flow_without_bindings_is_one_entry(store: Store, tmp_path: Path) -> None:
+def test_flow_without_bindings_is_one_entry(
+    blueprint_database: BlueprintDatabase, tmp_path: Path
+) -> None:
     """This is the whole file, in the format of authentik's blueprints."""
     entry = {**build_entries(0, "Simple")[0]}
-    store.load(write_blueprint(tmp_path / "simple.yaml", yaml.safe_dump([entry])))
-    with AppClient(store.url) as client:
-        text = export_flow(client, "special-0", store.create_superuser_token(), tmp_path).text
+    blueprint_database.load(write_blueprint(tmp_path / "simple.yaml", yaml.safe_dump([entry])))
+    with AppClient(blueprint_database.url) as client:
+        text = export_flow(
+            client, "special-0", blueprint_database.create_superuser_token(), tmp_path
+        ).text
     key = identifier("special flow", 0)
     assert text == (
         "version: 1\n"

@@ -22,8 +22,8 @@ from support.blueprints import (
     POLICY_BINDING,
     STAGE,
     STAGE_PK,
-    Store,
-    copy_store,
+    BlueprintDatabase,
+    copy_blueprint_database,
     dump_tables,
     write_blueprint,
 )
@@ -277,19 +277,21 @@ def failing_import(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[FailingImport]:
     """A database of each kind in turn."""
-    template: Store = request.getfixturevalue(f"{request.param}_template")
+    template: BlueprintDatabase = request.getfixturevalue(f"{request.param}_template")
     if request.param == "sqlite":
-        store = copy_store(template, tmp_path_factory.mktemp("db"))
+        blueprint_database = copy_blueprint_database(template, tmp_path_factory.mktemp("db"))
     else:
         server: PostgresServer = request.getfixturevalue("postgres")
-        store = Store(server.create_database("failing_import", "import_template"))
+        blueprint_database = BlueprintDatabase(
+            server.create_database("failing_import", "import_template")
+        )
     folder = tmp_path_factory.mktemp("failing_import")
-    store.load(write_blueprint(folder / "base.yaml", BASE))
+    blueprint_database.load(write_blueprint(folder / "base.yaml", BASE))
     write_blueprint(folder / "first.yaml", f"{STAGE}identifiers: {{name: first}}\n")
     write_blueprint(folder / "third.yaml", f"{STAGE}identifiers: {{name: third}}\n")
     with asyncio.Runner() as runner:
-        database = runner.run(open_database(store.url, writable=True))
-        yield FailingImport(database, runner.run, folder, store.dump())
+        database = runner.run(open_database(blueprint_database.url, writable=True))
+        yield FailingImport(database, runner.run, folder, blueprint_database.dump())
         runner.run(database.close())
 
 
@@ -320,13 +322,15 @@ def test_invalid_value_is_an_error_with_its_line(failing_import: FailingImport, 
     assert re.fullmatch(f"5: .*{re.escape(VALUES[value])}.*", message)
 
 
-def test_unreadable_path_is_an_error_with_the_path(store: Store, tmp_path: Path) -> None:
+def test_unreadable_path_is_an_error_with_the_path(
+    blueprint_database: BlueprintDatabase, tmp_path: Path
+) -> None:
     """A missing file and a folder without blueprints are errors."""
     missing, empty = tmp_path / "missing.yaml", tmp_path / "empty"
     empty.mkdir()
     with pytest.raises(BlueprintError, match=f"^{missing}: No such file or directory$"):
-        store.load(missing)
+        blueprint_database.load(missing)
     with pytest.raises(
         BlueprintError, match=f"^{empty}: the folder contains no .yaml or .yml file$"
     ):
-        store.load(empty)
+        blueprint_database.load(empty)

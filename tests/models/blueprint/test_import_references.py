@@ -14,7 +14,7 @@ from support.blueprints import (
     OTHER_PK,
     POLICY_PK,
     STAGE_PK,
-    Store,
+    BlueprintDatabase,
     count_entries,
     read_content,
     write_blueprint,
@@ -22,7 +22,7 @@ from support.blueprints import (
 
 
 def test_stage_binding_refers_to_flow_and_stage_by_key_or_find(
-    base_store: Store, tmp_path: Path
+    base_database: BlueprintDatabase, tmp_path: Path
 ) -> None:
     """A reference is a key in any notation, or a !Find by key or by fields."""
     flows = [
@@ -44,16 +44,18 @@ def test_stage_binding_refers_to_flow_and_stage_by_key_or_find(
         f"  identifiers: {{order: {order}, target: {flow}, stage: {stage}}}\n"
         for order, (flow, stage) in enumerate(zip(flows, stages, strict=True))
     ]
-    report = base_store.load(write_blueprint(tmp_path / "more.yaml", "".join(entries)))
+    report = base_database.load(write_blueprint(tmp_path / "more.yaml", "".join(entries)))
     assert report.created == len(entries)
-    assert {(row.target_id, row.stage_id) for row in read_content(base_store).bindings} == {
+    assert {(row.target_id, row.stage_id) for row in read_content(base_database).bindings} == {
         (FLOW_PK, STAGE_PK)
     }
 
 
-def test_target_of_a_policy_binding_is_the_parent_row(base_store: Store, tmp_path: Path) -> None:
+def test_target_of_a_policy_binding_is_the_parent_row(
+    base_database: BlueprintDatabase, tmp_path: Path
+) -> None:
     """A reference to a flow or a stage binding resolves to its policybindingmodel row."""
-    before = read_content(base_store)
+    before = read_content(base_database)
     flow, binding = before.flows[0], before.bindings[0]
     flow_targets = [
         flow.policybindingmodel_ptr_id,
@@ -79,8 +81,8 @@ def test_target_of_a_policy_binding_is_the_parent_row(base_store: Store, tmp_pat
         f"  identifiers: {{order: {order}, target: {target}, policy: {policies[order % 3]}}}\n"
         for order, target in enumerate(flow_targets + binding_targets)
     ]
-    base_store.load(write_blueprint(tmp_path / "more.yaml", "".join(entries)))
-    bound = read_content(base_store).policy_bindings
+    base_database.load(write_blueprint(tmp_path / "more.yaml", "".join(entries)))
+    bound = read_content(base_database).policy_bindings
     assert {row.policy_id for row in bound} == {POLICY_PK}
     assert [row.target_id for row in bound] == [
         *[flow.policybindingmodel_ptr_id] * len(flow_targets),
@@ -88,7 +90,9 @@ def test_target_of_a_policy_binding_is_the_parent_row(base_store: Store, tmp_pat
     ]
 
 
-def test_key_of_refers_to_earlier_and_later_entries(store: Store, tmp_path: Path) -> None:
+def test_key_of_refers_to_earlier_and_later_entries(
+    blueprint_database: BlueprintDatabase, tmp_path: Path
+) -> None:
     """!KeyOf refers to an entry of the same file, before or after it."""
     entries = [
         (
@@ -111,10 +115,10 @@ def test_key_of_refers_to_earlier_and_later_entries(store: Store, tmp_path: Path
         ),
     ]
     backwards = write_blueprint(tmp_path / "backwards.yaml", "".join(reversed(entries)))
-    assert count_entries(store.load(backwards)) == (6, 0, 0)
+    assert count_entries(blueprint_database.load(backwards)) == (6, 0, 0)
     forwards = write_blueprint(tmp_path / "forwards.yaml", "".join(entries))
-    assert count_entries(store.load(forwards)) == (0, 0, 6)
-    assert read_content(store).describe_flows()["new"][4:] == (
+    assert count_entries(blueprint_database.load(forwards)) == (0, 0, 6)
+    assert read_content(blueprint_database).describe_flows()["new"][4:] == (
         [(0, "stage", "authentik_stages_dummy.dummystage")],
         [
             ("new", 2, "policy", "authentik_policies_dummy.dummypolicy"),
@@ -124,17 +128,19 @@ def test_key_of_refers_to_earlier_and_later_entries(store: Store, tmp_path: Path
 
 
 def test_files_refer_to_each_other_in_any_order(
-    new_store: Callable[[], Store], tmp_path: Path
+    new_database: Callable[[], BlueprintDatabase], tmp_path: Path
 ) -> None:
     """An import stores all flows, stages and policies before the bindings."""
     base = write_blueprint(tmp_path / "base.yaml", BASE)
     more = write_blueprint(tmp_path / "more.yaml", f"{BINDING}target: {FLOW_PK}, order: 1}}\n")
     for paths in ((base, more), (more, base)):
-        store = new_store()
-        assert count_entries(store.load(*paths)) == (5, 0, 0)
+        blueprint_database = new_database()
+        assert count_entries(blueprint_database.load(*paths)) == (5, 0, 0)
 
 
-def test_key_of_does_not_refer_to_other_files(store: Store, tmp_path: Path) -> None:
+def test_key_of_does_not_refer_to_other_files(
+    blueprint_database: BlueprintDatabase, tmp_path: Path
+) -> None:
     """The error names the file and the line of the reference."""
     stage = "- {model: authentik_stages_dummy.dummystage, id: s, identifiers: {name: s}}\n"
     other = write_blueprint(tmp_path / "a.yaml", BASE + stage)
@@ -145,13 +151,13 @@ def test_key_of_does_not_refer_to_other_files(store: Store, tmp_path: Path) -> N
     with pytest.raises(
         BlueprintError, match=r"b\.yaml:3: 'stage' refers to !KeyOf s, but this file"
     ):
-        store.load(other, file)
+        blueprint_database.load(other, file)
 
 
 def test_bindings_that_cannot_be_stored_are_omitted_with_a_message(
-    base_store: Store, tmp_path: Path
+    base_database: BlueprintDatabase, tmp_path: Path
 ) -> None:
-    """These bind missing groups or users, or have a target that FlowQL does not store."""
+    """These bind missing groups or users, or have a target that FlowQL does not blueprint_database."""
     entry = "- model: authentik_policies.policybinding\n  identifiers: "
     bound = [
         f"{{group: !Find [authentik_core.group, [name, x]], target: {FLOW_PK}, order: 0}}",
@@ -167,7 +173,7 @@ def test_bindings_that_cannot_be_stored_are_omitted_with_a_message(
     file = write_blueprint(
         tmp_path / "bound.yaml", "".join(f"{entry}{line}\n" for line in bound) + app
     )
-    report = base_store.load(file)
+    report = base_database.load(file)
     group, user = "its group is not in this database", "its user is not in this database"
     target = "its target is of authentik_core.application, which FlowQL does not store"
     assert report.omissions == [
@@ -179,10 +185,12 @@ def test_bindings_that_cannot_be_stored_are_omitted_with_a_message(
     assert count_entries(report) == (0, 0, 0)
 
 
-def test_existing_groups_and_users_are_bound(base_store: Store, tmp_path: Path) -> None:
+def test_existing_groups_and_users_are_bound(
+    base_database: BlueprintDatabase, tmp_path: Path
+) -> None:
     """A reference is a key, or a !Find by name or by key."""
-    base_store.create_superuser_token()
-    dump = base_store.dump()
+    base_database.create_superuser_token()
+    dump = base_database.dump()
     [group], [user] = dump["authentik_core_group"], dump["authentik_core_user"]
     entry = "- model: authentik_policies.policybinding\n  identifiers: "
     references = (
@@ -196,8 +204,8 @@ def test_existing_groups_and_users_are_bound(base_store: Store, tmp_path: Path) 
         f"{entry}{{{reference}, target: {FLOW_PK}, order: {order}}}\n"
         for order, reference in enumerate(references)
     )
-    base_store.load(write_blueprint(tmp_path / "bound.yaml", bound))
-    assert [(row.group_id, row.user_id) for row in read_content(base_store).policy_bindings] == [
+    base_database.load(write_blueprint(tmp_path / "bound.yaml", bound))
+    assert [(row.group_id, row.user_id) for row in read_content(base_database).policy_bindings] == [
         *[(group.group_uuid, None)] * 2,
         *[(None, user.id)] * 3,
     ]

@@ -1,6 +1,6 @@
 """The sample blueprints declare the flows that authentik ships."""
 
-from support.blueprints import Policies, Stages, Store, count_entries, read_content
+from support.blueprints import BlueprintDatabase, Policies, Stages, count_entries, read_content
 from support.paths import SAMPLES
 
 IDENTIFICATION = "authentik_stages_identification.identificationstage"
@@ -227,10 +227,10 @@ SHIPPED: dict[str, tuple[str, str, str, str, Stages, Policies]] = {
 }
 
 
-def test_samples_contain_the_flows_of_authentik(store: Store) -> None:
+def test_samples_contain_the_flows_of_authentik(blueprint_database: BlueprintDatabase) -> None:
     """Each flow has authentik's slug, names, stages, order and policies; there are no other rows."""
-    store.load(SAMPLES)
-    content = read_content(store)
+    blueprint_database.load(SAMPLES)
+    content = read_content(blueprint_database)
     assert content.describe_flows() == SHIPPED
     stages = {stage[1:] for flow in SHIPPED.values() for stage in flow[4]}
     policies = {policy[2:] for flow in SHIPPED.values() for policy in flow[5]}
@@ -241,10 +241,10 @@ def test_samples_contain_the_flows_of_authentik(store: Store) -> None:
     assert len(content.parents) == len(content.flows) + len(content.bindings)
 
 
-def test_samples_have_the_defaults_of_authentik(store: Store) -> None:
+def test_samples_have_the_defaults_of_authentik(blueprint_database: BlueprintDatabase) -> None:
     """Fields that SHIPPED does not contain have the defaults of authentik's models."""
-    store.load(SAMPLES)
-    content = read_content(store)
+    blueprint_database.load(SAMPLES)
+    content = read_content(blueprint_database)
     assert set(content.parents.values()) == {"any"}
     assert {
         (row.background, row.layout, row.denied_action, row.compatibility_mode)
@@ -268,10 +268,10 @@ def test_samples_have_the_defaults_of_authentik(store: Store) -> None:
     } == {(True, False, 30, None, None)}
 
 
-def test_second_import_changes_nothing(store: Store) -> None:
+def test_second_import_changes_nothing(blueprint_database: BlueprintDatabase) -> None:
     """All columns stay the same, and the report counts all entries as unchanged."""
-    first = store.load(SAMPLES)
-    before = store.dump()
-    second = store.load(SAMPLES)
+    first = blueprint_database.load(SAMPLES)
+    before = blueprint_database.dump()
+    second = blueprint_database.load(SAMPLES)
     assert count_entries(second) == (0, 0, first.created + first.unchanged)
-    assert store.dump() == before
+    assert blueprint_database.dump() == before
