@@ -150,6 +150,16 @@ def test_links_and_targets_exist(document: Path) -> None:
     assert set(commands) <= targets
 
 
+@pytest.mark.parametrize("package", ["gql", "models"])
+def test_package_documents_name_each_module(package: str) -> None:
+    """README.md of a package names the modules that exist, and no others."""
+    folder = ROOT / package
+    modules = {path.name for path in folder.rglob("*.py") if "migrations" not in path.parts}
+    names = set(re.findall(r"`(?:[\w/]+/)?(\w+\.py)`", (folder / "README.md").read_text()))
+    assert modules - names == {"__init__.py"} - names
+    assert names <= modules
+
+
 def test_the_tables_show_the_recorded_figures(monkeypatch: pytest.MonkeyPatch) -> None:
     """The performance tables are rendered from the raw results in the repository."""
     monkeypatch.setattr(sys, "path", [str(BENCHMARKS), *sys.path])
