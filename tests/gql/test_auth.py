@@ -8,7 +8,7 @@ import psycopg
 import pytest
 
 from support.app_client import AppClient, bearer_headers
-from support.command import run_failing, run_failing_in_process, run_in_process
+from support.command import create_token, run_failing, run_failing_in_process, run_in_process
 from support.edge_case_data import KEYS
 from support.paths import SAMPLES
 from support.postgres import PostgresServer
@@ -63,13 +63,6 @@ def execute(url: str, statement: LiteralString) -> None:
     """Execute one statement in the database."""
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(statement)
-
-
-def create_token(url: str, *arguments: str) -> str:
-    """Create a token; return its key."""
-    process = run_in_process("token", "create", *arguments, "--database", url)
-    assert process.returncode == 0, process.stderr
-    return process.stdout.strip()
 
 
 def revoke_token(url: str, name: str) -> None:

@@ -23,7 +23,7 @@ EMPTY_HOST = "invalid database URL: the list of hosts contains an empty host"
 
 
 @pytest.fixture
-def silent() -> Iterator[int]:
+def unresponsive_port() -> Iterator[int]:
     """A port that accepts connections and never responds."""
     with create_server(("127.0.0.1", 0)) as listening:
         yield listening.getsockname()[1]
@@ -146,11 +146,15 @@ def test_serve_exits_if_the_database_is_unreachable() -> None:
     assert "hidden" not in line
 
 
-def test_connect_timeout_limits_the_wait_for_a_host_that_does_not_respond(silent: int) -> None:
+def test_connect_timeout_limits_the_wait_for_a_host_that_does_not_respond(
+    unresponsive_port: int,
+) -> None:
     """connect_timeout is a number of seconds."""
-    url = f"postgresql://somebody:hidden@127.0.0.1:{silent}/name?connect_timeout=1"
+    url = f"postgresql://somebody:hidden@127.0.0.1:{unresponsive_port}/name?connect_timeout=1"
     line = run_failing_in_process("migrate", "--database", url)
-    assert line == f"cannot open PostgreSQL database at 127.0.0.1:{silent}/name: timed out"
+    assert (
+        line == f"cannot open PostgreSQL database at 127.0.0.1:{unresponsive_port}/name: timed out"
+    )
 
 
 def test_error_of_a_wrong_password_does_not_contain_it(postgres: PostgresServer) -> None:
@@ -193,10 +197,10 @@ def test_migrate_does_not_create_folders(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_port_in_use_is_an_error(silent: int, sample_url: str) -> None:
+def test_port_in_use_is_an_error(unresponsive_port: int, sample_url: str) -> None:
     """`flowql serve` does not look for another port."""
-    line = run_failing("serve", "--port", str(silent), "--database", sample_url)
-    assert line == f"cannot listen on 127.0.0.1 port {silent}: Address already in use"
+    line = run_failing("serve", "--port", str(unresponsive_port), "--database", sample_url)
+    assert line == f"cannot listen on 127.0.0.1 port {unresponsive_port}: Address already in use"
 
 
 def test_host_of_another_machine_is_an_error(sample_url: str) -> None:

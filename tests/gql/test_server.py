@@ -133,7 +133,7 @@ def test_relative_path_is_relative_to_the_working_directory(sample_url: str) -> 
 
 
 def test_options_can_be_set_in_the_environment(sample_url: str) -> None:
-    """These are the address, the database, the workers and the access log."""
+    """The environment can set the address, the database, the workers and the access log."""
     port = find_free_port()
     settings = {
         "FLOWQL_PORT": str(port),
@@ -162,7 +162,7 @@ def list_processes() -> Iterator[tuple[int, int]]:
 
 
 def test_two_workers_serve_and_exit_together(sample_url: str, sample_server: RunningServer) -> None:
-    """Both serve requests on the same port, and SIGTERM stops both."""
+    """Both workers serve requests on the same port, and SIGTERM stops both."""
     with run_server(sample_url, "--workers", "2") as (url, process):
         for _ in range(8):
             response = send_request(url, "/graphql", sample_server.token, QUERY)
@@ -176,7 +176,7 @@ def test_two_workers_serve_and_exit_together(sample_url: str, sample_server: Run
 def test_options_apply_to_all_workers(
     sample_url: str, sample_server: RunningServer, tmp_path: Path
 ) -> None:
-    """These are a limit, CORS origins, trusted documents, and features that are turned off."""
+    """The options are a limit, CORS origins, trusted documents, and disabled features."""
     (tmp_path / "hello.graphql").write_text("{ __typename }")
     switches = ["--trusted-only", "--no-introspection", "--no-graphiql", "--no-suggestions"]
     values = ["--max-body", "99", "--cors-origin", "https://a.example,https://b.example"]

@@ -104,7 +104,7 @@ def test_invalid_value_in_the_env_file_is_an_error(tmp_path: Path) -> None:
 def test_options_override_the_environment_which_overrides_the_env_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """All three can set the database."""
+    """Options, the environment and the file can set the database."""
     (tmp_path / ".env").write_text("FLOWQL_DATABASE_URL=sqlite:///file.db\n")
     monkeypatch.chdir(tmp_path)
     assert "database file.db not found" in run_failing_in_process("token", "list")

@@ -42,7 +42,7 @@ def test_a_value_that_is_read_survives_a_stream_of_new_values(
 
 
 def test_a_value_above_the_capacity_is_not_cached(cache: SegmentedLRU[str, str]) -> None:
-    """It evicts nothing except the old value of its own key."""
+    """Such a value evicts nothing except the old value of its own key."""
     cache.put("known", "light")
     cache.put("new", "heavy", 101)
     assert [cache.get("known"), cache.get("new")] == ["light", None]
@@ -65,7 +65,7 @@ def test_a_value_is_replaced_with_its_weight(cache: SegmentedLRU[str, str]) -> N
 def test_the_least_recently_used_value_is_evicted_first(
     cache: SegmentedLRU[str, str], uses: int
 ) -> None:
-    """This holds for values on probation and for protected values."""
+    """Values on probation and protected values are evicted in the same order."""
     names = [f"{number:03}" for number in range(200)]
     for name in names:
         cache.put(name, name)

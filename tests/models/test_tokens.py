@@ -13,7 +13,7 @@ import pytest
 from psycopg import sql
 
 from support.app_client import AppClient
-from support.command import run_failing_in_process, run_flowql, run_in_process
+from support.command import create_token, run_failing_in_process, run_flowql, run_in_process
 from support.paths import SAMPLES
 from support.postgres import PostgresServer
 
@@ -59,13 +59,6 @@ def test_create_prints_only_the_key(url: str) -> None:
     assert re.fullmatch(r"[a-zA-Z0-9]{60}\n", result.stdout)
 
 
-def create_token(url: str, *arguments: str) -> str:
-    """Create a token, and return its key."""
-    result = run_in_process("token", "create", *arguments, "--database", url)
-    assert (result.returncode, result.stderr) == (0, "")
-    return result.stdout.strip()
-
-
 def list_slugs(client: AppClient, key: str) -> list[str]:
     """Return the slugs of the flows that a token can view over REST."""
     response = client.get(FLOWS, key)
@@ -90,12 +83,12 @@ def execute(url: str, statement: str, *values: object) -> list[tuple[object, ...
 
 
 def test_token_sees_all_flows(url: str, client: AppClient) -> None:
-    """This is the default, without --superuser and --flow."""
+    """A token without --superuser and --flow sees all flows."""
     assert list_slugs(client, create_token(url, "all")) == SLUGS
 
 
 def test_superuser_token_sees_all_flows(url: str, client: AppClient) -> None:
-    """Two of them are in the same group."""
+    """Two superuser tokens are in the same group."""
     keys = [create_token(url, name, "--superuser") for name in ("first admin", "second admin")]
     assert [list_slugs(client, key) for key in keys] == [SLUGS, SLUGS]
 
@@ -134,7 +127,7 @@ def test_token_expires(url: str, client: AppClient) -> None:
 
 
 def test_revoked_token_is_invalid(url: str, client: AppClient) -> None:
-    """Its user and role are deleted, and its name can be used again."""
+    """The user and role of the token are deleted, and its name can be used again."""
     keys = [create_token(url, "gone"), create_token(url, "gone with flows", "--flow", SLUGS[0])]
     for name in ("gone", "gone with flows"):
         result = run_in_process("token", "revoke", name, "--database", url)
@@ -175,7 +168,7 @@ def test_invalid_token_is_an_error_and_writes_nothing(url: str) -> None:
 
 
 def test_list_contains_no_keys(tmp_path: Path) -> None:
-    """It contains name, flows and expiry date, ordered by name; long names are not truncated."""
+    """The list contains names, flows and expiry dates, ordered by name; long names are complete."""
     url = f"sqlite:///{tmp_path / 'flowql.db'}"
     import_samples(url)
     names = ["b", "a [bold] 50%", "c" * 150]

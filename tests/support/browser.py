@@ -113,9 +113,7 @@ StartVisit = Callable[..., Visit]
 
 
 @contextmanager
-def open_browser(
-    browser: Browser, url: str, color_scheme: ColorScheme = "light"
-) -> Generator[Visit]:
+def open_visit(browser: Browser, url: str, color_scheme: ColorScheme = "light") -> Generator[Visit]:
     """Start a visit to a server in a new browser context."""
     context = browser.new_context(
         base_url=url, color_scheme=color_scheme, viewport={"width": 1280, "height": 800}

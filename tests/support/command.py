@@ -60,6 +60,13 @@ def run_failing_in_process(*arguments: str) -> str:
     return _error_message(run_in_process(*arguments))
 
 
+def create_token(url: str, *arguments: str) -> str:
+    """Create a token in the database at the URL, and return its key."""
+    process = run_in_process("token", "create", *arguments, "--database", url)
+    assert (process.returncode, process.stderr) == (0, ""), process
+    return process.stdout.strip()
+
+
 def _error_message(process: CompletedProcess[str]) -> str:
     assert (process.returncode, process.stdout) == (2, ""), process
     [line] = process.stderr.splitlines()

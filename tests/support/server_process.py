@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 from support.app_client import JSON_HEADERS, Response, bearer_headers
 from support.command import FLOWQL, PATIENCE_SECONDS, clean_environment
 
-# The time that the server may take to answer after its start, and to exit after SIGTERM.
+# The time that the server may take to respond after its start, and to exit after SIGTERM.
 LIMIT_SECONDS = 5
 
 
@@ -92,7 +92,7 @@ def wait_until_live(url: str, process: Popen[str]) -> None:
                 return
         except urllib.error.URLError:
             time.sleep(0.05)
-    raise AssertionError("flowql does not answer")
+    raise AssertionError("flowql does not respond")
 
 
 def wait_until(condition: Callable[[], bool]) -> None:

@@ -133,11 +133,11 @@ n5 --> n6"""
 )
 def test_decisions_of_the_flow_lead_to_denied(mode: str, edges: Sequence[Any]) -> None:
     """The denied node is last and shows the denied action. A negated binding swaps its labels."""
-    bound = {
+    bindings = {
         "flow": [make_policy("a"), make_binding(user="b", negate=True)],
         "s": [make_policy("c", None)],
     }
-    diagram = build_diagram(make_flow("x", mode), [make_stage("s")], bound)
+    diagram = build_diagram(make_flow("x", mode), [make_stage("s")], bindings)
     assert [(edge.source, edge.target, edge.label) for edge in diagram.edges] == [
         (0, 1, ""),
         *edges,
@@ -159,9 +159,9 @@ def test_disabled_and_empty_bindings() -> None:
     assert build_diagram(
         make_flow(), [make_stage("s")], {"flow": disabled, "s": disabled}
     ) == build_diagram(make_flow(), [make_stage("s")], {})
-    bound = {"s": [make_binding()]}
+    bindings = {"s": [make_binding()]}
     assert 'n1{{"never passes<br/>Empty binding"}}' in render_lines(
-        build_diagram(make_flow(), [make_stage("s")], bound)
+        build_diagram(make_flow(), [make_stage("s")], bindings)
     )
 
 
@@ -184,10 +184,10 @@ def test_types_have_labels(model: str | None, label: str) -> None:
 
 
 def test_text_alternative() -> None:
-    """It lists the nodes in order, and the targets of the outcomes of decisions."""
-    bound = {"flow": [make_policy("a")], "two": [make_binding(group="b")]}
+    """The text alternative lists the nodes in order, and the target of each decision's outcomes."""
+    bindings = {"flow": [make_policy("a")], "two": [make_binding(group="b")]}
     assert alt_text.describe(
-        build_diagram(make_flow(), [make_stage("one"), make_stage("two")], bound)
+        build_diagram(make_flow(), [make_stage("one"), make_stage("two")], bindings)
     ) == clean(
         """
         Start: Welcome! (Authentication flow).
@@ -211,9 +211,9 @@ def build_named_diagram(name: str) -> Diagram:
         make_binding(group=name),
         make_binding(user=name, negate=True),
     ]
-    bound = {"flow": decisions, name: decisions}
+    bindings = {"flow": decisions, name: decisions}
     return build_diagram(
-        make_flow(name, "any"), [make_stage(name, mode="any"), make_stage("last")], bound
+        make_flow(name, "any"), [make_stage(name, mode="any"), make_stage("last")], bindings
     )
 
 
@@ -228,7 +228,7 @@ def read_texts(root: ET.Element, tag: str) -> list[str]:
 
 
 def test_svg_has_a_text_alternative() -> None:
-    """It has a title and a description, whose ids are unique per flow."""
+    """The SVG has a title and a description, whose ids are unique per flow."""
     diagram = build_named_diagram("x")
     root = parse_svg(diagram)
     assert root.get("role") == "img"
@@ -240,7 +240,7 @@ def test_svg_has_a_text_alternative() -> None:
 
 
 def is_harmless(root: ET.Element) -> bool:
-    """Return True if the SVG contains only shapes and texts, styled by classes."""
+    """Return whether the SVG contains only shapes and texts, styled by classes."""
     tags = {element.tag.removeprefix(NAMESPACE) for element in root.iter()}
     attributes = {name for element in root.iter() for name in element.attrib}
     shapes = {"svg", "title", "desc", "style", "rect", "path", "g", "text", "circle"}
@@ -276,7 +276,7 @@ def test_short_names_are_shown_in_full(name: str) -> None:
 
 
 def _has_many_marks(name: str) -> bool:
-    """Return True if the name may have more marks on a letter than are shown."""
+    """Return whether the name may have more marks on a letter than are shown."""
     return bool(re.search(r"[^\w\s]{6}", name))
 
 
@@ -295,7 +295,7 @@ def test_marks_stay_with_their_letter() -> None:
 
 
 def test_long_names_end_in_an_ellipsis() -> None:
-    """They are shown in at most three lines, which break at the ends of words."""
+    """Long names are shown in at most three lines, which break at the ends of words."""
     root = parse_svg(
         build_diagram(make_flow(), [make_stage("a-long-name of a stage " * 30, None)], {})
     )
@@ -320,9 +320,9 @@ def test_nodes_do_not_overlap(name: str) -> None:
 def test_ten_thousand_bindings() -> None:
     """The SVG grows linearly with the flow."""
     stages = [make_stage(str(number), mode="any") for number in range(2500)]
-    bound = {str(number): [make_policy("a"), make_policy("b")] for number in range(2500)}
-    bound["flow"] = [make_policy("c")] * 2500
-    text = svg.render(build_diagram(make_flow(), stages, bound))
+    bindings = {str(number): [make_policy("a"), make_policy("b")] for number in range(2500)}
+    bindings["flow"] = [make_policy("c")] * 2500
+    text = svg.render(build_diagram(make_flow(), stages, bindings))
     assert [text.count(f'class="{kind}"') for kind in ("stage", "decision")] == [2500, 7500]
     assert len(text) < 10_000 * 1200
 
@@ -455,7 +455,7 @@ def test_content_negotiation(
 
 
 def test_svg_has_a_content_security_policy(on_sqlite: AppClient) -> None:
-    """It allows only the style of the SVG."""
+    """The policy allows only the style of the SVG."""
     headers = bearer_headers(SUPERUSER) | {"accept": SVG}
     response = on_sqlite.request("GET", f"{CURRENT}a-flow/diagram/", headers)
     assert response.headers == {

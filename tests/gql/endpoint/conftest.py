@@ -21,14 +21,14 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def trusting(sqlite_url: str, folder: Path) -> Iterator[AppClient]:
+def client_with_trusted_documents(sqlite_url: str, folder: Path) -> Iterator[AppClient]:
     """Run FlowQL with trusted documents; others are allowed too."""
     with AppClient(sqlite_url, trusted_documents=folder) as client:
         yield client
 
 
 @pytest.fixture(scope="module")
-def strict(sqlite_url: str, folder: Path) -> Iterator[AppClient]:
+def trusted_only_client(sqlite_url: str, folder: Path) -> Iterator[AppClient]:
     """Run FlowQL with only trusted documents allowed."""
     with AppClient(sqlite_url, trusted_documents=folder, trusted_only=True) as client:
         yield client

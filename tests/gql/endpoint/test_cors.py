@@ -10,7 +10,7 @@ from support.graphql_http import KEY, ORIGIN, TYPENAME_BODY, post
 
 
 @pytest.fixture(scope="module")
-def shared(sqlite_url: str) -> Iterator[AppClient]:
+def cors_client(sqlite_url: str) -> Iterator[AppClient]:
     """Run FlowQL with two allowed origins."""
     origins = f" {ORIGIN.upper()} ,http://localhost:3000"
     with AppClient(sqlite_url, cors_origins=origins) as client:
@@ -29,9 +29,9 @@ def preflight(client: AppClient, origin: str, method: str = "POST") -> Response:
 
 @pytest.mark.parametrize("origin", [ORIGIN, "http://localhost:3000"])
 @pytest.mark.parametrize("method", ["GET", "POST"])
-def test_preflight_of_allowed_origins(shared: AppClient, origin: str, method: str) -> None:
+def test_preflight_of_allowed_origins(cors_client: AppClient, origin: str, method: str) -> None:
     """Any header is allowed, without cookies, and for an hour."""
-    response = preflight(shared, origin, method)
+    response = preflight(cors_client, origin, method)
     cors_headers = {
         name.removeprefix("access-control-"): value
         for name, value in response.headers.items()
@@ -49,9 +49,9 @@ def test_preflight_of_allowed_origins(shared: AppClient, origin: str, method: st
 
 
 @pytest.mark.parametrize("origin", ["https://evil.example", f"{ORIGIN}.evil.example", "null", ""])
-def test_other_origins(shared: AppClient, origin: str) -> None:
+def test_other_origins(cors_client: AppClient, origin: str) -> None:
     """Neither the preflight nor the response allows another origin."""
-    responses = [preflight(shared, origin), post(shared, TYPENAME_BODY, origin=origin)]
+    responses = [preflight(cors_client, origin), post(cors_client, TYPENAME_BODY, origin=origin)]
     assert [response.status for response in responses] == [400, 200]
     assert not any("access-control-allow-origin" in response.headers for response in responses)
 
@@ -67,10 +67,10 @@ def test_other_origins(shared: AppClient, origin: str) -> None:
     ],
 )
 def test_allowed_origins_can_read_all_responses(
-    shared: AppClient, path: str, headers: dict[str, str], status: int
+    cors_client: AppClient, path: str, headers: dict[str, str], status: int
 ) -> None:
     """Responses and errors allow the origin, and vary by it."""
-    response = shared.request("GET", path, headers | {"origin": ORIGIN})
+    response = cors_client.request("GET", path, headers | {"origin": ORIGIN})
     assert (response.status, response.headers["access-control-allow-origin"]) == (status, ORIGIN)
     assert "origin" in response.headers["vary"].lower()
     assert response.headers["access-control-expose-headers"] == "X-Request-ID"

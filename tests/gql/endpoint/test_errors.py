@@ -81,7 +81,7 @@ def test_null_data_is_200(on_sqlite: AppClient, accept: str) -> None:
 def test_authentication_errors(
     on_sqlite: AppClient, accept: str, key: str, status: int, expected: str
 ) -> None:
-    """A missing token is 401, and a token without access 403, as GraphQL errors."""
+    """An invalid token is 401, and a token without access 403, as GraphQL errors."""
     headers = bearer_headers(KEYS.get(key, key)) | JSON_HEADERS | {"accept": accept}
     response = on_sqlite.request("POST", "/graphql", headers, TYPENAME_BODY)
     assert (response.status, code(response), media_type(response)) == (status, expected, accept)

@@ -1,4 +1,7 @@
-"""The media type of a response: JSON for programs, a page for browsers."""
+"""The media type of a response: JSON for programs, a page for browsers.
+
+The tests of gql.http.negotiation are here because they send requests to the GraphQL endpoint.
+"""
 
 from time import perf_counter
 

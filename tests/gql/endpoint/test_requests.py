@@ -331,7 +331,7 @@ def test_body_limit_keeps_the_connection(
 def test_messages_of_unsupported_media_types(
     on_sqlite: AppClient, headers: Mapping[str, str], expected: str
 ) -> None:
-    """The message names the header's fault and the remedy."""
+    """The message says what is unsupported and what to send instead."""
     response = on_sqlite.request(
         "POST", "/graphql", bearer_headers(KEY) | dict(headers), TYPENAME_BODY
     )

@@ -27,7 +27,7 @@ from support.graphql_http import (
 )
 
 
-@pytest.mark.parametrize("kind", ["trusting", "strict"])
+@pytest.mark.parametrize("kind", ["client_with_trusted_documents", "trusted_only_client"])
 def test_document_id(kind: str, request: pytest.FixtureRequest) -> None:
     """GET and POST accept the ID, which is the hash of the bytes of the file."""
     client: AppClient = request.getfixturevalue(kind)
@@ -39,7 +39,7 @@ def test_document_id(kind: str, request: pytest.FixtureRequest) -> None:
     assert data(post(client, body)) == {"flow": {"slug": "a-flow"}}
 
 
-@pytest.mark.parametrize("kind", ["trusting", "strict"])
+@pytest.mark.parametrize("kind", ["client_with_trusted_documents", "trusted_only_client"])
 def test_hash_or_text_of_a_trusted_document(kind: str, request: pytest.FixtureRequest) -> None:
     """A trusted document is known by its hash without registration, and by its text."""
     client: AppClient = request.getfixturevalue(kind)
@@ -52,7 +52,9 @@ def test_hash_or_text_of_a_trusted_document(kind: str, request: pytest.FixtureRe
         assert data(post(client, body)) == TYPENAME_DATA
 
 
-@pytest.mark.parametrize("kind", ["on_sqlite", "trusting", "strict"])
+@pytest.mark.parametrize(
+    "kind", ["on_sqlite", "client_with_trusted_documents", "trusted_only_client"]
+)
 @pytest.mark.parametrize(
     "document_id", ["", "x", "sha256:", "sha256:" + "0" * 64, sha256(TYPENAME_FILE), "md5:x", "\0"]
 )
@@ -72,32 +74,32 @@ def test_unknown_document_id(kind: str, document_id: str, request: pytest.Fixtur
     ],
 )
 def test_document_id_and_query(
-    trusting: AppClient, accept: str, other: dict[str, Any], name: str
+    client_with_trusted_documents: AppClient, accept: str, other: dict[str, Any], name: str
 ) -> None:
     """A document ID and another document are 400, even if they are the same."""
     body = {"documentId": f"sha256:{sha256(TYPENAME_FILE)}", **other}
-    response = post(trusting, body, accept)
+    response = post(client_with_trusted_documents, body, accept)
     assert (response.status, code(response)) == (400, BAD_INPUT)
     assert message(response) == f"Send either 'documentId' or '{name}', not both."
 
 
-def test_other_documents_are_executed(trusting: AppClient) -> None:
+def test_other_documents_are_executed(client_with_trusted_documents: AppClient) -> None:
     """A folder of trusted documents does not forbid others."""
-    assert data(post(trusting, {"query": TYPENAME})) == TYPENAME_DATA
+    assert data(post(client_with_trusted_documents, {"query": TYPENAME})) == TYPENAME_DATA
 
 
 @pytest.mark.parametrize("accept", [PLAIN, GRAPHQL_RESPONSE])
 @pytest.mark.parametrize(
     "body", [{"query": TYPENAME}, persisted(TYPENAME, TYPENAME), {"query": "{"}], ids=str
 )
-def test_trusted_only(strict: AppClient, body: object, accept: str) -> None:
+def test_trusted_only(trusted_only_client: AppClient, body: object, accept: str) -> None:
     """Other documents are 403 with a reason, and are not persisted."""
-    response = post(strict, body, accept)
+    response = post(trusted_only_client, body, accept)
     assert (response.status, code(response), media_type(response)) == (403, "FORBIDDEN", accept)
     assert message(response) == (
         "This server executes only trusted documents. Send the documentId of a trusted document."
     )
-    assert post(strict, persisted(TYPENAME)).json == {"errors": [NOT_FOUND]}
+    assert post(trusted_only_client, persisted(TYPENAME)).json == {"errors": [NOT_FOUND]}
 
 
 @pytest.mark.parametrize(

@@ -92,7 +92,7 @@ CREATE VIEW authentik_flows_flow AS SELECT stored.* FROM stored, (
 
 
 @pytest.fixture
-def copy(sqlite_url: str, tmp_path: Path) -> Iterator[sqlite3.Connection]:
+def database_copy(sqlite_url: str, tmp_path: Path) -> Iterator[sqlite3.Connection]:
     """Copy the database to `tmp_path / "copy.db"`; return a connection to the copy.
 
     A writer waits until no reader is left.
@@ -107,17 +107,17 @@ def copy(sqlite_url: str, tmp_path: Path) -> Iterator[sqlite3.Connection]:
 
 
 @pytest.mark.parametrize("text", [PLANNED, UNPLANNED])
-def test_timeout_on_sqlite(copy: sqlite3.Connection, tmp_path: Path, text: str) -> None:
+def test_timeout_on_sqlite(database_copy: sqlite3.Connection, tmp_path: Path, text: str) -> None:
     """SQLite interrupts a long statement; then a writer and the next request succeed."""
 
     async def main() -> None:
         async with open_executor(f"sqlite:///{tmp_path / 'copy.db'}") as execute:
             assert is_successful(await execute(text))
-            copy.execute("ALTER TABLE authentik_flows_flow RENAME TO stored")
-            copy.execute(SLOW_VIEW)
+            database_copy.execute("ALTER TABLE authentik_flows_flow RENAME TO stored")
+            database_copy.execute(SLOW_VIEW)
             assert request_error(await execute(text)) == TIMEOUT
-            copy.execute("DROP VIEW authentik_flows_flow")
-            copy.execute("ALTER TABLE stored RENAME TO authentik_flows_flow")
+            database_copy.execute("DROP VIEW authentik_flows_flow")
+            database_copy.execute("ALTER TABLE stored RENAME TO authentik_flows_flow")
             assert is_successful(await execute(text))
 
     run(main())

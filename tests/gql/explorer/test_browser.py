@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
 import gql
 import models
-from support.browser import ColorScheme, StartVisit, Visit, launch_chromium, open_browser
+from support.browser import ColorScheme, StartVisit, Visit, launch_chromium, open_visit
 from support.server_process import RunningServer, run_server
 
 FLOW = "default-authentication-flow"
@@ -32,7 +32,7 @@ def start_visit(browser: Browser) -> Iterator[StartVisit]:
     with ExitStack() as stack:
 
         def start(url: str, color_scheme: ColorScheme = "light") -> Visit:
-            return stack.enter_context(open_browser(browser, url, color_scheme))
+            return stack.enter_context(open_visit(browser, url, color_scheme))
 
         yield start
 
@@ -133,7 +133,7 @@ def test_examples_have_results(visit: Visit, sample_server: RunningServer) -> No
 
 
 def test_completion_and_documentation(visit: Visit, sample_server: RunningServer) -> None:
-    """Both show the fields of the schema."""
+    """Completion and documentation show the fields of the schema."""
     page = open_signed_in(visit, "/graphql", sample_server.token)
     page.get_by_role("button", name="Show Documentation Explorer").click()
     page.locator(".graphiql-plugin").get_by_role("link", name="Query").click()
@@ -147,7 +147,7 @@ def test_completion_and_documentation(visit: Visit, sample_server: RunningServer
 
 
 def test_explorer(visit: Visit, sample_server: RunningServer) -> None:
-    """It shows the fields of the schema."""
+    """The explorer shows the fields of the schema."""
     page = open_signed_in(visit, "/graphql", sample_server.token)
     page.get_by_role("button", name="Show GraphiQL Explorer").click()
 
@@ -190,7 +190,7 @@ def test_front_page_shows_the_diagram_of_a_flow(visit: Visit, sample_server: Run
 def test_light_and_dark_follow_the_system(
     start_visit: StartVisit, sample_server: RunningServer, color_scheme: ColorScheme
 ) -> None:
-    """The front page, GraphiQL and diagrams all follow it."""
+    """The front page, GraphiQL and diagrams use the color scheme of the system."""
     visit = start_visit(sample_server.url, color_scheme)
     page = open_signed_in(visit, f"/?flow={FLOW}", sample_server.token)
     expect(page.locator(".canvas svg")).to_be_visible()
@@ -289,7 +289,7 @@ def test_query_box(
     url_without_graphiql: str,
     color_scheme: ColorScheme,
 ) -> None:
-    """It executes queries, and axe finds no serious violations."""
+    """The query box executes queries, and axe finds no serious violations."""
     visit = start_visit(url_without_graphiql, color_scheme)
     page = open_signed_in(visit, "/graphql", sample_server.token)
     page.get_by_label("Variables").press("Control+Enter")
@@ -323,7 +323,7 @@ def url_with_root_path(sample_url: str) -> Iterator[str]:
 def test_root_path(
     start_visit: StartVisit, sample_server: RunningServer, url_with_root_path: str
 ) -> None:
-    """All URLs that pages use start with it."""
+    """All URLs that pages use start with the root path."""
     visit = start_visit(url_with_root_path)
     page = open_signed_in(visit, "/flows/", sample_server.token)
     page.locator(f"a[href*='flow={FLOW}']").click()

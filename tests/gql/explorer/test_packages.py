@@ -30,7 +30,7 @@ def read_files(folder: Path) -> dict[str, bytes]:
 
 
 @pytest.fixture
-def offline(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+def offline_npm(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
     """Give npm an unreachable registry and an empty cache, and give pip no index."""
     monkeypatch.setenv("npm_config_registry", "http://127.0.0.1:9/")
     monkeypatch.setenv("npm_config_cache", str(tmp_path_factory.mktemp("npm")))
@@ -38,7 +38,7 @@ def offline(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFa
 
 
 def test_files_are_fetched_once(tmp_path: Path, request: pytest.FixtureRequest) -> None:
-    """They contain no references to source maps. The second installation needs no network."""
+    """The files contain no references to source maps. A second installation needs no network."""
     assert packages.install(tmp_path / "vendor") is True
 
     files = read_files(tmp_path / "vendor")
@@ -46,7 +46,7 @@ def test_files_are_fetched_once(tmp_path: Path, request: pytest.FixtureRequest) 
     assert not [name for name, content in files.items() if b"sourceMappingURL" in content]
     assert all(b"MIT" in files[name] for name in NAMES if name.startswith("licenses/"))
 
-    request.getfixturevalue("offline")
+    request.getfixturevalue("offline_npm")
     assert packages.install(tmp_path / "vendor") is False
 
 
@@ -75,14 +75,14 @@ def test_broken_or_old_npm_is_ignored(
 
 @pytest.mark.npm
 def test_pip_installs_npm(tmp_path: Path) -> None:
-    """It is installed into the folder and runs from there."""
+    """The installed npm is in the folder and runs from there."""
     command = npm.install_from_pypi(tmp_path)
 
     assert npm.run([*command, "--version"]).returncode == 0
     assert all(part.startswith(str(tmp_path)) for part in command)
 
 
-@pytest.mark.usefixtures("offline")
+@pytest.mark.usefixtures("offline_npm")
 def test_failure_of_pip_is_reported_in_one_line(tmp_path: Path) -> None:
     """The message ends with pip's reason."""
     with pytest.raises(
@@ -91,7 +91,7 @@ def test_failure_of_pip_is_reported_in_one_line(tmp_path: Path) -> None:
         npm.install_from_pypi(tmp_path)
 
 
-@pytest.mark.usefixtures("offline")
+@pytest.mark.usefixtures("offline_npm")
 def test_without_a_network_nothing_is_written(tmp_path: Path) -> None:
     """The message has the package and npm's error code, and no URL."""
     with pytest.raises(

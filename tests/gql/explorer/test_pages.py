@@ -94,7 +94,7 @@ def test_links_in_pages_work(
 
 
 def test_files_are_cached_permanently(on_sqlite: AppClient) -> None:
-    """Their URLs contain digests. They are compressed if the client accepts gzip."""
+    """URLs of files contain digests. Files are compressed if the client accepts gzip."""
     urls = {
         url
         for path in PAGES
@@ -178,7 +178,7 @@ def test_index_reports_authentication(
 
 
 def test_flows_require_a_valid_token(on_sqlite: AppClient) -> None:
-    """Without one, the front page shows only the endpoints."""
+    """Without a valid token, the front page shows only the endpoints."""
     anonymous, invalid = visit(on_sqlite), visit(on_sqlite, "/", KEYS["unknown"])
     with_flow = visit(on_sqlite, "/?flow=default-authentication-flow", KEYS["unknown"])
 
@@ -275,7 +275,7 @@ def test_front_page_is_read_only(on_sqlite: AppClient, method: str) -> None:
 
 
 def test_root_path_may_be_removed_by_a_proxy(client_at_root_path: AppClient) -> None:
-    """All paths work with and without it. One path starts with `/flows` itself."""
+    """All paths work with and without the root path. One path starts with `/flows` itself."""
     key = KEYS["superuser"]
     for path in ("/schema.graphql", "/flows/instances/?page_size=1", "/api/v3/schema/", "/"):
         assert client_at_root_path.get(path, key) == client_at_root_path.get(
@@ -288,7 +288,7 @@ def test_root_path_may_be_removed_by_a_proxy(client_at_root_path: AppClient) -> 
 
 
 def test_query_box_replaces_missing_graphiql(sqlite_url: str, tmp_path: Path) -> None:
-    """It says how to install GraphiQL."""
+    """The query box says how to install GraphiQL."""
     for package in ("gql", "models"):
         shutil.copytree(ROOT / package, tmp_path / package, ignore=shutil.ignore_patterns("vendor"))
     with run_server(sqlite_url, env={"PYTHONPATH": str(tmp_path)}) as (url, _):
@@ -302,7 +302,10 @@ def test_query_box_replaces_missing_graphiql(sqlite_url: str, tmp_path: Path) ->
 
 @pytest.mark.parametrize("path", PAGES)
 def test_pages_with_a_token_are_local(sqlite_url: str, path: str) -> None:
-    """They reject other Host headers, which prevents DNS rebinding. Other pages have no token."""
+    """Pages with a token reject other Host headers to prevent DNS rebinding.
+
+    Without the setting, pages contain no token.
+    """
     with AppClient(sqlite_url, token=KEYS["superuser"]) as client:
         for host in ("127.0.0.1:8000", "localhost", "LOCALHOST:80"):
             response = visit(client, path, host=host)
@@ -322,7 +325,7 @@ def test_pages_with_a_token_are_local(sqlite_url: str, path: str) -> None:
 def test_disabled_endpoints_are_not_linked(
     sqlite_url: str, setting: str, name: str, url: str
 ) -> None:
-    """They are missing in the pages and in the index."""
+    """Pages and the index contain no links to disabled endpoints."""
     settings: Mapping[str, Any] = {setting: False}
     with AppClient(sqlite_url, **settings) as client:
         front, index = visit(client), client.get("/").json

@@ -231,8 +231,8 @@ def test_stages_and_policies_of_unknown_type_are_omitted(client: AppClient, tmp_
         assert [entry.identifiers for entry in exported.select(FLOW)] == [
             {"pk": flow["flow_uuid"], "slug": slug}
         ]
-        bound = [set(entry.identifiers) for entry in exported.select(POLICY_BINDING)]
-        assert all(keys & {"group", "user"} for keys in bound)
+        identifiers = [set(entry.identifiers) for entry in exported.select(POLICY_BINDING)]
+        assert all(keys & {"group", "user"} for keys in identifiers)
         assert len(exported.comments) == count_omissions(flow, typed=False), slug
 
 
@@ -243,21 +243,27 @@ def count_omissions(flow: dict[str, object], *, typed: bool) -> int:
         for row in ROWS["authentik_flows_flowstagebinding"]
         if row["target_id"] == flow["flow_uuid"]
     ]
-    lost = [row for row in stages if not typed or STAGES[str(row["stage_id"])] == UNTYPED_STAGE]
-    gone = {row["policybindingmodel_ptr_id"] for row in lost}
+    omitted_stage_bindings = [
+        row for row in stages if not typed or STAGES[str(row["stage_id"])] == UNTYPED_STAGE
+    ]
+    omitted_targets = {row["policybindingmodel_ptr_id"] for row in omitted_stage_bindings}
     targets = {
         flow["policybindingmodel_ptr_id"],
         *(row["policybindingmodel_ptr_id"] for row in stages),
     }
-    bound = [row for row in ROWS["authentik_policies_policybinding"] if row["target_id"] in targets]
-    kept = [row for row in bound if row["target_id"] not in gone]
-    unbound = [
+    policy_bindings = [
+        row for row in ROWS["authentik_policies_policybinding"] if row["target_id"] in targets
+    ]
+    exported_bindings = [row for row in policy_bindings if row["target_id"] not in omitted_targets]
+    omitted_policies = [
         row["policy_id"]
-        for row in kept
+        for row in exported_bindings
         if row["policy_id"] and (not typed or POLICIES[str(row["policy_id"])] == UNTYPED_POLICY)
     ]
-    stage_comments = len({row["stage_id"] for row in lost}) + len(lost)
-    return stage_comments + len(set(unbound)) + len(unbound) + len(bound) - len(kept)
+    omitted_stages = {row["stage_id"] for row in omitted_stage_bindings}
+    stage_comments = len(omitted_stages) + len(omitted_stage_bindings)
+    policy_comments = len(set(omitted_policies)) + len(omitted_policies)
+    return stage_comments + policy_comments + len(policy_bindings) - len(exported_bindings)
 
 
 def test_comments_name_omitted_entries(
@@ -283,8 +289,8 @@ def test_stage_that_is_bound_twice_is_one_entry(
     """Each stage and policy occurs once, before the bindings that refer to it."""
     for exported in exported_flows[1].values():
         stages = [entry.id for entry in exported.select(DUMMY_STAGE, DENY_STAGE)]
-        bound = [entry.identifiers["stage"].id for entry in exported.select(BINDING)]
-        assert stages == list(dict.fromkeys(bound))
+        bound_stages = [entry.identifiers["stage"].id for entry in exported.select(BINDING)]
+        assert stages == list(dict.fromkeys(bound_stages))
         policies = [entry.id for entry in exported.select(DUMMY_POLICY)]
         assert len(policies) == len(set(policies))
     flow_with_duplicates = exported_flows[1]["a-flow"]
@@ -302,13 +308,13 @@ def test_groups_and_users_are_bound_by_name(
 ) -> None:
     """Keys of groups and users differ between installations."""
     flow = exported_flows[1][str(ROWS["authentik_flows_flow"][0]["slug"])]
-    bound = [
+    bindings = [
         (name, entry.identifiers["target"], entry.identifiers[name])
         for entry in flow.select(POLICY_BINDING)
         for name in ("group", "user")
         if name in entry.identifiers
     ]
-    assert sorted(bound, key=lambda binding: binding[0]) == [
+    assert sorted(bindings, key=lambda binding: binding[0]) == [
         (
             "group",
             KeyOf(flow_uuid(0)),
@@ -456,7 +462,7 @@ def build_empty_binding(key: str) -> PolicyBindingRow:
 def test_any_string_is_the_same_after_export_and_import(
     tmp_path_factory: pytest.TempPathFactory, name: str, group: str
 ) -> None:
-    """This includes YAML's special characters, all line breaks and all of Unicode."""
+    """The strings include YAML's special characters, all line breaks and all of Unicode."""
     key = identifier("any", "flow")
     flow = FlowRow(key, key, name, "any", name, "recovery", name, "any", False, "", "", "")  # noqa: FBT003 - FlowRow is positional
     binding = replace(build_empty_binding(key), group_name=group)
@@ -482,18 +488,18 @@ def test_empty_binding_is_omitted() -> None:
 def test_hidden_flows_are_not_exported(client: AppClient, viewer: str) -> None:
     """The response is that for a missing flow; flows that the viewer can see are exported."""
     roles = {"object_role": ("some flows", "more flows")}.get(viewer, ("few flows",))
-    seen = {number for role in roles for number in SEEN_BY_ROLE[role]}
+    visible_numbers = {number for role in roles for number in SEEN_BY_ROLE[role]}
     for number, flow in enumerate(ROWS["authentik_flows_flow"]):
         response = client.get(f"/flows/instances/{flow['slug']}/export/", KEYS[viewer])
-        assert response.status == (200 if number in seen else 404)
-        if number not in seen:
+        assert response.status == (200 if number in visible_numbers else 404)
+        if number not in visible_numbers:
             assert response.json == {"detail": "No Flow matches the given query."}
 
 
 def test_flow_without_bindings_is_one_entry(
     blueprint_database: BlueprintDatabase, tmp_path: Path
 ) -> None:
-    """This is the whole file, in the format of authentik's blueprints."""
+    """The entry of the flow is the whole file, in the format of authentik's blueprints."""
     entry = {**build_entries(0, "Simple")[0]}
     blueprint_database.load(write_blueprint(tmp_path / "simple.yaml", yaml.safe_dump([entry])))
     with AppClient(blueprint_database.url) as client:

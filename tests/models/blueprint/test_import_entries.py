@@ -26,15 +26,15 @@ from support.blueprints import (
 def test_command_prints_a_report_or_an_error(
     blueprint_database: BlueprintDatabase, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Both are one line on standard error; an error has exit code 2."""
+    """A report or an error is one line on standard error; an error has exit code 2."""
     unsupported = "- {model: authentik_brands.brand, identifiers: {domain: x}}\n" * 2
-    good = write_blueprint(tmp_path / "good.yaml", BASE + unsupported)
-    assert run_command("import", str(good), "--database", blueprint_database.url) == 0
+    valid = write_blueprint(tmp_path / "valid.yaml", BASE + unsupported)
+    assert run_command("import", str(valid), "--database", blueprint_database.url) == 0
     report = "flowql: 4 created, 0 updated, 0 unchanged, 2 skipped (2 authentik_brands.brand)\n"
     assert capsys.readouterr() == ("", report)
-    bad = write_blueprint(tmp_path / "bad.yaml", f"{FLOW}{{name: x}}\n")
-    assert run_command("import", str(bad), "--database", blueprint_database.url) == 2
-    assert capsys.readouterr() == ("", f"flowql: {bad}:3: 'title' is required\n")
+    invalid = write_blueprint(tmp_path / "invalid.yaml", f"{FLOW}{{name: x}}\n")
+    assert run_command("import", str(invalid), "--database", blueprint_database.url) == 2
+    assert capsys.readouterr() == ("", f"flowql: {invalid}:3: 'title' is required\n")
 
 
 def run_command(*arguments: str) -> object:
@@ -69,14 +69,14 @@ def test_row_is_identified_by_its_key_or_by_the_other_identifiers(
 def test_export_of_another_installation_updates_the_same_flow(
     base_database: BlueprintDatabase, tmp_path: Path
 ) -> None:
-    """References by its keys resolve to the rows that its entries match by name or slug."""
+    """The export's keys refer to the rows that its entries match by name or slug."""
     other = BASE
     for number, key in enumerate((FLOW_PK, STAGE_PK, POLICY_PK, BINDING_PK)):
         other = other.replace(key, OTHER_PK[:-1] + str(number))
-    bound = f"{POLICY_BINDING}target: {OTHER_PK[:-1]}0, order: 0}}\n".replace(
+    binding = f"{POLICY_BINDING}target: {OTHER_PK[:-1]}0, order: 0}}\n".replace(
         POLICY_PK, OTHER_PK[:-1] + "2"
     )
-    report = base_database.load(write_blueprint(tmp_path / "other.yaml", other + bound))
+    report = base_database.load(write_blueprint(tmp_path / "other.yaml", other + binding))
     assert count_entries(report) == (1, 0, 4)
     assert [row.policy_id for row in read_content(base_database).policy_bindings] == [POLICY_PK]
 
@@ -132,7 +132,7 @@ def test_folders_are_read_recursively(
 def test_file_that_is_given_twice_is_stored_once(
     blueprint_database: BlueprintDatabase, tmp_path: Path
 ) -> None:
-    """The second time, all its entries are unchanged."""
+    """The second time, all entries of the file are unchanged."""
     file = write_blueprint(tmp_path / "base.yaml", BASE)
     assert count_entries(blueprint_database.load(file, tmp_path)) == (4, 0, 4)
 
@@ -140,7 +140,7 @@ def test_file_that_is_given_twice_is_stored_once(
 def test_entries_of_other_models_are_skipped_and_counted(
     blueprint_database: BlueprintDatabase, tmp_path: Path
 ) -> None:
-    """Their values are not checked; tags and states are ignored."""
+    """Values of skipped entries are not checked; tags and states are ignored."""
     entries = (
         "- {model: authentik_brands.brand, state: absent, conditions: [!Context x]}\n"
         "- {model: Authentik_Stages_Prompt.Prompt, identifiers: {name: !Format [a, b]}}\n"

@@ -82,9 +82,9 @@ def test_target_of_a_policy_binding_is_the_parent_row(
         for order, target in enumerate(flow_targets + binding_targets)
     ]
     base_database.load(write_blueprint(tmp_path / "more.yaml", "".join(entries)))
-    bound = read_content(base_database).policy_bindings
-    assert {row.policy_id for row in bound} == {POLICY_PK}
-    assert [row.target_id for row in bound] == [
+    policy_bindings = read_content(base_database).policy_bindings
+    assert {row.policy_id for row in policy_bindings} == {POLICY_PK}
+    assert [row.target_id for row in policy_bindings] == [
         *[flow.policybindingmodel_ptr_id] * len(flow_targets),
         *[binding.policybindingmodel_ptr_id] * len(binding_targets),
     ]
@@ -157,9 +157,9 @@ def test_key_of_does_not_refer_to_other_files(
 def test_bindings_that_cannot_be_stored_are_omitted_with_a_message(
     base_database: BlueprintDatabase, tmp_path: Path
 ) -> None:
-    """These bind missing groups or users, or have a target that FlowQL does not blueprint_database."""
+    """Such bindings have a missing group or user, or a target that FlowQL does not store."""
     entry = "- model: authentik_policies.policybinding\n  identifiers: "
-    bound = [
+    bindings = [
         f"{{group: !Find [authentik_core.group, [name, x]], target: {FLOW_PK}, order: 0}}",
         f"{{group: {OTHER_PK}, target: {FLOW_PK}, order: 0}}",
         f"{{user: !Find [authentik_core.user, [username, x]], target: {FLOW_PK}, order: 0}}",
@@ -171,7 +171,7 @@ def test_bindings_that_cannot_be_stored_are_omitted_with_a_message(
     ]
     app = f"- {{model: authentik_core.application, id: app, identifiers: {{pk: {OTHER_PK}}}}}\n"
     file = write_blueprint(
-        tmp_path / "bound.yaml", "".join(f"{entry}{line}\n" for line in bound) + app
+        tmp_path / "bound.yaml", "".join(f"{entry}{line}\n" for line in bindings) + app
     )
     report = base_database.load(file)
     group, user = "its group is not in this database", "its user is not in this database"
@@ -200,11 +200,11 @@ def test_existing_groups_and_users_are_bound(
         "user: !Find [authentik_core.user, [username, superuser]]",
         f"user: !Find [authentik_core.user, [pk, {user.id}]]",
     )
-    bound = "".join(
+    bindings = "".join(
         f"{entry}{{{reference}, target: {FLOW_PK}, order: {order}}}\n"
         for order, reference in enumerate(references)
     )
-    base_database.load(write_blueprint(tmp_path / "bound.yaml", bound))
+    base_database.load(write_blueprint(tmp_path / "bound.yaml", bindings))
     assert [(row.group_id, row.user_id) for row in read_content(base_database).policy_bindings] == [
         *[(group.group_uuid, None)] * 2,
         *[(None, user.id)] * 3,

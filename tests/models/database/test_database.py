@@ -6,19 +6,13 @@ import shutil
 import sqlite3
 import tempfile
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 from urllib.parse import quote
 
 import asyncpg
 import psycopg
 import pytest
-from alembic import command
-from alembic.autogenerate import compare_metadata
-from alembic.config import Config
-from alembic.migration import MigrationContext
 from psycopg import sql
-from sqlalchemy import Connection, create_engine, inspect
 
 from models.database import migrate, open_database
 from models.database.statement import RawSQL
@@ -58,7 +52,7 @@ def bare_authentik(postgres: PostgresServer) -> str:
 
 
 @pytest.fixture(scope="module")
-def granted(postgres: PostgresServer) -> str:
+def granted_url(postgres: PostgresServer) -> str:
     """Authentik's database with child tables and two read-only roles.
 
     `flowql` has the privileges of the README; `least` may read only the columns in use.
@@ -191,11 +185,11 @@ def test_a_tenant_is_a_schema(schema: str, postgres: PostgresServer) -> None:
 
 @pytest.mark.parametrize("role", ROLES)
 def test_a_role_with_select_is_sufficient(
-    role: str, granted: str, postgres: PostgresServer
+    role: str, granted_url: str, postgres: PostgresServer
 ) -> None:
     """All responses are the same as with the owner's role."""
-    slugs = [row[0] for row in fetch(granted, "SELECT slug FROM authentik_flows_flow LIMIT 40")]
-    with AppClient(granted) as owner, AppClient(as_role(postgres, role)) as reader:
+    slugs = [row[0] for row in fetch(granted_url, "SELECT slug FROM authentik_flows_flow LIMIT 40")]
+    with AppClient(granted_url) as owner, AppClient(as_role(postgres, role)) as reader:
         for path in ("/flows/instances/", "/api/v3/flows/instances/?page_size=100"):
             assert reader.get(path, KEY) == owner.get(path, KEY)
             assert reader.get(path, KEYS["object_role"]) == owner.get(path, KEYS["object_role"])
@@ -216,19 +210,19 @@ def test_a_role_with_select_is_sufficient(
     ],
 )
 def test_a_missing_privilege_is_named(
-    revoked: str, reason: str, granted: str, postgres: PostgresServer
+    revoked: str, reason: str, granted_url: str, postgres: PostgresServer
 ) -> None:
     """A column that is not readable is an error when the database is opened."""
-    execute(granted, f"REVOKE {revoked} FROM least")
+    execute(granted_url, f"REVOKE {revoked} FROM least")
     try:
         assert open_error(as_role(postgres, "least")) == f"permission denied for column {reason}"
     finally:
-        execute(granted, f"GRANT {revoked} TO least")
+        execute(granted_url, f"GRANT {revoked} TO least")
 
 
-def test_a_schema_without_usage_is_named(granted: str, postgres: PostgresServer) -> None:
+def test_a_schema_without_usage_is_named(granted_url: str, postgres: PostgresServer) -> None:
     """A role needs USAGE on the schema."""
-    create_authentik(granted, "closed")
+    create_authentik(granted_url, "closed")
     expected = "permission denied for schema 'closed': GRANT USAGE on it"
     assert open_error(as_role(postgres, "least"), "closed") == expected
 
@@ -321,18 +315,6 @@ def test_a_locale_that_folds_one_character_to_two_is_rejected(postgres: Postgres
     assert open_error(url) == EMPTY
 
 
-def test_a_migration_that_fails_changes_nothing(tmp_path: Path) -> None:
-    """The error names the table that already exists, and no other table is created."""
-    path = tmp_path / "flowql.db"
-    with closing(sqlite3.connect(path)) as connection:
-        connection.execute("CREATE TABLE guardian_roleobjectpermission (id)")
-        line = run_failing_in_process("migrate", "--database", f"sqlite:///{path}")
-        tables = connection.execute("SELECT name FROM sqlite_master").fetchall()
-    reason = "table guardian_roleobjectpermission already exists"
-    assert line == f"the transaction was rolled back: {reason}"
-    assert tables == [("guardian_roleobjectpermission",)]
-
-
 def test_the_host_may_be_the_directory_of_a_local_socket(ascii_server: PostgresServer) -> None:
     """The parameter `host` works as in libpq."""
     url = create_authentik(ascii_server.create_database("local"))
@@ -360,7 +342,7 @@ def test_libpq_s_parameters_are_supported(scheme: str, authentik_url: str) -> No
 
 @pytest.mark.parametrize("mode", ["disable", "allow", "prefer"])
 def test_a_server_without_tls_is_accepted_if_tls_is_optional(mode: str, authentik_url: str) -> None:
-    """These values of sslmode allow plain text, as in libpq."""
+    """With these values of sslmode, plain text is allowed, as in libpq."""
     encrypted = "SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()"
     assert open_and_read(f"{authentik_url}?sslmode={mode}", query=encrypted) is False
 
@@ -369,7 +351,7 @@ def test_a_server_without_tls_is_accepted_if_tls_is_optional(mode: str, authenti
 def test_a_server_without_tls_is_rejected_if_tls_is_required(
     mode: str, authentik_url: str, tmp_path: Path
 ) -> None:
-    """These values of sslmode never fall back to plain text."""
+    """With these values of sslmode, plain text is never used."""
     reason = open_error(f"{authentik_url}?sslmode={mode}")
     assert reason.startswith(f"cannot open PostgreSQL database at {HOST}:")
     assert "SSL" in reason or "root.crt" in reason
@@ -380,53 +362,3 @@ def test_hosts_are_tried_in_order(authentik_url: str) -> None:
     """The first host of a list that accepts a connection is used."""
     url = re.sub(r"@(.+)/", r"@127.0.0.1:1,\1/", authentik_url)
     assert open_and_read(url) == 1
-
-
-def alembic_config(connection: Connection) -> Config:
-    """Return the configuration of Alembic for a connection."""
-    config = Config()
-    config.set_main_option("script_location", "models:migrations")
-    config.attributes["connection"] = connection
-    return config
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def migrated(
-    request: pytest.FixtureRequest, tmp_path: Path, postgres: PostgresServer
-) -> Iterator[Connection]:
-    """A connection to a database that `migrate` created, in SQLite and in PostgreSQL."""
-    if request.param == "sqlite":
-        url = f"sqlite:///{tmp_path / 'flowql.db'}"
-    else:
-        url = postgres.create_database(f"migrated {request.node.name}")
-    asyncio.run(migrate(url))
-    engine = create_engine(url.replace("postgresql:", "postgresql+psycopg:"))
-    with engine.connect() as connection:
-        yield connection
-    engine.dispose()
-
-
-def test_the_migrations_create_the_tables(migrated: Connection) -> None:
-    """Alembic finds no differences between the migrations and the models."""
-    context = MigrationContext.configure(migrated, opts={"compare_type": True})
-    assert compare_metadata(context, METADATA) == []
-
-
-def test_the_migrations_can_be_reverted(migrated: Connection) -> None:
-    """A downgrade drops all tables, and an upgrade creates them again."""
-    before = set(inspect(migrated).get_table_names())
-    command.downgrade(alembic_config(migrated), "base")
-    assert inspect(migrated).get_table_names() == ["alembic_version"]
-    command.upgrade(alembic_config(migrated), "head")
-    assert set(inspect(migrated).get_table_names()) == before
-
-
-def test_text_sorts_by_bytes_in_flowql_s_own_database(postgresql_url: str) -> None:
-    """Every text column has collation "C", like SQLite's."""
-    query = (
-        "SELECT relname, attname FROM pg_attribute JOIN pg_class ON pg_class.oid = attrelid"
-        " JOIN pg_collation ON pg_collation.oid = attcollation"
-        " WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'"
-        " AND collname <> 'C' AND relname <> 'alembic_version'"
-    )
-    assert fetch(postgresql_url, query) == []

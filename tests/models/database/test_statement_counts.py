@@ -39,7 +39,7 @@ COLUMNS = {
 
 
 @pytest.fixture(scope="module", params=KINDS)
-def unlimited(request: pytest.FixtureRequest) -> Iterator[AppClient]:
+def high_limit_client(request: pytest.FixtureRequest) -> Iterator[AppClient]:
     """FlowQL on each kind of database, with a higher limit of the cost."""
     url = request.getfixturevalue(f"{request.param}_url")
     with AppClient(url, max_cost=1_000_000) as client:
@@ -231,14 +231,14 @@ INTROSPECTION = "__schema { queryType { name } }"
 @pytest.mark.parametrize("key", [SUPERUSER, KEYS["object_role_by_group"]])
 @pytest.mark.parametrize(("selected", "expected"), NESTED)
 def test_a_list_takes_one_statement(
-    unlimited: AppClient, selected: str, expected: int, key: str
+    high_limit_client: AppClient, selected: str, expected: int, key: str
 ) -> None:
     """A list takes one statement for all its parents, and a single object takes none."""
     for page in PAGES:
         query = f"flows({page}) {{ results {{ {selected} }} }}"
-        assert len(record_graphql(unlimited, f"{{ {query} }}", key)) == expected
+        assert len(record_graphql(high_limit_client, f"{{ {query} }}", key)) == expected
         # graphql-core reuses objects of other levels, and loads the lists below them earlier.
-        count = len(record_graphql(unlimited, f"{{ {query} {INTROSPECTION} }}", key))
+        count = len(record_graphql(high_limit_client, f"{{ {query} {INTROSPECTION} }}", key))
         assert count in range(expected - 1, expected + 2)
 
 
@@ -359,11 +359,11 @@ def test_only_selected_columns_below_flows_are_read(
     ("arguments", "others"),
     [("first: 1", "first: 2"), ("first: 0", "first: 100")],
 )
-def test_a_list_is_compiled_once(unlimited: AppClient, arguments: str, others: str) -> None:
+def test_a_list_is_compiled_once(high_limit_client: AppClient, arguments: str, others: str) -> None:
     """The statement of a list is the same for all parents and arguments."""
     first, second = (
         record_graphql(
-            unlimited,
+            high_limit_client,
             f"{{ flows(pageSize: {size}) {{ results {{"
             f" stageBindings {{ stage {{ flows({list_arguments}) {{ slug }} }} }} }} }} }}",
         )

@@ -1,4 +1,4 @@
-"""The lifespan of the application: routes exist before and after it, the database only within."""
+"""The application: routes exist before the lifespan, the database is open only within it."""
 
 import asyncio
 
