@@ -52,7 +52,7 @@ def test_hash_or_text_of_a_trusted_document(kind: str, request: pytest.FixtureRe
         assert data(post(client, body)) == TYPENAME_DATA
 
 
-@pytest.mark.parametrize("kind", ["on_sqlite", "trusting", "strict"])
+@pytest.mark.parametrize("kind", ["sqlite_client", "trusting", "strict"])
 @pytest.mark.parametrize(
     "document_id", ["", "x", "sha256:", "sha256:" + "0" * 64, sha256(TYPENAME_FILE), "md5:x", "\0"]
 )
