@@ -132,7 +132,7 @@ def is_match(where: FlowWhere, flow: Row) -> bool:
 def has_component(
     where: StageWhere | PolicyWhere | None, kind: str, names: set[str], types: Mapping[str, str]
 ) -> bool:
-    """Return whether one of a flow's components, given by their names, matches a condition."""
+    """Return whether one of a flow's components, found by their names, matches a condition."""
     return not where or any(
         matches(where.pk, identifier(kind, name))
         and matches(where.name, name)
