@@ -40,7 +40,7 @@ def authentik_url(postgres: PostgresServer) -> str:
 @pytest.fixture(scope="session")
 def sqlite_url(tmp_path_factory: pytest.TempPathFactory) -> str:
     """Fill FlowQL's own SQLite database with the same data and return its URL."""
-    return fill_flowql(f"sqlite:///{tmp_path_factory.mktemp('odd') / 'flowql.db'}")
+    return fill_flowql(f"sqlite:///{tmp_path_factory.mktemp('edge-cases') / 'flowql.db'}")
 
 
 @pytest.fixture(scope="session")
@@ -50,21 +50,21 @@ def postgresql_url(postgres: PostgresServer) -> str:
 
 
 @pytest.fixture(scope="session")
-def on_authentik(authentik_url: str) -> Iterator[AppClient]:
+def authentik_client(authentik_url: str) -> Iterator[AppClient]:
     """Run FlowQL on authentik's database."""
     with AppClient(authentik_url) as client:
         yield client
 
 
 @pytest.fixture(scope="session")
-def on_sqlite(sqlite_url: str) -> Iterator[AppClient]:
+def sqlite_client(sqlite_url: str) -> Iterator[AppClient]:
     """Run FlowQL on its own SQLite database."""
     with AppClient(sqlite_url) as client:
         yield client
 
 
 @pytest.fixture(scope="session")
-def on_postgresql(postgresql_url: str) -> Iterator[AppClient]:
+def postgresql_client(postgresql_url: str) -> Iterator[AppClient]:
     """Run FlowQL on its own PostgreSQL database."""
     with AppClient(postgresql_url) as client:
         yield client
@@ -73,7 +73,7 @@ def on_postgresql(postgresql_url: str) -> Iterator[AppClient]:
 @pytest.fixture(params=KINDS)
 def client(request: pytest.FixtureRequest) -> AppClient:
     """Return FlowQL on each kind of database in turn, all with the same data."""
-    return request.getfixturevalue(f"on_{request.param}")
+    return request.getfixturevalue(f"{request.param}_client")
 
 
 @pytest.fixture(scope="session")

@@ -21,7 +21,7 @@ import rounds
 import servers
 import statements
 from data import fill_postgresql, fill_sqlite
-from figures import ColdDocument, Figure, Growth, Results, StatementFigure
+from figures import FLOWQL_SERVER, ColdDocument, Figure, Growth, Results, StatementFigure
 from machine import Cores, MachineError, assign_cores, describe_machine, read_parent
 from rounds import RoundSettings
 from servers import Server, ServerKind
@@ -242,7 +242,7 @@ def _summarize(figure: Figure) -> str:
 
 
 def _measure_cold_documents(running: Sequence[Server]) -> Sequence[ColdDocument]:
-    ours = [server for server in running if server.kind.name == servers.OURS]
+    ours = [server for server in running if server.kind.name == FLOWQL_SERVER]
     variables = json.dumps(plain_pages(20)[0].variables)
     return documents.measure_cold_documents(ours[0], variables) if ours else ()
 

@@ -14,7 +14,7 @@ from machine import read_memory
 from servers import Server
 from workload import GRAPHQL, PAGE, HttpRequest, Workload
 
-from support.graph import EVERY_PAGINATION_FIELD, FIELDS
+from support.graphql_from_rest import EVERY_PAGINATION_FIELD, FIELDS
 
 COLD_DOCUMENTS = 200
 WARM_REPEATS = 3

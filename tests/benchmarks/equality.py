@@ -5,10 +5,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import orjson
-from servers import STATIC, Server
+from figures import STATIC_SERVER
+from servers import Server
 from workload import HttpRequest, Workload
 
-from support.graph import ENUMS, FIELDS, PAGINATION
+from support.graphql_from_rest import ENUMS, FIELDS, PAGINATION
 
 EXCERPT = 400
 # The graph's `background` is a URL, and so is the field of that name in REST's documented dialect.
@@ -24,7 +25,7 @@ def check(workload: Workload, servers: Sequence[Server]) -> str:
 
     Raises DifferentDataError if two servers differ.
     """
-    first, *others = [server for server in servers if server.kind.name != STATIC]
+    first, *others = [server for server in servers if server.kind.name != STATIC_SERVER]
     expected = list(fetch_all(first, workload.requests))
     for server in others:
         actual = fetch_all(server, workload.requests)

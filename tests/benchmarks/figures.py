@@ -9,6 +9,8 @@ from typing import Any
 from pydantic import TypeAdapter
 
 RESULTS = Path(__file__).parent / "results"
+# Names of servers in the figures.
+FLOWQL_SERVER, STATIC_SERVER = "flowql", "static"
 
 
 @dataclass(frozen=True, slots=True)

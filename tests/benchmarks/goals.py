@@ -4,10 +4,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from figures import Figure, Results
+from figures import FLOWQL_SERVER, STATIC_SERVER, Figure, Results
 
 POSTGRESQL, SQLITE, NOTHING = "PostgreSQL", "SQLite", "nothing"
-OURS, STATIC = "flowql", "static"
 KIB_PER_MIB = 1024
 
 Key = tuple[str, str, str]
@@ -51,7 +50,7 @@ def list_goals(results: Results) -> Iterator[Goal]:
 def _cpu_goals(results: Results) -> Iterator[Goal]:
     """Compare the server's CPU time per request with the peers'."""
     for rows in ("20", "100"):
-        ours = (OURS, POSTGRESQL, f"page_{rows}")
+        ours = (FLOWQL_SERVER, POSTGRESQL, f"page_{rows}")
         for peer, workload, bound in (
             ("strawberry", f"page_{rows}", 1 / 30),
             ("django", f"rest_{rows}", 1 / 30),
@@ -62,10 +61,13 @@ def _cpu_goals(results: Results) -> Iterator[Goal]:
                 f"server's CPU, {rows} rows, to {peer}'s", bound, at_least=False, values=values
             )
     nested = _ratios(
-        results, (OURS, POSTGRESQL, "nested"), ("dataloaders", POSTGRESQL, "nested"), _cpu_of
+        results,
+        (FLOWQL_SERVER, POSTGRESQL, "nested"),
+        ("dataloaders", POSTGRESQL, "nested"),
+        _cpu_of,
     )
     yield Goal("server's CPU, nested, to dataloaders'", 1 / 20, at_least=False, values=nested)
-    ours, theirs = (OURS, SQLITE, "page_20"), ("strawberry", SQLITE, "page_20")
+    ours, theirs = (FLOWQL_SERVER, SQLITE, "page_20"), ("strawberry", SQLITE, "page_20")
     values = _ratios(results, ours, theirs, _cpu_of)
     yield Goal(
         "server's CPU on SQLite, 20 rows, to strawberry's", 1 / 25, at_least=False, values=values
@@ -74,7 +76,7 @@ def _cpu_goals(results: Results) -> Iterator[Goal]:
 
 def _rate_goals(results: Results) -> Iterator[Goal]:
     """Compare the requests per second with the peers'."""
-    page = (OURS, POSTGRESQL, "page_20")
+    page = (FLOWQL_SERVER, POSTGRESQL, "page_20")
     pairs: Sequence[tuple[str, float, Key, Key]] = (
         ("20 rows, to strawberry's", 12, page, ("strawberry", POSTGRESQL, "page_20")),
         ("20 rows, to django's", 12, page, ("django", POSTGRESQL, "rest_20")),
@@ -82,15 +84,15 @@ def _rate_goals(results: Results) -> Iterator[Goal]:
         (
             "two fields and a count, to mercurius's",
             3,
-            (OURS, POSTGRESQL, "two_fields"),
+            (FLOWQL_SERVER, POSTGRESQL, "two_fields"),
             ("mercurius", POSTGRESQL, "two_fields"),
         ),
-        ("REST, 20 rows, to GraphQL's", 0.9, (OURS, POSTGRESQL, "rest_20"), page),
+        ("REST, 20 rows, to GraphQL's", 0.9, (FLOWQL_SERVER, POSTGRESQL, "rest_20"), page),
         (
             "20 rows on SQLite, to static bytes'",
             0.15,
-            (OURS, SQLITE, "page_20"),
-            (STATIC, NOTHING, "page_20"),
+            (FLOWQL_SERVER, SQLITE, "page_20"),
+            (STATIC_SERVER, NOTHING, "page_20"),
         ),
     )
     for description, bound, ours, theirs in pairs:
@@ -102,7 +104,7 @@ def _statement_goals(results: Results) -> Iterator[Goal]:
     """Compare PostgreSQL's CPU time per request with pgbench's."""
     for rows in ("20", "100"):
         workload = f"page_{rows}"
-        ours = _by_round(results, (OURS, POSTGRESQL, workload), _postgres_of)
+        ours = _by_round(results, (FLOWQL_SERVER, POSTGRESQL, workload), _postgres_of)
         pgbench = {s.round: s.postgres_us for s in results.statements if s.workload == workload}
         values = [ours[number] / pgbench[number] for number in ours if number in pgbench]
         description = f"PostgreSQL's CPU, {rows} rows, to pgbench's"

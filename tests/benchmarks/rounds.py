@@ -7,9 +7,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import load
-from figures import Figure
+from figures import STATIC_SERVER, Figure
 from machine import Cores, read_cpu_seconds, read_memory
-from servers import STATIC, Server
+from servers import Server
 from workload import Workload
 
 MICROSECONDS = 1e6
@@ -57,7 +57,7 @@ def run_round(number: int, turns: Sequence[Turn], settings: RoundSettings) -> It
 
 
 def _supports(server: Server, workload: Workload) -> bool:
-    if server.kind.name == STATIC:
+    if server.kind.name == STATIC_SERVER:
         return workload.name == "page_20"
     return workload.api in server.kind.apis
 

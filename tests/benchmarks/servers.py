@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from data import KEY
+from figures import FLOWQL_SERVER, STATIC_SERVER
 from machine import pin_command
 from workload import GRAPHQL, Api, HttpRequest
 
@@ -26,8 +27,6 @@ PATIENCE_SECONDS = 30
 
 JSON = {"Content-Type": "application/json"}
 BEARER = {"Authorization": f"Bearer {KEY}"}
-STATIC = "static"
-OURS = "flowql"
 TYPE_NAME = '{"query": "{ __typename }"}'
 # The largest distinct documents have almost 500 aliases.
 ALIASES = {"FLOWQL_MAX_ALIASES": "500"}
@@ -93,7 +92,7 @@ class Server:
 def static(body: Path) -> ServerKind:
     """Return Starlette with the bytes of a response in memory, which is the upper limit."""
     return ServerKind(
-        STATIC,
+        STATIC_SERVER,
         "nothing",
         "Starlette, static bytes",
         _python("static_starlette.py", "{port}", str(body)),
@@ -103,7 +102,7 @@ def static(body: Path) -> ServerKind:
 def flowql(url: str, database: str, *, caches_viewers: bool = True) -> ServerKind:
     """Return `flowql serve`; without the cache it reads the viewer for every request."""
     return ServerKind(
-        OURS if caches_viewers else f"{OURS}-ttl-0",
+        FLOWQL_SERVER if caches_viewers else f"{FLOWQL_SERVER}-ttl-0",
         database,
         "FlowQL" if caches_viewers else "FlowQL, FLOWQL_VIEWER_TTL=0",
         (str(FLOWQL), "serve", "--port", "{port}", "--database", url),

@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 from data import SUBJECTS, Row, all_rows
 
 from support.edge_case_data import DESIGNATIONS
-from support.graph import EVERY_FLOW_FIELD, EVERY_PAGINATION_FIELD
+from support.graphql_from_rest import EVERY_FLOW_FIELD, EVERY_PAGINATION_FIELD
 
 REQUEST_COUNT = 200
 

@@ -1,6 +1,6 @@
 """Requests of authentik's generated Python client, and their results as JSON.
 
-The scripts beside this file run in environments with a client and without FlowQL. The token is in the
+The scripts in this folder run in environments with a client and without FlowQL. The token is in the
 environment variable FLOWQL_TOKEN, because process lists show arguments.
 """
 

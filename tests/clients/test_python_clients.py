@@ -11,7 +11,7 @@ import pytest
 from graphql import build_schema, find_breaking_changes, find_dangerous_changes
 
 from support.client_environments import install_python_client, run_tool
-from support.graph import graphql_flow
+from support.graphql_from_rest import graphql_flow
 from support.npm_projects import copy_project
 from support.paths import SCHEMA
 from support.server_process import RunningServer, send_request
@@ -47,7 +47,7 @@ def run_python(name: str, folder: Path, *arguments: str, **environment: str) -> 
 
 
 def read_by_gql(server: RunningServer, _home: Path) -> str:
-    """Read by PyPI's gql, which cannot be installed beside FlowQL."""
+    """Read by PyPI's gql, which cannot be installed together with FlowQL."""
     script = str(HERE / "read_graph_by_gql.py")
     return run_python("gql", HERE, script, server.url, FLOWQL_TOKEN=server.token)
 

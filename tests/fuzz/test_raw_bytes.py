@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from support import raw_requests as raw
 from support.raw_requests import RawRequest, split_packets
-from support.wire import RawServer, run_raw_server
+from support.raw_server import RawServer, run_raw_server
 
 BOTH = pytest.mark.parametrize("server", ["sqlite", "postgresql"], indirect=True)
 
@@ -34,55 +34,55 @@ def check(
 
 
 @BOTH
-@given(raw_request=raw.VALID_TOKENS, shares=raw.SHARES)
-def test_any_body_is_answered(
-    server: RawServer, raw_request: RawRequest, shares: Sequence[float]
+@given(raw_request=raw.VALID_TOKENS, split_points=raw.SPLIT_POINTS)
+def test_any_body_gets_a_response(
+    server: RawServer, raw_request: RawRequest, split_points: Sequence[float]
 ) -> None:
     """Any body, sent in one or several packets, gets one response."""
-    assert len(check(server, split_packets(raw_request.data, shares), whole=True)) == 1
+    assert len(check(server, split_packets(raw_request.data, split_points), whole=True)) == 1
 
 
 @given(raw_request=raw.UNUSUAL_TOKENS)
-def test_any_token_is_answered(server: RawServer, raw_request: RawRequest) -> None:
+def test_any_token_causes_no_server_error(server: RawServer, raw_request: RawRequest) -> None:
     """No combination of token and body causes a server error."""
     check(server, [raw_request.data])
 
 
-@given(raw_request=raw.UNUSUAL_HEADS, shares=raw.SHARES)
-def test_any_head_is_answered(
-    server: RawServer, raw_request: RawRequest, shares: Sequence[float]
+@given(raw_request=raw.UNUSUAL_HEADS, split_points=raw.SPLIT_POINTS)
+def test_any_head_causes_no_server_error(
+    server: RawServer, raw_request: RawRequest, split_points: Sequence[float]
 ) -> None:
     """No method, target or header causes a server error, not even a long one or a NUL."""
-    check(server, split_packets(raw_request.data, shares))
+    check(server, split_packets(raw_request.data, split_points))
 
 
-@given(raw_request=raw.UNUSUAL_LENGTHS | raw.CHUNKED_REQUESTS, shares=raw.SHARES)
-def test_any_length_is_answered(
-    server: RawServer, raw_request: RawRequest, shares: Sequence[float]
+@given(raw_request=raw.UNUSUAL_LENGTHS | raw.CHUNKED_REQUESTS, split_points=raw.SPLIT_POINTS)
+def test_any_length_causes_no_server_error(
+    server: RawServer, raw_request: RawRequest, split_points: Sequence[float]
 ) -> None:
-    """A wrong Content-Length or invalid chunks cause no server error."""
-    check(server, split_packets(raw_request.data, shares))
+    """An invalid Content-Length or invalid chunks cause no server error."""
+    check(server, split_packets(raw_request.data, split_points))
 
 
-@given(data=raw.DAMAGED_REQUESTS, shares=raw.SHARES)
-def test_damaged_requests_are_answered(
-    server: RawServer, data: bytes, shares: Sequence[float]
+@given(data=raw.DAMAGED_REQUESTS, split_points=raw.SPLIT_POINTS)
+def test_damaged_requests_cause_no_server_error(
+    server: RawServer, data: bytes, split_points: Sequence[float]
 ) -> None:
     """Bytes removed from or inserted into a request cause no server error."""
-    check(server, split_packets(data, shares))
+    check(server, split_packets(data, split_points))
 
 
-@given(bodies=st.lists(raw.BODIES, min_size=2, max_size=6), shares=raw.SHARES)
-def test_pipelined_requests_are_answered(
-    server: RawServer, bodies: Sequence[bytes], shares: Sequence[float]
+@given(bodies=st.lists(raw.BODIES, min_size=2, max_size=6), split_points=raw.SPLIT_POINTS)
+def test_pipelined_requests_get_responses(
+    server: RawServer, bodies: Sequence[bytes], split_points: Sequence[float]
 ) -> None:
     """Each pipelined request gets a response, wherever the packets are split."""
-    pipeline = split_packets(raw.build_pipeline(bodies), shares)
+    pipeline = split_packets(raw.build_pipeline(bodies), split_points)
 
     assert len(check(server, pipeline, len(bodies), whole=True)) == len(bodies)
 
 
 @given(noise=st.binary(max_size=2_000))
-def test_noise_is_survived(server: RawServer, noise: bytes) -> None:
+def test_noise_does_not_affect_the_next_request(server: RawServer, noise: bytes) -> None:
     """Bytes that are not HTTP do not affect the next request."""
     check(server, [noise])

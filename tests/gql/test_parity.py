@@ -8,13 +8,13 @@ from support.reference.requests import draw_requests
 
 
 def test_rest_on_all_databases(
-    on_sqlite: AppClient, on_postgresql: AppClient, on_authentik: AppClient
+    sqlite_client: AppClient, postgresql_client: AppClient, authentik_client: AppClient
 ) -> None:
     """400 requests get the same status, headers and body, byte for byte."""
     for request in draw_requests(seed=2028, count=400):
         sqlite, postgresql, authentik = (
             client.request(request.method, request.target, request.headers)
-            for client in (on_sqlite, on_postgresql, on_authentik)
+            for client in (sqlite_client, postgresql_client, authentik_client)
         )
         assert sqlite == postgresql, request
         # Exports contain the types of stages and policies, which only authentik's tables have.
@@ -23,13 +23,13 @@ def test_rest_on_all_databases(
 
 
 def test_graphql_on_all_databases(
-    on_sqlite: AppClient, on_postgresql: AppClient, on_authentik: AppClient
+    sqlite_client: AppClient, postgresql_client: AppClient, authentik_client: AppClient
 ) -> None:
     """80 queries get the same responses, byte for byte."""
     for query in random_queries(seed=2029, count=80):
         first, *others = (
             client.graphql(query.text, query.key, query.variables)
-            for client in (on_sqlite, on_postgresql, on_authentik)
+            for client in (sqlite_client, postgresql_client, authentik_client)
         )
         if first.json["data"] is None and len(query.roots) > 1:
             # If several pages do not exist, any of their errors may come first.

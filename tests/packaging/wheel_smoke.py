@@ -37,7 +37,7 @@ def main() -> None:
 
 def log(line: str) -> None:
     """Print a line of progress."""
-    print(f"wheel: {line}", flush=True)  # noqa: T201
+    print(f"wheel: {line}", flush=True)  # noqa: T201 - a script prints its progress
 
 
 def build(into: Path) -> Path:

@@ -1,5 +1,5 @@
 -- The part of an authentik 2026.8 schema that FlowQL reads, for the databases the tests fill.
--- No table names a schema: search_path decides where this lands, so several tenants fit one database.
+-- Tables have no schema: search_path selects it, so one database can hold several tenants.
 
 CREATE TABLE authentik_policies_policybindingmodel (
     pbm_uuid uuid PRIMARY KEY,

@@ -480,7 +480,7 @@ ROLES = (
     "no rights",
 )
 GROUP_ROLES = (("readers", "flow reader"), ("of few flows", "few flows"), ("plain", "no rights"))
-SEEN_BY_ROLE: dict[str, tuple[int, ...]] = {
+VISIBLE_FLOWS_BY_ROLE: dict[str, tuple[int, ...]] = {
     "some flows": tuple(range(0, FLOW_COUNT, 6)),
     "more flows": (6, 7, 11, 20, 29, 41),
     "few flows": (1, 2, 12, 61, 97),
@@ -488,7 +488,7 @@ SEEN_BY_ROLE: dict[str, tuple[int, ...]] = {
 
 KEYS = {kind: f"key-of-{kind}" for kind in (*USERS, *SPECIAL_TOKENS)} | {"unknown": "key-of-nobody"}
 # Tokens whose valid requests return 200 and at least one flow.
-READING_KEYS = (
+AUTHORIZED_KEYS = (
     "superuser",
     "superuser_by_ancestor",
     "model_role",
@@ -623,9 +623,9 @@ def _permissions() -> list[Row]:
 
 
 def _model_permissions() -> list[Row]:
-    wrong = set(PERMISSION_TYPES) - {MODEL_PERMISSION}
+    other_permissions = set(PERMISSION_TYPES) - {MODEL_PERMISSION}
     granted = [("flow reader", MODEL_PERMISSION)]
-    granted += [("wrong permission", permission) for permission in sorted(wrong)]
+    granted += [("wrong permission", permission) for permission in sorted(other_permissions)]
     return _with_ids(
         {
             "content_type_id": PERMISSION_TYPES[permission],
@@ -639,7 +639,7 @@ def _model_permissions() -> list[Row]:
 def _object_permissions() -> list[Row]:
     granted = [
         (role, MODEL_PERMISSION, flow_uuid(number))
-        for role, numbers in SEEN_BY_ROLE.items()
+        for role, numbers in VISIBLE_FLOWS_BY_ROLE.items()
         for number in numbers
     ]
     granted.append(("dangling", MODEL_PERMISSION, flow_uuid(FLOW_COUNT + 1)))

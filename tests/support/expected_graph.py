@@ -1,11 +1,19 @@
 """The GraphQL data expected for the edge-case data: bindings, components and nodes."""
 
-from base64 import urlsafe_b64encode
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, cast
 
 from support.app_client import AppClient, Response
-from support.edge_case_data import ACTIONS, KEYS, ROWS, SEEN_BY_ROLE, Row, flow_uuid, identifier
+from support.edge_case_data import (
+    ACTIONS,
+    KEYS,
+    ROWS,
+    VISIBLE_FLOWS_BY_ROLE,
+    Row,
+    flow_uuid,
+    identifier,
+)
+from support.stored_values import global_id
 
 SUPERUSER = KEYS["superuser"]
 # The viewers that may see some flows, with their roles.
@@ -76,11 +84,6 @@ def data_of(response: Response) -> Any:
 def execute(client: AppClient, query: str, key: str = SUPERUSER, **variables: Any) -> Any:
     """Execute a query that causes no errors, and return its data."""
     return data_of(client.graphql(query, key, variables))
-
-
-def global_id(type_: str, pk: object) -> str:
-    """Return the ID of a node."""
-    return urlsafe_b64encode(f"{type_}:{pk}".encode()).decode()
 
 
 def objects_in(data: Any) -> Iterator[dict[str, Any]]:
@@ -210,12 +213,12 @@ def _expected_flows(component: str, pk: str) -> dict[str, Any]:
 
 
 def uses_stage(flow: Row, pk: str) -> bool:
-    """Return True if the flow uses the stage."""
+    """Return whether the flow uses the stage."""
     return any(row["stage_id"] == pk for row in stage_binding_rows(flow))
 
 
 def uses_policy(flow: Row, pk: str) -> bool:
-    """Return True if the policy is bound to the flow or to one of its stage bindings."""
+    """Return whether the policy is bound to the flow or to one of its stage bindings."""
     targets = {flow["policybindingmodel_ptr_id"]}
     targets |= {row["policybindingmodel_ptr_id"] for row in stage_binding_rows(flow)}
     return any(row["policy_id"] == pk and row["target_id"] in targets for row in POLICY_BINDINGS)
@@ -233,7 +236,7 @@ def visible_flows(viewer: str) -> list[Row]:
     """Return the flows that a viewer may see, sorted by slug."""
     if viewer not in RESTRICTED:
         return FLOWS
-    numbers = {number for role in RESTRICTED[viewer] for number in SEEN_BY_ROLE[role]}
+    numbers = {number for role in RESTRICTED[viewer] for number in VISIBLE_FLOWS_BY_ROLE[role]}
     pks = {flow_uuid(number) for number in numbers}
     return [flow for flow in FLOWS if flow["flow_uuid"] in pks]
 

@@ -1,6 +1,6 @@
 """A schema of books and members, with more kinds of fields than FlowQL's own schema.
 
-Values that contain "odd" cause field errors.
+Values that contain "invalid" cause field errors.
 """
 
 import asyncio
@@ -69,10 +69,10 @@ class Info(strawberry.Info[Context, None]):
         return selected_columns(self, *path)
 
 
-def reject_odd(value: str | None, _context: Context) -> str | None:
-    """Return the value. Raises ValueError if it is odd."""
-    if value and "odd" in value:
-        raise ValueError(f"{value} is odd.")
+def reject_invalid(value: str | None, _context: Context) -> str | None:
+    """Return the value. Raises ValueError if it is invalid."""
+    if value and "invalid" in value:
+        raise ValueError(f"{value} is invalid.")
     return value
 
 
@@ -93,8 +93,8 @@ def loads_related(kind: str) -> LoadRelation:
         context: Context, keys: Sequence[Any], columns: tuple[str, ...], **arguments: Any
     ) -> GroupedRows:
         await asyncio.sleep(0)
-        given = [(name, str(value)) for name, value in sorted(arguments.items())]
-        context.loads.append((kind, columns, given))
+        values = [(name, str(value)) for name, value in sorted(arguments.items())]
+        context.loads.append((kind, columns, values))
         return find_related(kind, keys, columns, arguments)
 
     return load
@@ -127,15 +127,15 @@ async def _load_friends(root: RowObject, info: Info, **arguments: Any) -> RowLis
 class Chapter(RowObject):
     """An object with leaves only."""
 
-    title: str = column_field("title", "May be odd.", reject_odd)
-    note: str | None = column_field("note", "May be odd.", reject_odd)
+    title: str = column_field("title", "May be invalid.", reject_invalid)
+    note: str | None = column_field("note", "May be invalid.", reject_invalid)
 
 
 @strawberry.type
 class Person(RowObject):
     """An object in other objects."""
 
-    name: str = column_field("name", "May be odd.", reject_odd)
+    name: str = column_field("name", "May be invalid.", reject_invalid)
     letter: str = column_field("name", "Has the same column as the name.", greet)
     nick: str | None = column_field("nick", "May be null.")
     born: Day | None = column_field("born", "A custom scalar.")
@@ -146,8 +146,8 @@ class Book(RowObject):
     """An object with every kind of column."""
 
     id: strawberry.ID = column_field("id", "A number, serialized as a string.")
-    title: str = column_field("title", "May be odd.", reject_odd)
-    subtitle: str | None = column_field("subtitle", "May be odd.", reject_odd)
+    title: str = column_field("title", "May be invalid.", reject_invalid)
+    subtitle: str | None = column_field("subtitle", "May be invalid.", reject_invalid)
     price: float = column_field("price", "May be an integer.")
     discount: float | None = column_field("discount", "May be null.")
     half: float | None = column_field("price", "May be converted to null.", halve)
@@ -182,15 +182,15 @@ class Shelf(RowObject):
 class Titled(RowObject):
     """An object with a title."""
 
-    title: str = column_field("title", "May be odd.", reject_odd)
+    title: str = column_field("title", "May be invalid.", reject_invalid)
 
 
 @strawberry.type
 class Club(Titled):
     """An object in the rows of members, with another object in its rows."""
 
-    title: str = column_field("title", "May be odd.", reject_odd)
-    motto: str | None = column_field("motto", "May be odd.", reject_odd)
+    title: str = column_field("title", "May be invalid.", reject_invalid)
+    motto: str | None = column_field("motto", "May be invalid.", reject_invalid)
     genre: Genre | None = column_field("genre", "May be unknown.", EnumConverter(Genre))
     chapters: list[Chapter] = column_field("chapters", "Objects of a joined object.")
     seat: "Club | None" = joined_field("seat", lambda: Club, "May be null.")
@@ -204,8 +204,8 @@ class Club(Titled):
 class Member(Titled):
     """An object with joined objects and relations."""
 
-    title: str = column_field("title", "May be odd.", reject_odd)
-    note: str | None = column_field("note", "May be odd.", reject_odd)
+    title: str = column_field("title", "May be invalid.", reject_invalid)
+    note: str | None = column_field("note", "May be invalid.", reject_invalid)
     club: Club | None = joined_field("club", lambda: Club, "May be null.")
     home: Club = joined_field("home", lambda: Club, "Is never null.")
     friends: list["Member"] = relation_field(
@@ -217,11 +217,11 @@ class Member(Titled):
     heirs: list["Member"] = relation_field(
         "heir", lambda: Member, loads_related("friends"), "A relation by a nullable key."
     )
-    lost: list["Member"] = relation_field(
-        "pk", lambda: Member, loads_related("lost"), "A relation that fails."
+    failing: list["Member"] = relation_field(
+        "pk", lambda: Member, loads_related("failing"), "A relation that fails."
     )
-    missed: list["Member"] | None = relation_field(
-        "pk", lambda: Member, loads_related("lost"), "A nullable relation that fails."
+    optional_failing: list["Member"] | None = relation_field(
+        "pk", lambda: Member, loads_related("failing"), "A nullable relation that fails."
     )
     badge: str = computed_field(("pk", "title"), engrave, "Computed from two columns.")
     medal: str | None = computed_field(("heir",), engrave, "Computed from a nullable column.")
@@ -233,16 +233,16 @@ class Member(Titled):
     mentor: Titled = column_field("mentor", "An interface.")
 
     @strawberry.field(metadata={METADATA_KEY: FRIENDS})
-    async def some(
-        self, info: Info, most: int = 2, genre: Genre | None = None, word: str | None = None
+    async def first_friends(
+        self, info: Info, limit: int = 2, genre: Genre | None = None, word: str | None = None
     ) -> list["Member"]:
         """The first friends; arguments are recorded."""
-        return cast(Any, await _load_friends(self, info, most=most, genre=genre, word=word))
+        return cast(Any, await _load_friends(self, info, limit=limit, genre=genre, word=word))
 
     @strawberry.field(metadata={METADATA_KEY: FRIENDS})
-    async def few(self, info: Info, most: int | None = None) -> list["Member"] | None:
+    async def optional_friends(self, info: Info, limit: int | None = None) -> list["Member"] | None:
         """The same, nullable."""
-        return cast(Any, await _load_friends(self, info, most=most))
+        return cast(Any, await _load_friends(self, info, limit=limit))
 
 
 @strawberry.type
@@ -316,12 +316,21 @@ VALID_BOOKS = (
     book(2, "Second", genre="poem", printed=None, author=None),
     book(3, "Third", price=0, chapters=RowList(Chapter, batch(chapter("three")))),
 )
-# The odd field of each row comes after the odd field of the next row.
-ODD_BOOKS = (
-    book(1, "First", genre="play", publisher=Person(row=person("odd Bob"))),
-    book(2, "Second", subtitle="odd two", author=Person(row=person("odd Ann"))),
-    book(3, "Third", subtitle="odd three", chapters=RowList(Chapter, batch(chapter("odd one")))),
-    book(4, "odd", appendices=RowList(Chapter, batch(chapter("a"), chapter("odd b", "odd c")))),
+# The invalid field of each row comes after the invalid field of the next row.
+INVALID_BOOKS = (
+    book(1, "First", genre="play", publisher=Person(row=person("invalid Bob"))),
+    book(2, "Second", subtitle="invalid two", author=Person(row=person("invalid Ann"))),
+    book(
+        3,
+        "Third",
+        subtitle="invalid three",
+        chapters=RowList(Chapter, batch(chapter("invalid one"))),
+    ),
+    book(
+        4,
+        "invalid",
+        appendices=RowList(Chapter, batch(chapter("a"), chapter("invalid b", "invalid c"))),
+    ),
 )
 NULL_BOOKS = (
     book(1, "First"),
@@ -329,9 +338,9 @@ NULL_BOOKS = (
 )
 SHELVES = {
     "valid": VALID_BOOKS,
-    "odd": ODD_BOOKS,
-    "three": ODD_BOOKS[:3],
-    "two": ODD_BOOKS[:2],
+    "invalid": INVALID_BOOKS,
+    "three": INVALID_BOOKS[:3],
+    "two": INVALID_BOOKS[:2],
     "null": NULL_BOOKS,
 }
 
@@ -351,19 +360,19 @@ def member(title: str, **values: Any) -> Row:
 
 
 HOME = club("home")
-CHESS = club("chess", seat=club("hall", genre="barn", motto="odd hall"), genre="poem")
-ODD = club("odd", motto="odd odd", seat=HOME)
-FRINGE = club("fringe", genre="play", motto="odd fringe", seat=club("odd seat"))
+CHESS = club("chess", seat=club("hall", genre="barn", motto="invalid hall"), genre="poem")
+INVALID_CLUB = club("invalid", motto="invalid invalid", seat=HOME)
+FRINGE = club("fringe", genre="play", motto="invalid fringe", seat=club("invalid seat"))
 MEMBERS: Mapping[str, Row] = {
     row["pk"]: row
     for row in (
         member("Ann", club=CHESS, heir="Bob"),
         member("Bob", heir="Bob"),
-        member("Cid", club=FRINGE, note="odd Cid"),
-        member("Dora", club=ODD, note=None),
-        member("Eve", home=ODD, heir="Cid"),
-        member("odd Flo", club=CHESS),
-        member("Gil", home=FRINGE, club=HOME, note="odd Gil"),
+        member("Cid", club=FRINGE, note="invalid Cid"),
+        member("Dora", club=INVALID_CLUB, note=None),
+        member("Eve", home=INVALID_CLUB, heir="Cid"),
+        member("invalid Flo", club=CHESS),
+        member("Gil", home=FRINGE, club=HOME, note="invalid Gil"),
     )
 }
 # The related members by kind. Some belong to several, some to themselves, and some have none.
@@ -375,20 +384,20 @@ RELATIONS: Mapping[str, Mapping[Any, Sequence[str]]] = {
         "Gil": ("Eve", "Ann"),
         "Eve": ("Ann", "Bob"),
     },
-    "rivals": {"Ann": ("Bob", "odd Flo"), "Bob": ("Ann", "Cid"), "Cid": ("odd Flo", "Gil")},
-    "members": {"chess": ("Ann", "odd Flo"), "home": ("Bob", "Cid"), "hall": ("Ann",)},
+    "rivals": {"Ann": ("Bob", "invalid Flo"), "Bob": ("Ann", "Cid"), "Cid": ("invalid Flo", "Gil")},
+    "members": {"chess": ("Ann", "invalid Flo"), "home": ("Bob", "Cid"), "hall": ("Ann",)},
 }
 
 
 def find_related(
     kind: str, keys: Sequence[Any], columns: tuple[str, ...], arguments: Values
 ) -> GroupedRows:
-    """Return the related members of keys, at most `most` of each. Raises ValueError."""
-    most = arguments.get("most")
-    if kind == "lost" or (most is not None and most < 0):
-        raise ValueError(f"{kind} are lost with {most}.")
+    """Return the related members of keys, at most `limit` of each. Raises ValueError."""
+    limit = arguments.get("limit")
+    if kind == "failing" or (limit is not None and limit < 0):
+        raise ValueError(f"{kind} cannot be loaded with the limit {limit}.")
     related = RELATIONS[kind]
-    pairs = [(key, name) for key in dict.fromkeys(keys) for name in related.get(key, ())[:most]]
+    pairs = [(key, name) for key in dict.fromkeys(keys) for name in related.get(key, ())[:limit]]
     return GroupedRows.from_sorted(
         [key for key, _ in pairs], select_members([name for _, name in pairs], columns)
     )
@@ -448,7 +457,7 @@ class Query:
         """A list at the root, whose tags are the arguments."""
         assert info.context
         arguments = [repr(only), repr(ids), repr(genres)]
-        return cast(Any, RowList(Book, batch(book(1, "Asked", tags=arguments))))
+        return cast(Any, RowList(Book, batch(book(1, "Search result", tags=arguments))))
 
     @strawberry.field
     async def members(self, info: Info, names: list[str]) -> list[Member]:
@@ -467,7 +476,7 @@ class Query:
             columns = info.selected_columns("Member") or ()
             return Member(row=next(iter(select_members([title], columns).rows())))
         columns = info.selected_columns("Club") or ()
-        row = {"chess": CHESS, "odd": ODD, "fringe": FRINGE}.get(title)
+        row = {"chess": CHESS, "invalid": INVALID_CLUB, "fringe": FRINGE}.get(title)
         return Club(row={name: joined_value(row, name) for name in columns}) if row else None
 
     @strawberry.field

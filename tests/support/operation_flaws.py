@@ -56,7 +56,7 @@ def _on_argument(text: str) -> SelectionFlaw:
             return ""
         name, field = item
         arguments = text.replace("ARGUMENT", generator.chance.choice(list(field.args)))
-        return f"odd: {name}({arguments}){generator.field_body(field, MAX_DEPTH)}"
+        return f"flawed: {name}({arguments}){generator.field_body(field, MAX_DEPTH)}"
 
     return render
 
@@ -75,12 +75,12 @@ def _with_variable(type_name: str, default: str = "", *, fixed: Any = True) -> S
 
 def _omit_selection_set(generator: OperationGenerator, type_: GraphQLNamedType) -> str:
     item = _choose_field(generator, type_, lambda field: not is_leaf(field))
-    return f"odd: {generator.field_head(item[1], item[0])}" if item else ""
+    return f"flawed: {generator.field_head(item[1], item[0])}" if item else ""
 
 
 def _conflict_fields(generator: OperationGenerator, type_: GraphQLNamedType) -> str:
     item = _choose_field(generator, type_, lambda _field: True)
-    return f"odd: __typename odd: {_render_field(generator, *item)}" if item else ""
+    return f"flawed: __typename flawed: {_render_field(generator, *item)}" if item else ""
 
 
 def _conflict_arguments(generator: OperationGenerator, type_: GraphQLNamedType) -> str:
@@ -88,14 +88,14 @@ def _conflict_arguments(generator: OperationGenerator, type_: GraphQLNamedType) 
     if not item:
         return ""
     texts = {_render_field(generator, *item) for _ in range(4)}
-    return " ".join(f"odd: {text}" for text in texts) if len(texts) > 1 else ""
+    return " ".join(f"flawed: {text}" for text in texts) if len(texts) > 1 else ""
 
 
 def _omit_argument(generator: OperationGenerator, type_: GraphQLNamedType) -> str:
     item = _choose_field(
         generator, type_, lambda field: any(map(is_required_argument, field.args.values()))
     )
-    return f"odd: {item[0]}{generator.field_body(item[1], MAX_DEPTH)}" if item else ""
+    return f"flawed: {item[0]}{generator.field_body(item[1], MAX_DEPTH)}" if item else ""
 
 
 def _misplace_directive(generator: OperationGenerator, _type: GraphQLNamedType) -> str:
@@ -115,9 +115,9 @@ def _add_impossible_fragment(generator: OperationGenerator, type_: GraphQLNamedT
 
 
 def _add_fragment_cycle(generator: OperationGenerator, type_: GraphQLNamedType) -> str:
-    generator.fragments["Odd0"] = f"fragment Odd0 on {type_.name} {{ __typename ...Odd1 }}"
-    generator.fragments["Odd1"] = f"fragment Odd1 on {type_.name} {{ ...Odd0 }}"
-    return "...Odd0"
+    generator.fragments["Flawed0"] = f"fragment Flawed0 on {type_.name} {{ __typename ...Flawed1 }}"
+    generator.fragments["Flawed1"] = f"fragment Flawed1 on {type_.name} {{ ...Flawed0 }}"
+    return "...Flawed0"
 
 
 def _insert_text(text: str) -> SelectionFlaw:
@@ -130,7 +130,7 @@ SELECTION_FLAWS: Mapping[str, SelectionFlaw] = {
     "object without a selection set": _omit_selection_set,
     "conflicting fields": _conflict_fields,
     "conflicting arguments": _conflict_arguments,
-    "unknown argument": _on_leaf("odd: LEAF(nonesuch: 1)"),
+    "unknown argument": _on_leaf("flawed: LEAF(nonesuch: 1)"),
     "missing argument": _omit_argument,
     "argument with an invalid enum value": _on_argument("ARGUMENT: NONESUCH"),
     "argument with an invalid object": _on_argument("ARGUMENT: {nonesuch: [1]}"),
@@ -185,13 +185,13 @@ DOCUMENT_FLAWS: Mapping[str, DocumentFlaw] = {
     "truncated document": _truncate,
     "extra character": _insert_character,
     "unused fragment": _add("fragment Unused on Query {__typename}"),
-    "duplicate fragment": _add(*["fragment Odd on Query {__typename}"] * 2, "{...Odd}"),
-    "duplicate operation": _add(*["query Odd {__typename}"] * 2),
-    "anonymous operation among others": _add("{__typename}", "query Odd {__typename}"),
-    "type definition": _add("type Odd {a: Int}"),
-    "mutation": _replace_all("mutation {odd}"),
-    "subscription": _replace_all("subscription {odd}"),
-    "no operation": _replace_all("fragment Odd on Query {__typename}"),
+    "duplicate fragment": _add(*["fragment Flawed on Query {__typename}"] * 2, "{...Flawed}"),
+    "duplicate operation": _add(*["query Flawed {__typename}"] * 2),
+    "anonymous operation among others": _add("{__typename}", "query Flawed {__typename}"),
+    "type definition": _add("type Flawed {a: Int}"),
+    "mutation": _replace_all("mutation {flawed}"),
+    "subscription": _replace_all("subscription {flawed}"),
+    "no operation": _replace_all("fragment Flawed on Query {__typename}"),
     "empty document": _replace_all(""),
 }
 

@@ -36,7 +36,7 @@ from support.schema_fields import (
     named_type_of,
     type_of,
 )
-from support.stored_values import node_id, stored_ids, stored_texts, stored_uuids
+from support.stored_values import global_id, stored_ids, stored_texts, stored_uuids
 
 T = TypeVar("T")
 
@@ -56,7 +56,7 @@ SEPARATORS = (" ", " ", "\n", ", ", " # a comment\n", "\n\t")
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class RandomGraphQLRequest:
     """A GraphQL request and the flaw that it contains, if any.
 
     `others` are further sets of variables for the same document.
@@ -189,7 +189,7 @@ class OperationGenerator:
 
     # The document ---------------------------------------------------------------------------------
 
-    def generate(self, others: int) -> Request:
+    def generate(self, others: int) -> RandomGraphQLRequest:
         self.allows_invalid_values = self.chance.happens(0.3)
         self.separator = self.chance.choice(SEPARATORS)
         # A request with a flaw is rejected as a whole, so it is kept small.
@@ -203,7 +203,7 @@ class OperationGenerator:
             definitions = self.flaws.documents[self.flaw](self, definitions)
         if self.chance.happens(0.3):
             definitions.reverse()
-        return Request(
+        return RandomGraphQLRequest(
             self.separator.join(definitions),
             self._generate_values(),
             self._choose_operation(operations),
@@ -518,7 +518,7 @@ class OperationGenerator:
         """Return the ID of a node, usually of a stored one."""
         if self.allows_invalid_values and self.chance.happens(0.4):
             uuid = self.generate_uuid(position)
-            return self.chance.choice(("", "nope", node_id("Group", 1), uuid))
+            return self.chance.choice(("", "nope", global_id("Group", 1), uuid))
         return self.chance.choice(stored_ids())
 
     def _render_value(self, type_: Any, value: Any, position: Position | None = None) -> str:

@@ -3,19 +3,7 @@
 from graphql import GraphQLSchema
 
 from support.operation_flaws import FLAWS, FLAWS_BY_PART
-from support.operation_generator import Chance, OperationGenerator, Request
-from support.schema_fields import directives_at, fields_of, named_type_of, type_of
-
-__all__ = [
-    "FLAWS",
-    "SIZE",
-    "Request",
-    "directives_at",
-    "draw_request",
-    "fields_of",
-    "named_type_of",
-    "type_of",
-]
+from support.operation_generator import Chance, OperationGenerator, RandomGraphQLRequest
 
 # The number of bytes for a request. Missing bytes result in the simplest choices.
 SIZE = 700
@@ -28,11 +16,11 @@ def draw_request(
     *,
     others: int = 0,
     target: str = "",
-) -> Request:
+) -> RandomGraphQLRequest:
     """Generate the request that the bytes determine.
 
     By default, a fifth of the requests have a flaw; "" means none. Most fields are on the path to
-    the type `toward`, if it is given. `others` is the number of further sets of variables.
+    the type `target`, if it is set. `others` is the number of further sets of variables.
     """
     chance = Chance(data)
     if flaw is None:

@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import quote
 
 from support.edge_case_data import DENIED_ACTIONS, DESIGNATIONS, FLOW_COUNT, KEYS, ROWS, flow_uuid
-from support.graph import FIELDS, PAGINATION, graphql_value
+from support.graphql_from_rest import FIELDS, PAGINATION, graphql_value
 from support.reference.requests import ORDERING_NAMES, TYPICAL_VALUES, UNUSUAL_VALUES
 
 MOUNT = "/api/v3/flows/instances/"

@@ -83,19 +83,19 @@ EDITS = st.lists(
 
 def damage(data: bytes, edits: Sequence[tuple[float, int, bytes]]) -> bytes:
     """Replace bytes. An edit is a position as a fraction, a number of bytes and the new bytes."""
-    for share, count, replacement in edits:
-        start = int(share * len(data))
+    for fraction, count, replacement in edits:
+        start = int(fraction * len(data))
         data = data[:start] + replacement + data[start + count :]
     return data
 
 
-def split_packets(data: bytes, shares: Sequence[float]) -> list[bytes]:
+def split_packets(data: bytes, split_points: Sequence[float]) -> list[bytes]:
     """Split bytes at positions that are fractions of their length."""
-    positions = [0, *sorted(int(share * len(data)) for share in shares), len(data)]
+    positions = [0, *sorted(int(fraction * len(data)) for fraction in split_points), len(data)]
     return [data[start:end] for start, end in pairwise(positions) if start < end]
 
 
-SHARES = st.lists(st.floats(0, 1), max_size=MAX_SIZE)
+SPLIT_POINTS = st.lists(st.floats(0, 1), max_size=MAX_SIZE)
 
 # Bodies ----------------------------------------------------------------------------------------
 
@@ -280,13 +280,13 @@ LENGTHS = st.one_of(
 )
 
 
-def encode_chunks(body: bytes, shares: Sequence[float]) -> bytes:
+def encode_chunks(body: bytes, split_points: Sequence[float]) -> bytes:
     """Encode a body with chunked transfer encoding."""
-    chunks = [b"%x\r\n%b\r\n" % (len(part), part) for part in split_packets(body, shares)]
+    chunks = [b"%x\r\n%b\r\n" % (len(part), part) for part in split_packets(body, split_points)]
     return b"".join(chunks) + b"0\r\n\r\n"
 
 
-CHUNKED = st.builds(encode_chunks, BODIES, SHARES)
+CHUNKED = st.builds(encode_chunks, BODIES, SPLIT_POINTS)
 
 # Requests of the tests -------------------------------------------------------------------------
 

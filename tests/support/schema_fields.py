@@ -50,22 +50,22 @@ def inner_type(type_: Any) -> Any:
 
 
 def is_list(type_: Any) -> bool:
-    """Return True for a nullable list type."""
+    """Return whether a type is a nullable list type."""
     return isinstance(type_, GraphQLList)
 
 
 def is_non_null(type_: Any) -> bool:
-    """Return True for a non-null type."""
+    """Return whether a type is a non-null type."""
     return isinstance(type_, GraphQLNonNull)
 
 
 def is_leaf(field: GraphQLField) -> bool:
-    """Return True if a field has no selection set."""
+    """Return whether a field has no selection set."""
     return not is_composite_type(named_type_of(field))
 
 
 def is_flat(field: GraphQLInputField) -> bool:
-    """Return True if an input field contains no input objects."""
+    """Return whether an input field contains no input objects."""
     return not isinstance(named_type_of(field), GraphQLInputObjectType)
 
 

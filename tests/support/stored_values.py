@@ -55,18 +55,18 @@ def stored_ids() -> Sequence[str]:
         row["policy_binding_uuid"] for row in ROWS["authentik_policies_policybinding"]
     ]
     return [
-        *(node_id("Flow", pk) for pk in flows[::5]),
-        *(node_id("Stage", pk) for pk in stages[:20]),
-        *(node_id("Policy", pk) for pk in policies[:20]),
-        *(node_id("FlowStageBinding", row["fsb_uuid"]) for row in bindings[:40]),
-        *(node_id("FlowStageBinding", pk) for pk in unknown * 20),
+        *(global_id("Flow", pk) for pk in flows[::5]),
+        *(global_id("Stage", pk) for pk in stages[:20]),
+        *(global_id("Policy", pk) for pk in policies[:20]),
+        *(global_id("FlowStageBinding", row["fsb_uuid"]) for row in bindings[:40]),
+        *(global_id("FlowStageBinding", pk) for pk in unknown * 20),
         *(
-            node_id("PolicyBinding", pk)
+            global_id("PolicyBinding", pk)
             for pk in policy_bindings * (1 + 120 // len(policy_bindings))
         ),
     ]
 
 
-def node_id(type_: str, pk: object) -> str:
+def global_id(type_: str, pk: object) -> str:
     """Return the ID of a node."""
     return urlsafe_b64encode(f"{type_}:{pk}".encode()).decode()

@@ -1,4 +1,4 @@
-"""Print what the generated client beside this file reads from the server at a URL.
+"""Print what the generated client in this folder reads from the server at a URL.
 
 The token is in the environment variable FLOWQL_TOKEN, because process lists show arguments.
 """

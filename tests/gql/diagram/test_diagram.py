@@ -21,7 +21,7 @@ from models.queries.bindings import PolicyBindingRow
 from support.app_client import AppClient, bearer_headers
 from support.blueprints import BlueprintDatabase
 from support.diagrams import PK, UNUSUAL_NAMES, make_binding, make_flow, make_policy, make_stage
-from support.edge_case_data import KEYS, ROWS, SEEN_BY_ROLE
+from support.edge_case_data import KEYS, ROWS, VISIBLE_FLOWS_BY_ROLE
 
 SUPERUSER = KEYS["superuser"]
 DOCUMENTED = "/flows/instances/"
@@ -439,14 +439,14 @@ def test_all_flows_have_an_svg(client: AppClient) -> None:
 )
 @pytest.mark.parametrize("mount", MOUNTS)
 def test_content_negotiation(
-    on_sqlite: AppClient, mount: str, accept: str | None, parameters: str, expected: str | None
+    sqlite_client: AppClient, mount: str, accept: str | None, parameters: str, expected: str | None
 ) -> None:
     """The type with the highest weight wins; at equal weights JSON, unless only the SVG is named.
 
     The status is 406 if neither type is acceptable.
     """
     headers = bearer_headers(SUPERUSER) | ({} if accept is None else {"accept": accept})
-    response = on_sqlite.request("GET", f"{mount}a-flow/diagram/?{parameters}", headers)
+    response = sqlite_client.request("GET", f"{mount}a-flow/diagram/?{parameters}", headers)
     if expected is None:
         assert (response.status, response.json) == (406, NOT_ACCEPTABLE)
     else:
@@ -454,10 +454,10 @@ def test_content_negotiation(
         assert response.headers["vary"] == "Accept"
 
 
-def test_svg_has_a_content_security_policy(on_sqlite: AppClient) -> None:
+def test_svg_has_a_content_security_policy(sqlite_client: AppClient) -> None:
     """The policy allows only the style of the SVG."""
     headers = bearer_headers(SUPERUSER) | {"accept": SVG}
-    response = on_sqlite.request("GET", f"{CURRENT}a-flow/diagram/", headers)
+    response = sqlite_client.request("GET", f"{CURRENT}a-flow/diagram/", headers)
     assert response.headers == {
         "allow": "GET, HEAD, OPTIONS",
         "content-length": str(len(response.body)),
@@ -497,7 +497,7 @@ def test_svg_has_a_content_security_policy(on_sqlite: AppClient) -> None:
     ],
 )
 def test_checks_are_those_of_a_flow(  # noqa: PLR0913, PLR0917 - one parameter per column
-    on_sqlite: AppClient,
+    sqlite_client: AppClient,
     mount: str,
     method: str,
     path: str,
@@ -507,7 +507,7 @@ def test_checks_are_those_of_a_flow(  # noqa: PLR0913, PLR0917 - one parameter p
 ) -> None:
     """The order of the checks is the same. Errors are JSON, regardless of the Accept header."""
     headers = bearer_headers(key) | {"accept": f"{SVG}, {JSON};q=0.5"}
-    response = on_sqlite.request(method, mount + path, headers)
+    response = sqlite_client.request(method, mount + path, headers)
     assert (response.status, response.headers["content-type"]) == (status, JSON)
     assert body in (None, response.json)
 
@@ -516,7 +516,7 @@ def test_checks_are_those_of_a_flow(  # noqa: PLR0913, PLR0917 - one parameter p
 def test_hidden_flows_have_no_diagram(client: AppClient, user: str) -> None:
     """A user with access to some flows gets their diagrams, and 404 for other flows."""
     roles = {"object_role": ("some flows", "more flows")}.get(user, ("few flows",))
-    visible = {FLOWS[number] for role in roles for number in SEEN_BY_ROLE[role]}
+    visible = {FLOWS[number] for role in roles for number in VISIBLE_FLOWS_BY_ROLE[role]}
     query = "{ flows(pageSize: 60) { results { slug diagram } } }"
     flows = client.graphql(query, KEYS[user]).json["data"]["flows"]["results"]
     diagrams = {flow["slug"]: flow["diagram"] for flow in flows}

@@ -85,9 +85,12 @@ def test_all_origins(sqlite_url: str) -> None:
     assert {response.headers["access-control-allow-origin"] for response in responses} == {"*"}
 
 
-def test_no_cors_headers_by_default(on_sqlite: AppClient) -> None:
+def test_no_cors_headers_by_default(sqlite_client: AppClient) -> None:
     """Without allowed origins, a preflight is an ordinary OPTIONS request."""
-    responses = [preflight(on_sqlite, ORIGIN), post(on_sqlite, TYPENAME_BODY, origin=ORIGIN)]
+    responses = [
+        preflight(sqlite_client, ORIGIN),
+        post(sqlite_client, TYPENAME_BODY, origin=ORIGIN),
+    ]
     assert [response.status for response in responses] == [204, 200]
     names = [name for response in responses for name in response.headers]
     assert not any(name.startswith("access-control") for name in names)

@@ -36,9 +36,9 @@ SEVERAL_OPERATIONS = "Must provide operationName: the document has several opera
 
 @pytest.mark.parametrize("accept", [None, PLAIN, "*/*", GRAPHQL_RESPONSE])
 @pytest.mark.parametrize("body", REQUEST_ERRORS.values(), ids=REQUEST_ERRORS)
-def test_request_errors(on_sqlite: AppClient, body: object, accept: str | None) -> None:
+def test_request_errors(sqlite_client: AppClient, body: object, accept: str | None) -> None:
     """An operation that is not executed has no data: 200 as JSON, 400 as a GraphQL response."""
-    response = post(on_sqlite, body, accept)
+    response = post(sqlite_client, body, accept)
     expected = 400 if accept == GRAPHQL_RESPONSE else 200
     assert (response.status, code(response)) == (expected, BAD_INPUT)
     assert media_type(response) == (accept if expected == 400 else PLAIN)
@@ -58,18 +58,18 @@ def test_request_errors(on_sqlite: AppClient, body: object, accept: str | None) 
     ],
 )
 def test_unknown_operations(
-    on_sqlite: AppClient, query: str, name: str | None, expected: str
+    sqlite_client: AppClient, query: str, name: str | None, expected: str
 ) -> None:
     """The message names the operation, or asks for a name, also for an invalid document."""
-    response = post(on_sqlite, {"query": query, "operationName": name})
+    response = post(sqlite_client, {"query": query, "operationName": name})
     assert (response.status, code(response)) == (200, BAD_INPUT)
     assert message(response) == expected
 
 
 @pytest.mark.parametrize("accept", [PLAIN, GRAPHQL_RESPONSE])
-def test_null_data_is_200(on_sqlite: AppClient, accept: str) -> None:
+def test_null_data_is_200(sqlite_client: AppClient, accept: str) -> None:
     """An operation that is executed returns 200, even if its data is null."""
-    response = post(on_sqlite, {"query": "{ flows(page: 99) { __typename } }"}, accept)
+    response = post(sqlite_client, {"query": "{ flows(page: 99) { __typename } }"}, accept)
     assert (response.status, response.json["data"]) == (200, None)
     assert [error["extensions"]["code"] for error in response.json["errors"]] == [BAD_INPUT]
 
@@ -79,21 +79,21 @@ def test_null_data_is_200(on_sqlite: AppClient, accept: str) -> None:
     ("key", "status", "expected"), [("nope", 401, "UNAUTHENTICATED"), ("none", 403, "FORBIDDEN")]
 )
 def test_authentication_errors(
-    on_sqlite: AppClient, accept: str, key: str, status: int, expected: str
+    sqlite_client: AppClient, accept: str, key: str, status: int, expected: str
 ) -> None:
     """An invalid token is 401, and a token without access 403, as GraphQL errors."""
     headers = bearer_headers(KEYS.get(key, key)) | JSON_HEADERS | {"accept": accept}
-    response = on_sqlite.request("POST", "/graphql", headers, TYPENAME_BODY)
+    response = sqlite_client.request("POST", "/graphql", headers, TYPENAME_BODY)
     assert (response.status, code(response), media_type(response)) == (status, expected, accept)
 
 
-def test_responses_are_not_cached(on_sqlite: AppClient) -> None:
+def test_responses_are_not_cached(sqlite_client: AppClient) -> None:
     """Responses and errors are for the bearer of one token."""
     responses = [
-        post(on_sqlite, TYPENAME_BODY),
-        get(on_sqlite, query=TYPENAME),
-        post(on_sqlite, b"{"),
-        on_sqlite.get("/graphql?query=%7B__typename%7D"),
+        post(sqlite_client, TYPENAME_BODY),
+        get(sqlite_client, query=TYPENAME),
+        post(sqlite_client, b"{"),
+        sqlite_client.get("/graphql?query=%7B__typename%7D"),
     ]
     assert [response.status for response in responses] == [200, 200, 400, 401]
     assert {response.headers["cache-control"] for response in responses} == {"no-store"}
@@ -120,9 +120,9 @@ def test_responses_are_not_cached(on_sqlite: AppClient) -> None:
     ],
     ids=lambda query: repr(query)[:60],
 )
-def test_invalid_documents(on_sqlite: AppClient, query: str) -> None:
+def test_invalid_documents(sqlite_client: AppClient, query: str) -> None:
     """A document that is malformed or invalid returns errors without data."""
-    response = post(on_sqlite, {"query": query})
+    response = post(sqlite_client, {"query": query})
     assert (response.status, list(response.json)) == (200, ["errors"])
     codes = {error["extensions"]["code"] for error in response.json["errors"]}
     assert codes <= {BAD_INPUT, "LIMIT_EXCEEDED"}

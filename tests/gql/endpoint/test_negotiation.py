@@ -72,9 +72,9 @@ from support.graphql_http import (
         ("\xff\xfe", None),
     ],
 )
-def test_accept_header(on_sqlite: AppClient, accept: str | None, expected: str | None) -> None:
+def test_accept_header(sqlite_client: AppClient, accept: str | None, expected: str | None) -> None:
     """The most specific range sets the weight of a type, and the highest weight wins; else 406."""
-    response = post(on_sqlite, TYPENAME_BODY, accept)
+    response = post(sqlite_client, TYPENAME_BODY, accept)
     if expected is None:
         assert (response.status, code(response), media_type(response)) == (406, BAD_INPUT, PLAIN)
     else:
@@ -95,17 +95,17 @@ def test_accept_header(on_sqlite: AppClient, accept: str | None, expected: str |
         "\0" * 9_000,
     ],
 )
-def test_long_accept_headers(on_sqlite: AppClient, accept: str) -> None:
+def test_long_accept_headers(sqlite_client: AppClient, accept: str) -> None:
     """The server reads at most as much of the header as Django REST framework does."""
     started = perf_counter()
-    assert post(on_sqlite, TYPENAME_BODY, accept).status in (200, 406)
+    assert post(sqlite_client, TYPENAME_BODY, accept).status in (200, 406)
     assert perf_counter() - started < 0.5
 
 
 @pytest.mark.parametrize("accept", ["text/html", BROWSER, "text/html;q=0.5, */*;q=0.4"])
-def test_browsers_get_a_page(on_sqlite: AppClient, accept: str) -> None:
+def test_browsers_get_a_page(sqlite_client: AppClient, accept: str) -> None:
     """A client that prefers HTML gets GraphiQL, without a token."""
-    response = on_sqlite.request("GET", "/graphql", {"accept": accept})
+    response = sqlite_client.request("GET", "/graphql", {"accept": accept})
     assert (response.status, response.headers["content-type"]) == (200, "text/html; charset=utf-8")
     assert b"GraphiQL" in response.body
 
@@ -113,16 +113,16 @@ def test_browsers_get_a_page(on_sqlite: AppClient, accept: str) -> None:
 @pytest.mark.parametrize(
     "accept", ["*/*", PLAIN, "", f"{PLAIN}, text/html;q=0.9", "text/html;q=0, */*"]
 )
-def test_programs_get_json(on_sqlite: AppClient, accept: str) -> None:
+def test_programs_get_json(sqlite_client: AppClient, accept: str) -> None:
     """A client that accepts anything gets JSON."""
-    assert on_sqlite.request("GET", "/graphql", {"accept": accept}).status == 401
+    assert sqlite_client.request("GET", "/graphql", {"accept": accept}).status == 401
 
 
-def test_browsers_with_a_query_get_json(on_sqlite: AppClient) -> None:
+def test_browsers_with_a_query_get_json(sqlite_client: AppClient) -> None:
     """A query in the URL is executed, and needs a token."""
-    assert data(get(on_sqlite, BROWSER, query=TYPENAME)) == TYPENAME_DATA
-    assert get(on_sqlite, BROWSER, documentId="sha256:x").status == 200
-    assert on_sqlite.request("GET", "/graphql?query=x", {"accept": BROWSER}).status == 401
+    assert data(get(sqlite_client, BROWSER, query=TYPENAME)) == TYPENAME_DATA
+    assert get(sqlite_client, BROWSER, documentId="sha256:x").status == 200
+    assert sqlite_client.request("GET", "/graphql?query=x", {"accept": BROWSER}).status == 401
 
 
 def test_browsers_without_graphiql(sqlite_url: str) -> None:

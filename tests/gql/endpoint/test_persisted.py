@@ -20,48 +20,48 @@ from support.graphql_http import (
 
 
 @pytest.mark.parametrize("accept", [PLAIN, GRAPHQL_RESPONSE])
-def test_automatic_persisted_queries(on_sqlite: AppClient, accept: str) -> None:
+def test_automatic_persisted_queries(sqlite_client: AppClient, accept: str) -> None:
     """Apollo's protocol: not found, then registered with its hash, then found, by GET too."""
     text = f"{{ a: __typename }} # with {accept}"
-    unknown = post(on_sqlite, persisted(text), accept)
+    unknown = post(sqlite_client, persisted(text), accept)
     assert (unknown.status, unknown.json) == (
         400 if accept == GRAPHQL_RESPONSE else 200,
         {"errors": [NOT_FOUND]},
     )
-    assert data(post(on_sqlite, persisted(text, text), accept)) == {"a": "Query"}
+    assert data(post(sqlite_client, persisted(text, text), accept)) == {"a": "Query"}
     for _ in range(2):
-        assert data(post(on_sqlite, persisted(text), accept)) == {"a": "Query"}
+        assert data(post(sqlite_client, persisted(text), accept)) == {"a": "Query"}
         extensions = json.dumps(persisted(text)["extensions"])
-        assert data(get(on_sqlite, accept, extensions=extensions)) == {"a": "Query"}
+        assert data(get(sqlite_client, accept, extensions=extensions)) == {"a": "Query"}
 
 
-def test_registration_by_get(on_sqlite: AppClient) -> None:
+def test_registration_by_get(sqlite_client: AppClient) -> None:
     """Apollo's client registers by GET with `useGETForHashedQueries`."""
     text = "query ByGet($s: String!) { flow(slug: $s) { slug } }"
     extensions = json.dumps(persisted(text)["extensions"])
     variables = json.dumps({"s": "a-flow"})
-    assert code(get(on_sqlite, extensions=extensions, variables=variables)) == (
+    assert code(get(sqlite_client, extensions=extensions, variables=variables)) == (
         "PERSISTED_QUERY_NOT_FOUND"
     )
-    registered = get(on_sqlite, query=text, extensions=extensions, variables=variables)
-    again = get(on_sqlite, extensions=extensions, variables=variables)
+    registered = get(sqlite_client, query=text, extensions=extensions, variables=variables)
+    again = get(sqlite_client, extensions=extensions, variables=variables)
     assert data(registered) == data(again) == {"flow": {"slug": "a-flow"}}
 
 
-def test_hash_of_another_document(on_sqlite: AppClient) -> None:
+def test_hash_of_another_document(sqlite_client: AppClient) -> None:
     """Nobody can register a document under the hash of another."""
     text = "{ theirs: __typename }"
-    response = post(on_sqlite, persisted(text, "{ mine: __typename }"), GRAPHQL_RESPONSE)
+    response = post(sqlite_client, persisted(text, "{ mine: __typename }"), GRAPHQL_RESPONSE)
     assert (response.status, code(response)) == (400, BAD_INPUT)
     assert message(response) == "'persistedQuery.sha256Hash' is not the SHA-256 of 'query'."
-    assert post(on_sqlite, persisted(text)).json == {"errors": [NOT_FOUND]}
+    assert post(sqlite_client, persisted(text)).json == {"errors": [NOT_FOUND]}
 
 
-def test_get_of_a_persisted_mutation(on_sqlite: AppClient) -> None:
+def test_get_of_a_persisted_mutation(sqlite_client: AppClient) -> None:
     """GET rejects a mutation that the request names by its hash."""
     text = "mutation { byHash }"
-    post(on_sqlite, persisted(text, text))
-    response = get(on_sqlite, extensions=json.dumps(persisted(text)["extensions"]))
+    post(sqlite_client, persisted(text, text))
+    response = get(sqlite_client, extensions=json.dumps(persisted(text)["extensions"]))
     assert (response.status, response.headers["allow"]) == (405, "POST")
 
 

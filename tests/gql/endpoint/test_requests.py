@@ -72,9 +72,9 @@ def test_operation_name(client: AppClient, name: str, expected: object) -> None:
     ],
     ids=json.dumps,
 )
-def test_null_and_unknown_parameters(on_sqlite: AppClient, others: Mapping[str, Any]) -> None:
+def test_null_and_unknown_parameters(sqlite_client: AppClient, others: Mapping[str, Any]) -> None:
     """The server ignores null and unknown parameters, except a null query."""
-    assert data(post(on_sqlite, {"query": TYPENAME, **others})) == TYPENAME_DATA
+    assert data(post(sqlite_client, {"query": TYPENAME, **others})) == TYPENAME_DATA
 
 
 def with_query(rest: str) -> bytes:
@@ -162,9 +162,9 @@ MALFORMED: Mapping[bytes, str] = {
 
 @pytest.mark.parametrize("accept", [PLAIN, GRAPHQL_RESPONSE])
 @pytest.mark.parametrize("body", MALFORMED, ids=lambda body: repr(body)[:60])
-def test_malformed_body(on_sqlite: AppClient, body: bytes, accept: str) -> None:
+def test_malformed_body(sqlite_client: AppClient, body: bytes, accept: str) -> None:
     """A malformed body is 400 in both media types, as a GraphQL error."""
-    response = post(on_sqlite, body, accept)
+    response = post(sqlite_client, body, accept)
     assert (response.status, code(response), media_type(response)) == (400, BAD_INPUT, accept)
     assert message(response) == MALFORMED[body]
 
@@ -204,9 +204,9 @@ def test_malformed_body(on_sqlite: AppClient, body: bytes, accept: str) -> None:
     ],
     ids=lambda text: text[:60].encode("ascii", "replace").decode(),
 )
-def test_malformed_query_string(on_sqlite: AppClient, parameters: str, expected: str) -> None:
+def test_malformed_query_string(sqlite_client: AppClient, parameters: str, expected: str) -> None:
     """A malformed or duplicate URL parameter is 400."""
-    response = on_sqlite.get(f"/graphql?{parameters}", KEY)
+    response = sqlite_client.get(f"/graphql?{parameters}", KEY)
     assert (response.status, code(response)) == (400, BAD_INPUT)
     assert message(response) == expected
 
@@ -223,10 +223,10 @@ def test_malformed_query_string(on_sqlite: AppClient, parameters: str, expected:
 )
 @pytest.mark.parametrize("accept", [PLAIN, GRAPHQL_RESPONSE])
 def test_get_executes_only_queries(
-    on_sqlite: AppClient, operation: str, name: str, accept: str
+    sqlite_client: AppClient, operation: str, name: str, accept: str
 ) -> None:
     """Another operation is 405 and allows POST, even if it is invalid."""
-    response = get(on_sqlite, accept, query=operation, operationName=name)
+    response = get(sqlite_client, accept, query=operation, operationName=name)
     assert (response.status, response.headers["allow"]) == (405, "POST")
     assert (code(response), media_type(response)) == (BAD_INPUT, accept)
 
@@ -243,10 +243,10 @@ def test_get_executes_only_queries(
     ],
 )
 def test_get_with_unselected_mutations(
-    on_sqlite: AppClient, operation: str, name: str, status: int
+    sqlite_client: AppClient, operation: str, name: str, status: int
 ) -> None:
     """Only the selected operation counts, not the word "mutation"."""
-    response = get(on_sqlite, GRAPHQL_RESPONSE, query=operation, operationName=name)
+    response = get(sqlite_client, GRAPHQL_RESPONSE, query=operation, operationName=name)
     assert response.status == status
 
 
@@ -272,9 +272,9 @@ def test_get_with_unselected_mutations(
     ],
     ids=str,
 )
-def test_unsupported_media_types(on_sqlite: AppClient, headers: Mapping[str, str]) -> None:
+def test_unsupported_media_types(sqlite_client: AppClient, headers: Mapping[str, str]) -> None:
     """The headers decide, and not the body itself."""
-    response = on_sqlite.request(
+    response = sqlite_client.request(
         "POST", "/graphql", bearer_headers(KEY) | dict(headers), TYPENAME_BODY
     )
     assert (response.status, code(response)) == (415, BAD_INPUT)
@@ -282,16 +282,16 @@ def test_unsupported_media_types(on_sqlite: AppClient, headers: Mapping[str, str
 
 @pytest.mark.parametrize("headers", [{}, {"content_length": "100001"}])
 @pytest.mark.parametrize("accept", [PLAIN, GRAPHQL_RESPONSE])
-def test_body_limit(on_sqlite: AppClient, accept: str, headers: dict[str, str]) -> None:
+def test_body_limit(sqlite_client: AppClient, accept: str, headers: dict[str, str]) -> None:
     """One byte over 100 KB is 413, with or without a Content-Length."""
-    response = post(on_sqlite, TYPENAME_BODY.ljust(100_001), accept, **headers)
+    response = post(sqlite_client, TYPENAME_BODY.ljust(100_001), accept, **headers)
     assert (response.status, code(response), media_type(response)) == (
         413,
         "LIMIT_EXCEEDED",
         accept,
     )
     assert message(response) == "The request body exceeds the limit of 100000 bytes."
-    assert post(on_sqlite, TYPENAME_BODY.ljust(100_000), accept).status == 200
+    assert post(sqlite_client, TYPENAME_BODY.ljust(100_000), accept).status == 200
 
 
 @pytest.mark.parametrize("has_length", [True, False])
@@ -329,10 +329,10 @@ def test_body_limit_keeps_the_connection(
     ],
 )
 def test_messages_of_unsupported_media_types(
-    on_sqlite: AppClient, headers: Mapping[str, str], expected: str
+    sqlite_client: AppClient, headers: Mapping[str, str], expected: str
 ) -> None:
     """The message says what is unsupported and what to send instead."""
-    response = on_sqlite.request(
+    response = sqlite_client.request(
         "POST", "/graphql", bearer_headers(KEY) | dict(headers), TYPENAME_BODY
     )
     assert (response.status, message(response)) == (415, expected)
@@ -340,21 +340,23 @@ def test_messages_of_unsupported_media_types(
 
 @pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE", "HEAD", "TRACE", "QUERY", "BREW"])
 @pytest.mark.parametrize("path", ["/graphql", "/graphql/"])
-def test_other_methods(on_sqlite: AppClient, path: str, method: str) -> None:
+def test_other_methods(sqlite_client: AppClient, path: str, method: str) -> None:
     """Other methods are 405 with an Allow header."""
-    response = on_sqlite.request(method, path, bearer_headers(KEY) | JSON_HEADERS, TYPENAME_BODY)
+    response = sqlite_client.request(
+        method, path, bearer_headers(KEY) | JSON_HEADERS, TYPENAME_BODY
+    )
     assert (response.status, response.headers["allow"]) == (405, "GET, POST")
     assert code(response) == BAD_INPUT
 
 
-def test_options(on_sqlite: AppClient) -> None:
+def test_options(sqlite_client: AppClient) -> None:
     """OPTIONS needs no token."""
-    response = on_sqlite.request("OPTIONS", "/graphql")
+    response = sqlite_client.request("OPTIONS", "/graphql")
     assert (response.status, response.headers["allow"], response.body) == (204, "GET, POST", b"")
 
 
-def test_only_the_authorization_header_authenticates(on_sqlite: AppClient) -> None:
+def test_only_the_authorization_header_authenticates(sqlite_client: AppClient) -> None:
     """A key in a cookie or in a URL parameter is ignored."""
     headers = JSON_HEADERS | {"cookie": f"authorization=Bearer {KEY}; key={KEY}"}
-    assert on_sqlite.request("POST", "/graphql", headers, TYPENAME_BODY).status == 401
-    assert on_sqlite.get(f"/graphql?query=%7B__typename%7D&token={KEY}").status == 401
+    assert sqlite_client.request("POST", "/graphql", headers, TYPENAME_BODY).status == 401
+    assert sqlite_client.get(f"/graphql?query=%7B__typename%7D&token={KEY}").status == 401

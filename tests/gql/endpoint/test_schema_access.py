@@ -8,11 +8,11 @@ from support.graphql_http import BAD_INPUT, TYPENAME, TYPENAME_DATA, data, post
 from support.paths import SCHEMA
 
 
-def test_is_one_of(on_sqlite: AppClient) -> None:
+def test_is_one_of(sqlite_client: AppClient) -> None:
     """Introspection resolves isOneOf for list and non-null types too."""
     kind = "isOneOf ofType { isOneOf ofType { isOneOf ofType { isOneOf } } }"
     query = f"{{ __schema {{ types {{ isOneOf fields {{ type {{ {kind} }} }} }} }} }}"
-    assert data(post(on_sqlite, {"query": query}))["__schema"]["types"]
+    assert data(post(sqlite_client, {"query": query}))["__schema"]["types"]
 
 
 def test_introspection_off(sqlite_url: str) -> None:
@@ -40,18 +40,18 @@ def test_introspection_off(sqlite_url: str) -> None:
     ],
 )
 def test_suggestions_off(
-    on_sqlite: AppClient, sqlite_url: str, query: str, variables: dict[str, str]
+    sqlite_client: AppClient, sqlite_url: str, query: str, variables: dict[str, str]
 ) -> None:
     """Errors about unknown names do not suggest others."""
     body = {"query": query, "variables": variables}
-    assert b"Did you mean" in post(on_sqlite, body).body
+    assert b"Did you mean" in post(sqlite_client, body).body
     with AppClient(sqlite_url, suggestions=False) as client:
         response = post(client, body)
     assert (list(response.json), b"Did you mean" in response.body) == (["errors"], False)
 
 
-def test_sdl(on_sqlite: AppClient) -> None:
+def test_sdl(sqlite_client: AppClient) -> None:
     """The SDL needs no token, and equals the file schema.graphql."""
-    response = on_sqlite.get("/schema.graphql")
+    response = sqlite_client.get("/schema.graphql")
     assert (response.status, response.body) == (200, SCHEMA.read_bytes())
     assert response.body.decode() == schema.print_schema(schema.build_schema())

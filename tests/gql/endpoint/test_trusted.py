@@ -53,7 +53,7 @@ def test_hash_or_text_of_a_trusted_document(kind: str, request: pytest.FixtureRe
 
 
 @pytest.mark.parametrize(
-    "kind", ["on_sqlite", "client_with_trusted_documents", "trusted_only_client"]
+    "kind", ["sqlite_client", "client_with_trusted_documents", "trusted_only_client"]
 )
 @pytest.mark.parametrize(
     "document_id", ["", "x", "sha256:", "sha256:" + "0" * 64, sha256(TYPENAME_FILE), "md5:x", "\0"]

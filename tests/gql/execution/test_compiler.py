@@ -63,7 +63,7 @@ def _has_plan(compilation: Compilation) -> bool:
     ["{__schema {types {name}}}", '{flow(slug: "a") {name} ... {__type(name: "Flow") {name}}}'],
 )
 def test_introspection_has_no_plan(text: str) -> None:
-    """Introspection has no plan, also beside other fields."""
+    """Introspection has no plan, also together with other fields."""
     compilation = compilation_of(schema.build_schema(), GraphQLRequest(text))
     assert compilation
     with pytest.raises(NotPlannableError):

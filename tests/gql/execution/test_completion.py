@@ -31,26 +31,26 @@ COLUMN_CASES: Mapping[str, Case] = {
         fragment S on Shelf {books {...B} first {...B}}
         fragment B on Book {title author {name}}""",
     "null at the root": '{optionalShelf {name} other: optionalShelf(name: null) {name} a: optionalShelf(name: "") {name}}',
-    "several root fields": '{a: shelf {name} b: optionalShelf(name: "odd") {name} c: books {id} __typename}',
-    "an unknown enum": '{optionalShelf(name: "odd") {books {genre}}}',
-    "a failed nullable leaf": '{shelf(name: "odd") {books {id subtitle}}}',
-    "a failed leaf of a single object": '{shelf(name: "odd") {first {genre}}}',
+    "several root fields": '{a: shelf {name} b: optionalShelf(name: "invalid") {name} c: books {id} __typename}',
+    "an unknown enum": '{optionalShelf(name: "invalid") {books {genre}}}',
+    "a failed nullable leaf": '{shelf(name: "invalid") {books {id subtitle}}}',
+    "a failed leaf of a single object": '{shelf(name: "invalid") {first {genre}}}',
     "a failed leaf that makes its object null": '{shelf(name: "two") {books {author {nick name}}}}',
-    "a failed leaf that makes a row null": '{shelf(name: "odd") {first {publisher {name}}}}',
-    "a failed leaf that makes a list null": '{shelf(name: "odd") {name favourites {title}}}',
-    "a failed leaf that makes a root field null": '{optionalShelf(name: "odd") {books {title}} shelf {name}}',
-    "a failed leaf that makes data null": '{shelf(name: "odd") {books {title}} optionalShelf {name}}',
+    "a failed leaf that makes a row null": '{shelf(name: "invalid") {first {publisher {name}}}}',
+    "a failed leaf that makes a list null": '{shelf(name: "invalid") {name favourites {title}}}',
+    "a failed leaf that makes a root field null": '{optionalShelf(name: "invalid") {books {title}} shelf {name}}',
+    "a failed leaf that makes data null": '{shelf(name: "invalid") {books {title}} optionalShelf {name}}',
     "a failed leaf several levels down": '{optionalShelf(name: "three") {books {chapters {title}}}}',
-    "a failed leaf in a nullable list": '{shelf(name: "odd") {books {appendices {title}}}}',
-    "errors of a nullable and a non-null field": '{optionalShelf(name: "odd") {books {subtitle title}}}',
-    "errors after a non-null error": """{shelf(name: "odd") {
+    "a failed leaf in a nullable list": '{shelf(name: "invalid") {books {appendices {title}}}}',
+    "errors of a nullable and a non-null field": '{optionalShelf(name: "invalid") {books {subtitle title}}}',
+    "errors after a non-null error": """{shelf(name: "invalid") {
         favourites {publisher {name} subtitle}}}""",
-    "the first row that fails": '{optionalShelf(name: "odd") {books {title publisher {name}}}}',
-    "the first field that fails": '{optionalShelf(name: "odd") {books {publisher {name} title}}}',
-    "errors below a value that becomes null": """{optionalShelf(name: "odd") {
+    "the first row that fails": '{optionalShelf(name: "invalid") {books {title publisher {name}}}}',
+    "the first field that fails": '{optionalShelf(name: "invalid") {books {publisher {name} title}}}',
+    "errors below a value that becomes null": """{optionalShelf(name: "invalid") {
         books {subtitle author {name} chapters {title note}}}}""",
-    "errors in a value that becomes null later": '{shelf(name: "odd") {books {appendices {note title}}}}',
-    "errors in rows after a non-null error": """{shelf(name: "odd") {
+    "errors in a value that becomes null later": '{shelf(name: "invalid") {books {appendices {note title}}}}',
+    "errors in rows after a non-null error": """{shelf(name: "invalid") {
         favourites {subtitle publisher {name}}}}""",
     "a null non-null leaf": '{shelf(name: "null") {favourites {title tags}}}',
     "a null non-null object": """{shelf(name: "null") {
@@ -77,7 +77,7 @@ COLUMN_CASES: Mapping[str, Case] = {
     ),
     "a missing required variable": ("query Q($n: String!) {shelf(name: $n) {name}}", {}),
     "null for a non-null argument": (
-        'query Q($n: String = "odd") {shelf(name: $n) {name} optionalShelf {name}}',
+        'query Q($n: String = "invalid") {shelf(name: $n) {name} optionalShelf {name}}',
         {"n": None},
     ),
     "conditions": (
@@ -108,55 +108,55 @@ RELATION_TEMPLATES: Mapping[str, Case] = {
     "relations of no objects": "{members(names: []) {friends {title friends {title}}}}",
     "empty relations": '{members(names: ["Dora"]) {friends {friends {title}} rivals {title}}}',
     "the same parent twice": '{members(names: ["Ann", "Ann", "Bob", "Ann"]) {friends {title note}}}',
-    "a nullable key": "{members(names: SOME_ODD_NAMES) {title heirs {title heirs {title}}}}",
+    "a nullable key": "{members(names: MIXED_NAMES) {title heirs {title heirs {title}}}}",
     "only null keys": '{members(names: ["Dora"]) {heirs {title}}}',
     "several relations": "{members(names: VALID_NAMES) {friends {title} rivals {note} heirs {club {genre}}}}",
     "aliases": """{members(names: VALID_NAMES) {
-        a: some(most: 1) {title} b: some(most: 3) {title} c: some {note} d: few {title}
-        e: few(most: 0) {title} f: some(most: 1) {title}}}""",
-    "arguments": """{members(names: VALID_NAMES) {a: some(genre: POEM, word: "x") {title}
-        b: some(word: null, most: 1) {title}}}""",
+        a: firstFriends(limit: 1) {title} b: firstFriends(limit: 3) {title} c: firstFriends {note}
+        d: optionalFriends {title} e: optionalFriends(limit: 0) {title} f: firstFriends(limit: 1) {title}}}""",
+    "arguments": """{members(names: VALID_NAMES) {a: firstFriends(genre: POEM, word: "x") {title}
+        b: firstFriends(word: null, limit: 1) {title}}}""",
     "arguments by variables": (
         """query Q($n: Int! = 1, $g: Genre, $w: String) {members(names: ["Ann"]) {
-            some(most: $n, genre: $g, word: $w) {title some(most: $n) {title}}}}""",
+            firstFriends(limit: $n, genre: $g, word: $w) {title firstFriends(limit: $n) {title}}}}""",
         {"g": "NOVEL"},
     ),
     "null as an argument": (
         """query Q($n: Int = 3) {optionalMembers(names: ["Ann", "Bob"]) {
-            few(most: $n) {some(most: $n) {title}}} gathering(names: []) {host {note}}}""",
+            optionalFriends(limit: $n) {firstFriends(limit: $n) {title}}} gathering(names: []) {host {note}}}""",
         {"n": None},
     ),
-    "a failed argument": """{members(names: SOME_ODD_NAMES) {title few(most: -1) {title}
-        friends {few(most: -2) {title} again: few(most: 1) {title}}}}""",
+    "a failed argument": """{members(names: MIXED_NAMES) {title optionalFriends(limit: -1) {title}
+        friends {optionalFriends(limit: -2) {title} again: optionalFriends(limit: 1) {title}}}}""",
     "a failed argument of a non-null relation": """{titled(title: "Ann") {
-        ... on Member {some(most: -1) {title}}} shelf {name}}""",
-    "failed loads": "{members(names: SOME_ODD_NAMES) {title missed {title} friends {missed {note}}}}",
-    "failed loads below joined objects": """{members(names: SOME_ODD_NAMES) {
-        club {members {missed {title}} seat {members {title}}}}}""",
-    "a failed load of a non-null relation": '{optionalMembers(names: ["Ann"]) {title lost {title}}}',
-    "failed loads of a non-null relation": "{optionalMembers(names: SOME_ODD_NAMES) {title lost {title}}}",
+        ... on Member {firstFriends(limit: -1) {title}}} shelf {name}}""",
+    "failed loads": "{members(names: MIXED_NAMES) {title optionalFailing {title} friends {optionalFailing {note}}}}",
+    "failed loads below joined objects": """{members(names: MIXED_NAMES) {
+        club {members {optionalFailing {title}} seat {members {title}}}}}""",
+    "a failed load of a non-null relation": '{optionalMembers(names: ["Ann"]) {title failing {title}}}',
+    "failed loads of a non-null relation": "{optionalMembers(names: MIXED_NAMES) {title failing {title}}}",
     "failed loads in nullable relations": """{members(names: ["Ann", "Bob"]) {
-        title rivals {home {genre} lost {title}}}}""",
+        title rivals {home {genre} failing {title}}}}""",
     "errors in relations": "{members(names: ALL_NAMES) {note friends {note rivals {note}}}}",
     "an error that makes a relation null": "{members(names: ALL_NAMES) {note rivals {title note}}}",
-    "errors that make relations of relations null": "{members(names: SOME_ODD_NAMES) {friends {note rivals {title}}}}",
+    "errors that make relations of relations null": "{members(names: MIXED_NAMES) {friends {note rivals {title}}}}",
     "an error that makes the root field null": "{optionalMembers(names: ALL_NAMES) {friends {home {title}}}}",
     "an error that makes data null": "{members(names: ALL_NAMES) {friends {home {title}}}}",
-    "errors that are discarded with null values": """{members(names: SOME_ODD_NAMES) {
+    "errors that are discarded with null values": """{members(names: MIXED_NAMES) {
         rivals {note club {motto} title} friends {rivals {note club {genre} title}}}}""",
     "errors in joined objects of relations": "{members(names: ALL_NAMES) {friends {club {title motto}}}}",
     "relations of joined objects": """{members(names: ALL_NAMES) {
         home {members {title: note}} club {members {note club {genre}}}}}""",
     "failed relations of joined objects": "{members(names: ALL_NAMES) {note club {members {note title}}}}",
     "relations of joined objects in joined objects": "{members(names: ALL_NAMES) {club {seat {members {note}}}}}",
-    "relations below columns": """{gathering(names: SOME_ODD_NAMES) {results {note friends {title}}
+    "relations below columns": """{gathering(names: MIXED_NAMES) {results {note friends {title}}
         host {friends {title} rivals {note club {members {note}}}}}}""",
-    "failed relations below columns": """{gathering(names: SOME_ODD_NAMES) {host {rivals {title} lost {note}}
-        results {missed {title} rivals {title}}}}""",
+    "failed relations below columns": """{gathering(names: MIXED_NAMES) {host {rivals {title} failing {note}}
+        results {optionalFailing {title} rivals {title}}}}""",
     "null in a column of objects": "{gathering(names: []) {host {friends {title}} results {friends {title}}}}",
-    "fragments with relations": """{members(names: SOME_ODD_NAMES) {...M friends {...M friends {...M}} club {...C}}
+    "fragments with relations": """{members(names: MIXED_NAMES) {...M friends {...M friends {...M}} club {...C}}
         titled(title: "Ann") {...M ...C} gathering(names: VALID_NAMES) {host {...M} results {...M}}}
-        fragment M on Member {title note club {...C} home {...C} some(most: 2) {note}}
+        fragment M on Member {title note club {...C} home {...C} firstFriends(limit: 2) {note}}
         fragment C on Club {genre seat {genre} members {note}}""",
     "repeated relations": """{members(names: VALID_NAMES) {friends {title} friends {note friends {title}}
         friends {friends {note}} club {title} club {genre}}}""",
@@ -166,16 +166,16 @@ RELATION_TEMPLATES: Mapping[str, Case] = {
     "interfaces": """{a: titled(title: "Ann") {__typename title ... on Member {friends {title}}}
         b: titled(title: "chess") {__typename title ... on Club {genre members {note}}}
         c: titled(title: "none") {title}}""",
-    "an interface by its own fields": '{titled(title: "Ann") {title} c: titled(title: "odd") {title}}',
+    "an interface by its own fields": '{titled(title: "Ann") {title} c: titled(title: "invalid") {title}}',
     "interfaces with fragments on others": """{titled(title: "fringe") {... on Member {friends {title}}
         ... on Titled {... on Club {genre seat {title} motto}}}}""",
     "computed fields": """{members(names: VALID_NAMES) {badge again: badge medal
         friends {note badge} club {crest seat {crest}} home {title crest}}}""",
-    "computed fields of a nullable column": "{members(names: SOME_ODD_NAMES) {title medal}}",
+    "computed fields of a nullable column": "{members(names: MIXED_NAMES) {title medal}}",
     "a computed non-null field of a null column": '{optionalMembers(names: ["Dora"]) {note ring}}',
     "computed fields below columns": "{gathering(names: VALID_NAMES) {host {badge} results {badge medal}}}",
-    "failed computed fields": "{members(names: SOME_ODD_NAMES) {title stain friends {title note stain}}}",
-    "failed computed non-null fields": "{optionalMembers(names: SOME_ODD_NAMES) {title blot}}",
+    "failed computed fields": "{members(names: MIXED_NAMES) {title stain friends {title note stain}}}",
+    "failed computed non-null fields": "{optionalMembers(names: MIXED_NAMES) {title blot}}",
     "failed computed fields in nullable relations": """{members(names: ["Ann", "Bob"]) {
         badge rivals {home {genre crest} blot}}}""",
     "computed fields of no objects": '{members(names: []) {badge} titled(title: "chess") {...C}}'
@@ -186,10 +186,10 @@ RELATION_TEMPLATES: Mapping[str, Case] = {
         {"s": True},
     ),
 }
-# The names of members of whom none, some and all have odd values.
+# Names of members: none, some and all of them have invalid values.
 NAMES = {
     "VALID_NAMES": '["Ann", "Bob"]',
-    "SOME_ODD_NAMES": '["Ann", "Cid", "Ann", "Eve"]',
+    "MIXED_NAMES": '["Ann", "Cid", "Ann", "Eve"]',
     "ALL_NAMES": str([*MEMBERS]).replace("'", '"'),
 }
 

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from gql import schema
 from gql.execution.cost import Cost, CostAnalyzer
 from gql.execution.graphql_core import core_schema
-from support.forest import GRAPH, WIDE, assert_rejected, execute, is_successful
+from support.limits_schema import GRAPH, WIDE, assert_rejected, execute, is_successful
 
 COSTS: Sequence[tuple[str, int]] = [
     ("{find}", 1),
@@ -112,8 +112,11 @@ LEAVES: Mapping[str, Sequence[str]] = {
     "Connection": ("total",),
     "Edge": ("__typename",),
 }
-# The fields that return objects: the type, and the lists that their arguments size ("own": the
-# field itself, "lists": the lists below it, "none": a list without a size).
+# The fields that return objects. Each has a type and one of these:
+# - "": the field is not a list.
+# - "own": the field is a list, and its argument is the size.
+# - "lists": the argument is the size of the lists below the field.
+# - "none": the field is a list without a size.
 OBJECTS: Mapping[str, Mapping[str, tuple[str, str]]] = {
     "Query": {
         "tree": ("Tree", ""),

@@ -38,18 +38,12 @@ from hypothesis import given, note, settings
 from hypothesis import strategies as st
 
 from support.app_client import JSON_HEADERS, AppClient, bearer_headers
-from support.edge_case_data import FLOW_COUNT, KEYS, ROWS, SEEN_BY_ROLE
-from support.operations import (
-    FLAWS,
-    SIZE,
-    Request,
-    directives_at,
-    draw_request,
-    fields_of,
-    named_type_of,
-    type_of,
-)
+from support.edge_case_data import FLOW_COUNT, KEYS, ROWS, VISIBLE_FLOWS_BY_ROLE
+from support.operation_flaws import FLAWS
+from support.operation_generator import RandomGraphQLRequest
+from support.operations import SIZE, draw_request
 from support.oracle import Expected, Oracle
+from support.schema_fields import directives_at, fields_of, named_type_of, type_of
 
 BYTES = st.binary(min_size=SIZE, max_size=SIZE)
 # Viewers of some flows or none, with the roles that permit them.
@@ -69,7 +63,7 @@ RARE_TYPES = [
     *["Flow", "FlowStageBinding", "Group", "User"] * 15,
     *["FlowEdge", "PageInfo", "FlowConnection", "FlowPage"] * 6,
 ]
-PLACES = {
+LOCATION_LABELS = {
     "FIELD": "a field",
     "FRAGMENT_SPREAD": "a spread",
     "INLINE_FRAGMENT": "an inline fragment",
@@ -89,13 +83,13 @@ class Comparison:
         """The schema of both."""
         return self.oracle.schema
 
-    def respond(self, request: Request, viewer: str) -> Expected:
+    def respond(self, request: RandomGraphQLRequest, viewer: str) -> Expected:
         """Return FlowQL's response to a viewer."""
         headers = bearer_headers(KEYS[viewer]) | JSON_HEADERS
         response = self.client.request("POST", "/graphql", headers, request.body)
         return Expected(response.status, response.body)
 
-    def check(self, request: Request, viewer: str = "superuser") -> Expected:
+    def check(self, request: RandomGraphQLRequest, viewer: str = "superuser") -> Expected:
         """Assert that both responses are equal, and return the response."""
         expected = self.oracle.expect(request.body, KEYS[viewer])
         actual = self.respond(request, viewer)
@@ -107,15 +101,15 @@ class Comparison:
 def comparison(request: pytest.FixtureRequest) -> Iterator[Comparison]:
     """FlowQL and graphql-core on each kind of database."""
     with Oracle(request.getfixturevalue(f"{request.param}_url")) as oracle:
-        client = request.getfixturevalue(f"on_{request.param}")
+        client = request.getfixturevalue(f"{request.param}_client")
         yield Comparison(client, oracle, COUNTS[request.param])
 
 
 @pytest.fixture(scope="module")
-def sqlite_comparison(on_sqlite: AppClient, sqlite_url: str) -> Iterator[Comparison]:
+def sqlite_comparison(sqlite_client: AppClient, sqlite_url: str) -> Iterator[Comparison]:
     """FlowQL and graphql-core on SQLite."""
     with Oracle(sqlite_url) as oracle:
-        yield Comparison(on_sqlite, oracle, COUNTS["sqlite"])
+        yield Comparison(sqlite_client, oracle, COUNTS["sqlite"])
 
 
 def test_responses_equal_those_of_graphql_core(comparison: Comparison) -> None:
@@ -179,8 +173,8 @@ def test_random_requests_reach_all_targets(
     type_names = [type_.name for type_ in _object_types(schema)]
     draws = [*[("", "")] * 50 * min_count, *((flaw, "") for flaw in FLAWS * (min_count + 1))]
     draws += [("", name) for name in (type_names + RARE_TYPES) * 3 * min_count]
-    for flaw, toward in draws:
-        request = draw_request(schema, chance.randbytes(SIZE), flaw, target=toward)
+    for flaw, target in draws:
+        request = draw_request(schema, chance.randbytes(SIZE), flaw, target=target)
         response = sqlite_comparison.check(request)
         counts.update(_find_reached(schema, request, json.loads(response.body)))
     table = {target: counts[target] for target in _targets(schema)}
@@ -202,7 +196,7 @@ def _scale() -> int:
     return int((settings().max_examples / 100) ** 0.5) or 1
 
 
-def _report(request: Request) -> Request:
+def _report(request: RandomGraphQLRequest) -> RandomGraphQLRequest:
     """Return the request; Hypothesis reports it if the test fails."""
     note(repr(request))
     return request
@@ -232,7 +226,7 @@ def _decode(text: str) -> Iterator[str]:
 @cache
 def _hidden_strings(viewer: str) -> frozenset[str]:
     """Return the slugs and UUIDs of flows hidden from a viewer, except strings of visible flows."""
-    visible = {number for role in RESTRICTED[viewer] for number in SEEN_BY_ROLE[role]}
+    visible = {number for role in RESTRICTED[viewer] for number in VISIBLE_FLOWS_BY_ROLE[role]}
     flows = ROWS["authentik_flows_flow"]
     columns = ("slug", "flow_uuid", "policybindingmodel_ptr_id")
     hidden = {str(flows[n][key]) for n in range(FLOW_COUNT) if n not in visible for key in columns}
@@ -251,9 +245,9 @@ def _targets(schema: GraphQLSchema) -> Iterator[str]:
             if not name.startswith("__") and _can_fail_with_null(definition):
                 yield f"an error at {type_.name}.{name}"
     yield "an error at data"
-    for location, place in PLACES.items():
+    for location, label in LOCATION_LABELS.items():
         for directive in directives_at(schema, location):
-            yield from (f"@{directive.name} by a {kind} on {place}" for kind in VALUE_KINDS)
+            yield from (f"@{directive.name} by a {kind} on {label}" for kind in VALUE_KINDS)
     yield from FLAWS
 
 
@@ -276,7 +270,9 @@ def _can_fail_with_null(definition: GraphQLField) -> bool:
     return is_enum_type(named_type_of(definition)) or has_string
 
 
-def _find_reached(schema: GraphQLSchema, request: Request, response: Mapping[str, Any]) -> set[str]:
+def _find_reached(
+    schema: GraphQLSchema, request: RandomGraphQLRequest, response: Mapping[str, Any]
+) -> set[str]:
     """Return the targets that a request reached; only its flaw if it was not executed."""
     reached = {request.flaw}
     if "data" in response:
@@ -302,7 +298,7 @@ class _ExecutedOperation:
         default_factory=dict[tuple[str, str], tuple[str, GraphQLField]]
     )
 
-    def visit(self, request: Request) -> None:
+    def visit(self, request: RandomGraphQLRequest) -> None:
         """Visit the executed operation and its fragments."""
         document = parse(request.query)
         fragments = {
@@ -380,4 +376,4 @@ class _SelectionVisitor(Visitor):
             for argument in directive.arguments or ():
                 kind = VALUE_KINDS[isinstance(argument.value, VariableNode)]
                 name = directive.name.value
-                self.operation.targets.add(f"@{name} by a {kind} on {PLACES[location]}")
+                self.operation.targets.add(f"@{name} by a {kind} on {LOCATION_LABELS[location]}")

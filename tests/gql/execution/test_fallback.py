@@ -12,20 +12,20 @@ from support.library_schema import LIBRARY, Values
 
 UNPLANNED: Mapping[str, Case] = {
     "a field with a resolver": "{shelf {books {length}}}",
-    "a resolver beside columns": """{shelf {name books {title length author {name}}}
+    "a resolver and columns": """{shelf {name books {title length author {name}}}
         optionalShelf {name}}""",
     "a list of an enum": "{shelf {books {genres}}}",
     "a list of a scalar": "{shelf {books {reprinted}}}",
     "a computed scalar": '{members(names: ["Ann"]) {title joined}}',
     "a list of lists": '{members(names: ["Ann"]) {grid {title}}}',
     "an interface below the root": '{members(names: ["Ann", "Bob"]) {mentor {title}}}',
-    "a list of lists beside relations": """{members(names: ["Ann", "Cid", "Eve"]) {
+    "a list of lists and relations": """{members(names: ["Ann", "Cid", "Eve"]) {
         grid {title} friends {title club {motto}}}}""",
-    "introspection beside relations": """{__schema {queryType {name}}
-        members(names: ["Ann", "Cid"]) {friends {note club {members {note}}} some(most: 1) {title}}}""",
-    "a list of nullable objects": '{shelf(name: "odd") {books {loose {note title}}}}',
+    "introspection and relations": """{__schema {queryType {name}}
+        members(names: ["Ann", "Cid"]) {friends {note club {members {note}}} firstFriends(limit: 1) {title}}}""",
+    "a list of nullable objects": '{shelf(name: "invalid") {books {loose {note title}}}}',
     "a leaf at the root": "{count}",
-    "a leaf beside objects": "{count shelf {books {title}}}",
+    "a leaf and objects": "{count shelf {books {title}}}",
     "a synchronous resolver": "{sync {name}}",
     "a resolver without info": "{withoutInfo {name}}",
     "a field with permissions": "{forbidden {name} shelf {name}}",

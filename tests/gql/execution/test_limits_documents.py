@@ -1,4 +1,4 @@
-"""Limits of documents: each accepts its number and rejects one more, however it is written."""
+"""Limits of documents: each accepts its maximum and rejects one more, in any form."""
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from gql.execution.documents import Documents, InvalidDocument, UnknownOperationError
 from gql.execution.executor import Executor
 from gql.limits import Limits
-from support.forest import (
+from support.limits_schema import (
     FOREST,
     GRAPH,
     WIDE,
@@ -43,7 +43,7 @@ def test_limits_are_at_least_one(value: Any) -> None:
         Limits(tokens=value)
 
 
-# Writes a document with a number of aliases, fields, directives and so on.
+# Returns a document with a number of aliases, fields or directives.
 Write = Callable[[int], str]
 
 
@@ -63,7 +63,7 @@ def _forms(text: str) -> dict[str, Write]:
         "inline": lambda n: f"{{... {{... on Query {{{repeat(text, n)}}}}}}}",
         "spread": lambda n: f"{{...A}} fragment A on Query {{{repeat(text, n)}}}",
         "twice": lambda n: _halves("Query", text, n),
-        "beside": lambda n: f"query A {{tree {{name}}}} query B {{{repeat(text, n)}}}",
+        "other operation": lambda n: f"query A {{tree {{name}}}} query B {{{repeat(text, n)}}}",
     }
 
 
@@ -88,7 +88,7 @@ FORMS: Mapping[str, tuple[str, Mapping[str, Write]]] = {
                 f"{{tree {{...A}}}} fragment A on Tree {{tree {{...B}}}}"
                 f" fragment B on Tree {{{_deep(n - 2)}}}"
             ),
-            "beside": lambda n: f"query A {{tree {{name}}}} query B {{{_deep(n)}}}",
+            "other operation": lambda n: f"query A {{tree {{name}}}} query B {{{_deep(n)}}}",
             "type names": lambda n: "{" + _deep(n).replace("name", "__typename") + "}",
         },
     ),
@@ -112,10 +112,10 @@ FORMS: Mapping[str, tuple[str, Mapping[str, Write]]] = {
     ("limit", "form"), [(limit, form) for limit, (_, forms) in FORMS.items() for form in forms]
 )
 def test_limits(limit: str, form: str) -> None:
-    """The limit accepts its number and rejects one more: in plain fields and in fragments."""
+    """Each limit accepts its maximum and rejects one more, in plain fields and in fragments."""
     expected, forms = FORMS[limit]
     write = forms[form]
-    name = "B" if form == "beside" else None
+    name = "B" if form == "other operation" else None
     for maximum in (5, 12):
         limits = replace(WIDE, **{limit: maximum})
         assert is_successful(execute_with(Executor(FOREST, limits), write(maximum), {}, name))

@@ -8,7 +8,7 @@ from graphql import get_introspection_query
 
 from support.app_client import AppClient
 from support.edge_case_data import KEYS
-from support.forest import Variables, repeat
+from support.limits_schema import Variables, repeat
 
 KEY = KEYS["superuser"]
 # Writes a document with a number of aliases, fields, directives and so on.

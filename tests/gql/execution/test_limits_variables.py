@@ -7,7 +7,7 @@ import pytest
 
 from gql.execution.executor import Executor
 from gql.limits import Limits
-from support.forest import (
+from support.limits_schema import (
     FOREST,
     WIDE,
     Variables,
@@ -130,7 +130,7 @@ def test_conditions_in_unknown_variables() -> None:
 
 
 def _nested(levels: int) -> Variables:
-    """Build input objects of so many levels."""
+    """Build input objects that are nested to a number of levels."""
     value: Variables = {}
     for _ in range(levels - 1):
         value = {"both": [value]}

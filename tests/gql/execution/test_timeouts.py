@@ -22,7 +22,7 @@ from gql.execution.request import GraphQLRequest
 from gql.limits import Limits
 from support.app_client import bearer_headers
 from support.edge_case_data import KEYS
-from support.forest import errors_of, execute_with, is_successful, request_error
+from support.limits_schema import errors_of, execute_with, is_successful, request_error
 
 PLANNED = "{__typename flows {results {slug}}}"
 # Introspection has no plan: graphql-core executes the operation.

@@ -57,9 +57,9 @@ def client_at_root_path(sqlite_url: str) -> Iterator[AppClient]:
 
 
 @pytest.mark.parametrize("path", PAGES)
-def test_pages_use_only_local_files(on_sqlite: AppClient, path: str) -> None:
+def test_pages_use_only_local_files(sqlite_client: AppClient, path: str) -> None:
     """The CSP forbids other hosts and inline scripts, and the page uses neither."""
-    response = visit(on_sqlite, path)
+    response = visit(sqlite_client, path)
     policy = response.headers["content-security-policy"]
     page = Page(response)
     names = {name for _, attributes in page.elements for name in attributes}
@@ -80,10 +80,10 @@ def test_pages_use_only_local_files(on_sqlite: AppClient, path: str) -> None:
 
 @pytest.mark.parametrize("root", ["", ROOT_PATH])
 def test_links_in_pages_work(
-    on_sqlite: AppClient, client_at_root_path: AppClient, root: str
+    sqlite_client: AppClient, client_at_root_path: AppClient, root: str
 ) -> None:
     """All URLs in a page exist, also with a root path."""
-    client = client_at_root_path if root else on_sqlite
+    client = client_at_root_path if root else sqlite_client
     for path in PAGES:
         for url in Page(visit(client, f"{root}{path}")).values("src", "href"):
             if url.startswith("/"):
@@ -93,18 +93,18 @@ def test_links_in_pages_work(
                 assert status == (403 if "/instances/" in url else 200), url
 
 
-def test_files_are_cached_permanently(on_sqlite: AppClient) -> None:
+def test_files_are_cached_permanently(sqlite_client: AppClient) -> None:
     """URLs of files contain digests. Files are compressed if the client accepts gzip."""
     urls = {
         url
         for path in PAGES
-        for url in Page(visit(on_sqlite, path)).values("src", "href")
+        for url in Page(visit(sqlite_client, path)).values("src", "href")
         if url.startswith("/explorer/")
     }
     assert {url.split(".")[-1] for url in urls} == {"css", "js", "svg"}
     for url in urls:
-        plain = on_sqlite.get(url)
-        compressed = on_sqlite.request("GET", url, {"accept-encoding": "br, gzip"})
+        plain = sqlite_client.get(url)
+        compressed = sqlite_client.request("GET", url, {"accept-encoding": "br, gzip"})
 
         assert plain.status == compressed.status == 200
         assert gzip.decompress(compressed.body) == plain.body
@@ -118,23 +118,23 @@ def test_files_are_cached_permanently(on_sqlite: AppClient) -> None:
 @pytest.mark.parametrize(
     "path", ["page.css", "page.0000000000000000.css", "..%2fpages.py", "%00", "vendor/react.js", ""]
 )
-def test_other_files_are_not_found(on_sqlite: AppClient, path: str) -> None:
+def test_other_files_are_not_found(sqlite_client: AppClient, path: str) -> None:
     """Only a URL with the digest of a file leads to it."""
-    assert on_sqlite.get(f"/explorer/{path}").status == 404
+    assert sqlite_client.get(f"/explorer/{path}").status == 404
 
 
 @pytest.mark.parametrize("path", ["/", "/graphql", "/schema.graphql", "/api/v3/schema/"])
-def test_pages_and_documents_are_compressed(on_sqlite: AppClient, path: str) -> None:
+def test_pages_and_documents_are_compressed(sqlite_client: AppClient, path: str) -> None:
     """Repeated requests get the same compressed content."""
     for _ in range(2):
-        compressed = visit(on_sqlite, path, **{"accept-encoding": "gzip"})
+        compressed = visit(sqlite_client, path, **{"accept-encoding": "gzip"})
         assert compressed.headers["content-encoding"] == "gzip"
-        assert gzip.decompress(compressed.body) == visit(on_sqlite, path).body
+        assert gzip.decompress(compressed.body) == visit(sqlite_client, path).body
 
 
-def test_index(on_sqlite: AppClient) -> None:
+def test_index(sqlite_client: AppClient) -> None:
     """A client that does not accept HTML gets the endpoints as JSON."""
-    index = on_sqlite.get("/").json
+    index = sqlite_client.get("/").json
 
     assert index == {
         "name": "FlowQL",
@@ -177,10 +177,10 @@ def test_index_reports_authentication(
     assert expected.items() <= response.json.items()
 
 
-def test_flows_require_a_valid_token(on_sqlite: AppClient) -> None:
+def test_flows_require_a_valid_token(sqlite_client: AppClient) -> None:
     """Without a valid token, the front page shows only the endpoints."""
-    anonymous, invalid = visit(on_sqlite), visit(on_sqlite, "/", KEYS["unknown"])
-    with_flow = visit(on_sqlite, "/?flow=default-authentication-flow", KEYS["unknown"])
+    anonymous, invalid = visit(sqlite_client), visit(sqlite_client, "/", KEYS["unknown"])
+    with_flow = visit(sqlite_client, "/?flow=default-authentication-flow", KEYS["unknown"])
 
     assert "default-authentication-flow" not in anonymous.body.decode()
     assert [anonymous.status, invalid.status, with_flow.status] == [200, 200, 200]
@@ -248,27 +248,27 @@ def test_hidden_flow_looks_like_an_unknown_flow(client: AppClient) -> None:
 
 
 @pytest.mark.parametrize("page", ["0", "3", "-1", "x", "9" * 5000, "1e3", "%00"])
-def test_unknown_page(on_sqlite: AppClient, page: str) -> None:
+def test_unknown_page(sqlite_client: AppClient, page: str) -> None:
     """With an unknown or invalid page number, the status is 404 and the page has a message."""
-    response = visit(on_sqlite, f"/?page={page}", KEYS["superuser"])
+    response = visit(sqlite_client, f"/?page={page}", KEYS["superuser"])
 
     assert response.status == 404
     assert "does not exist" in response.body.decode()
 
 
-def test_parameters_are_escaped(on_sqlite: AppClient) -> None:
+def test_parameters_are_escaped(sqlite_client: AppClient) -> None:
     """A slug from the URL is never interpreted as HTML."""
     slug = "%22%3E%3Cscript%3Ealert(1)%3C/script%3E"
-    page = visit(on_sqlite, f"/?flow={slug}", KEYS["superuser"])
+    page = visit(sqlite_client, f"/?flow={slug}", KEYS["superuser"])
 
     assert b"<script>alert" not in page.body
     assert "<script>alert(1)</script>" in Page(page).text
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "OPTIONS"])
-def test_front_page_is_read_only(on_sqlite: AppClient, method: str) -> None:
+def test_front_page_is_read_only(sqlite_client: AppClient, method: str) -> None:
     """Only GET and HEAD are allowed."""
-    response = on_sqlite.request(method, "/")
+    response = sqlite_client.request(method, "/")
 
     assert response.status == 405
     assert sorted(response.headers["allow"].split(", ")) == ["GET", "HEAD"]

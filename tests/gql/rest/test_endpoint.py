@@ -29,12 +29,12 @@ FULL = hypothesis.settings.get_current_profile_name() == "full"
 
 @pytest.mark.parametrize("seed", range(2026, 2030 if FULL else 2027))
 def test_responses_equal_those_of_the_reference(
-    on_authentik: AppClient, reference: Reference, seed: int
+    authentik_client: AppClient, reference: Reference, seed: int
 ) -> None:
     """1,500 random requests get Django REST framework's status, JSON and order of keys."""
     for request in draw_requests(seed, count=1500):
         expected = reference.request(request.method, request.target, request.headers)
-        actual = on_authentik.request(request.method, request.target, request.headers)
+        actual = authentik_client.request(request.method, request.target, request.headers)
         assert (request, expected.status) == (request, actual.status)
         if "/export/" not in request.target and request.method != "HEAD":
             assert parse_ordered(expected.body) == parse_ordered(actual.body), request

@@ -47,13 +47,15 @@ def get_document(client: AppClient, address: str = CURRENT) -> Any:
 
 
 @ALL
-def test_yaml_and_json_are_equal(on_sqlite: AppClient, address: str) -> None:
+def test_yaml_and_json_are_equal(sqlite_client: AppClient, address: str) -> None:
     """YAML and JSON have the same content and order, and need no token."""
-    response = on_sqlite.get(address)
+    response = sqlite_client.get(address)
 
     assert response.status == 200
     assert response.body.startswith(b"openapi: 3.0.3\n")
-    assert json.dumps(yaml.safe_load(response.body)) == json.dumps(get_document(on_sqlite, address))
+    assert json.dumps(yaml.safe_load(response.body)) == json.dumps(
+        get_document(sqlite_client, address)
+    )
 
 
 @pytest.mark.parametrize(
@@ -79,11 +81,11 @@ def test_yaml_and_json_are_equal(on_sqlite: AppClient, address: str) -> None:
     ],
 )
 def test_media_types(
-    on_sqlite: AppClient, accept: str | None, parameters: str, expected: str
+    sqlite_client: AppClient, accept: str | None, parameters: str, expected: str
 ) -> None:
     """`format` limits the media types. Then weights count, then names, and YAML is the default."""
     headers = {} if accept is None else {"accept": accept}
-    response = on_sqlite.request("GET", CURRENT + parameters, headers)
+    response = sqlite_client.request("GET", CURRENT + parameters, headers)
 
     assert (response.status, response.headers["content-type"]) == (200, expected)
     assert response.headers["vary"] == "Accept, Accept-Encoding"
@@ -102,9 +104,9 @@ def test_media_types(
         (YAML, "?format=json"),
     ],
 )
-def test_not_acceptable(on_sqlite: AppClient, accept: str, parameters: str) -> None:
+def test_not_acceptable(sqlite_client: AppClient, accept: str, parameters: str) -> None:
     """An Accept header without YAML and JSON returns 406 with a JSON body."""
-    response = on_sqlite.request("GET", CURRENT + parameters, {"accept": accept})
+    response = sqlite_client.request("GET", CURRENT + parameters, {"accept": accept})
 
     assert (response.status, response.headers["content-type"]) == (406, NAMED_JSON)
     assert response.json == {"detail": "Could not satisfy the request Accept header."}
@@ -112,26 +114,26 @@ def test_not_acceptable(on_sqlite: AppClient, accept: str, parameters: str) -> N
 
 
 @pytest.mark.parametrize("format_", ["xml", "JSON", "openapi"])
-def test_unknown_format(on_sqlite: AppClient, format_: str) -> None:
+def test_unknown_format(sqlite_client: AppClient, format_: str) -> None:
     """An unknown format returns 404 before the Accept header is checked."""
-    response = on_sqlite.request("GET", f"{CURRENT}?format={format_}", {"accept": "text/html"})
+    response = sqlite_client.request("GET", f"{CURRENT}?format={format_}", {"accept": "text/html"})
 
     assert (response.status, response.json) == (404, {"detail": "Not found."})
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "TRACE"])
-def test_other_methods(on_sqlite: AppClient, method: str) -> None:
+def test_other_methods(sqlite_client: AppClient, method: str) -> None:
     """Other methods return 405 with the allowed methods."""
-    response = on_sqlite.request(method, CURRENT)
+    response = sqlite_client.request(method, CURRENT)
 
     assert (response.status, response.headers["allow"]) == (405, "GET, HEAD, OPTIONS")
     assert response.json == {"detail": f'Method "{method}" not allowed.'}
 
 
-def test_head_and_options(on_sqlite: AppClient) -> None:
+def test_head_and_options(sqlite_client: AppClient) -> None:
     """HEAD returns the headers of GET. OPTIONS returns the media types."""
     head, get, options = (
-        on_sqlite.request(method, CURRENT) for method in ("HEAD", "GET", "OPTIONS")
+        sqlite_client.request(method, CURRENT) for method in ("HEAD", "GET", "OPTIONS")
     )
 
     assert (head.status, head.headers) == (200, get.headers)
@@ -143,12 +145,12 @@ def test_head_and_options(on_sqlite: AppClient) -> None:
 
 
 @ALL
-def test_paths_equal_the_routes(on_sqlite: AppClient, address: str) -> None:
+def test_paths_equal_the_routes(sqlite_client: AppClient, address: str) -> None:
     """The paths, below the server's URL, are the routes of flows."""
-    served = get_document(on_sqlite, address)
+    served = get_document(sqlite_client, address)
     [server] = served["servers"]
     base = BASES[address]
-    routes = (route.path for route in on_sqlite.app.routes if isinstance(route, Route))
+    routes = (route.path for route in sqlite_client.app.routes if isinstance(route, Route))
 
     assert server["url"] == (base or "/")
     assert {base + path for path in served["paths"]} == {
@@ -165,10 +167,10 @@ def test_root_path(dialect: Dialect, expected: str) -> None:
 
 
 @ALL
-def test_properties_equal_the_keys_of_responses(on_sqlite: AppClient, address: str) -> None:
+def test_properties_equal_the_keys_of_responses(sqlite_client: AppClient, address: str) -> None:
     """The schemas have the keys of the responses, in their order."""
-    schemas = get_document(on_sqlite, address)["components"]["schemas"]
-    page = on_sqlite.get(f"{BASES[address]}/flows/instances/", SUPERUSER).json
+    schemas = get_document(sqlite_client, address)["components"]["schemas"]
+    page = sqlite_client.get(f"{BASES[address]}/flows/instances/", SUPERUSER).json
     objects = {
         "PaginatedFlowList": page,
         "Pagination": page["pagination"],
@@ -191,26 +193,26 @@ def test_properties_equal_the_keys_of_responses(on_sqlite: AppClient, address: s
     ],
 )
 @ALL
-def test_enums(on_sqlite: AppClient, address: str, name: str, enum: type[Enum]) -> None:
+def test_enums(sqlite_client: AppClient, address: str, name: str, enum: type[Enum]) -> None:
     """The enums have the values of the stored enums."""
-    schema = get_document(on_sqlite, address)["components"]["schemas"][name]
+    schema = get_document(sqlite_client, address)["components"]["schemas"][name]
 
     assert schema["enum"] == [member.value for member in enum]
 
 
 @pytest.mark.parametrize(("address", "dialect"), list(zip(BASES, DIALECTS, strict=True)))
-def test_orderings(on_sqlite: AppClient, address: str, dialect: Dialect) -> None:
+def test_orderings(sqlite_client: AppClient, address: str, dialect: Dialect) -> None:
     """The description of `ordering` lists the orderings of the dialect."""
-    parameters = get_document(on_sqlite, address)["components"]["parameters"]
+    parameters = get_document(sqlite_client, address)["components"]["parameters"]
     names = re.findall(r"`(\w+)`", parameters["QueryPaginationOrdering"]["description"])
 
     assert names == [name for name in ORDERING_FIELDS if name in dialect.orderings]
 
 
 @ALL
-def test_limits_and_patterns(on_sqlite: AppClient, address: str) -> None:
+def test_limits_and_patterns(sqlite_client: AppClient, address: str) -> None:
     """The page sizes and the pattern of slugs are those of the code."""
-    served = get_document(on_sqlite, address)
+    served = get_document(sqlite_client, address)
     page_size = served["components"]["parameters"]["QueryPaginationPageSize"]["description"]
     slug = served["components"]["schemas"]["Flow"]["properties"]["slug"]
 
@@ -220,9 +222,9 @@ def test_limits_and_patterns(on_sqlite: AppClient, address: str) -> None:
 
 
 @ALL
-def test_every_schema_is_used(on_sqlite: AppClient, address: str) -> None:
+def test_every_schema_is_used(sqlite_client: AppClient, address: str) -> None:
     """The document has no schema that only another dialect needs."""
-    served = get_document(on_sqlite, address)
+    served = get_document(sqlite_client, address)
 
     assert set(served["components"]["schemas"]) <= {
         reference.rpartition("/")[2] for reference in find_references(served)
@@ -343,11 +345,11 @@ def find_differences(first: Any, second: Any, path: str = "") -> Iterator[str]:
             yield child
 
 
-def test_operations_equal_authentik_s(on_sqlite: AppClient) -> None:
+def test_operations_equal_authentik_s(sqlite_client: AppClient) -> None:
     """Names, parameters, types, required properties and order equal authentik's own document."""
     package = install_npm_client("goauthentik-api") / "node_modules" / "@goauthentik" / "api"
     theirs = yaml.load((package / "schema.yml").read_text(), yaml.CSafeLoader)
-    ours = get_document(on_sqlite)
+    ours = get_document(sqlite_client)
     expected = select_paths(theirs, ours["paths"])
     actual = {
         "paths": ours["paths"],

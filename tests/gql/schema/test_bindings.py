@@ -19,12 +19,12 @@ from support.expected_graph import (
     expected_policy_bindings,
     expected_stage,
     expected_stage_binding,
-    global_id,
     stage_binding_rows,
     unknown_action_paths,
     visible_flows,
 )
-from support.graph import EVERY_FLOW_FIELD
+from support.graphql_from_rest import EVERY_FLOW_FIELD
+from support.stored_values import global_id
 
 
 @pytest.mark.parametrize("viewer", ["superuser", *RESTRICTED])

@@ -81,23 +81,23 @@ def databases(
     tmp_path_factory: pytest.TempPathFactory, postgres: PostgresServer
 ) -> Iterator[Sequence[OpenDatabase]]:
     """One database of each kind, with equal data."""
-    sqlite = f"sqlite:///{tmp_path_factory.mktemp('where') / 'flowql.db'}"
+    sqlite_url = f"sqlite:///{tmp_path_factory.mktemp('where') / 'flowql.db'}"
     with (
-        open_for_test(fill_flowql_with_types(sqlite)) as on_sqlite,
-        open_for_test(fill_flowql_with_types(postgres.create_database("where"))) as on_postgresql,
+        open_for_test(fill_flowql_with_types(sqlite_url)) as sqlite,
+        open_for_test(fill_flowql_with_types(postgres.create_database("where"))) as postgresql,
         open_for_test(
             fill_authentik_with_types(postgres.create_database("where_authentik"))
-        ) as on_authentik,
+        ) as authentik,
     ):
-        yield (on_sqlite, on_postgresql, on_authentik)
+        yield (sqlite, postgresql, authentik)
 
 
-def find_slugs(on: OpenDatabase, where: FlowWhere, viewer: Viewer = ALL_VIEWER) -> list[str]:
+def find_slugs(database: OpenDatabase, where: FlowWhere, viewer: Viewer = ALL_VIEWER) -> list[str]:
     """Return the slugs of all pages of matching flows, and check the total count."""
     slugs: list[str] = []
-    query = ConnectionQuery(parse_where("where", where, on.database), first=100)
+    query = ConnectionQuery(parse_where("where", where, database.database), first=100)
     while True:
-        page = on.run(load_connection(on.database, viewer, query, SLUG_COLUMN))
+        page = database.run(load_connection(database.database, viewer, query, SLUG_COLUMN))
         slugs += page.flows.columns.get("slug", ())
         if not page.has_next:
             assert page.total_count == len(slugs)
@@ -115,7 +115,7 @@ def expected_slugs(where: FlowWhere) -> list[str]:
 
 
 def is_match(where: FlowWhere, flow: Row) -> bool:
-    """Return True if a flow matches a condition."""
+    """Return whether a flow matches a condition."""
     values = {**flow, "policy_engine_mode": MODES[flow["policybindingmodel_ptr_id"]]}
     return (
         all(is_match(condition, flow) for condition in where.and_ or ())
@@ -132,7 +132,7 @@ def is_match(where: FlowWhere, flow: Row) -> bool:
 def has_component(
     where: StageWhere | PolicyWhere | None, kind: str, names: set[str], types: Mapping[str, str]
 ) -> bool:
-    """Return True if one of a flow's components, given by their names, matches a condition."""
+    """Return whether one of a flow's components, found by their names, matches a condition."""
     return not where or any(
         matches(where.pk, identifier(kind, name))
         and matches(where.name, name)
@@ -142,7 +142,7 @@ def has_component(
 
 
 def matches(match: Any, value: Any) -> bool:
-    """Return True if a value matches; None matches only an empty condition."""
+    """Return whether a value matches; None matches only an empty condition."""
     equals, in_ = getattr(match, "equals", None), getattr(match, "in_", None)
     contains, starts = getattr(match, "contains", None), getattr(match, "starts_with", None)
     return not (
@@ -154,7 +154,7 @@ def matches(match: Any, value: Any) -> bool:
 
 
 def is_set(value: object) -> bool:
-    """Return True if an optional field is neither null nor omitted."""
+    """Return whether an optional field is neither null nor omitted."""
     return value is not None and value is not strawberry.UNSET
 
 
@@ -196,7 +196,7 @@ def build_matches(match: Callable[..., T], values: st.SearchStrategy[Any]) -> st
 
 
 def take_part(text: str, start: int, size: int) -> str:
-    """Return a part of a string. Swaps the case if `start` is odd."""
+    """Return a part of a string. Swaps the case for every other `start`."""
     part = text[start : start + size]
     return part if start % 2 == 0 else part.swapcase()
 
@@ -280,11 +280,11 @@ def test_random_conditions(databases: Sequence[OpenDatabase], wheres: list[FlowW
     """Condition trees of any shape match the expected flows, and their negations all others."""
     for where in wheres:
         expected = expected_slugs(where)
-        for on in databases:
-            assert find_slugs(on, where) == expected
+        for database in databases:
+            assert find_slugs(database, where) == expected
     complement = FlowWhere(not_=wheres[0])
     others = sorted({str(flow["slug"]) for flow in FLOWS} - set(expected_slugs(wheres[0])))
-    assert [find_slugs(on, complement) for on in databases] == [others] * len(databases)
+    assert [find_slugs(database, complement) for database in databases] == [others] * len(databases)
 
 
 ALL = sorted(str(flow["slug"]) for flow in FLOWS)
@@ -324,7 +324,7 @@ def test_conditions(
 ) -> None:
     """Empty lists and objects, empty strings, case and wildcard characters match as documented."""
     assert expected_slugs(where) == expected
-    assert [find_slugs(on, where) for on in databases] == [expected] * len(databases)
+    assert [find_slugs(database, where) for database in databases] == [expected] * len(databases)
 
 
 @pytest.mark.parametrize("type_", [TextMatch(contains=""), TextMatch(starts_with="authentik")])
@@ -332,9 +332,9 @@ def test_unknown_types(databases: Sequence[OpenDatabase], type_: TextMatch) -> N
     """A stage of unknown type matches no condition on the type; the negation matches all flows."""
     names: list[str] = sorted(set(STAGES) - set(STAGE_TYPES))
     of_unknown = StageWhere(type=type_, name=TextMatch(in_=[*names]))
-    for on in databases:
-        assert find_slugs(on, FlowWhere(stage=of_unknown)) == []
-        assert find_slugs(on, FlowWhere(not_=FlowWhere(stage=of_unknown))) == ALL
+    for database in databases:
+        assert find_slugs(database, FlowWhere(stage=of_unknown)) == []
+        assert find_slugs(database, FlowWhere(not_=FlowWhere(stage=of_unknown))) == ALL
 
 
 def repeat_condition(where: FlowWhere) -> FlowWhere:
@@ -374,14 +374,16 @@ def test_large_conditions(
 ) -> None:
     """Every database accepts a hundred conditions and twelve levels."""
     expected = expected_slugs(make(where))
-    assert [find_slugs(on, make(where)) for on in databases] == [expected] * len(databases)
+    assert [find_slugs(database, make(where)) for database in databases] == [expected] * len(
+        databases
+    )
 
 
 def test_long_lists(databases: Sequence[OpenDatabase]) -> None:
     """A list is a single parameter of any length."""
     values = [f"no-{number}" for number in range(5000)]
     where = FlowWhere(slug=TextMatch(in_=[*values, "a-flow"]))
-    assert [find_slugs(on, where) for on in databases] == [["a-flow"]] * len(databases)
+    assert [find_slugs(database, where) for database in databases] == [["a-flow"]] * len(databases)
 
 
 def test_restricted_viewers(databases: Sequence[OpenDatabase]) -> None:
@@ -389,9 +391,12 @@ def test_restricted_viewers(databases: Sequence[OpenDatabase]) -> None:
     # This user has the role that may see five flows.
     viewer = Viewer(7, FlowAccess.SOME)
     where = FlowWhere(stage=StageWhere())
-    for on in databases:
-        visible = find_slugs(on, FlowWhere(), viewer)
-        halves = [find_slugs(on, where, viewer), find_slugs(on, FlowWhere(not_=where), viewer)]
+    for database in databases:
+        visible = find_slugs(database, FlowWhere(), viewer)
+        halves = [
+            find_slugs(database, where, viewer),
+            find_slugs(database, FlowWhere(not_=where), viewer),
+        ]
         assert 0 < len(visible) < FLOW_COUNT
         assert sorted(halves[0] + halves[1]) == visible
         assert set(halves[0]) <= set(expected_slugs(where))
@@ -401,10 +406,10 @@ def test_conditions_of_one_shape_share_a_statement(databases: Sequence[OpenDatab
     """The SQL does not depend on the values, nor on the length of a list."""
     first = FlowWhere(slug=TextMatch(in_=["a"]), stage=StageWhere(name=TextMatch(equals="b")))
     other = FlowWhere(slug=TextMatch(in_=[]), stage=StageWhere(name=TextMatch(equals="")))
-    for on in databases:
+    for database in databases:
         with record_statements() as recorded:
-            find_slugs(on, first)
-            find_slugs(on, other)
+            find_slugs(database, first)
+            find_slugs(database, other)
         assert recorded[0] is recorded[1]
 
 

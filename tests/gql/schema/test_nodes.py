@@ -17,9 +17,9 @@ from support.expected_graph import (
     SUPERUSER,
     execute,
     expected_node,
-    global_id,
     objects_in,
 )
+from support.stored_values import global_id
 
 
 @pytest.mark.parametrize("type_", NODES)
@@ -89,22 +89,22 @@ def test_ids_are_unique(typed_client: AppClient) -> None:
     assert len(set(keys.values())) == len(keys) > FLOW_COUNT
 
 
-GOOD_ID = global_id("Flow", flow_uuid(1))
+VALID_ID = global_id("Flow", flow_uuid(1))
 # Invalid IDs, some of which a lenient decoder would accept.
-BAD_IDS: Mapping[str, str] = {
+INVALID_IDS: Mapping[str, str] = {
     "empty": "",
     "a space": " ",
     "not base64": "?",
     "a single character": "A",
     "a primary key": flow_uuid(1),
     "a slug": "a-flow",
-    "no padding": GOOD_ID.rstrip("="),
-    "extra padding": f"{GOOD_ID}=",
-    "four padding characters": f"{GOOD_ID}====",
-    "a leading space": f" {GOOD_ID}",
-    "a trailing newline": f"{GOOD_ID}\n",
-    "a trailing NUL": f"{GOOD_ID}\0",
-    "a leading NUL": f"\0{GOOD_ID}",
+    "no padding": VALID_ID.rstrip("="),
+    "extra padding": f"{VALID_ID}=",
+    "four padding characters": f"{VALID_ID}====",
+    "a leading space": f" {VALID_ID}",
+    "a trailing newline": f"{VALID_ID}\n",
+    "a trailing NUL": f"{VALID_ID}\0",
+    "a leading NUL": f"\0{VALID_ID}",
     "not ASCII": "ü",
     "not UTF-8": urlsafe_b64encode(b"Flow:\xff").decode(),
     "huge": "A" * 50_000,
@@ -126,12 +126,12 @@ BAD_IDS: Mapping[str, str] = {
     "a key with a suffix": global_id("Flow", f"{flow_uuid(1)}:1"),
     "a NUL in the key": global_id("Flow", f"{flow_uuid(1)}\0"),
     "a NUL in the type": global_id("Flow\0", flow_uuid(1)),
-    "unused bits that are set": f"{GOOD_ID[:-2]}{chr(ord(GOOD_ID[-2]) + 1)}{GOOD_ID[-1]}",
+    "unused bits that are set": f"{VALID_ID[:-2]}{chr(ord(VALID_ID[-2]) + 1)}{VALID_ID[-1]}",
     "standard base64": global_id("Flow", flow_uuid(1)).replace("-", "+").replace("_", "/") + "+/",
 }
 
 
-@pytest.mark.parametrize("id_", BAD_IDS.values(), ids=BAD_IDS)
+@pytest.mark.parametrize("id_", INVALID_IDS.values(), ids=INVALID_IDS)
 def test_invalid_ids(typed_client: AppClient, id_: str) -> None:
     """An ID that is not in canonical form is an error; other fields are resolved."""
     query = f"query ($id: ID!) {{ __typename {NODE_QUERY.partition('{')[2]}"

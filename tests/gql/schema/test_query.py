@@ -8,16 +8,16 @@ import pytest
 
 from support.app_client import AppClient
 from support.edge_case_data import (
+    AUTHORIZED_KEYS,
     FLOW_COUNT,
     KEYS,
-    READING_KEYS,
     ROWS,
-    SEEN_BY_ROLE,
+    VISIBLE_FLOWS_BY_ROLE,
     flow_uuid,
     identifier,
 )
 from support.expected_graph import data_of
-from support.graph import (
+from support.graphql_from_rest import (
     EVERY_FLOW_FIELD,
     EVERY_PAGINATION_FIELD,
     graphql_flow,
@@ -397,7 +397,7 @@ def test_internal_service_accounts_get_an_empty_page(client: AppClient) -> None:
     }
 
 
-@pytest.mark.parametrize("kind", READING_KEYS)
+@pytest.mark.parametrize("kind", AUTHORIZED_KEYS)
 def test_viewers_see_their_flows(client: AppClient, kind: str) -> None:
     """The results and the count contain only the flows that the viewer may see."""
     roles = {
@@ -406,7 +406,7 @@ def test_viewers_see_their_flows(client: AppClient, kind: str) -> None:
         "object_role_by_ancestor": ("few flows",),
         "internal_service_account_object": ("more flows",),
     }.get(kind)
-    visible = {flow_uuid(n) for role in roles or () for n in SEEN_BY_ROLE[role]}
+    visible = {flow_uuid(n) for role in roles or () for n in VISIBLE_FLOWS_BY_ROLE[role]}
     expected = expected_slugs(lambda flow: roles is None or flow["flow_uuid"] in visible)
     query = "{ flows(pageSize: 100) { pagination { count } results { slug } } }"
     flows = data_of(client.graphql(query, KEYS[kind]))["flows"]

@@ -12,7 +12,7 @@ from support.random_queries import Query, build_expectation, random_queries
 @pytest.mark.parametrize("kind", ["sqlite", "authentik"])
 def test_random_queries_equal_rest(kind: str, request: pytest.FixtureRequest) -> None:
     """500 queries return the flows, positions and invalid pages of REST, with keys in order."""
-    client: AppClient = request.getfixturevalue(f"on_{kind}")
+    client: AppClient = request.getfixturevalue(f"{kind}_client")
     for query in random_queries(seed=2027, count=500):
         _check(client, query)
 

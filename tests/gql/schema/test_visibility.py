@@ -19,11 +19,11 @@ from support.expected_graph import (
     STAGE_BINDINGS,
     execute,
     expected_flow,
-    global_id,
     objects_in,
     slugs_using,
     visible_flows,
 )
+from support.stored_values import global_id
 
 INTERNAL = KEYS["internal_service_account_none"]
 

@@ -33,7 +33,6 @@ from support.edge_case_data import (
     KEYS,
     LAYOUTS,
     ROWS,
-    SEEN_BY_ROLE,
     flow_uuid,
     identifier,
 )

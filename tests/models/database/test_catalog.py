@@ -37,7 +37,7 @@ def test_cached_plans_are_counted_with_each_access_path(
     change: str,
     expected: PlanKeys,
     postgres: PostgresServer,
-    on_authentik: AppClient,
+    authentik_client: AppClient,
 ) -> None:
     """Each access path returns the same counts."""
     name = f"keys {os.urandom(4).hex()}"
@@ -47,7 +47,7 @@ def test_cached_plans_are_counted_with_each_access_path(
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(change.encode())
     assert asyncio.run(detect_plan_keys(url)) is expected
-    counts = count_plans(on_authentik)
+    counts = count_plans(authentik_client)
     assert len(set(counts.values())) > 3
     if expected is PlanKeys.ABSENT:
         counts = dict.fromkeys(counts, 0)

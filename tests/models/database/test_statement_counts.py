@@ -9,8 +9,8 @@ import pytest
 from models.database.statement import Statement
 from support.app_client import AppClient, Response
 from support.databases import KINDS
-from support.edge_case_data import KEYS, READING_KEYS, flow_uuid, identifier
-from support.graph import EVERY_FLOW_FIELD, EVERY_PAGINATION_FIELD, FIELDS
+from support.edge_case_data import AUTHORIZED_KEYS, KEYS, flow_uuid, identifier
+from support.graphql_from_rest import EVERY_FLOW_FIELD, EVERY_PAGINATION_FIELD, FIELDS
 from support.sql_recorder import is_of_viewer, record_statements
 
 SUPERUSER = KEYS["superuser"]
@@ -66,7 +66,7 @@ def test_a_rest_page_takes_one_statement(client: AppClient) -> None:
             [_] = record(lambda target=target: client.get(target, SUPERUSER))
 
 
-@pytest.mark.parametrize("kind", READING_KEYS)
+@pytest.mark.parametrize("kind", AUTHORIZED_KEYS)
 def test_every_viewer_takes_one_statement(client: AppClient, kind: str) -> None:
     """Permissions are part of the statement."""
     [_] = record(lambda: client.get("/flows/instances/", KEYS[kind]))

@@ -7,12 +7,12 @@ from urllib.parse import quote, quote_plus
 from uuid import UUID
 
 from support.edge_case_data import (
+    AUTHORIZED_KEYS,
     DENIED_ACTIONS,
     DESIGNATIONS,
     FLOW_COUNT,
     KEYS,
     NAMES,
-    READING_KEYS,
     ROWS,
     TITLES,
     flow_uuid,
@@ -156,7 +156,7 @@ UNKNOWN_NAMES = (
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class RandomRequest:
     """A method, a raw target and headers in Latin-1."""
 
     method: str
@@ -164,36 +164,36 @@ class Request:
     headers: Mapping[str, str]
 
 
-def draw_requests(seed: int, count: int) -> Iterator[Request]:
+def draw_requests(seed: int, count: int) -> Iterator[RandomRequest]:
     """Yield `count` requests, determined by the seed. Two of three return some flows."""
     random = Random(seed)
     for _ in range(count):
         yield _draw_request(random)
 
 
-def _draw_request(random: Random) -> Request:
+def _draw_request(random: Random) -> RandomRequest:
     draw = random.random()
     if draw < 0.6:
-        return Request(
+        return RandomRequest(
             "GET",
             _draw_list_target(random, _draw_typical_query(random)),
             _draw_typical_headers(random),
         )
     if draw < 0.78:
-        return Request(
+        return RandomRequest(
             "GET",
             _draw_list_target(random, _draw_unusual_query(random)),
             _draw_typical_headers(random),
         )
     if draw < 0.85:
-        return Request("GET", _draw_target(random), _draw_typical_headers(random))
+        return RandomRequest("GET", _draw_target(random), _draw_typical_headers(random))
     if draw < 0.93:
-        return Request(
+        return RandomRequest(
             "GET",
             _draw_list_target(random, _draw_typical_query(random)),
             _draw_unusual_headers(random),
         )
-    return Request(random.choice(METHODS), _draw_target(random), _draw_some_headers(random))
+    return RandomRequest(random.choice(METHODS), _draw_target(random), _draw_some_headers(random))
 
 
 # Targets ------------------------------------------------------------------------------------------
@@ -455,7 +455,7 @@ UNUSUAL_VALUES: dict[str, Callable[[Random], str]] = {
 
 
 def _draw_typical_headers(random: Random) -> dict[str, str]:
-    kind = random.choice(("superuser", "superuser", "model_role", "object_role", *READING_KEYS))
+    kind = random.choice(("superuser", "superuser", "model_role", "object_role", *AUTHORIZED_KEYS))
     headers = {"Authorization": f"Bearer {KEYS[kind]}"}
     if random.random() < 0.3:
         headers["Accept"] = random.choice(("*/*", "application/json", "text/html, */*;q=0.1"))

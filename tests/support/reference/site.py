@@ -23,8 +23,8 @@ _numbers = count(1)
 
 
 @dataclass(frozen=True, slots=True)
-class Response:
-    """A response. Header names are lower case."""
+class ReferenceResponse:
+    """A response of the reference; header names are in lower case."""
 
     status: int
     body: bytes
@@ -42,7 +42,7 @@ class Reference:
         # Django's connections belong to a thread, which must not run an event loop.
         self._thread = ThreadPoolExecutor(1)
 
-    def request(self, method: str, target: str, headers: Mapping[str, str]) -> Response:
+    def request(self, method: str, target: str, headers: Mapping[str, str]) -> ReferenceResponse:
         """Send a request with a raw, percent-encoded target and headers in Latin-1.
 
         Raises the exception that a server would return as 500.
@@ -66,7 +66,7 @@ class Reference:
     ) -> None:
         self.close()
 
-    def _respond(self, environment: dict[str, Any]) -> Response:
+    def _respond(self, environment: dict[str, Any]) -> ReferenceResponse:
         with self._use_tenant():
             # Django's signals do this in a server. A broken connection must not be used again.
             close_old_connections()
@@ -76,7 +76,7 @@ class Reference:
         response_headers = {name.lower(): value for name, value in response.items()}
         # A server, not the application, removes the body of responses to HEAD.
         body = b"" if environment["REQUEST_METHOD"] == "HEAD" else response.content
-        return Response(response.status_code, body, response_headers)
+        return ReferenceResponse(response.status_code, body, response_headers)
 
     @contextmanager
     def _use_tenant(self) -> Generator[None]:
