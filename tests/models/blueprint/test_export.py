@@ -487,7 +487,7 @@ def test_empty_binding_is_omitted() -> None:
 def test_hidden_flows_are_not_exported(client: AppClient, viewer: str) -> None:
     """The response is that for a missing flow; flows that the viewer can see are exported."""
     roles = {"object_role": ("some flows", "more flows")}.get(viewer, ("few flows",))
-    visible_numbers = {number for role in roles for number in SEEN_BY_ROLE[role]}
+    visible_numbers = {number for role in roles for number in VISIBLE_FLOWS_BY_ROLE[role]}
     for number, flow in enumerate(ROWS["authentik_flows_flow"]):
         response = client.get(f"/flows/instances/{flow['slug']}/export/", KEYS[viewer])
         assert response.status == (200 if number in visible_numbers else 404)
