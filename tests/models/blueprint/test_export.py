@@ -33,6 +33,7 @@ from support.edge_case_data import (
     KEYS,
     LAYOUTS,
     ROWS,
+    VISIBLE_FLOWS_BY_ROLE,
     flow_uuid,
     identifier,
 )
