@@ -102,12 +102,7 @@ class Document:
 
     def operation_type(self, name: str | None) -> OperationType | None:
         """Return the type of the operation with a name, or of the only one; None without it."""
-        types = [
-            operation.node.operation
-            for operation in self.operations
-            if name in (None, _name(operation.node))
-        ]
-        return types[0] if len(types) == 1 else None
+        return _find_operation_type(_summarize(self.node), name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,8 +123,7 @@ class InvalidDocument:
 
     def operation_type(self, name: str | None) -> OperationType | None:
         """Return the type of the operation with a name, or of the only one; None without it."""
-        types = [operation.type for operation in self.operations if name in (None, operation.name)]
-        return types[0] if len(types) == 1 else None
+        return _find_operation_type(self.operations, name)
 
 
 class Documents:
@@ -214,6 +208,13 @@ def _summarize(document: DocumentNode) -> tuple[OperationSummary, ...]:
 
 def _name(node: OperationDefinitionNode) -> str | None:
     return node.name.value if node.name else None
+
+
+def _find_operation_type(
+    operations: Sequence[OperationSummary], name: str | None
+) -> OperationType | None:
+    types = [operation.type for operation in operations if name in (None, operation.name)]
+    return types[0] if len(types) == 1 else None
 
 
 def _find_operation_index(names: Sequence[str | None], name: str | None) -> int:

@@ -46,7 +46,7 @@ DEFINITION_KEY = "strawberry-definition"
 
 def core_schema(schema: strawberry.Schema) -> GraphQLSchema:
     """Return graphql-core's schema of a Strawberry schema."""
-    return cast(GraphQLSchema, getattr(schema, "_schema"))  # noqa: B009 - private
+    return cast(GraphQLSchema, getattr(schema, "_schema"))  # noqa: B009 - it has no public name
 
 
 def type_of(typed: Typed) -> GraphQLNamedType:
@@ -123,7 +123,7 @@ def resolver_of(definition: StrawberryField) -> Callable[..., Awaitable[Any]] | 
 
 def resolve_info_of(info: strawberry.Info[Any, Any]) -> ResolveInfo:
     """Return graphql-core's info of a field that Strawberry resolves."""
-    return cast(ResolveInfo, getattr(info, "_raw_info"))  # noqa: B009 - private
+    return cast(ResolveInfo, getattr(info, "_raw_info"))  # noqa: B009 - no public name
 
 
 def type_name_of(value: object) -> str:

@@ -180,7 +180,7 @@ class _VisibleFlows:
 
     @property
     def _matches_nothing(self) -> bool:
-        # authentik stores no empty string in the columns that a query filters by.
+        # By the contract of GraphQL's arguments, an empty `name` or `slug` matches no flow.
         return self.viewer.access is FlowAccess.NONE or "" in self.query.filters.values()
 
 

@@ -163,7 +163,7 @@ class FlowInstanceEndpoint(FlowEndpoint):
 
 
 class FlowExportEndpoint(FlowEndpoint):
-    """One flow as a blueprint, whatever the Accept header is."""
+    """One flow as a blueprint, regardless of the Accept header."""
 
     path = "{slug}/export/"
     name = "Export"

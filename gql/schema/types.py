@@ -80,7 +80,7 @@ UUID_SCALAR = strawberry.scalar(
 )
 
 
-def background_url(background: str, context: Context) -> str:
+def _convert_background(background: str, context: Context) -> str:
     """Convert a stored background to its URL."""
     return urls.background_url(background, context.database.schema)
 
@@ -159,7 +159,9 @@ class Flow(Node):
     designation: FlowDesignation | None = _enum_field(
         "designation", "The purpose of the flow.", EnumConverter(FlowDesignation)
     )
-    background: str = column_field("background", "The URL of the background image.", background_url)
+    background: str = column_field(
+        "background", "The URL of the background image.", _convert_background
+    )
     stages: list[UUID] = column_field(
         "stages",
         "The primary keys of the stages, in execution order. A stage that is bound twice appears"
