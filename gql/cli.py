@@ -11,7 +11,7 @@ from importlib.metadata import metadata
 from inspect import Parameter as SignatureParameter
 from inspect import Signature
 from pathlib import Path
-from typing import Annotated, Any, Optional, TypeVar, cast, get_origin
+from typing import Annotated, Any, TypeVar, cast, get_origin
 
 from cyclopts import App, CycloptsError, Group, Parameter, validators
 from rich.console import Console
@@ -63,7 +63,7 @@ def _build_option(setting: SettingInfo) -> Parameter:
 def _build_keyword(setting: SettingInfo) -> SignatureParameter:
     is_list = get_origin(setting.annotation) is tuple
     value: Any = list[str] if is_list else setting.annotation
-    annotation = Annotated[Optional[value], _build_option(setting)]  # noqa: UP045 - a type at run time
+    annotation = Annotated[value | None, _build_option(setting)]
     return SignatureParameter(
         setting.field, SignatureParameter.KEYWORD_ONLY, default=None, annotation=annotation
     )
