@@ -10,7 +10,7 @@ from gql.database_handle import DatabaseHandle
 from gql.errors import ForbiddenError, UnauthenticatedError
 from models.cache import SegmentedLRU
 from models.database import Database
-from models.queries.viewer import Viewer, ViewerByKey, build_viewer
+from models.queries.viewer import Viewer, ViewerByKey, ViewerRow, build_viewer
 
 MISSING = "Authentication credentials were not provided."
 INVALID = "Token invalid/expired"
@@ -48,10 +48,10 @@ class Authenticator:
     async def _fetch_viewer(self, key: str) -> Viewer:
         database = self.database
         values = {"key": database.stored_token_key(key), "now": datetime.now(UTC)}
-        rows = await database.read(ViewerByKey(), values)
+        rows = await database.read(ViewerByKey(has_scopes=database.is_flowql), values)
         if not rows:
             raise UnauthenticatedError(INVALID)
-        return build_viewer(rows[0])
+        return build_viewer(ViewerRow(*rows[0]))
 
 
 def require_access(viewer: Viewer) -> None:

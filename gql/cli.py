@@ -11,7 +11,7 @@ from importlib.metadata import metadata
 from inspect import Parameter as SignatureParameter
 from inspect import Signature
 from pathlib import Path
-from typing import Annotated, Any, TypeVar, cast, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar, cast, get_origin
 
 from cyclopts import App, CycloptsError, Group, Parameter, validators
 from rich.console import Console
@@ -20,6 +20,9 @@ from rich.text import Text
 
 from gql.settings import MAX_PORT, SettingInfo, Settings, describe_settings, read_settings
 from models.errors import OperatorError
+
+if TYPE_CHECKING:
+    from models.tokens import TokenScope
 
 DISTRIBUTION = metadata("flowql")
 USAGE_ERROR = 2
@@ -151,9 +154,18 @@ def token_create(
         Parameter(
             negative=(),
             consume_multiple=1,
-            help="The slug of a flow that the token can view. Repeatable.",
+            help="The slug of a flow. The token can view and export only such flows, with everything"
+            " below them. Repeatable.",
         ),
     ] = None,
+    flows_only: Annotated[
+        bool,
+        Parameter(
+            negative=(),
+            help="Give only the permission `view_flow`: all flows, without their bindings, stages"
+            " and policies, and without exports.",
+        ),
+    ] = False,
     expires: Annotated[
         timedelta | None,
         Parameter(help="The lifetime, such as `30d` or `12h`. Default: unlimited."),
@@ -163,18 +175,22 @@ def token_create(
 ) -> None:
     """Create a token and print its key, which cannot be printed again.
 
-    Without --superuser and --flow, the token can view all flows, and its user is not a superuser.
+    By default, the token can view and export all flows, with everything below them, and its user is
+    not a superuser. What the token can do is printed on standard error.
     """
     from gql import administration
     from models.tokens import TokenScope
 
-    if superuser and flow:
-        raise OperatorError("--superuser and --flow are mutually exclusive")
+    limits = {"--superuser": superuser, "--flow": flow, "--flows-only": flows_only}
+    given = [option for option, value in limits.items() if value]
+    if len(given) > 1:
+        raise OperatorError(f"{' and '.join(given)} are mutually exclusive")
     if expires is not None and not timedelta() < expires < MAX_LIFETIME:
         raise OperatorError("invalid --expires: expected a positive duration below 100 years")
-    scope = TokenScope(is_superuser=superuser, flow_slugs=tuple(flow or ()))
+    scope = TokenScope(superuser, tuple(flow or ()), flows_only)
     settings = _read_settings(database, schema)
     key = asyncio.run(administration.create_token(settings, name, scope, expires))
+    _print_message(f"the token {name} {_describe_ability(scope)}")
     print(key)
 
 
@@ -185,8 +201,7 @@ def token_list(*, database: DatabaseOption = None, schema: SchemaOption = None) 
 
     table = Table("name", "sees", "expires", box=None, pad_edge=False)
     for token in asyncio.run(administration.list_tokens(_read_settings(database, schema))):
-        flows = "all" if token.can_view_all else ", ".join(token.flow_slugs) or "none"
-        sees = "all, as superuser" if token.is_superuser else flows
+        sees = _summarize_scope(token.scope)
         expires = f"{token.expires:%Y-%m-%d %H:%M} UTC" if token.expires else "never"
         table.add_row(Text(token.name), sees, expires)
     # Lines for a pipe must not wrap.
@@ -258,6 +273,24 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _read_settings(database: str | None, schema: str | None) -> Settings:
     return read_settings(database_url=database, schema_name=schema)
+
+
+def _describe_ability(scope: "TokenScope") -> str:
+    if scope.is_superuser:
+        return "can view and export everything, as a superuser"
+    if scope.is_flows_only:
+        return "can view all flows, but not their bindings, stages and policies, nor export them"
+    if not scope.flow_slugs:
+        return "can view and export all flows, with everything below them"
+    return f"can view and export {', '.join(scope.flow_slugs)}, with everything below"
+
+
+def _summarize_scope(scope: "TokenScope | None") -> str:
+    if scope is None:
+        return "none"
+    if scope.is_superuser:
+        return "all, as superuser"
+    return "all, flows only" if scope.is_flows_only else ", ".join(scope.flow_slugs) or "all"
 
 
 def _print_message(line: str) -> None:

@@ -1,5 +1,6 @@
 """The errors that a client may see: a small tree."""
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 FORBIDDEN = "You do not have permission to perform this action."
@@ -11,6 +12,7 @@ class FlowQLError(Exception):
     FlowQLError
     ├── UnauthenticatedError         the token is missing or invalid
     ├── ForbiddenError               the viewer may not see any flow
+    │   ├── MissingPermissionError   the viewer lacks a permission that a field requires
     │   └── UntrustedDocumentError   the server executes only trusted documents
     ├── BadUserInputError            a request or an argument is invalid
     │   ├── InvalidSizeError         a page size is out of range
@@ -37,12 +39,20 @@ class UnauthenticatedError(FlowQLError):
 
 
 class ForbiddenError(FlowQLError):
-    """The viewer is authenticated, but may not see any flow."""
+    """The viewer is authenticated, but lacks a permission."""
 
     code = "FORBIDDEN"
 
     def __init__(self, message: str = FORBIDDEN) -> None:
         super().__init__(message)
+
+
+class MissingPermissionError(ForbiddenError):
+    """The viewer lacks permissions that a field, an argument or an endpoint requires."""
+
+    def __init__(self, subject: str, permissions: Sequence[str]) -> None:
+        noun = "permission" if len(permissions) == 1 else "permissions"
+        super().__init__(f"'{subject}' requires the {noun} {' and '.join(permissions)}.")
 
 
 class UntrustedDocumentError(ForbiddenError):

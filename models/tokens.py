@@ -5,54 +5,62 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, cast
+from typing import Any
 
-from sqlalchemy import Connection, Text, delete, select
-from sqlalchemy import cast as sql_cast
+from sqlalchemy import Connection, Select, delete, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 from sqlmodel import col
 
 from models.database import Database
 from models.errors import TokenError
+from models.queries.rights import Permission
 from models.tables.access import (
     ContentType,
     Group,
-    Permission,
     Role,
     RoleModelPermission,
     RoleObjectPermission,
     Token,
+    TokenFlow,
     User,
     UserGroup,
     UserRole,
 )
+from models.tables.access import Permission as PermissionRow
 from models.tables.flow import Flow
 
 # As long as authentik's keys.
 KEY_LENGTH = 60
 ALPHABET = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 SUPERUSERS = "flowql superusers"
+FLOWS_ONLY = (Permission.VIEW_FLOW,)
 MAX_NAME = 150
 
 
 @dataclass(frozen=True, slots=True)
 class TokenScope:
-    """The flows that a token can view: all without slugs. A superuser's token has no slugs."""
+    """The access of a token: at most one of these, or all flows with everything below them.
+
+    `flow_slugs` are the flows that the token can access, with everything below them.
+    `is_flows_only` is true for all flows without anything below them.
+    """
 
     is_superuser: bool = False
     flow_slugs: tuple[str, ...] = ()
+    is_flows_only: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class TokenSummary:
-    """A token without its key, of which the database stores only a digest."""
+    """A token without its key, of which the database stores only a digest.
+
+    `scope` is None if the token gives no access.
+    """
 
     name: str
     expires: datetime | None
-    is_superuser: bool
-    can_view_all: bool
-    flow_slugs: tuple[str, ...]
+    scope: TokenScope | None
 
 
 async def create_token(
@@ -98,23 +106,25 @@ def _create(
         user = _build_user(name)
         session.add(user)
         session.flush()
-        session.add(
-            Token(
-                token_uuid=str(uuid.uuid4()),
-                identifier=name,
-                key=stored_token_key,
-                intent="api",
-                description="",
-                expires=expires,
-                expiring=expires is not None,
-                user_id=user.id or 0,
-            )
+        token = Token(
+            token_uuid=str(uuid.uuid4()),
+            identifier=name,
+            key=stored_token_key,
+            intent="api",
+            description="",
+            expires=expires,
+            expiring=expires is not None,
+            user_id=user.id or 0,
         )
+        session.add(token)
+        session.flush()
         if scope.is_superuser:
             group_id = _find_or_create_superuser_group(session)
             session.add(UserGroup(user_id=user.id or 0, group_id=group_id))
+        elif scope.flow_slugs:
+            _add_flows(session, token, scope.flow_slugs)
         else:
-            _grant_view(session, user, scope.flow_slugs)
+            _grant(session, user, FLOWS_ONLY if scope.is_flows_only else tuple(Permission))
         session.flush()
 
 
@@ -150,40 +160,46 @@ def _find_or_create_superuser_group(session: Session) -> str:
     return group.group_uuid
 
 
-def _grant_view(session: Session, user: User, slugs: Sequence[str]) -> None:
-    """Create a role for the user that can view the flows with these slugs, or all without slugs."""
-    role = Role(uuid=str(uuid.uuid4()), name=_build_role_name(user.username))
-    session.add(role)
-    session.flush()
-    session.add(UserRole(user_id=user.id or 0, role_id=role.uuid))
-    content_type, permission = _select_view_permission(session)
-    grant: dict[str, Any] = {
-        "content_type_id": content_type,
-        "permission_id": permission,
-        "role_id": role.uuid,
-    }
-    if not slugs:
-        session.add(RoleModelPermission(**grant))
+def _add_flows(session: Session, token: Token, slugs: Sequence[str]) -> None:
+    """Limit the token to the flows with these slugs."""
     for slug in dict.fromkeys(slugs):
         pk = session.scalars(select(col(Flow.flow_uuid)).where(col(Flow.slug) == slug)).first()
         if pk is None:
             raise TokenError(f"unknown flow {slug!r}")
-        session.add(RoleObjectPermission(object_pk=pk, **grant))
+        session.add(TokenFlow(token_id=token.token_uuid, flow_id=pk))
+
+
+def _grant(session: Session, user: User, permissions: Sequence[Permission]) -> None:
+    """Create a role for the user that has these permissions for all objects."""
+    role = Role(uuid=str(uuid.uuid4()), name=_build_role_name(user.username))
+    session.add(role)
+    session.flush()
+    session.add(UserRole(user_id=user.id or 0, role_id=role.uuid))
+    for permission in permissions:
+        content_type_id, permission_id = session.execute(_select_permission(permission)).one()
+        session.add(
+            RoleModelPermission(
+                content_type_id=content_type_id, permission_id=permission_id, role_id=role.uuid
+            )
+        )
 
 
 def _build_role_name(username: str) -> str:
     return f"flowql token {username}"
 
 
-def _select_view_permission(session: Session) -> tuple[int, int]:
-    """SELECT the content type of flows and the permission to view them, created by migrations."""
-    row = session.execute(
-        select(col(ContentType.id), col(Permission.id))
-        .join_from(ContentType, Permission, col(Permission.content_type_id) == col(ContentType.id))
-        .where(col(ContentType.app_label) == "authentik_flows", col(ContentType.model) == "flow")
-        .where(col(Permission.codename) == "view_flow")
-    ).one()
-    return cast(int, row[0]), cast(int, row[1])
+def _select_permission(permission: Permission) -> Select[Any, Any]:
+    """SELECT the content type and the ID of a permission, which migrations created."""
+    app_label, model, codename = permission.value
+    columns: tuple[Any, Any] = (col(ContentType.id), col(PermissionRow.id))
+    return (
+        select(*columns)
+        .join_from(
+            ContentType, PermissionRow, col(PermissionRow.content_type_id) == col(ContentType.id)
+        )
+        .where(col(ContentType.app_label) == app_label, col(ContentType.model) == model)
+        .where(col(PermissionRow.codename) == codename)
+    )
 
 
 def _list(connection: Connection) -> Sequence[TokenSummary]:
@@ -198,29 +214,35 @@ def _list(connection: Connection) -> Sequence[TokenSummary]:
 
 
 def _summarize(session: Session, token: Token, user: User) -> TokenSummary:
+    scope = _read_scope(session, token, user)
+    return TokenSummary(token.identifier, token.expires, scope)
+
+
+def _read_scope(session: Session, token: Token, user: User) -> TokenScope | None:
     superuser = (
         select(col(UserGroup.id))
         .join_from(UserGroup, Group, col(UserGroup.group_id) == col(Group.group_uuid))
         .where(col(UserGroup.user_id) == user.id, col(Group.is_superuser))
     )
-    roles = select(col(UserRole.role_id)).where(col(UserRole.user_id) == user.id)
-    every_flow = select(col(RoleModelPermission.id)).where(
-        col(RoleModelPermission.role_id).in_(roles)
-    )
-    key = sql_cast(col(Flow.flow_uuid), Text)
-    slugs = (
+    if session.execute(superuser).first():
+        return TokenScope(is_superuser=True)
+    slugs = session.scalars(
         select(col(Flow.slug))
-        .join(RoleObjectPermission, col(RoleObjectPermission.object_pk) == key)
-        .where(col(RoleObjectPermission.role_id).in_(roles))
+        .join(TokenFlow, col(TokenFlow.flow_id) == col(Flow.flow_uuid))
+        .where(col(TokenFlow.token_id) == token.token_uuid)
         .order_by(col(Flow.slug))
-    )
-    return TokenSummary(
-        token.identifier,
-        token.expires,
-        is_superuser=session.execute(superuser).first() is not None,
-        can_view_all=session.execute(every_flow).first() is not None,
-        flow_slugs=tuple(session.scalars(slugs)),
-    )
+    ).all()
+    if slugs:
+        return TokenScope(flow_slugs=tuple(slugs))
+    codenames = session.scalars(
+        select(col(PermissionRow.codename))
+        .join(RoleModelPermission, col(RoleModelPermission.permission_id) == col(PermissionRow.id))
+        .join(UserRole, col(UserRole.role_id) == col(RoleModelPermission.role_id))
+        .where(col(UserRole.user_id) == user.id)
+    ).all()
+    if Permission.VIEW_FLOW.codename not in codenames:
+        return None
+    return TokenScope(is_flows_only=len(codenames) == len(FLOWS_ONLY))
 
 
 def _revoke(connection: Connection, name: str) -> None:
@@ -230,6 +252,7 @@ def _revoke(connection: Connection, name: str) -> None:
             raise TokenError(f"unknown token {name!r}")
         roles = select(col(Role.uuid)).where(col(Role.name) == _build_role_name(name))
         for statement in (
+            delete(TokenFlow).where(col(TokenFlow.token_id) == token.token_uuid),
             delete(RoleModelPermission).where(col(RoleModelPermission.role_id).in_(roles)),
             delete(RoleObjectPermission).where(col(RoleObjectPermission.role_id).in_(roles)),
             delete(UserRole).where(col(UserRole.user_id) == token.user_id),

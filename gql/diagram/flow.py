@@ -101,16 +101,18 @@ def build_diagram(
     flow: FlowSummary,
     stages: Sequence[StageBindingRow],
     policies: Mapping[str, Sequence[PolicyBindingRow]],
+    *,
+    may_hide_bindings: bool = False,
 ) -> Diagram:
-    """Build the diagram of a flow from its ordered stages and the policy bindings by target."""
+    """Build the diagram of a flow from its ordered stages and the policy bindings by target.
+
+    If bindings may be hidden from the viewer, the start node says so.
+    """
     decisions = _build_decisions(policies, flow.policybindingmodel_ptr_id)
-    start = Node(
-        NodeKind.START,
-        _format_name(flow.title if flow.title.strip() else flow.name),
-        labels.DESIGNATIONS.get(flow.designation, flow.designation),
-        labels.AUTHENTICATIONS.get(flow.authentication, flow.authentication),
-    )
-    nodes = [start, *(decision.node for decision in decisions)]
+    nodes = [
+        _build_start(flow, may_hide_bindings=may_hide_bindings),
+        *(decision.node for decision in decisions),
+    ]
     edges = [Edge(0, 1)]
     gates = [_Gate(1, decisions, flow.policy_engine_mode)]
     for number, stage in enumerate(stages, 1):
@@ -178,6 +180,17 @@ def _build_decision_node(row: PolicyBindingRow) -> tuple[Node, tuple[str, str]]:
         return Node(NodeKind.DECISION, text, "User"), MEMBERSHIP_OUTCOMES
     # authentik evaluates a binding without a policy, group or user, and it never passes.
     return Node(NodeKind.DECISION, "never passes", "Empty binding"), POLICY_OUTCOMES
+
+
+def _build_start(flow: FlowSummary, *, may_hide_bindings: bool) -> Node:
+    authentication = labels.AUTHENTICATIONS.get(flow.authentication, flow.authentication)
+    note = labels.HIDDEN_BINDINGS if may_hide_bindings else ""
+    return Node(
+        NodeKind.START,
+        _format_name(flow.title if flow.title.strip() else flow.name),
+        labels.DESIGNATIONS.get(flow.designation, flow.designation),
+        ". ".join(filter(None, (authentication, note))),
+    )
 
 
 def _build_stage(row: StageBindingRow, number: int) -> Node:

@@ -37,6 +37,7 @@ AUTHENTICATIONS: Mapping[str, str] = {
     "require_outpost": "Requires an outpost",
     "require_token": "Requires a flow token",
 }
+HIDDEN_BINDINGS = "Some bindings may be hidden"
 DENIED_ACTIONS: Mapping[str, str] = {
     "message_continue": "Redirects to the next URL, or shows a message",
     "message": "Shows a message",

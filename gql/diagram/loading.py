@@ -28,8 +28,16 @@ async def build_diagrams(
 ) -> Sequence[Diagram]:
     """Return the diagrams of flows that the viewer may see, in the order of the flows.
 
-    Takes two statements, regardless of the number of flows.
+    Takes at most two statements, regardless of the number of flows.
     """
     targets = {flow.pk: flow.policybindingmodel_ptr_id for flow in flows}
     bound = await bindings.load_bindings(database, viewer, targets)
-    return [build_diagram(flow, bound.stages.get(flow.pk, ()), bound.policies) for flow in flows]
+    return [
+        build_diagram(
+            flow,
+            bound.stages.get(flow.pk, ()),
+            bound.policies,
+            may_hide_bindings=viewer.rights.may_hide_bindings,
+        )
+        for flow in flows
+    ]

@@ -197,9 +197,8 @@ class Compilation:
             case Joined() as joined:
                 columns = {name: joined.column_name(name) for name in selection_set.columns[()]}
                 return JoinedObjectField(joined.key_column, info, selection_set, columns)
-            case Relation(key_column, _, load):
-                call = self._compile_call(field)
-                return RelationField(key_column, info, selection_set, load, call)
+            case Relation() as relation:
+                return RelationField(relation, info, selection_set, self._compile_call(field))
             case _:
                 raise NotPlannableError
 

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple, Protocol, TypeVar, cast
 from graphql import FieldNode, GraphQLError, located_error
 from graphql.execution.values import VariableValues
 
-from gql.execution.declarations import Compute, FieldConverter, LoadRelation, RowList, RowObject
+from gql.execution.declarations import Compute, FieldConverter, Relation, RowList, RowObject
 from gql.execution.resolver_call import ColumnPaths, ResolverCall
 from models.batch import Batch
 
@@ -359,17 +359,16 @@ class RowSpan(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class RelationField:
-    """A field with lists of the objects that refer to the parents' `key_column`."""
+    """A field with lists of the objects that refer to the parents' key column."""
 
-    key_column: str
+    relation: Relation
     info: FieldInfo
     selection_set: SelectionSet
-    load_rows: LoadRelation
     call: ResolverCall
 
     @property
     def source_columns(self) -> tuple[str, ...]:
-        return (self.key_column,)
+        return (self.relation.key_column,)
 
     @property
     def loaded_columns(self) -> tuple[str, ...]:
@@ -377,7 +376,7 @@ class RelationField:
 
     async def load(self, batch: Batch, run: PlanRun) -> Columns:
         """Return the column of lists, or of errors if they cannot be loaded."""
-        keys = batch.columns[self.key_column]
+        keys = batch.columns[self.relation.key_column]
         lists: Sequence[RowSpan | Exception]
         try:
             lists = await self._load_lists(keys, run)
@@ -385,13 +384,17 @@ class RelationField:
             lists = [error] * batch.size
         return {loaded_column(self.info): lists}
 
-    async def _load_lists(self, keys: Sequence[Any], run: PlanRun) -> Sequence[RowSpan]:
+    async def _load_lists(self, keys: Sequence[Any], run: PlanRun) -> Sequence[RowSpan | Exception]:
         arguments = self.call.coerce_arguments(self.info.nodes[0], run.variables)
         distinct_keys = [key for key in dict.fromkeys(keys) if key is not None]
         columns = self.selection_set.columns[()]
-        groups = await self.load_rows(run.context, distinct_keys, columns, **arguments)
+        groups = await self.relation.load(run.context, distinct_keys, columns, **arguments)
         batch = await self.selection_set.load(groups.batch, run)
-        return [RowSpan(batch, *groups.span(key)) for key in keys]
+        build_error = self.relation.null_key_error
+        return [
+            build_error() if build_error and key is None else RowSpan(batch, *groups.span(key))
+            for key in keys
+        ]
 
     def complete(self, batch: Batch, path_of: PathOf, run: PlanRun) -> Iterable[Any]:
         lists = batch.columns[loaded_column(self.info)]
@@ -404,15 +407,15 @@ class RelationField:
         self, lists: Sequence[RowSpan | Exception], run: PlanRun
     ) -> Sequence[Any] | None:
         """Return all lists, None if there is an error. Objects in several lists are shared."""
-        first = lists[0]
-        if len(lists) == 1 or isinstance(first, Exception):
+        if len(lists) == 1 or any(isinstance(rows, Exception) for rows in lists):
             return None
         error_count = len(run.errors)
         # An error would have a wrong path. It is discarded, and reported by _complete_list.
         with suppress(GraphQLError):
-            objects = self.selection_set.complete(first.batch, _no_path, run)
+            spans = cast(Sequence[RowSpan], lists)
+            objects = self.selection_set.complete(spans[0].batch, _no_path, run)
             if len(run.errors) == error_count:
-                return [objects[rows.start : rows.stop] for rows in cast(Sequence[RowSpan], lists)]
+                return [objects[rows.start : rows.stop] for rows in spans]
         del run.errors[error_count:]
         return None
 

@@ -25,6 +25,8 @@ FieldConverter = Callable[[Any, Any], Any]
 LoadRelation = Callable[..., Awaitable[GroupedRows]]
 # Computes a value for each row from the request's context and tuples of source columns.
 Compute = Callable[[Any, Sequence[Any]], Awaitable[Sequence[Any]]]
+# Builds the error of a field.
+BuildError = Callable[[], Exception]
 # Returns a type when it is needed, since types refer to each other.
 TypeThunk = Callable[[], Callable[..., Any]]
 
@@ -89,12 +91,14 @@ class Joined:
 class Relation:
     """A field with the objects that refer to the parent's `key_column`.
 
-    They are loaded for many parents in one batch.
+    They are loaded for many parents in one batch. If the key is null, the field fails with the
+    error that `null_key_error` builds.
     """
 
     key_column: str
     type_thunk: TypeThunk
     load: LoadRelation
+    null_key_error: BuildError | None = None
 
 
 @dataclass(frozen=True, slots=True)

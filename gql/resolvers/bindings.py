@@ -19,7 +19,8 @@ from models.queries.bindings import (
     StageBindings,
     TypeLookup,
 )
-from models.queries.viewer import FlowAccess, Viewer
+from models.queries.rights import Access
+from models.queries.viewer import Viewer
 from models.tables.cached_plan import plan_prefix
 
 # SELECTs whose first column is the key of the parent.
@@ -39,7 +40,7 @@ async def find_stage_binding(
 ) -> Batch:
     """Return the stage binding with this primary key.
 
-    Returns no row if the viewer may not see its flow.
+    Returns no row if the viewer may not see it or its flow.
     """
     query = _build_stage_bindings(Lookup.BY_PK, database, viewer, columns)
     return (await _read_related(database, viewer, query, {"pk": pk})).batch
@@ -50,8 +51,8 @@ async def find_policy_binding(
 ) -> Batch:
     """Return the policy binding with this primary key.
 
-    Returns no row if its target is not a flow, or a stage binding of a flow, that the viewer may
-    see.
+    Returns no row if the viewer may not see it, or if its target is not a flow, or a stage binding
+    of a flow, that the viewer may see.
     """
     query = _build_policy_bindings(Lookup.BY_PK, database, viewer, columns)
     return (await _read_related(database, viewer, query, {"pk": pk})).batch
@@ -62,17 +63,17 @@ async def find_component(
 ) -> Batch:
     """Return the stage or policy with this primary key.
 
-    Returns no row if a restricted viewer may see none of the flows that use it.
+    Returns no row if the viewer may not see it, or none of the flows that use it.
     """
     types = _build_type_lookup(database, component, "type", columns)
-    query = ComponentByPk(component, columns, types, viewer.is_restricted)
+    query = ComponentByPk(component, columns, types, viewer.rights)
     return (await _read_related(database, viewer, query, {"pk": pk})).batch
 
 
 async def list_stage_bindings(
     database: Database, viewer: Viewer, flows: Sequence[str], columns: tuple[str, ...]
 ) -> GroupedRows:
-    """Return the stage bindings of flows, in execution order.
+    """Return the visible stage bindings of flows, in execution order.
 
     `flows` are primary keys of flows that the viewer may see.
     """
@@ -83,7 +84,7 @@ async def list_stage_bindings(
 async def list_policy_bindings(
     database: Database, viewer: Viewer, targets: Sequence[str], columns: tuple[str, ...]
 ) -> GroupedRows:
-    """Return the policy bindings of flows and stage bindings, in order.
+    """Return the visible policy bindings of flows and stage bindings, in order.
 
     `targets` are the `policybindingmodel_ptr_id` of those that the viewer may see.
     """
@@ -94,16 +95,32 @@ async def list_policy_bindings(
 async def load_bindings(
     database: Database, viewer: Viewer, flows: Mapping[str, str]
 ) -> FlowBindings:
-    """Return all bindings of flows that the viewer may see, in two statements.
+    """Return the visible bindings of flows that the viewer may see, in at most two statements.
 
     `flows` maps the primary key of each flow to its `policybindingmodel_ptr_id`.
     """
-    grouped = await list_stage_bindings(database, viewer, list(flows), STAGE_BINDING_ROW)
-    stages = _build_rows(grouped, STAGE_BINDING_ROW, StageBindingRow)
+    stages = await _load_stage_bindings(database, viewer, list(flows))
     stage_targets = [row.policybindingmodel_ptr_id for rows in stages.values() for row in rows]
     targets = [*flows.values(), *stage_targets]
+    return FlowBindings(stages, await _load_policy_bindings(database, viewer, targets))
+
+
+async def _load_stage_bindings(
+    database: Database, viewer: Viewer, flows: Sequence[str]
+) -> Mapping[str, Sequence[StageBindingRow]]:
+    if viewer.rights.view_flowstagebinding is Access.NONE:
+        return {}
+    grouped = await list_stage_bindings(database, viewer, flows, STAGE_BINDING_ROW)
+    return _build_rows(grouped, STAGE_BINDING_ROW, StageBindingRow)
+
+
+async def _load_policy_bindings(
+    database: Database, viewer: Viewer, targets: Sequence[str]
+) -> Mapping[str, Sequence[PolicyBindingRow]]:
+    if viewer.rights.view_policybinding is Access.NONE:
+        return {}
     grouped = await list_policy_bindings(database, viewer, targets, POLICY_BINDING_ROW)
-    return FlowBindings(stages, _build_rows(grouped, POLICY_BINDING_ROW, PolicyBindingRow))
+    return _build_rows(grouped, POLICY_BINDING_ROW, PolicyBindingRow)
 
 
 def _build_rows(
@@ -125,7 +142,7 @@ async def list_flows_using(  # noqa: PLR0913, PLR0917 - a relation's parameters 
 
     `components` are primary keys. Each group has at most `first` flows, sorted by slug.
     """
-    query = FlowsUsing(component, columns, database.catalog.plan_keys, viewer.is_restricted)
+    query = FlowsUsing(component, columns, database.catalog.plan_keys, viewer.rights)
     return await _read_related(database, viewer, query, {"parents": components, "first": first})
 
 
@@ -133,15 +150,14 @@ def _build_stage_bindings(
     lookup: Lookup, database: Database, viewer: Viewer, columns: tuple[str, ...]
 ) -> StageBindings:
     types = _build_type_lookup(database, Component.STAGE, "stage.type", columns)
-    is_restricted = viewer.is_restricted and lookup is Lookup.BY_PK
-    return StageBindings(lookup, columns, types, database.catalog.plan_keys, is_restricted)
+    return StageBindings(lookup, columns, types, database.catalog.plan_keys, viewer.rights)
 
 
 def _build_policy_bindings(
     lookup: Lookup, database: Database, viewer: Viewer, columns: tuple[str, ...]
 ) -> PolicyBindings:
     types = _build_type_lookup(database, Component.POLICY, "policy.type", columns)
-    return PolicyBindings(lookup, columns, types, viewer.is_restricted and lookup is Lookup.BY_PK)
+    return PolicyBindings(lookup, columns, types, viewer.rights)
 
 
 def _build_type_lookup(
@@ -157,9 +173,9 @@ def _build_type_lookup(
 async def _read_related(
     database: Database, viewer: Viewer, query: RelatedQuery, values: Mapping[str, Any]
 ) -> GroupedRows:
-    if viewer.access is FlowAccess.NONE or not values.get("parents", True):
+    if not (viewer.has_flows and values.get("parents", True)):
         return NO_GROUPS
-    common_values = {"plans": plan_prefix(database.schema), "user_id": viewer.user_id}
+    common_values = {"plans": plan_prefix(database.schema), **viewer.parameters}
     result = await database.read_columns(query, common_values | dict(values))
     if not result:
         return NO_GROUPS

@@ -21,7 +21,7 @@ from models.queries.flows import (
     Ordering,
 )
 from models.queries.keyset import KeysetPage, PageInfoQuery, Side
-from models.queries.viewer import FlowAccess, Viewer
+from models.queries.viewer import Viewer
 from models.tables.cached_plan import plan_prefix
 
 
@@ -97,7 +97,7 @@ async def load_connection(
     Raises BadUserInputError if the arguments are invalid.
     """
     page_query = _build_page_query(database, viewer, query, selection)
-    page = _EMPTY_PAGE if viewer.access is FlowAccess.NONE else await page_query.execute()
+    page = await page_query.execute() if viewer.has_flows else _EMPTY_PAGE
     ordering = page_query.page.ordering
     sides = (page.has_more, page.has_opposite_side)
     has_next, has_previous = reversed(sides) if query.is_backward else sides
@@ -187,7 +187,7 @@ def _build_page_query(
         **query.where.values,
         **_decode_values("after", query.after, ordering),
         **_decode_values("before", query.before, ordering),
-        "user_id": viewer.user_id,
+        **viewer.parameters,
         "plans": plan_prefix(database.schema),
     }
     page = _build_keyset_page(database, viewer, query, selection)
@@ -201,7 +201,7 @@ def _build_keyset_page(
     sort_columns = (term.name for term in ordering) if selection.needs_cursors else ()
     columns = tuple(dict.fromkeys((*(selection.columns or ()), *sort_columns)))
     flow_filter = FlowFilter(
-        (), is_searched=False, is_restricted=viewer.is_restricted, where=query.where.condition
+        (), is_searched=False, rights=viewer.rights, where=query.where.condition
     )
     needs_opposite_side = selection.needs_next if query.is_backward else selection.needs_previous
     return KeysetPage(

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Any, NamedTuple, TypedDict
 
-from gql.errors import InvalidPageError
+from gql.errors import InvalidPageError, MissingPermissionError
 from gql.resolvers import bindings
+from gql.resolvers.rights import require_rights
 from models.batch import NO_ROWS, Batch
 from models.blueprint import export
 from models.database import Database
@@ -14,14 +15,18 @@ from models.queries import flows as flow_queries
 from models.queries.flows import (
     COLUMNS,
     FLOW_ROW,
+    ExportableFlow,
     FlowCount,
     FlowQuery,
     FlowRow,
     Flows,
     OffsetPage,
 )
-from models.queries.viewer import FlowAccess, Viewer
+from models.queries.rights import Access, Permission
+from models.queries.viewer import Viewer
 from models.tables.cached_plan import plan_prefix
+
+EXPORT = "flows/instances/{slug}/export/"
 
 
 class FlowSelection(NamedTuple):
@@ -100,15 +105,27 @@ async def find_flow_by_pk(
 
 
 async def export_flow(database: Database, viewer: Viewer, query: FlowQuery) -> str | None:
-    """Return the flow that matches the query as a blueprint; None if the viewer may not see it."""
+    """Return the flow that matches the query as a blueprint; None if the viewer may not see it.
+
+    Raises ForbiddenError if the viewer may see the flow, but not export it.
+    """
     rows = list((await find_flow(database, viewer, query, FLOW_ROW)).rows())
     if not rows:
         return None
     flow = FlowRow(**rows[0])
+    await _require_export(database, viewer, flow.pk)
     targets = {flow.pk: flow.policybindingmodel_ptr_id}
     stages, policies = await bindings.load_bindings(database, viewer, targets)
     policy_bindings = list(chain.from_iterable(policies.values()))
     return export.dump(export.build_document(flow, stages.get(flow.pk, ()), policy_bindings))
+
+
+async def _require_export(database: Database, viewer: Viewer, pk: str) -> None:
+    require_rights(viewer, EXPORT)
+    if viewer.rights.export_flow is not Access.SOME:
+        return
+    if not await database.read(ExportableFlow(viewer.rights), {**viewer.parameters, "pk": pk}):
+        raise MissingPermissionError(EXPORT, [Permission.EXPORT_FLOW.label])
 
 
 def paginate(count: int, query: FlowQuery) -> PaginationData:
@@ -181,7 +198,7 @@ class _VisibleFlows:
     @property
     def _matches_nothing(self) -> bool:
         # By the contract of GraphQL's arguments, an empty `name` or `slug` matches no flow.
-        return self.viewer.access is FlowAccess.NONE or "" in self.query.filters.values()
+        return not self.viewer.has_flows or "" in self.query.filters.values()
 
 
 def _build_batch(columns: tuple[str, ...], values: Sequence[Sequence[Any]]) -> Batch:

@@ -14,7 +14,7 @@ from starlette.types import Receive, Scope, Send
 
 from gql.auth import Authenticator, require_access
 from gql.diagram import loading, mermaid, svg
-from gql.errors import ForbiddenError, InvalidPageError, UnauthenticatedError
+from gql.errors import FORBIDDEN, ForbiddenError, InvalidPageError, UnauthenticatedError
 from gql.http.negotiation import JSON, SVG, accepts_json, best_match
 from gql.resolvers import flows as resolvers
 from gql.rest.dialects import DIALECTS, Dialect
@@ -81,8 +81,10 @@ class FlowEndpoint(ABC):
             return await self._handle(request)
         except RestError as error:
             return json_response(error.body, error.status)
-        except (UnauthenticatedError, ForbiddenError) as error:
+        except UnauthenticatedError as error:
             return json_response(build_error_body(str(error)), 403)
+        except ForbiddenError:
+            return json_response(build_error_body(FORBIDDEN), 403)
 
     async def _handle(self, request: Request) -> Response:
         """Return the response, or raise the error of the first failed check.

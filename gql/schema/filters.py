@@ -7,6 +7,8 @@ from typing import Any, Generic, TypeVar, cast
 
 import strawberry
 
+from gql.context import Context
+from gql.resolvers.rights import require_rights
 from gql.schema.arguments import require_no_nul, unset_to_none
 from gql.schema.enums import (
     FlowAuthentication,
@@ -29,6 +31,7 @@ from models.queries.conditions import (
     UsesComponent,
     WhereClause,
 )
+from models.queries.viewer import Viewer
 
 T = TypeVar("T")
 
@@ -143,22 +146,25 @@ class FlowWhere:
     )
     stage: StageWhere | None = _optional_field(
         "Matches if one of the flow's stage bindings binds such a stage; an empty object matches"
-        " any stage."
+        " any stage. Requires `view_flowstagebinding` and `view_stage`; stage bindings and stages"
+        " that you may not see do not match."
     )
     policy: PolicyWhere | None = _optional_field(
         "Matches if such a policy is bound to the flow or to one of its stage bindings; an empty"
-        " object matches any policy. Disabled bindings count."
+        " object matches any policy. Disabled bindings count. Requires `view_policybinding` and"
+        " `view_policy`; bindings and policies that you may not see do not match."
     )
 
 
-def parse_where(argument: str, where: FlowWhere | None, database: Database) -> WhereClause:
+def parse_where(argument: str, where: FlowWhere | None, context: Context) -> WhereClause:
     """Return the condition of a `where` argument, with its parameter values.
 
-    Raises BadUserInputError, naming the path from `argument`, if a string is invalid.
+    Raises BadUserInputError if a string is invalid, and MissingPermissionError if the viewer lacks
+    the rights of a condition. Both name the path from `argument`.
     """
     if not where:
         return NO_CONDITION
-    parser = _WhereParser(database)
+    parser = _WhereParser(context.database, context.viewer)
     condition = parser.parse_flow(where, argument)
     return NO_CONDITION if condition == And(()) else WhereClause(condition, parser.values)
 
@@ -168,6 +174,7 @@ class _WhereParser:
     """Parser of one argument. `values` collects the parameter values of the conditions."""
 
     database: Database
+    viewer: Viewer
     values: dict[str, Any] = field(default_factory=dict[str, Any])
 
     def parse_flow(self, where: FlowWhere, path: str) -> Condition:
@@ -190,8 +197,10 @@ class _WhereParser:
 
     def _parse_components(self, where: FlowWhere, path: str) -> Iterator[Condition]:
         if stage := unset_to_none(where.stage):
+            require_rights(self.viewer, "FlowWhere.stage", f"{path}.stage")
             yield self._parse_component(Component.STAGE, stage, f"{path}.stage")
         if policy := unset_to_none(where.policy):
+            require_rights(self.viewer, "FlowWhere.policy", f"{path}.policy")
             yield self._parse_component(Component.POLICY, policy, f"{path}.policy")
 
     def _parse_component(
@@ -200,7 +209,8 @@ class _WhereParser:
         needs_types = unset_to_none(where.type) and not self.database.is_flowql
         child_tables = self.database.catalog.child_tables(component.value) if needs_types else None
         conditions = self._parse_matches(where, COMPONENT_FIELDS, path)
-        return UsesComponent(component, _combine_all(*conditions), child_tables)
+        condition = _combine_all(*conditions)
+        return UsesComponent(component, condition, child_tables, self.viewer.rights)
 
     def _parse_matches(
         self, where: object, fields: Mapping[str, str], path: str

@@ -13,6 +13,7 @@ from gql.resolvers import bindings, connections
 from gql.resolvers import flows as flow_resolvers
 from gql.resolvers.connections import ConnectionQuery, ConnectionSelection, FlowConnectionData
 from gql.resolvers.flows import FlowSelection
+from gql.resolvers.rights import require_rights
 from gql.schema.arguments import require_no_nul, unset_to_none
 from gql.schema.enums import FlowDeniedAction, FlowDesignation, FlowOrdering
 from gql.schema.filters import FlowWhere, parse_where
@@ -123,7 +124,8 @@ class Query:
     @strawberry.field(
         description="A page of flows by cursor. The cost of a page does not depend on its position,"
         " and flows that are created or deleted between requests cause no duplicates or gaps."
-        f" Returns the first {DEFAULT_PAGE_SIZE} flows by default."
+        f" Returns the first {DEFAULT_PAGE_SIZE} flows by default. Null, with an error, if an"
+        " argument is invalid or its conditions require permissions that you lack."
     )
     async def flow_connection(  # noqa: PLR0913, PLR0917 - the arguments are the API
         self,
@@ -162,10 +164,10 @@ class Query:
                 description="The sort terms, most significant first. Sorts by slug by default."
             ),
         ] = strawberry.UNSET,
-    ) -> FlowConnection:
+    ) -> FlowConnection | None:
         context = info.context
         query = ConnectionQuery(
-            where=parse_where("where", where or None, context.database),
+            where=parse_where("where", where or None, context),
             ordering=_parse_ordering(order_by),
             first=unset_to_none(first),
             after=unset_to_none(after),
@@ -178,29 +180,35 @@ class Query:
         return _build_connection(data)
 
     @strawberry.field(
-        description="The stage with this primary key. Null if it does not exist, or if your token"
-        " is limited to flows that do not use it."
+        description="The stage with this primary key. Null if it does not exist, if you may not see"
+        " it, or if no flow that you may see uses it. Requires `view_stage`, at least for single"
+        " objects; null, with an error, without it."
     )
     async def stage(
         self,
         info: Info,
         pk: Annotated[UUID, strawberry.argument(description="The primary key of the stage.")],
     ) -> Stage | None:
+        require_rights(info.context.viewer, "Query.stage")
         return await _find_node(Stage, info.context, pk, info.selected_columns())
 
     @strawberry.field(
-        description="The policy with this primary key. Null if it does not exist, or if your token"
-        " is limited to flows that do not use it."
+        description="The policy with this primary key. Null if it does not exist, if you may not"
+        " see it, or if no flow that you may see uses it. Requires `view_policy`, at least for"
+        " single objects; null, with an error, without it."
     )
     async def policy(
         self,
         info: Info,
         pk: Annotated[UUID, strawberry.argument(description="The primary key of the policy.")],
     ) -> Policy | None:
+        require_rights(info.context.viewer, "Query.policy")
         return await _find_node(Policy, info.context, pk, info.selected_columns())
 
     @strawberry.field(
-        description="The object with this ID. Null if it does not exist or you may not see it."
+        description="The object with this ID: a flow, a stage binding, a policy binding, or a stage"
+        " or policy that a visible flow uses. Null if it does not exist or you may not see it; with"
+        " an error if you lack the permission for objects of its type."
     )
     async def node(
         self,
@@ -210,6 +218,9 @@ class Query:
         ],
     ) -> Node | None:
         name, pk = decode_node_id(id_, NODE_TYPES)
+        # Like `flow`, a flow is null for a viewer who may see no flows.
+        if name != Flow.__name__:
+            require_rights(info.context.viewer, f"Query.node({name})")
         return await _find_node(NODE_TYPES[name], info.context, pk, info.selected_columns(name))
 
     @strawberry.field(

@@ -5,6 +5,7 @@ Fields are listed explicitly, so a new column of a table does not become public 
 
 import uuid
 from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import starmap
 from typing import Annotated, Any, NewType, cast
 
@@ -26,6 +27,7 @@ from gql.execution.fallback.selection import selected_columns
 from gql.execution.fields import column_field, computed_field, joined_field, relation_field
 from gql.execution.graphql_core import make_field
 from gql.resolvers import bindings, urls
+from gql.resolvers.rights import build_object_error, require_rights
 from gql.schema.enums import (
     FlowAuthentication,
     FlowDeniedAction,
@@ -46,6 +48,11 @@ PRIMARY_KEY = "The primary key."
 NODE_ID = "The global ID, an opaque string for the `node` query."
 UNKNOWN_VALUE = "Null, with an error, if the stored value is unknown."
 PAGE_FLOWS = "The flows on this page."
+REQUIRES_STAGE_BINDINGS = "Requires `view_flowstagebinding`, at least for single objects; null, with an error, without it."
+REQUIRES_POLICY_BINDINGS = (
+    "Requires `view_policybinding`, at least for single objects; null, with an error, without it."
+)
+REQUIRES_POLICY = "Requires `view_policy` for the policy; null, with an error, without it."
 
 
 class Info(strawberry.Info[Context, None]):
@@ -89,18 +96,36 @@ def _convert_export_url(slug: str, _context: Context) -> str:
     return urls.export_url(slug)
 
 
+def _may_hide_bindings(_pk: str, context: Context) -> bool:
+    return context.viewer.rights.may_hide_bindings
+
+
+def _may_hide_policy_bindings(_pk: str, context: Context) -> bool:
+    return context.viewer.rights.may_hide_policy_bindings
+
+
+def _require_execution_logging(stored: Any, _context: Context) -> Any:
+    if stored is None:
+        raise build_object_error("Policy.executionLogging")
+    return stored
+
+
 async def _render_diagrams(context: Context, rows: Sequence[tuple[Any, ...]]) -> Sequence[str]:
     flows = list(starmap(FlowSummary, rows))
     diagrams = await loading.build_diagrams(context.database, context.viewer, flows)
     return list(map(mermaid.render, diagrams))
 
 
-def _load_for_viewer(resolve: Callable[..., Any], *leading: Any) -> LoadRelation:
-    """Adapt a resolver to a relation: its database and viewer come from the context."""
+def _load_for_viewer(coordinate: str, resolve: Callable[..., Any], *leading: Any) -> LoadRelation:
+    """Adapt a resolver to a relation: its database and viewer come from the context.
+
+    The viewer needs the rights of the field with this schema coordinate.
+    """
 
     async def load(
         context: Context, keys: Sequence[Any], columns: tuple[str, ...], **arguments: Any
     ) -> GroupedRows:
+        require_rights(context.viewer, coordinate)
         return await resolve(*leading, context.database, context.viewer, keys, columns, **arguments)
 
     return load
@@ -114,10 +139,11 @@ def _enum_field(name: str, description: str, converter: EnumConverter) -> Any:
     return column_field(name, f"{description} {UNKNOWN_VALUE}", converter)
 
 
-def _flows_field(component: Component, description: str) -> Any:
+def _flows_field(coordinate: str, component: Component, description: str) -> Any:
     """Declare the field `flows` of a stage or a policy."""
-    load = _load_for_viewer(bindings.list_flows_using, component)
-    relation = Relation("pk", lambda: Flow, load)
+    load = _load_for_viewer(coordinate, bindings.list_flows_using, component)
+    build_error = partial(build_object_error, coordinate)
+    relation = Relation("visible_pk", lambda: Flow, load, build_error)
 
     async def flows(
         root: RowObject,
@@ -198,23 +224,31 @@ class Flow(Node):
         "The authentication that the flow requires.",
         EnumConverter(FlowAuthentication),
     )
-    stage_bindings: list["FlowStageBinding"] = relation_field(
+    stage_bindings: list["FlowStageBinding"] | None = relation_field(
         "pk",
         lambda: FlowStageBinding,
-        _load_for_viewer(bindings.list_stage_bindings),
-        "The stage bindings, in execution order.",
+        _load_for_viewer("Flow.stageBindings", bindings.list_stage_bindings),
+        f"The stage bindings that you may see, in execution order. {REQUIRES_STAGE_BINDINGS}",
     )
-    policy_bindings: list["PolicyBinding"] = relation_field(
+    policy_bindings: list["PolicyBinding"] | None = relation_field(
         "policybindingmodel_ptr_id",
         lambda: PolicyBinding,
-        _load_for_viewer(bindings.list_policy_bindings),
-        "The policy bindings that control access to the flow, in order.",
+        _load_for_viewer("Flow.policyBindings", bindings.list_policy_bindings),
+        "The policy bindings that control access to the flow and that you may see, in order."
+        f" {REQUIRES_POLICY_BINDINGS}",
+    )
+    bindings_may_be_hidden: bool = column_field(
+        "pk",
+        "Indicates whether the flow may have stage bindings or policy bindings that you may not"
+        " see. Depends on your permissions only, not on the flow.",
+        _may_hide_bindings,
     )
     diagram: str = computed_field(
         FlowSummary._fields,
         _render_diagrams,
         "The flow as a Mermaid flowchart: the stages in execution order, with the policies, groups"
-        " and users that control access.",
+        " and users that control access. Contains only bindings that you may see, and a note if"
+        " bindings may be hidden.",
     )
 
 
@@ -237,11 +271,18 @@ class FlowStageBinding(Node):
     )
     stage: "Stage" = joined_field("stage", lambda: Stage, "The stage.")
     flow: Flow = joined_field("flow", lambda: Flow, "The flow.")
-    policy_bindings: list["PolicyBinding"] = relation_field(
+    policy_bindings: list["PolicyBinding"] | None = relation_field(
         "policybindingmodel_ptr_id",
         lambda: PolicyBinding,
-        _load_for_viewer(bindings.list_policy_bindings),
-        "The policy bindings that decide whether the stage is executed, in order.",
+        _load_for_viewer("FlowStageBinding.policyBindings", bindings.list_policy_bindings),
+        "The policy bindings that decide whether the stage is executed and that you may see, in"
+        f" order. {REQUIRES_POLICY_BINDINGS}",
+    )
+    bindings_may_be_hidden: bool = column_field(
+        "pk",
+        "Indicates whether the stage binding may have policy bindings that you may not see. Depends"
+        " on your permissions only, not on the stage binding.",
+        _may_hide_policy_bindings,
     )
 
 
@@ -254,9 +295,11 @@ class Stage(Node):
         "type",
         "The blueprint model, such as `authentik_stages_password.passwordstage`. Null if unknown.",
     )
-    flows: list[Flow] = _flows_field(
+    flows: list[Flow] | None = _flows_field(
+        "Stage.flows",
         Component.STAGE,
-        "The flows that use the stage, sorted by slug. Includes only flows that you may see.",
+        "The flows that use the stage, sorted by slug. Includes only flows that you may see."
+        " Requires `view_stage` for the stage; null, with an error, without it.",
     )
 
 
@@ -270,13 +313,16 @@ class Policy(Node):
         "The blueprint model, such as `authentik_policies_expression.expressionpolicy`. Null if"
         " unknown.",
     )
-    execution_logging: bool = column_field(
-        "execution_logging", "Indicates whether each execution is logged."
+    execution_logging: bool | None = column_field(
+        "execution_logging",
+        f"Indicates whether each execution is logged. {REQUIRES_POLICY}",
+        _require_execution_logging,
     )
-    flows: list[Flow] = _flows_field(
+    flows: list[Flow] | None = _flows_field(
+        "Policy.flows",
         Component.POLICY,
         "The flows that use the policy, directly or in a stage binding, sorted by slug. Includes"
-        " only flows that you may see.",
+        f" only flows and bindings that you may see. {REQUIRES_POLICY}",
     )
 
 

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, NamedTuple
-from typing import cast as cast_type
 
 from sqlalchemy import (
     ColumnElement,
@@ -28,20 +27,19 @@ from sqlmodel import col
 
 from models.queries.arrays import InUuidArray
 from models.queries.components import (
-    POLICY_COLUMNS,
     POLICY_KEY,
-    STAGE_COLUMNS,
     STAGE_KEY,
     ColumnExpressions,
     Component,
     TypeLookup,
+    table_of,
 )
 from models.queries.flows import flow_columns
+from models.queries.rights import Permission, Rights
 from models.queries.subqueries import select_policy_engine_mode
-from models.queries.viewer import is_granted
 from models.tables.access import Group, User
 from models.tables.cached_plan import PlanKeys
-from models.tables.columns import UUID, Table
+from models.tables.columns import UUID
 from models.tables.flow import Flow, FlowStageBinding
 from models.tables.policy import Policy, PolicyBinding
 from models.tables.stage import Stage
@@ -142,17 +140,17 @@ class Lookup(Enum):
 
 
 class StageBindings(NamedTuple):
-    """SELECT stage bindings with their stages and flows, in execution order.
+    """SELECT the visible stage bindings with their stages and flows, in execution order.
 
-    `types` is None if no type is selected. Parameters: `parents`, the keys of the flows, or `pk`,
-    the key of a binding; `plans` for the number of cached plans, and `user_id` if restricted.
+    `types` is None if no type is selected. Parameters: `parents`, the keys of visible flows, or
+    `pk`, the key of a binding; `plans` for the number of cached plans, and those of `rights`.
     """
 
     lookup: Lookup
     columns: tuple[str, ...]
     types: TypeLookup | None
     plan_keys: PlanKeys
-    is_restricted: bool
+    rights: Rights
 
     def select(self) -> Select[*tuple[Any, ...]]:
         """Return the SELECT, with one row for each binding."""
@@ -161,7 +159,7 @@ class StageBindings(NamedTuple):
         columns, source = _join_types(
             {
                 **STAGE_BINDING_COLUMNS,
-                **_add_prefix("stage", STAGE_COLUMNS),
+                **_add_prefix("stage", Component.STAGE.columns(self.rights)),
                 **_add_prefix("flow", flow_columns(self.plan_keys)),
             },
             self._tables(),
@@ -174,7 +172,7 @@ class StageBindings(NamedTuple):
         return rows.select_from(source).where(*conditions).order_by(*order)
 
     def _tables(self) -> FromClause:
-        source = _table_of(FlowStageBinding)
+        source = table_of(FlowStageBinding)
         if _has_object(self.columns, "stage"):
             source = source.join(Stage, col(FlowStageBinding.stage_id) == STAGE_KEY)
         if _has_object(self.columns, "flow"):
@@ -182,23 +180,24 @@ class StageBindings(NamedTuple):
         return source
 
     def _conditions(self) -> Iterator[ColumnElement[bool]]:
-        flow = col(FlowStageBinding.target_id)
-        yield self.lookup.to_sql(flow, col(FlowStageBinding.fsb_uuid))
-        if self.is_restricted:
-            yield flow.in_(_select_granted_flows(col(Flow.flow_uuid)))
+        flow, pk = col(FlowStageBinding.target_id), col(FlowStageBinding.fsb_uuid)
+        yield self.lookup.to_sql(flow, pk)
+        yield from self.rights.conditions(Permission.VIEW_STAGE_BINDING, pk)
+        if self.lookup is Lookup.BY_PK:
+            yield from self.rights.conditions(Permission.VIEW_FLOW, flow)
 
 
 class PolicyBindings(NamedTuple):
-    """SELECT policy bindings with their policies, groups and users, in order.
+    """SELECT the visible policy bindings with their policies, groups and users, in order.
 
-    `types` is None if no type is selected. Parameters: `parents`, the keys of the policy targets,
-    or `pk`, the key of a binding; `user_id` if restricted.
+    `types` is None if no type is selected. Parameters: `parents`, the keys of visible policy
+    targets, or `pk`, the key of a binding; and those of `rights`.
     """
 
     lookup: Lookup
     columns: tuple[str, ...]
     types: TypeLookup | None
-    is_restricted: bool
+    rights: Rights
 
     def select(self) -> Select[*tuple[Any, ...]]:
         """Return the SELECT, with one row for each binding."""
@@ -207,7 +206,7 @@ class PolicyBindings(NamedTuple):
         columns, source = _join_types(
             {
                 **POLICY_BINDING_COLUMNS,
-                **_add_prefix("policy", POLICY_COLUMNS),
+                **_add_prefix("policy", Component.POLICY.columns(self.rights)),
                 **_add_prefix("group", GROUP_COLUMNS),
                 **_add_prefix("user", USER_COLUMNS),
             },
@@ -221,7 +220,7 @@ class PolicyBindings(NamedTuple):
         return rows.select_from(source).where(*conditions).order_by(*order)
 
     def _tables(self) -> FromClause:
-        source = _table_of(PolicyBinding)
+        source = table_of(PolicyBinding)
         if _has_object(self.columns, "policy"):
             source = source.outerjoin(Policy, col(PolicyBinding.policy_id) == POLICY_KEY)
         if _has_object(self.columns, "group"):
@@ -231,61 +230,59 @@ class PolicyBindings(NamedTuple):
         return source
 
     def _conditions(self) -> Iterator[ColumnElement[bool]]:
-        target = col(PolicyBinding.target_id)
-        yield self.lookup.to_sql(target, col(PolicyBinding.policy_binding_uuid))
+        target, pk = col(PolicyBinding.target_id), col(PolicyBinding.policy_binding_uuid)
+        yield self.lookup.to_sql(target, pk)
+        yield from self.rights.conditions(Permission.VIEW_POLICY_BINDING, pk)
         if self.lookup is Lookup.BY_PK:
             # Policies are bound to applications too, which the schema excludes.
-            yield target.in_(_select_targets(is_restricted=self.is_restricted))
+            yield target.in_(_select_targets(self.rights))
 
 
 class ComponentByPk(NamedTuple):
-    """SELECT the stage or the policy with the primary key `pk`.
+    """SELECT the stage or the policy with the primary key `pk`, if a visible flow uses it.
 
-    `types` is None if no type is selected. A restricted query finds the component only if the user
-    `user_id` may see a flow that uses it.
+    `types` is None if no type is selected. Parameters: `pk`, and those of `rights`.
     """
 
     component: Component
     columns: tuple[str, ...]
     types: TypeLookup | None
-    is_restricted: bool
+    rights: Rights
 
     def select(self) -> Select[*tuple[Any, ...]]:
         """Return the SELECT, with at most one row."""
         key = self.component.key
-        pk = bindparam("pk", type_=UUID)
         columns, source = _join_types(
-            self.component.columns, _table_of(self.component.table), "", self.types, select(pk)
+            self.component.columns(self.rights),
+            table_of(self.component.table),
+            "",
+            self.types,
+            select(bindparam("pk", type_=UUID)),
         )
-        rows = _select_with_parent(key, self.columns, columns).select_from(source).where(key == pk)
-        if self.is_restricted:
-            uses = self.component.select_uses().subquery()
-            is_granted_use = uses.c.flow.in_(_select_granted_flows(col(Flow.flow_uuid)))
-            visible_components = select(uses.c.component).where(is_granted_use)
-            rows = rows.where(key.in_(visible_components.where(uses.c.component == pk)))
-        return rows
+        rows = _select_with_parent(key, self.columns, columns).select_from(source)
+        return rows.where(key == self.component.select_visible("pk", self.rights))
 
 
 class FlowsUsing(NamedTuple):
-    """SELECT the first flows, by slug, that use each of the components `parents`.
+    """SELECT the first visible flows, by slug, that use each of the components `parents`.
 
     Parameters: `parents`, `first`, the maximum number of flows of a component, `plans` for the
-    number of cached plans, and `user_id` if restricted.
+    number of cached plans, and those of `rights`.
     """
 
     component: Component
     columns: tuple[str, ...]
     plan_keys: PlanKeys
-    is_restricted: bool
+    rights: Rights
 
     def select(self) -> Select[*tuple[Any, ...]]:
         """Return the SELECT, with one row for each component and flow."""
-        uses = self.component.select_uses("parents").subquery("uses")
+        uses = self.component.select_uses("parents", self.rights).subquery("uses")
         rank = func.row_number().over(partition_by=uses.c.component, order_by=col(Flow.slug))
         ranked = (
             select(uses.c.component, uses.c.flow, rank.label("rank"))
             .join_from(uses, Flow, uses.c.flow == col(Flow.flow_uuid))
-            .where(*_build_grant_conditions(is_restricted=self.is_restricted))
+            .where(*self.rights.flow_conditions(col(Flow.flow_uuid)))
             .subquery("ranked")
         )
         return (
@@ -294,11 +291,6 @@ class FlowsUsing(NamedTuple):
             .where(ranked.c.rank <= bindparam("first", type_=Integer))
             .order_by(ranked.c.component, ranked.c.rank)
         )
-
-
-def _table_of(model: type[Table]) -> Any:
-    """Return the SQLAlchemy table of a model. SQLModel's annotations omit it."""
-    return cast_type(Any, model).__table__
 
 
 def _has_object(columns: tuple[str, ...], name: str) -> bool:
@@ -328,21 +320,13 @@ def _select_with_parent(
     return select(cast(parent, Text), *(columns[name] for name in names))
 
 
-def _build_grant_conditions(*, is_restricted: bool) -> Iterator[ColumnElement[bool]]:
-    if is_restricted:
-        yield is_granted()
-
-
-def _select_granted_flows(column: SQLColumnExpression[str]) -> Select[str]:
-    """SELECT a column of the flows that the user may see."""
-    return select(column).where(is_granted())
-
-
-def _select_targets(*, is_restricted: bool) -> CompoundSelect[str]:
-    """SELECT the keys of flows and stage bindings as policy targets."""
-    conditions = list(_build_grant_conditions(is_restricted=is_restricted))
+def _select_targets(rights: Rights) -> CompoundSelect[str]:
+    """SELECT the keys of visible flows and stage bindings as policy targets."""
+    conditions = list(rights.conditions(Permission.VIEW_FLOW, col(Flow.flow_uuid)))
     flows = select(col(Flow.policybindingmodel_ptr_id)).where(*conditions)
-    bindings = select(col(FlowStageBinding.policybindingmodel_ptr_id)).join_from(
-        FlowStageBinding, Flow, col(FlowStageBinding.target_id) == col(Flow.flow_uuid)
+    bindings = (
+        select(col(FlowStageBinding.policybindingmodel_ptr_id))
+        .join_from(FlowStageBinding, Flow, col(FlowStageBinding.target_id) == col(Flow.flow_uuid))
+        .where(*rights.conditions(Permission.VIEW_STAGE_BINDING, col(FlowStageBinding.fsb_uuid)))
     )
     return union_all(flows, bindings.where(*conditions))

@@ -1,16 +1,21 @@
 """Components: stages and policies, their types, and the flows that use them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from enum import Enum
 from typing import Any, NamedTuple
+from typing import cast as cast_type
 
 from sqlalchemy import (
     CTE,
+    BindParameter,
     ColumnElement,
     FromClause,
     Select,
     SQLColumnExpression,
     Text,
+    and_,
+    bindparam,
+    case,
     cast,
     column,
     false,
@@ -18,12 +23,12 @@ from sqlalchemy import (
     literal,
     select,
     table,
-    union,
     union_all,
 )
 from sqlmodel import col
 
 from models.queries.arrays import InSubquery, InUuidArray
+from models.queries.rights import Permission, Rights
 from models.tables.child_table import ChildTable
 from models.tables.columns import TEXT, UUID, Table
 from models.tables.flow import Flow, FlowStageBinding
@@ -35,9 +40,11 @@ ColumnExpressions = Mapping[str, SQLColumnExpression[Any]]
 STAGE_KEY = col(Stage.stage_uuid)
 POLICY_KEY = col(Policy.policy_uuid)
 STAGE_COLUMNS: ColumnExpressions = {"pk": cast(STAGE_KEY, Text), "name": col(Stage.name)}
-POLICY_COLUMNS: ColumnExpressions = {
-    "pk": cast(POLICY_KEY, Text),
-    "name": col(Policy.name),
+POLICY_COLUMNS: ColumnExpressions = {"pk": cast(POLICY_KEY, Text), "name": col(Policy.name)}
+# These are NULL unless the viewer has the permission to view the component.
+GUARDED_STAGE_COLUMNS: ColumnExpressions = {"visible_pk": cast(STAGE_KEY, Text)}
+GUARDED_POLICY_COLUMNS: ColumnExpressions = {
+    "visible_pk": cast(POLICY_KEY, Text),
     "execution_logging": col(Policy.execution_logging),
 }
 
@@ -49,9 +56,19 @@ class Component(Enum):
     POLICY = "policy_ptr_id"
 
     @property
-    def columns(self) -> ColumnExpressions:
-        """The columns of a component, without its type."""
-        return STAGE_COLUMNS if self is Component.STAGE else POLICY_COLUMNS
+    def permission(self) -> Permission:
+        """The permission to view a component."""
+        return Permission.VIEW_STAGE if self is Component.STAGE else Permission.VIEW_POLICY
+
+    def columns(self, rights: Rights) -> ColumnExpressions:
+        """Return the columns of a component for a viewer, without its type."""
+        is_stage = self is Component.STAGE
+        columns = STAGE_COLUMNS if is_stage else POLICY_COLUMNS
+        guarded = GUARDED_STAGE_COLUMNS if is_stage else GUARDED_POLICY_COLUMNS
+        conditions = list(rights.conditions(self.permission, self.key))
+        if conditions:
+            guarded = {name: case((and_(*conditions), guarded[name])) for name in guarded}
+        return {**columns, **guarded}
 
     @property
     def table(self) -> type[Table]:
@@ -69,36 +86,89 @@ class Component(Enum):
         types = StageType if self is Component.STAGE else PolicyType
         return Table.metadata.tables[types.__tablename__]
 
-    def select_uses(self, parameter: str | None = None) -> Any:
-        """SELECT (component, flow) for each use of a component, or of those that a parameter lists.
+    def select_uses(self, parameter: str, rights: Rights) -> Select[*tuple[Any, ...]]:
+        """SELECT (component, flow) for each use of the components that a parameter lists.
 
         A flow uses the stages of its stage bindings, and the policies bound to it or to one of
-        these.
+        these. Includes flows that the viewer may not see.
         """
-        component = BOUND_COMPONENT[self]
-        is_listed = InUuidArray(component, parameter) if parameter else component.is_not(None)
-        stage_flow = col(FlowStageBinding.target_id)
-        if self is Component.STAGE:
-            return _select_use(component, stage_flow).where(is_listed).distinct()
-        target = col(PolicyBinding.target_id)
-        on_flow = target == col(Flow.policybindingmodel_ptr_id)
-        on_binding = target == col(FlowStageBinding.policybindingmodel_ptr_id)
-        by_flow = _select_use(component, col(Flow.flow_uuid))
-        by_binding = _select_use(component, stage_flow)
-        return union(
-            by_flow.join_from(PolicyBinding, Flow, on_flow).where(is_listed),
-            by_binding.join_from(PolicyBinding, FlowStageBinding, on_binding).where(is_listed),
+        uses = union_all(
+            *(
+                use.select().where(InUuidArray(use.component, parameter), *use.conditions)
+                for use in list_uses(self, rights)
+            )
+        ).subquery()
+        return select(uses.c.component, uses.c.flow).distinct()
+
+    def select_visible(self, parameter: str, rights: Rights) -> ColumnElement[str]:
+        """SELECT the key in a parameter if a visible flow uses the component, and it is visible.
+
+        The work does not depend on hidden rows: neither on the existence of the component nor, if
+        the viewer may see some flows only, on its uses by other flows.
+        """
+        key = bindparam(parameter, type_=UUID)
+        is_visible = list(rights.conditions(self.permission, key))
+        uses = (
+            use.select()
+            .where(use.is_of(key, rights), *use.conditions, *is_visible)
+            .with_only_columns(use.component)
+            for use in list_uses(self, rights)
         )
+        return union_all(*uses).limit(1).scalar_subquery()
 
 
-def _select_use(component: Any, flow: Any) -> Any:
-    return select(component.label("component"), flow.label("flow"))
+class Use(NamedTuple):
+    """A way in which flows use components: the columns (component, flow) of joined tables.
+
+    The viewer may see a use of a visible flow if the conditions hold.
+    """
+
+    component: SQLColumnExpression[Any]
+    flow: SQLColumnExpression[Any]
+    source: FromClause
+    conditions: Sequence[ColumnElement[bool]] = ()
+
+    def select(self) -> Select[*tuple[Any, ...]]:
+        """SELECT (component, flow) for each use."""
+        columns: list[ColumnElement[Any]] = [
+            self.component.label("component"),
+            self.flow.label("flow"),
+        ]
+        return select(*columns).select_from(self.source)
+
+    def is_of(self, key: BindParameter[Any], rights: Rights) -> ColumnElement[bool]:
+        """Return the condition that a visible flow uses the component with this key."""
+        flow_conditions = list(rights.flow_conditions(self.flow))
+        if not flow_conditions:
+            return self.component == key
+        # A cast keeps the database from starting with the component's uses, which may be hidden.
+        return and_(*flow_conditions, cast(self.component, Text) == cast(key, Text))
 
 
-BOUND_COMPONENT: Mapping[Component, SQLColumnExpression[Any]] = {
-    Component.STAGE: col(FlowStageBinding.stage_id),
-    Component.POLICY: col(PolicyBinding.policy_id),
-}
+def list_uses(component: Component, rights: Rights) -> Iterator[Use]:
+    """Yield the ways in which flows use stages, or policies.
+
+    The first way is as visible as the flow, whose lists of stages and policies contain it.
+    """
+    stage_bindings, policy_bindings = table_of(FlowStageBinding), table_of(PolicyBinding)
+    stage_flow, target = col(FlowStageBinding.target_id), col(PolicyBinding.target_id)
+    if component is Component.STAGE:
+        yield Use(col(FlowStageBinding.stage_id), stage_flow, stage_bindings)
+        return
+    on_flow = target == col(Flow.policybindingmodel_ptr_id)
+    on_binding = target == col(FlowStageBinding.policybindingmodel_ptr_id)
+    policy, flow = col(PolicyBinding.policy_id), col(Flow.flow_uuid)
+    yield Use(policy, flow, policy_bindings.join(Flow, on_flow))
+    conditions = (
+        *rights.conditions(Permission.VIEW_POLICY_BINDING, col(PolicyBinding.policy_binding_uuid)),
+        *rights.conditions(Permission.VIEW_STAGE_BINDING, col(FlowStageBinding.fsb_uuid)),
+    )
+    yield Use(policy, stage_flow, policy_bindings.join(FlowStageBinding, on_binding), conditions)
+
+
+def table_of(model: type[Table]) -> Any:
+    """Return the SQLAlchemy table of a model. SQLModel's annotations omit it."""
+    return cast_type(Any, model).__table__
 
 
 class TypeLookup(NamedTuple):

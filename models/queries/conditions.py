@@ -34,6 +34,7 @@ from sqlmodel import col
 
 from models.queries.arrays import InTextArray, InUuidArray, compile_clauses
 from models.queries.components import Component, select_models
+from models.queries.rights import Permission, Rights
 from models.tables.child_table import ChildTable
 from models.tables.columns import TEXT, UUID
 from models.tables.flow import Flow, FlowStageBinding
@@ -93,12 +94,14 @@ class Comparison:
 class UsesComponent:
     """The condition that a flow uses a stage or a policy that satisfies a condition.
 
-    `child_tables` are authentik's tables of its types, None in FlowQL's own database.
+    The use and the component must be visible. `child_tables` are authentik's tables of its types,
+    None in FlowQL's own database.
     """
 
     component: Component
     condition: "Condition"
     child_tables: tuple[ChildTable, ...] | None
+    rights: Rights
 
 
 Condition: TypeAlias = And | Or | Not | Comparison | UsesComponent
@@ -163,17 +166,21 @@ def _type_of(column: SQLColumnExpression[Any]) -> TypeEngine[Any]:
 
 def _uses_stage(uses: UsesComponent) -> ColumnElement[bool]:
     flows = select(col(FlowStageBinding.target_id)).where(
-        _is_matching(uses, col(FlowStageBinding.stage_id), col(Stage.stage_uuid), col(Stage.name))
+        *uses.rights.conditions(Permission.VIEW_STAGE_BINDING, col(FlowStageBinding.fsb_uuid)),
+        _is_matching(uses, col(FlowStageBinding.stage_id), col(Stage.stage_uuid), col(Stage.name)),
     )
     return SemiJoin(col(Flow.flow_uuid), flows)
 
 
 def _uses_policy(uses: UsesComponent) -> ColumnElement[bool]:
+    rights = uses.rights
     targets = select(col(PolicyBinding.target_id)).where(
-        _is_matching(uses, col(PolicyBinding.policy_id), col(Policy.policy_uuid), col(Policy.name))
+        *rights.conditions(Permission.VIEW_POLICY_BINDING, col(PolicyBinding.policy_binding_uuid)),
+        _is_matching(uses, col(PolicyBinding.policy_id), col(Policy.policy_uuid), col(Policy.name)),
     )
     flows_by_stage_binding = select(col(FlowStageBinding.target_id)).where(
-        SemiJoin(col(FlowStageBinding.policybindingmodel_ptr_id), targets)
+        *rights.conditions(Permission.VIEW_STAGE_BINDING, col(FlowStageBinding.fsb_uuid)),
+        SemiJoin(col(FlowStageBinding.policybindingmodel_ptr_id), targets),
     )
     return or_(
         SemiJoin(col(Flow.policybindingmodel_ptr_id), targets),
@@ -194,11 +201,14 @@ def _is_matching(
     name: SQLColumnExpression[Any],
 ) -> ColumnElement[bool]:
     """Return the condition that the component with the bound key satisfies `uses.condition`."""
+    permission = uses.component.permission
     if uses.condition == And(()):
-        return bound_key.is_not(None)
+        return and_(bound_key.is_not(None), *uses.rights.conditions(permission, bound_key))
     compile_comparison = partial(_compare_component, uses, {"pk": pk, "name": name})
     # Components are selected before their bindings, because there are far fewer of them.
-    components = select(pk).where(_to_sql(uses.condition, compile_comparison))
+    components = select(pk).where(
+        _to_sql(uses.condition, compile_comparison), *uses.rights.conditions(permission, pk)
+    )
     return SemiJoin(bound_key, components)
 
 

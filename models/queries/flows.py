@@ -25,7 +25,8 @@ from sqlmodel import col
 from models.queries import search, subqueries
 from models.queries.arrays import InSubquery
 from models.queries.conditions import ColumnSource, Condition, to_sql
-from models.queries.viewer import Viewer, is_granted
+from models.queries.rights import Access, Permission, Rights
+from models.queries.viewer import Viewer
 from models.tables.cached_plan import PlanKeys
 from models.tables.columns import TEXT, UUID
 from models.tables.flow import Flow
@@ -151,26 +152,25 @@ FLOW_ROW = tuple(FlowRow.__slots__)
 
 
 class FlowFilter(NamedTuple):
-    """The conditions on flows, without values.
+    """The conditions on visible flows, without values.
 
-    Each filter has a parameter of its name. The search, `where` and `user_id` add theirs.
+    Each filter has a parameter of its name. The search, `where` and `rights` add theirs.
     """
 
     filters: tuple[str, ...]
     is_searched: bool
-    is_restricted: bool
+    rights: Rights
     where: Condition | None = None
 
     @property
     def has_conditions(self) -> bool:
         """True unless the filter matches all flows."""
         has_filters = bool(self.filters) or self.is_searched or self.where is not None
-        return has_filters or self.is_restricted
+        return has_filters or self.rights.view_flow is not Access.ALL
 
     def conditions(self) -> Iterator[ColumnElement[bool]]:
         """Iterate over the conditions on `Flow`, which must all be true."""
-        if self.is_restricted:
-            yield is_granted()
+        yield from self._visibility()
         for name in self.filters:
             yield OWN_COLUMNS[name] == bindparam(name, type_=FILTER_TYPES[name])
         if self.is_searched:
@@ -183,6 +183,12 @@ class FlowFilter(NamedTuple):
             )
         if self.where is not None:
             yield to_sql(self.where, SORT_COLUMNS)
+
+    def _visibility(self) -> Iterator[ColumnElement[bool]]:
+        key = col(Flow.flow_uuid)
+        if UNIQUE_COLUMNS.isdisjoint(self.filters):
+            return self.rights.flow_conditions(key)
+        return self.rights.conditions(Permission.VIEW_FLOW, key)
 
 
 class FlowCount(NamedTuple):
@@ -220,6 +226,25 @@ class Flows(NamedTuple):
         expressions = flow_columns(self.plan_keys)
         columns = [expressions[name] for name in self.columns]
         return select(*(columns or [literal_column("1")])).select_from(Flow)
+
+
+class ExportableFlow(NamedTuple):
+    """SELECT the flow with the primary key `pk` if the viewer has the permission to export it.
+
+    Parameters: `pk`, and those of `rights`.
+    """
+
+    rights: Rights
+
+    def select(self) -> Select[int]:
+        """Return the SELECT, with at most one row."""
+        key = col(Flow.flow_uuid)
+        return (
+            select(literal_column("1", Integer))
+            .select_from(Flow)
+            .where(key == bindparam("pk", type_=UUID))
+            .where(*self.rights.conditions(Permission.EXPORT_FLOW, key))
+        )
 
 
 class OffsetPage(NamedTuple):
@@ -271,13 +296,13 @@ def _limit_to_page(rows: Select[*Ts]) -> Select[*Ts]:
 
 def build_filter(query: FlowQuery, viewer: Viewer) -> FlowFilter:
     """Build the filter of a query for a viewer."""
-    return FlowFilter(tuple(query.filters), bool(query.search), viewer.is_restricted)
+    return FlowFilter(tuple(query.filters), bool(query.search), viewer.rights)
 
 
 def filter_values(query: FlowQuery, viewer: Viewer) -> dict[str, Any]:
     """Return the parameters of the filter of a query for a viewer."""
     search_values = search.search_values(query.search) if query.search else {}
-    return {**query.filters, **search_values, "user_id": viewer.user_id}
+    return {**query.filters, **search_values, **viewer.parameters}
 
 
 def complete_ordering(ordering: Sequence[Ordering]) -> tuple[Ordering, ...]:

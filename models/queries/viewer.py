@@ -1,148 +1,163 @@
-"""The viewer, and the flows that the viewer may see."""
+"""The viewer of a request: the rights of the user or the token that it authenticates with."""
 
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from enum import Enum, auto
-from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import (
     CTE,
     ColumnElement,
-    Integer,
     Select,
+    Text,
     and_,
     bindparam,
+    cast,
     exists,
+    false,
+    literal,
     not_,
     or_,
     select,
 )
-from sqlalchemy.ext.compiler import compiles
-from sqlalchemy.sql.compiler import SQLCompiler
-from sqlalchemy.sql.functions import FunctionElement
 from sqlmodel import col
 
-from models.queries.arrays import InSubquery
+from models.queries.arrays import VALUE_COLUMN, ArrayAggregate, InSubquery
+from models.queries.rights import (
+    ALL_RIGHTS,
+    ROLES,
+    SCOPE_RIGHTS,
+    TOKEN,
+    Access,
+    Permission,
+    Rights,
+    TextToUuid,
+)
 from models.tables.access import (
     ContentType,
     Group,
     GroupParentage,
     GroupRole,
-    Permission,
     RoleModelPermission,
     RoleObjectPermission,
     Token,
+    TokenFlow,
     User,
     UserGroup,
     UserRole,
 )
-from models.tables.columns import TEXT, TIMESTAMP, UUID
+from models.tables.access import Permission as PermissionRow
+from models.tables.columns import TEXT, TIMESTAMP
 from models.tables.flow import Flow
 
 # A user of this type without access gets an empty list instead of an error.
 INTERNAL_SERVICE_ACCOUNT = "internal_service_account"
-
-
-class TextToUuid(FunctionElement[str]):
-    """A string as a UUID; for an invalid UUID it is NULL in PostgreSQL, unchanged in SQLite."""
-
-    type = UUID
-    inherit_cache = True
-
-
-@compiles(TextToUuid, "sqlite")
-def _sqlite_text_to_uuid(element: TextToUuid, compiler: SQLCompiler, **options: Any) -> str:
-    return compiler.process(element.clauses, **options)
-
-
-@compiles(TextToUuid, "postgresql")
-def _postgresql_text_to_uuid(element: TextToUuid, compiler: SQLCompiler, **options: Any) -> str:
-    # A uuid can use the index of the flows. Only the canonical form matches a primary key.
-    text = compiler.process(element.clauses, **options)
-    has_dashes = f"{text} LIKE '________-____-____-____-____________'"
-    is_hexadecimal = f"translate({text}, '0123456789abcdef', '') = '----'"
-    return f"CASE WHEN {has_dashes} AND {is_hexadecimal} THEN CAST({text} AS uuid) END"
-
-
-class FlowAccess(Enum):
-    """The flows that a viewer may see: all, some or none."""
-
-    ALL = auto()
-    SOME = auto()
-    NONE = auto()
+SEPARATOR = ":"
 
 
 @dataclass(frozen=True, slots=True)
 class Viewer:
-    """The authenticated user. A forbidden viewer gets an error for every request."""
+    """The authenticated viewer. A forbidden viewer gets an error for every request.
 
-    user_id: int
-    access: FlowAccess
+    `parameters` are the values that the conditions of `rights` need.
+    """
+
+    rights: Rights
+    parameters: Mapping[str, Any]
     is_forbidden: bool = False
 
     @property
-    def is_restricted(self) -> bool:
-        """True if the viewer may see only flows with an object permission."""
-        return self.access is FlowAccess.SOME
+    def has_flows(self) -> bool:
+        """False if the viewer may see no flow, and therefore nothing, since all is below flows."""
+        return self.rights.view_flow is not Access.NONE
 
 
-def build_viewer(row: Any) -> Viewer:
-    """Build the viewer of a row of ViewerByKey."""
-    user_id, user_type, is_superuser, can_view_all, can_view_some = row
-    if is_superuser or can_view_all:
-        return Viewer(user_id, FlowAccess.ALL)
-    if can_view_some:
-        return Viewer(user_id, FlowAccess.SOME)
-    return Viewer(user_id, FlowAccess.NONE, is_forbidden=user_type != INTERNAL_SERVICE_ACCOUNT)
+class ViewerRow(NamedTuple):
+    """A row of ViewerByKey.
+
+    The permissions, for all objects of a type and for single objects, are strings of codename and
+    ID. `has_granted_flow` is true if one of the existing flows is granted singly, and `has_scope` if
+    the token has a scope.
+    """
+
+    token: str
+    user_type: str
+    is_superuser: bool
+    roles: Sequence[str]
+    model_permissions: Sequence[str]
+    object_permissions: Sequence[str]
+    has_granted_flow: bool
+    has_scope: bool
+
+
+def build_viewer(row: ViewerRow) -> Viewer:
+    """Build the viewer of a row."""
+    rights = _build_rights(row)
+    parameters = {ROLES: row.roles, TOKEN: row.token, **_build_parameters(row.object_permissions)}
+    is_forbidden = rights.view_flow is Access.NONE and row.user_type != INTERNAL_SERVICE_ACCOUNT
+    return Viewer(rights, parameters, is_forbidden)
+
+
+def _build_rights(row: ViewerRow) -> Rights:
+    if row.is_superuser:
+        return ALL_RIGHTS
+    if row.has_scope:
+        return SCOPE_RIGHTS
+    some = dict.fromkeys(_codenames(row.object_permissions), Access.SOME)
+    if not row.has_granted_flow:
+        # As in authentik, permissions for flows that do not exist do not count.
+        some.pop(Permission.VIEW_FLOW.codename, None)
+    return Rights(**some | dict.fromkeys(_codenames(row.model_permissions), Access.ALL))
+
+
+def _codenames(permissions: Iterable[str]) -> Iterator[str]:
+    return (permission.partition(SEPARATOR)[0] for permission in permissions)
+
+
+def _build_parameters(permissions: Iterable[str]) -> dict[str, int]:
+    """Return the ID of each permission by the name of its parameter."""
+    pairs = (permission.split(SEPARATOR) for permission in permissions)
+    parameters = {permission.codename: permission.parameter for permission in Permission}
+    return {parameters[codename]: int(id_) for codename, id_ in pairs}
 
 
 @dataclass(frozen=True, slots=True)
 class ViewerByKey:
-    """SELECT the viewer of a valid token, at most one row for `build_viewer`.
+    """SELECT the viewer of a valid token, at most one ViewerRow.
 
-    Parameters: `key`, the token key as stored, and `now`.
+    Only FlowQL's own tokens have scopes. Parameters: `key`, the token key as stored, and `now`.
     """
 
-    def select(self) -> Select[int, str, bool, bool, bool]:
-        """Return (id, type, is superuser, may see all flows, may see some flows) of the user."""
+    has_scopes: bool
+
+    def select(self) -> Select[*tuple[Any, ...]]:
+        """Return the SELECT with the columns of ViewerRow."""
         viewer = _select_token_user().cte("viewer")
         groups = _select_groups(select(viewer.c.user_id))
         roles = _select_roles(select(viewer.c.user_id), groups)
         superuser_groups = select(col(Group.group_uuid)).where(
             col(Group.group_uuid).in_(select(groups.c.group_id)), col(Group.is_superuser)
         )
-        granted_flows = select(col(Flow.flow_uuid)).where(
-            InSubquery(col(Flow.flow_uuid), _select_granted_objects(roles))
-        )
         # exists() alone would render SELECT *, which needs SELECT on every column.
         return select(
-            viewer.c.user_id,
+            cast(viewer.c.token_uuid, Text),
             viewer.c.type,
             exists(superuser_groups),
-            exists(_select_model_permissions(roles)),
-            exists(granted_flows),
+            ArrayAggregate(select(cast(roles.c.role_id, Text).label(VALUE_COLUMN))),
+            _select_permissions(RoleModelPermission, roles),
+            _select_permissions(RoleObjectPermission, roles),
+            exists(_select_granted_flows(roles)),
+            exists(_select_scope(viewer)) if self.has_scopes else false(),
         )
 
 
-@cache
-def is_granted() -> ColumnElement[bool]:
-    """Return the condition on `Flow` that the user `user_id` has the permission to view this flow.
-
-    The result is cached, because a statement renders the same CTE object only once.
-    """
-    user = select(bindparam("user_id", type_=Integer))
-    roles = _select_roles(user, _select_groups(user))
-    return InSubquery(col(Flow.flow_uuid), _select_granted_objects(roles))
-
-
-def _select_token_user() -> Select[int, str]:
+def _select_token_user() -> Select[str, int, str]:
     is_valid = or_(
         not_(col(Token.expiring)),
         col(Token.expires).is_(None),
         col(Token.expires) >= bindparam("now", type_=TIMESTAMP),
     )
     return (
-        select(col(Token.user_id), col(User.type))
+        select(col(Token.token_uuid), col(Token.user_id), col(User.type))
         .join_from(Token, User, col(Token.user_id) == col(User.id))
         .where(col(Token.key) == bindparam("key", type_=TEXT), is_valid)
         .where(col(Token.intent) == "api", col(User.is_active))
@@ -165,39 +180,63 @@ def _select_groups(user: Select[Any]) -> CTE:
     )
 
 
-def _select_roles(user: Select[Any], groups: CTE) -> Select[Any]:
+def _select_roles(user: Select[Any], groups: CTE) -> CTE:
     user_roles = select(col(UserRole.role_id)).where(col(UserRole.user_id).in_(user))
     group_roles = select(col(GroupRole.role_id)).where(
         col(GroupRole.group_id).in_(select(groups.c.group_id))
     )
-    return select(user_roles.union(group_roles).cte("roles").c.role_id)
+    return user_roles.union(group_roles).cte("roles")
 
 
-def _select_model_permissions(roles: Select[Any]) -> Select[Any]:
-    return (
-        select(col(RoleModelPermission.id))
-        .join(Permission, col(RoleModelPermission.permission_id) == col(Permission.id))
-        .join(ContentType, col(Permission.content_type_id) == col(ContentType.id))
-        .where(_is_view_flow(RoleModelPermission), col(RoleModelPermission.role_id).in_(roles))
+Grant = type[RoleModelPermission | RoleObjectPermission]
+
+
+def _select_permissions(grant: Grant, roles: CTE) -> ColumnElement[Sequence[str]]:
+    """SELECT the permissions that roles have by grants of one kind, as codename and ID."""
+    label = col(PermissionRow.codename) + literal(SEPARATOR) + cast(col(PermissionRow.id), TEXT)
+    grants = select(col(grant.id)).where(_is_grant(grant, roles)).correlate_except(grant)
+    return ArrayAggregate(
+        select(label.label(VALUE_COLUMN))
+        .join_from(PermissionRow, ContentType, _has_content_type())
+        .where(or_(*map(_is_permission, Permission)), exists(grants))
     )
 
 
-def _select_granted_objects(roles: Select[Any]) -> Select[Any]:
-    return (
+def _select_granted_flows(roles: CTE) -> Select[Any]:
+    """SELECT the flows that roles may view by grants for single objects."""
+    keys = (
         select(TextToUuid(col(RoleObjectPermission.object_pk)))
-        .join(Permission, col(RoleObjectPermission.permission_id) == col(Permission.id))
-        .join(ContentType, col(Permission.content_type_id) == col(ContentType.id))
-        .where(_is_view_flow(RoleObjectPermission), col(RoleObjectPermission.role_id).in_(roles))
+        .join_from(RoleObjectPermission, PermissionRow, _is_grant(RoleObjectPermission, roles))
+        .join(ContentType, _has_content_type())
+        .where(_is_permission(Permission.VIEW_FLOW))
+    )
+    return select(col(Flow.flow_uuid)).where(InSubquery(col(Flow.flow_uuid), keys))
+
+
+def _is_grant(grant: Grant, roles: CTE) -> ColumnElement[bool]:
+    """Return the condition that a row grants a permission to one of the roles."""
+    return and_(
+        col(grant.permission_id) == col(PermissionRow.id),
+        col(grant.content_type_id) == col(PermissionRow.content_type_id),
+        col(grant.role_id).in_(select(roles.c.role_id)),
     )
 
 
-def _is_view_flow(
-    grant: type[RoleModelPermission | RoleObjectPermission],
-) -> ColumnElement[bool]:
-    """Return the condition that a grant is the permission `view_flow` on flows."""
+def _has_content_type() -> ColumnElement[bool]:
+    return col(PermissionRow.content_type_id) == col(ContentType.id)
+
+
+def _is_permission(permission: Permission) -> ColumnElement[bool]:
+    app_label, model, codename = permission.value
     return and_(
-        col(grant.content_type_id) == col(ContentType.id),
-        col(Permission.codename) == "view_flow",
-        col(ContentType.app_label) == "authentik_flows",
-        col(ContentType.model) == "flow",
+        col(PermissionRow.codename) == codename,
+        col(ContentType.app_label) == app_label,
+        col(ContentType.model) == model,
+    )
+
+
+def _select_scope(viewer: CTE) -> Select[Any]:
+    """SELECT the scope of the viewer's token."""
+    return select(col(TokenFlow.flow_id)).where(
+        col(TokenFlow.token_id).in_(select(viewer.c.token_uuid))
     )

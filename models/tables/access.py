@@ -72,6 +72,22 @@ class Token(Table, table=True):
     user_id: int = foreign_key("authentik_core_user.id", kind=Integer(), index=True)
 
 
+class TokenFlow(Table, table=True):
+    """A flow in the scope of a token of FlowQL's own database.
+
+    A token with a scope gives access to these flows, and to everything below them.
+    """
+
+    __tablename__ = "flowql_tokenflow"
+
+    token_id: str = foreign_key(
+        "authentik_core_token.token_uuid", on_delete="CASCADE", primary_key=True
+    )
+    flow_id: str = foreign_key(
+        "authentik_flows_flow.flow_uuid", on_delete="CASCADE", primary_key=True, index=True
+    )
+
+
 class UserGroup(Table, table=True):
     """The membership of a user in a group."""
 

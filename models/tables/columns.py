@@ -34,7 +34,9 @@ def serial_key() -> Any:
     )
 
 
-def foreign_key(target: str, kind: TypeEngine[Any] = UUID, **options: Any) -> Any:
+def foreign_key(
+    target: str, kind: TypeEngine[Any] = UUID, on_delete: str | None = None, **options: Any
+) -> Any:
     """Return a foreign key to `table.column`, checked at the end of the transaction as in Django."""
-    constraint = ForeignKey(target, deferrable=True, initially="DEFERRED")
+    constraint = ForeignKey(target, deferrable=True, initially="DEFERRED", ondelete=on_delete)
     return Field(sa_type=kind, sa_column_args=[constraint], **options)

@@ -232,14 +232,38 @@ UNKNOWN_ENUMS = {
 }
 UNKNOWN_ENGINE_MODES = {11: "most", 29: "", 60: "none"}
 UNKNOWN_ACTIONS = {2: "", 60: "Retry", 61: "skip", 150: "restart_later"}
-MODEL_PERMISSION, CHANGE_PERMISSION, BINDING_PERMISSION, FOREIGN_PERMISSION = 21, 22, 23, 24
-FLOW_TYPE, BINDING_TYPE, FOREIGN_TYPE = 7, 8, 9
-PERMISSION_TYPES = {
-    MODEL_PERMISSION: FLOW_TYPE,
-    CHANGE_PERMISSION: FLOW_TYPE,
-    BINDING_PERMISSION: BINDING_TYPE,
-    FOREIGN_PERMISSION: FOREIGN_TYPE,
+# The content types by ID: application and model. One has the model of flows, but not their
+# application.
+CONTENT_TYPES = {
+    7: ("authentik_flows", "flow"),
+    8: ("authentik_flows", "flowstagebinding"),
+    9: ("somebody_elses", "flow"),
+    10: ("authentik_flows", "stage"),
+    11: ("authentik_policies", "policybinding"),
+    12: ("authentik_policies", "policy"),
+    13: ("authentik_stages_prompt", "prompt"),
 }
+# The permissions by ID: content type and codename. Three of them resemble the one to view flows.
+MODEL_PERMISSION, CHANGE_PERMISSION, BINDING_PERMISSION, FOREIGN_PERMISSION = 21, 22, 23, 24
+PERMISSIONS = {
+    MODEL_PERMISSION: (7, "view_flow"),
+    CHANGE_PERMISSION: (7, "change_flow"),
+    BINDING_PERMISSION: (8, "view_flow"),
+    FOREIGN_PERMISSION: (9, "view_flow"),
+    25: (7, "export_flow"),
+    26: (8, "view_flowstagebinding"),
+    27: (10, "view_stage"),
+    28: (11, "view_policybinding"),
+    29: (12, "view_policy"),
+    30: (13, "view_prompt"),
+}
+PERMISSION_IDS = {
+    codename: permission
+    for permission, (_, codename) in PERMISSIONS.items()
+    if permission not in (BINDING_PERMISSION, FOREIGN_PERMISSION)
+}
+# The permissions that open everything below a visible flow.
+BELOW_FLOWS = (25, 26, 27, 28, 29, 30)
 PLANNER = "public::1:goauthentik.io/flows/planner/"
 
 
@@ -604,9 +628,8 @@ def _group_roles() -> list[Row]:
 
 def _content_types() -> list[Row]:
     return [
-        {"id": FLOW_TYPE, "app_label": "authentik_flows", "model": "flow"},
-        {"id": BINDING_TYPE, "app_label": "authentik_flows", "model": "flowstagebinding"},
-        {"id": FOREIGN_TYPE, "app_label": "somebody_elses", "model": "flow"},
+        {"id": number, "app_label": app_label, "model": model}
+        for number, (app_label, model) in CONTENT_TYPES.items()
     ]
 
 
@@ -616,19 +639,26 @@ def _permissions() -> list[Row]:
             "id": permission,
             "name": "Can do something",
             "content_type_id": content_type,
-            "codename": "change_flow" if permission == CHANGE_PERMISSION else "view_flow",
+            "codename": codename,
         }
-        for permission, content_type in PERMISSION_TYPES.items()
+        for permission, (content_type, codename) in PERMISSIONS.items()
     ]
 
 
 def _model_permissions() -> list[Row]:
-    other_permissions = set(PERMISSION_TYPES) - {MODEL_PERMISSION}
     granted = [("flow reader", MODEL_PERMISSION)]
-    granted += [("wrong permission", permission) for permission in sorted(other_permissions)]
+    granted += [
+        (role, permission)
+        for role in ("flow reader", *VISIBLE_FLOWS_BY_ROLE)
+        for permission in BELOW_FLOWS
+    ]
+    granted += [
+        ("wrong permission", permission)
+        for permission in (CHANGE_PERMISSION, BINDING_PERMISSION, FOREIGN_PERMISSION)
+    ]
     return _with_ids(
         {
-            "content_type_id": PERMISSION_TYPES[permission],
+            "content_type_id": PERMISSIONS[permission][0],
             "permission_id": permission,
             "role_id": identifier("role", role),
         }
@@ -651,7 +681,7 @@ def _object_permissions() -> list[Row]:
     return _with_ids(
         {
             "object_pk": flow,
-            "content_type_id": PERMISSION_TYPES[permission],
+            "content_type_id": PERMISSIONS[permission][0],
             "permission_id": permission,
             "role_id": identifier("role", role),
         }

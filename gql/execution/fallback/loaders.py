@@ -18,6 +18,9 @@ async def load_relation(
     relation: Relation, root: RowObject, info: Any, arguments: Mapping[str, Any]
 ) -> RowList[Any]:
     """Return the objects of a relation for one parent."""
+    key = root.row[relation.key_column]
+    if key is None and relation.null_key_error:
+        raise relation.null_key_error()
     context = info.context
     columns: tuple[str, ...] = info.selected_columns() or ()
 
@@ -26,7 +29,7 @@ async def load_relation(
         return [RowList(relation.type_thunk(), groups.group(key)) for key in keys]
 
     loader = _get_loader(context.loaders, (relation, columns, *arguments.items()), load)
-    return await loader.load(root.row[relation.key_column])
+    return await loader.load(key)
 
 
 async def load_computed(

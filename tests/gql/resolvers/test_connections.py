@@ -29,18 +29,16 @@ from models.queries.flows import (
     Ordering,
     complete_ordering,
 )
-from models.queries.viewer import FlowAccess, Viewer
+from models.queries.viewer import Viewer
 from models.tables.flow import FlowDesignation
 from models.tables.metadata import METADATA
 from support.databases import OpenDatabase, fill_flowql_with_types, open_for_test
 from support.edge_case_data import FLOW_COUNT, ROWS, identifier
 from support.postgres import PostgresServer
 from support.sql_recorder import record_statements
+from support.viewers import ALL_VIEWER, NO_VIEWER, build_restricted_viewer
 
-ALL_VIEWER = Viewer(1, FlowAccess.ALL)
-# This user has the roles that may see some flows.
-SOME_VIEWER = Viewer(6, FlowAccess.SOME)
-NO_VIEWER = Viewer(1, FlowAccess.NONE)
+SOME_VIEWER = build_restricted_viewer(["some flows", "more flows"])
 ORDERING_TERMS = [
     Ordering(name, descending) for name in ORDERING_FIELDS for descending in (False, True)
 ]

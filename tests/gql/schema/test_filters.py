@@ -10,6 +10,7 @@ import strawberry
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gql.context import Context
 from gql.errors import BadUserInputError
 from gql.resolvers.connections import ConnectionQuery, ConnectionSelection, load_connection
 from gql.schema.filters import (
@@ -22,7 +23,7 @@ from gql.schema.filters import (
     parse_where,
 )
 from gql.schema.types import UUID
-from models.queries.viewer import FlowAccess, Viewer
+from models.queries.viewer import Viewer
 from models.tables.flow import (
     FlowAuthentication,
     FlowDeniedAction,
@@ -51,6 +52,7 @@ from support.edge_case_data import (
 )
 from support.postgres import PostgresServer
 from support.sql_recorder import record_statements
+from support.viewers import ALL_VIEWER, build_restricted_viewer
 
 T = TypeVar("T")
 Row = Mapping[str, Any]
@@ -72,7 +74,6 @@ MODES = {
     row["pbm_uuid"]: row["policy_engine_mode"]
     for row in ROWS["authentik_policies_policybindingmodel"]
 }
-ALL_VIEWER = Viewer(1, FlowAccess.ALL)
 SLUG_COLUMN = ConnectionSelection(columns=("slug",), needs_previous=False)
 
 
@@ -95,7 +96,9 @@ def databases(
 def find_slugs(database: OpenDatabase, where: FlowWhere, viewer: Viewer = ALL_VIEWER) -> list[str]:
     """Return the slugs of all pages of matching flows, and check the total count."""
     slugs: list[str] = []
-    query = ConnectionQuery(parse_where("where", where, database.database), first=100)
+    query = ConnectionQuery(
+        parse_where("where", where, Context(database.database, viewer)), first=100
+    )
     while True:
         page = database.run(load_connection(database.database, viewer, query, SLUG_COLUMN))
         slugs += page.flows.columns.get("slug", ())
@@ -388,8 +391,7 @@ def test_long_lists(databases: Sequence[OpenDatabase]) -> None:
 
 def test_restricted_viewers(databases: Sequence[OpenDatabase]) -> None:
     """A condition and its negation divide the flows that the viewer may see."""
-    # This user has the role that may see five flows.
-    viewer = Viewer(7, FlowAccess.SOME)
+    viewer = build_restricted_viewer(["few flows"])
     where = FlowWhere(stage=StageWhere())
     for database in databases:
         visible = find_slugs(database, FlowWhere(), viewer)
@@ -439,5 +441,5 @@ def test_nul_characters_are_invalid(
 ) -> None:
     """The error names the path of the string."""
     with pytest.raises(BadUserInputError) as error:
-        parse_where("where", where, databases[0].database)
+        parse_where("where", where, Context(databases[0].database, ALL_VIEWER))
     assert str(error.value) == f"'{path}' must not contain NUL characters."

@@ -1,0 +1,243 @@
+"""The rights that fields and endpoints require, and the SQL conditions that enforce them.
+
+RIGHTS is the only table of rights: resolvers look up the field or endpoint there before they read,
+and every SELECT takes its conditions from `Rights`. The permissions are authentik's.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from enum import Enum, auto
+from typing import Any, NamedTuple
+
+from sqlalchemy import (
+    ColumnElement,
+    Integer,
+    Select,
+    SQLColumnExpression,
+    Text,
+    bindparam,
+    cast,
+    exists,
+    false,
+    literal_column,
+    select,
+)
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
+from sqlmodel import col
+
+from models.queries.arrays import InSubquery, InUuidArray
+from models.tables.access import RoleObjectPermission, TokenFlow
+from models.tables.columns import UUID
+
+# The parameters of restricted SELECTs. Each permission adds its ID, as `permission_<codename>`.
+ROLES = "roles"
+TOKEN = "token"  # noqa: S105 - the name of a parameter
+
+
+class Permission(Enum):
+    """A permission: the application and the model of its content type, and its codename."""
+
+    VIEW_FLOW = ("authentik_flows", "flow", "view_flow")
+    EXPORT_FLOW = ("authentik_flows", "flow", "export_flow")
+    VIEW_STAGE_BINDING = ("authentik_flows", "flowstagebinding", "view_flowstagebinding")
+    VIEW_STAGE = ("authentik_flows", "stage", "view_stage")
+    VIEW_POLICY_BINDING = ("authentik_policies", "policybinding", "view_policybinding")
+    VIEW_POLICY = ("authentik_policies", "policy", "view_policy")
+    VIEW_PROMPT = ("authentik_stages_prompt", "prompt", "view_prompt")
+
+    @property
+    def codename(self) -> str:
+        """The codename, which is unique among these permissions."""
+        return self.value[2]
+
+    @property
+    def label(self) -> str:
+        """The name that authentik displays: application and codename."""
+        return f"{self.value[0]}.{self.codename}"
+
+    @property
+    def parameter(self) -> str:
+        """The name of the parameter with the permission's ID."""
+        return f"permission_{self.codename}"
+
+
+class Access(Enum):
+    """The objects for which a viewer has a permission."""
+
+    ALL = auto()
+    # The flows in the scope of the token; the viewer has every other permission.
+    SCOPE = auto()
+    # The objects that roles of the viewer name.
+    SOME = auto()
+    NONE = auto()
+
+
+class Right(NamedTuple):
+    """A required permission: for the object, or `is_global`, for every object of its type."""
+
+    permission: Permission
+    is_global: bool = False
+
+
+FLOW = (Right(Permission.VIEW_FLOW),)
+STAGE_BINDING = (Right(Permission.VIEW_STAGE_BINDING),)
+STAGE = (Right(Permission.VIEW_STAGE),)
+POLICY_BINDING = (Right(Permission.VIEW_POLICY_BINDING),)
+POLICY = (Right(Permission.VIEW_POLICY),)
+# authentik requires these in addition to the permission for the flow.
+EXPORT = (
+    Right(Permission.EXPORT_FLOW),
+    Right(Permission.VIEW_FLOW, is_global=True),
+    Right(Permission.VIEW_STAGE_BINDING, is_global=True),
+    Right(Permission.VIEW_STAGE, is_global=True),
+    Right(Permission.VIEW_POLICY, is_global=True),
+    Right(Permission.VIEW_POLICY_BINDING, is_global=True),
+    Right(Permission.VIEW_PROMPT, is_global=True),
+)
+
+# The rights by schema coordinate, by type for `node`, and by view for REST. Every object is also
+# below a flow, for which the viewer has the permission; a field that is not listed requires no more
+# than its object.
+RIGHTS: Mapping[str, Sequence[Right]] = {
+    "Query.flows": FLOW,
+    "Query.flowConnection": FLOW,
+    "Query.flow": FLOW,
+    "Query.stage": STAGE,
+    "Query.policy": POLICY,
+    "Query.node(Flow)": FLOW,
+    "Query.node(FlowStageBinding)": STAGE_BINDING,
+    "Query.node(Stage)": STAGE,
+    "Query.node(Policy)": POLICY,
+    "Query.node(PolicyBinding)": POLICY_BINDING,
+    "Flow.stageBindings": STAGE_BINDING,
+    "Flow.policyBindings": POLICY_BINDING,
+    "FlowStageBinding.policyBindings": POLICY_BINDING,
+    "Stage.flows": STAGE,
+    "Policy.flows": POLICY,
+    "Policy.executionLogging": POLICY,
+    "FlowWhere.stage": (*STAGE_BINDING, *STAGE),
+    "FlowWhere.policy": (*POLICY_BINDING, *POLICY),
+    "flows/instances/": FLOW,
+    "flows/instances/{slug}/": FLOW,
+    "flows/instances/{slug}/diagram/": FLOW,
+    "flows/instances/{slug}/export/": (*FLOW, *EXPORT),
+}
+
+
+class TextToUuid(FunctionElement[str]):
+    """A string as a UUID; for an invalid UUID it is NULL in PostgreSQL, unchanged in SQLite."""
+
+    type = UUID
+    inherit_cache = True
+
+
+@compiles(TextToUuid, "sqlite")
+def _sqlite_text_to_uuid(element: TextToUuid, compiler: SQLCompiler, **options: Any) -> str:
+    return compiler.process(element.clauses, **options)
+
+
+@compiles(TextToUuid, "postgresql")
+def _postgresql_text_to_uuid(element: TextToUuid, compiler: SQLCompiler, **options: Any) -> str:
+    # A uuid can use the index of the flows. Only the canonical form matches a primary key.
+    text = compiler.process(element.clauses, **options)
+    has_dashes = f"{text} LIKE '________-____-____-____-____________'"
+    is_hexadecimal = f"translate({text}, '0123456789abcdef', '') = '----'"
+    return f"CASE WHEN {has_dashes} AND {is_hexadecimal} THEN CAST({text} AS uuid) END"
+
+
+class Rights(NamedTuple):
+    """The access of a viewer by permission. It is a part of queries, so it contains no values."""
+
+    view_flow: Access = Access.NONE
+    export_flow: Access = Access.NONE
+    view_flowstagebinding: Access = Access.NONE
+    view_stage: Access = Access.NONE
+    view_policybinding: Access = Access.NONE
+    view_policy: Access = Access.NONE
+    view_prompt: Access = Access.NONE
+
+    def access(self, permission: Permission) -> Access:
+        """Return the access by a permission."""
+        return getattr(self, permission.codename)
+
+    def missing(self, coordinate: str) -> Sequence[Permission]:
+        """Return the permissions that a field or endpoint requires and the viewer lacks.
+
+        A permission for some objects is not missing, unless it must be global. The conditions of
+        the SELECT decide about each object.
+        """
+        return [right.permission for right in RIGHTS[coordinate] if self._lacks(right)]
+
+    def _lacks(self, right: Right) -> bool:
+        access = self.access(right.permission)
+        return access is Access.NONE or (right.is_global and access is Access.SOME)
+
+    @property
+    def may_hide_bindings(self) -> bool:
+        """True if stage bindings or policy bindings of a visible flow may be hidden."""
+        return self.view_flowstagebinding is not Access.ALL or self.may_hide_policy_bindings
+
+    @property
+    def may_hide_policy_bindings(self) -> bool:
+        """True if policy bindings of a visible flow or stage binding may be hidden."""
+        return self.view_policybinding is not Access.ALL
+
+    def conditions(
+        self, permission: Permission, key: SQLColumnExpression[str]
+    ) -> Iterator[ColumnElement[bool]]:
+        """Yield the condition that the viewer has the permission for the object with this key.
+
+        Yields nothing if the viewer has it for all objects. The condition probes an index: it suits
+        objects that are found by another condition.
+        """
+        match self.access(permission):
+            case Access.ALL:
+                return
+            case Access.NONE:
+                yield false()
+            case Access.SOME:
+                probe = _select_grants(permission).where(
+                    col(RoleObjectPermission.object_pk) == cast(key, Text)
+                )
+                yield exists(probe.correlate_except(RoleObjectPermission))
+            case Access.SCOPE:
+                probe = _select_scope().where(col(TokenFlow.flow_id) == key)
+                yield exists(probe.correlate_except(TokenFlow))
+
+    def flow_conditions(self, key: SQLColumnExpression[str]) -> Iterator[ColumnElement[bool]]:
+        """Yield the condition that the viewer may see the flow with this key.
+
+        Yields nothing if the viewer may see all flows. The database selects the visible flows
+        first: the condition suits lists of flows, of which it may be the only condition.
+        """
+        match self.view_flow:
+            case Access.ALL:
+                return
+            case Access.NONE:
+                yield false()
+            case Access.SOME:
+                grants = _select_grants(Permission.VIEW_FLOW)
+                key_of_grant = TextToUuid(col(RoleObjectPermission.object_pk))
+                yield InSubquery(key, grants.with_only_columns(key_of_grant))
+            case Access.SCOPE:
+                yield InSubquery(key, _select_scope().with_only_columns(col(TokenFlow.flow_id)))
+
+
+ALL_RIGHTS = Rights(*(Access.ALL for _ in Rights._fields))
+SCOPE_RIGHTS = ALL_RIGHTS._replace(view_flow=Access.SCOPE)
+
+
+def _select_grants(permission: Permission) -> Select[Any]:
+    """SELECT the grants of a permission for single objects to the viewer's roles."""
+    return select(literal_column("1", Integer)).where(
+        InUuidArray(col(RoleObjectPermission.role_id), ROLES),
+        col(RoleObjectPermission.permission_id) == bindparam(permission.parameter, type_=Integer),
+    )
+
+
+def _select_scope() -> Select[Any]:
+    """SELECT the scope of the viewer's token."""
+    return select(literal_column("1", Integer)).where(
+        col(TokenFlow.token_id) == bindparam(TOKEN, type_=UUID)
+    )
