@@ -20,8 +20,8 @@ def describe(diagram: Diagram) -> str:
 def _write_sentences(node: Node, outcomes: list[Edge], diagram: Diagram) -> Iterator[str]:
     subtitle = f" ({node.subtitle})" if node.subtitle else ""
     yield f"{_format_name(node)}{subtitle}."
-    if node.caption:
-        yield f"{node.caption}."
+    for text in filter(None, (node.caption, node.notice)):
+        yield f"{text}."
     for edge in outcomes:
         yield f"{edge.label.capitalize()}: {_format_name(diagram.nodes[edge.target])}."
 

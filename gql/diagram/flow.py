@@ -53,7 +53,7 @@ class FlowSummary(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A node with plain, unescaped texts.
+    """A node with plain, unescaped texts. A notice is about the whole diagram.
 
     Stages are numbered from 1; the number of every other node is 0.
     """
@@ -63,6 +63,7 @@ class Node:
     subtitle: str = ""
     caption: str = ""
     number: int = 0
+    notice: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +107,7 @@ def build_diagram(
 ) -> Diagram:
     """Build the diagram of a flow from its ordered stages and the policy bindings by target.
 
-    If bindings may be hidden from the viewer, the start node says so.
+    If bindings may be hidden from the viewer, the start node has a notice.
     """
     decisions = _build_decisions(policies, flow.policybindingmodel_ptr_id)
     nodes = [
@@ -183,13 +184,12 @@ def _build_decision_node(row: PolicyBindingRow) -> tuple[Node, tuple[str, str]]:
 
 
 def _build_start(flow: FlowSummary, *, may_hide_bindings: bool) -> Node:
-    authentication = labels.AUTHENTICATIONS.get(flow.authentication, flow.authentication)
-    note = labels.HIDDEN_BINDINGS if may_hide_bindings else ""
     return Node(
         NodeKind.START,
         _format_name(flow.title if flow.title.strip() else flow.name),
         labels.DESIGNATIONS.get(flow.designation, flow.designation),
-        ". ".join(filter(None, (authentication, note))),
+        labels.AUTHENTICATIONS.get(flow.authentication, flow.authentication),
+        notice=labels.HIDDEN_BINDINGS if may_hide_bindings else "",
     )
 
 

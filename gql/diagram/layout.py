@@ -36,7 +36,7 @@ DENIED_CAPTION_STYLE = TextStyle(12, 17, 4)
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A line of text with its CSS class; `baseline` counts from the top of the node."""
+    """A line of text with its CSS classes; `baseline` counts from the top of the node."""
 
     css_class: str
     baseline: int
@@ -128,6 +128,7 @@ def _list_texts(node: Node) -> Iterator[tuple[str, TextStyle, str]]:
     yield "name", NAME_STYLE, node.text
     caption_style = DENIED_CAPTION_STYLE if node.kind is NodeKind.DENIED else CAPTION_STYLE
     yield "note", caption_style, node.caption
+    yield "note notice", CAPTION_STYLE, node.notice
 
 
 def build_edge_path(edge: Edge, boxes: Sequence[Box]) -> tuple[str, tuple[int, int]]:

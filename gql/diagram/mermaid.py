@@ -37,8 +37,9 @@ def _render_arrow(edge: Edge) -> str:
 
 
 def _render_label(node: Node) -> str:
-    """Return the name of a node, followed by its subtitle and caption on further lines."""
-    return "<br/>".join(escape(text) for text in (node.text, node.subtitle, node.caption) if text)
+    """Return the name of a node, followed by its other texts on further lines."""
+    texts = (node.text, node.subtitle, node.caption, node.notice)
+    return "<br/>".join(escape(text) for text in texts if text)
 
 
 def escape(text: str) -> str:

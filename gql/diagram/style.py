@@ -85,6 +85,7 @@ font-family:system-ui,-apple-system,"Segoe UI",Roboto,"Noto Sans",sans-serif}}
 .{ROOT} text{{text-anchor:middle;unicode-bidi:plaintext}}
 .{ROOT} .name{{font-size:15px;font-weight:600}}
 .{ROOT} .note{{font-size:12px}}
+.{ROOT} .notice{{font-weight:700}}
 .{ROOT} .label{{font-size:12px}}
 .{ROOT} .label.next{{text-anchor:start}}
 .{ROOT} .label.skip{{text-anchor:start}}

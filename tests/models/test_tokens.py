@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -55,8 +56,30 @@ def client(url: str) -> Iterator[AppClient]:
 def test_create_prints_only_the_key(url: str) -> None:
     """A script can use `KEY=$(flowql token create NAME)`."""
     result = run_flowql("token", "create", "printed", "--database", url)
-    assert (result.returncode, result.stderr) == (0, "")
+    assert result.returncode == 0
     assert re.fullmatch(r"[a-zA-Z0-9]{60}\n", result.stdout)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "ability"),
+    [
+        ([], "can view and export all flows, with everything below them"),
+        (["--superuser"], "can view and export everything, as a superuser"),
+        (
+            ["--flows-only"],
+            "can view all flows, but not their bindings, stages and policies, nor export them",
+        ),
+        (
+            ["--flow", SLUGS[0], "--flow", SLUGS[1]],
+            f"can view and export {SLUGS[0]}, {SLUGS[1]}, with everything below",
+        ),
+    ],
+)
+def test_create_says_what_the_token_can_do(url: str, arguments: list[str], ability: str) -> None:
+    """The message is on standard error."""
+    name = f"able {' '.join(arguments)}"
+    result = run_in_process("token", "create", name, *arguments, "--database", url)
+    assert (result.returncode, result.stderr) == (0, f"flowql: the token {name} {ability}\n")
 
 
 def list_slugs(client: AppClient, key: str) -> list[str]:
@@ -99,6 +122,88 @@ def test_token_for_some_flows_sees_only_these(url: str, client: AppClient) -> No
     assert list_slugs(client, key) == [SLUGS[1], SLUGS[3]]
     assert client.get(f"/flows/instances/{SLUGS[1]}/", key).status == 200
     assert client.get(f"/flows/instances/{SLUGS[2]}/", key).status == 404
+
+
+# A flow whose bindings have policies, and another flow.
+BOUND, OTHER = "default-authentication-flow", "default-source-authentication"
+BELOW = """query ($slug: String!) { flow(slug: $slug) {
+    stages bindingsMayBeHidden
+    stageBindings { stage { name flows { slug } } policyBindings { policy { executionLogging } } }
+    policyBindings { policy { name } } } }"""
+FORBIDDEN = (403, {"detail": "You do not have permission to perform this action."})
+
+
+def load_below(client: AppClient, key: str, slug: str) -> tuple[Any, set[str]]:
+    """Return a flow with everything below it, and the codes of the errors."""
+    body = client.graphql(BELOW, key, {"slug": slug}).json
+    errors = body.get("errors", ())
+    return body["data"]["flow"], {error["extensions"]["code"] for error in errors}
+
+
+def get_export_status(client: AppClient, key: str, slug: str) -> int:
+    """Return the status of an export."""
+    return client.get(f"/flows/instances/{slug}/export/", key).status
+
+
+def test_token_sees_everything_below_flows(url: str, client: AppClient) -> None:
+    """A token without options sees what a superuser sees, and exports flows."""
+    keys = [create_token(url, "below"), create_token(url, "below, as admin", "--superuser")]
+    below, below_as_superuser = (load_below(client, key, BOUND) for key in keys)
+    assert below == below_as_superuser
+    assert not below[1]
+    assert not below[0]["bindingsMayBeHidden"]
+    assert any(binding["policyBindings"] for binding in below[0]["stageBindings"])
+    assert [get_export_status(client, key, BOUND) for key in keys] == [200, 200]
+
+
+def test_token_for_flows_only(url: str, client: AppClient) -> None:
+    """It sees all flows with their lists of stages, and nothing below them."""
+    key = create_token(url, "flows only", "--flows-only")
+    assert list_slugs(client, key) == SLUGS
+    flow, codes = load_below(client, key, BOUND)
+    assert flow["stages"]
+    assert flow["bindingsMayBeHidden"]
+    assert flow["stageBindings"] is flow["policyBindings"] is None
+    assert codes == {"FORBIDDEN"}
+    response = client.get(f"/flows/instances/{BOUND}/export/", key)
+    assert (response.status, response.json) == FORBIDDEN
+
+
+def test_token_for_some_flows_sees_everything_below_them(url: str, client: AppClient) -> None:
+    """It exports these flows, and sees bindings that are added later; others do not exist."""
+    keys = [create_token(url, "scope", "--flow", BOUND), create_token(url, "admin", "--superuser")]
+    for _ in range(2):
+        below, below_as_superuser = (load_below(client, key, BOUND) for key in keys)
+        for binding in below_as_superuser[0]["stageBindings"]:
+            binding["stage"]["flows"] = [{"slug": BOUND}]
+        assert below == below_as_superuser
+        execute(
+            url,
+            "UPDATE authentik_flows_flowstagebinding SET target_id ="
+            " (SELECT flow_uuid FROM authentik_flows_flow WHERE slug = %s) WHERE target_id ="
+            " (SELECT flow_uuid FROM authentik_flows_flow WHERE slug = %s)",
+            BOUND,
+            OTHER,
+        )
+    assert [get_export_status(client, keys[0], slug) for slug in (BOUND, OTHER)] == [200, 404]
+    assert load_below(client, keys[0], OTHER) == (None, set())
+
+
+def test_scope_ends_with_its_flows(tmp_path: Path) -> None:
+    """A token whose flows are deleted sees none, even if they are created again."""
+    url = f"sqlite:///{tmp_path / 'flowql.db'}"
+    import_samples(url)
+    key = create_token(url, "scope", "--flow", OTHER)
+    [(pk,)] = execute(url, "SELECT flow_uuid FROM authentik_flows_flow WHERE slug = %s", OTHER)
+    with closing(sqlite3.connect(tmp_path / "flowql.db")) as connection, connection:
+        connection.execute("PRAGMA foreign_keys = ON")
+        for table, column in (("flowstagebinding", "target_id"), ("flow", "flow_uuid")):
+            delete = f"DELETE FROM authentik_flows_{table} WHERE {column} = ?"  # noqa: S608 - constants
+            connection.execute(delete, [pk])
+    import_samples(url)
+    with AppClient(url, viewer_ttl=0) as running:
+        response = running.get(FLOWS, key)
+    assert (response.status, response.json) == FORBIDDEN
 
 
 def test_stored_digest_is_not_a_valid_key(url: str, client: AppClient) -> None:
@@ -156,6 +261,10 @@ def test_invalid_token_is_an_error_and_writes_nothing(url: str) -> None:
             "--superuser and --flow are mutually exclusive",
         ),
         (
+            ["new", "--flows-only", "--flow", SLUGS[0]],
+            "--flow and --flows-only are mutually exclusive",
+        ),
+        (
             ["new", "--expires", "99999999d"],
             "invalid --expires: expected a positive duration below 100 years",
         ),
@@ -171,11 +280,12 @@ def test_list_contains_no_keys(tmp_path: Path) -> None:
     """The list contains names, flows and expiry dates, ordered by name; long names are complete."""
     url = f"sqlite:///{tmp_path / 'flowql.db'}"
     import_samples(url)
-    names = ["b", "a [bold] 50%", "c" * 150]
+    names = ["b", "a [bold] 50%", "c" * 150, "d"]
     keys = [
         create_token(url, names[0], "--superuser"),
         create_token(url, names[1], "--flow", SLUGS[1], "--flow", SLUGS[0]),
         create_token(url, names[2], "--expires", "1d"),
+        create_token(url, names[3], "--flows-only"),
     ]
     result = run_flowql("token", "list", "--database", url, env={"COLUMNS": "300"})
     assert (result.returncode, result.stderr) == (0, "")
@@ -186,6 +296,7 @@ def test_list_contains_no_keys(tmp_path: Path) -> None:
         [names[0], "all, as superuser", "never"],
     ]
     assert rows[3][:2] == [names[2], "all"]
+    assert rows[4] == [names[3], "all, flows only", "never"]
     assert not [key for key in keys if key in result.stdout]
 
 

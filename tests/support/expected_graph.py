@@ -241,6 +241,11 @@ def visible_flows(viewer: str) -> list[Row]:
     return [flow for flow in FLOWS if flow["flow_uuid"] in pks]
 
 
+def used_keys(component: str) -> list[str]:
+    """Return the primary keys of the stages or policies that a flow uses."""
+    return [pk for pk in COMPONENTS[component][0] if slugs_using(component, pk)]
+
+
 def slugs_using(component: str, pk: str, flows: Sequence[Row] = FLOWS) -> list[Any]:
     """Return the slugs of those of the flows that use a stage or a policy."""
     is_used_by = COMPONENTS[component][1]

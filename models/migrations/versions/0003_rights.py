@@ -97,6 +97,7 @@ def upgrade() -> None:
             _execute(statement, values)
     _execute(ADD_SCOPES, {})
     _execute(DELETE_GRANTS, {})
+    _check_constraints()
 
 
 def downgrade() -> None:
@@ -114,9 +115,17 @@ def downgrade() -> None:
         for table in ("guardian_rolemodelpermission", "guardian_roleobjectpermission"):
             _execute(f"DELETE FROM {table} WHERE permission_id IN ({permissions})", values)  # noqa: S608 - constants
         _execute(f"DELETE FROM auth_permission WHERE id IN ({permissions})", values)  # noqa: S608 - constants
+    _check_constraints()
 
 
 def _execute(statement: str, values: dict[str, str]) -> None:
     parameters = [sa.bindparam(name, type_=sa.Text()) for name in values if f":{name}" in statement]
     used = {parameter.key: values[parameter.key] for parameter in parameters}
     op.get_bind().execute(sa.text(statement).bindparams(*parameters), used)
+
+
+def _check_constraints() -> None:
+    # PostgreSQL does not alter or drop a table whose deferred constraints are unchecked.
+    if op.get_bind().dialect.name == "postgresql":
+        op.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        op.execute("SET CONSTRAINTS ALL DEFERRED")

@@ -183,6 +183,25 @@ def test_types_have_labels(model: str | None, label: str) -> None:
     assert labels.format_type(model) == label
 
 
+def test_hidden_bindings_have_a_notice() -> None:
+    """The start node of the SVG, its text alternative and the Mermaid source say so."""
+    flow = make_flow(authentication="require_outpost")
+    diagram = build_diagram(flow, [], {}, may_hide_bindings=True)
+    notice = "Some bindings may be hidden"
+    assert mermaid.render(diagram).splitlines()[1] == (
+        f'    n0(["Welcome!<br/>Authentication flow<br/>Requires an outpost<br/>{notice}"])'
+    )
+    description, line = (
+        next(element for element in ET.fromstring(svg.render(diagram)).iter() if matches(element))
+        for matches in (
+            lambda element: element.tag.endswith("desc"),
+            lambda element: "notice" in element.get("class", ""),
+        )
+    )
+    assert f"Requires an outpost. {notice}." in (description.text or "")
+    assert line.text == notice
+
+
 def test_text_alternative() -> None:
     """The text alternative lists the nodes in order, and the target of each decision's outcomes."""
     bindings = {"flow": [make_policy("a")], "two": [make_binding(group="b")]}

@@ -60,7 +60,8 @@ EXPORT = "/api/v3/flows/instances/"
 MIN_COUNT = 4
 # Types with more targets, or with fewer stored rows.
 RARE_TYPES = [
-    *["Flow", "FlowStageBinding", "Group", "User"] * 15,
+    *["Flow", "Group", "User"] * 15,
+    *["FlowStageBinding"] * 35,
     *["FlowEdge", "PageInfo", "FlowConnection", "FlowPage"] * 6,
 ]
 LOCATION_LABELS = {

@@ -10,9 +10,7 @@ from support.expected_graph import (
     BAD_INPUT,
     COMPONENT_NAMES,
     COMPONENTS,
-    POLICY_ROWS,
     RESTRICTED,
-    STAGE_ROWS,
     SUPERUSER,
     TYPES,
     execute,
@@ -21,6 +19,7 @@ from support.expected_graph import (
     expected_stage,
     slugs_using,
     stage_binding_rows,
+    used_keys,
     visible_flows,
 )
 
@@ -32,11 +31,11 @@ def test_data_has_known_and_unknown_types(name: str) -> None:
 
 
 def test_every_stage_and_policy(typed_client: AppClient) -> None:
-    """Each component has its name and, if it is known, its type."""
-    for pk in STAGE_ROWS:
+    """Each component that a flow uses has its name and, if it is known, its type."""
+    for pk in used_keys("stage"):
         query = "query ($pk: UUID!) { stage(pk: $pk) { pk name type } }"
         assert execute(typed_client, query, pk=pk) == {"stage": expected_stage(pk)}
-    for pk in POLICY_ROWS:
+    for pk in used_keys("policy"):
         query = "query ($pk: UUID!) { policy(pk: $pk) { pk name type executionLogging } }"
         assert execute(typed_client, query, pk=pk.upper()) == {"policy": expected_policy(pk)}
 
@@ -46,7 +45,7 @@ def test_every_stage_and_policy(typed_client: AppClient) -> None:
 def test_flows_of_a_component(typed_client: AppClient, name: str, first: int) -> None:
     """`flows` returns the first flows by slug, each once, regardless of the number of bindings."""
     query = f"query ($pk: UUID!, $n: Int!) {{ {name}(pk: $pk) {{ flows(first: $n) {{ slug }} }} }}"
-    for pk in COMPONENTS[name][0]:
+    for pk in used_keys(name):
         expected = [{"slug": slug} for slug in slugs_using(name, pk)[:first]]
         assert execute(typed_client, query, pk=pk, n=first) == {name: {"flows": expected}}
 

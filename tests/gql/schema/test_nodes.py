@@ -6,7 +6,15 @@ from collections.abc import Mapping
 import pytest
 
 from support.app_client import AppClient
-from support.edge_case_data import APPLICATION, FLOW_COUNT, ROWS, flow_uuid, identifier
+from support.edge_case_data import (
+    APPLICATION,
+    FLOW_COUNT,
+    POLICIES,
+    ROWS,
+    STAGES,
+    flow_uuid,
+    identifier,
+)
 from support.expected_graph import (
     BAD_INPUT,
     BINDINGS,
@@ -27,7 +35,10 @@ def test_nodes_have_the_fields_of_their_type(typed_client: AppClient, type_: str
     """Fragments on the node's type select its fields; fragments on other types select nothing."""
     query = f"query ($id: ID!) {{ node(id: $id) {{ __typename id {NODE_FRAGMENTS} }} }} {BINDINGS}"
     table, key = NODES[type_]
-    rows = [row for row in ROWS[table] if row.get("target_id") != APPLICATION]
+    unused = {identifier("stage", STAGES[-1]), identifier("policy", POLICIES[-1])}
+    rows = [
+        row for row in ROWS[table] if row.get("target_id") != APPLICATION and row[key] not in unused
+    ]
     for row in rows[:: len(rows) // 50 + 1]:
         variables = {"id": global_id(type_, row[key])}
         body = typed_client.graphql(query, SUPERUSER, variables).json

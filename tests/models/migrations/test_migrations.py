@@ -1,9 +1,11 @@
 """Tests of the migrations: the tables that they create, and failures."""
 
 import asyncio
+import hashlib
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 
 import psycopg
@@ -16,7 +18,9 @@ from sqlalchemy import Connection, create_engine, inspect
 
 from models.database import migrate
 from models.tables.metadata import METADATA
+from support.app_client import AppClient
 from support.command import run_failing_in_process
+from support.edge_case_data import FLOW_COUNT, ROWS, flow_uuid, identifier
 from support.postgres import PostgresServer
 
 
@@ -81,3 +85,77 @@ def test_text_sorts_by_bytes_in_flowql_s_own_database(postgresql_url: str) -> No
     )
     with psycopg.connect(postgresql_url) as connection:
         assert connection.execute(query).fetchall() == []
+
+
+def grant_view_flow(connection: Connection, name: str, flows: tuple[str, ...]) -> None:
+    """Create a token as FlowQL did before revision 0003: for these flows, or for all without any."""
+    tables, now = METADATA.tables, datetime.now(UTC)
+    user = {column.name: "" for column in tables["authentik_core_user"].columns}
+    times = dict.fromkeys(("date_joined", "password_change_date", "last_updated"), now)
+    user |= {"username": name, "uuid": identifier("user", name), "is_active": True, **times}
+    user |= {"type": "service_account", "attributes": {}, "last_login": None, "id": len(name)}
+    connection.execute(tables["authentik_core_user"].insert(), user)
+    token = {column.name: "" for column in tables["authentik_core_token"].columns}
+    token |= {"token_uuid": identifier("token", name), "identifier": name, "intent": "api"}
+    token |= {"key": f"sha256${hashlib.sha256(name.encode()).hexdigest()}", "managed": None}
+    token |= {"expires": None, "expiring": False, "user_id": len(name)}
+    connection.execute(tables["authentik_core_token"].insert(), token)
+    role = {"uuid": identifier("role", name), "name": f"flowql token {name}"}
+    connection.execute(tables["authentik_rbac_role"].insert(), role)
+    user_role = {"user_id": len(name), "role_id": role["uuid"]}
+    connection.execute(tables["authentik_core_user_roles"].insert(), user_role)
+    grant = {"content_type_id": 1, "permission_id": 1, "role_id": role["uuid"]}
+    if not flows:
+        connection.execute(tables["guardian_rolemodelpermission"].insert(), grant)
+    for pk in flows:
+        values = {**grant, "object_pk": pk}
+        connection.execute(tables["guardian_roleobjectpermission"].insert(), values)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def old_url(request: pytest.FixtureRequest, tmp_path: Path, postgres: PostgresServer) -> str:
+    """The URL of a database at revision 0002 with the flows of the edge-case data and tokens."""
+    if request.param == "sqlite":
+        url = f"sqlite:///{tmp_path / 'flowql.db'}"
+    else:
+        url = postgres.create_database("old rights")
+    engine = create_engine(url.replace("postgresql:", "postgresql+psycopg:"))
+    with engine.begin() as connection:
+        command.upgrade(alembic_config(connection), "0002")
+        for table in CONTENT:
+            connection.execute(METADATA.tables[table].insert(), ROWS[table])
+        for name, flows in OLD_TOKENS.items():
+            grant_view_flow(connection, name, flows)
+    engine.dispose()
+    return url
+
+
+CONTENT = (
+    "authentik_policies_policybindingmodel",
+    "authentik_flows_flow",
+    "authentik_flows_stage",
+    "authentik_flows_flowstagebinding",
+)
+# The names have different lengths, which are the IDs of the users.
+OLD_TOKENS = {
+    "all": (),
+    "some": (flow_uuid(0), flow_uuid(1), identifier("flow", "deleted")),
+    "gone!": (identifier("flow", "deleted"),),
+}
+BELOW = "{ flows(pageSize: 100) { pagination { count } results { stageBindings { pk } } } }"
+
+
+def test_tokens_keep_what_they_could_see(old_url: str) -> None:
+    """They see and export the same flows as before, with everything below them."""
+    asyncio.run(migrate(old_url))
+    with AppClient(old_url) as client:
+        bodies = {name: client.graphql(BELOW, name).json for name in ("all", "some")}
+        export = f"/flows/instances/{ROWS['authentik_flows_flow'][1]['slug']}/export/"
+        statuses = [client.get(export, name).status for name in OLD_TOKENS]
+        forbidden = client.get("/flows/instances/", "gone!")
+    assert statuses == [200, 200, 403]
+    assert forbidden.json == {"detail": "You do not have permission to perform this action."}
+    for name, count in (("all", FLOW_COUNT), ("some", 2)):
+        assert list(bodies[name]) == ["data"]
+        assert bodies[name]["data"]["flows"]["pagination"] == {"count": count}
+    assert any(flow["stageBindings"] for flow in bodies["some"]["data"]["flows"]["results"])
