@@ -1,6 +1,6 @@
 """The rights that fields and endpoints require, and the SQL conditions that enforce them.
 
-RIGHTS is the only table of rights: resolvers look up the field or endpoint there before they read,
+RIGHTS is the only table of rights: a resolver looks up its field or endpoint there before it reads,
 and every SELECT takes its conditions from `Rights`. The permissions are authentik's.
 """
 
@@ -30,7 +30,7 @@ from models.queries.arrays import InSubquery, InUuidArray
 from models.tables.access import RoleObjectPermission, TokenFlow
 from models.tables.columns import UUID
 
-# The parameters of restricted SELECTs. Each permission adds its ID, as `permission_<codename>`.
+# The parameters of restricted SELECTs. Each permission adds its ID and that of its content type.
 ROLES = "roles"
 TOKEN = "token"  # noqa: S105 - the name of a parameter
 
@@ -57,9 +57,9 @@ class Permission(Enum):
         return f"{self.value[0]}.{self.codename}"
 
     @property
-    def parameter(self) -> str:
-        """The name of the parameter with the permission's ID."""
-        return f"permission_{self.codename}"
+    def parameters(self) -> tuple[str, str]:
+        """The names of the parameters with the IDs of the permission and of its content type."""
+        return f"permission_{self.codename}", f"type_{self.codename}"
 
 
 class Access(Enum):
@@ -96,9 +96,9 @@ EXPORT = (
     Right(Permission.VIEW_PROMPT, is_global=True),
 )
 
-# The rights by schema coordinate, by type for `node`, and by view for REST. Every object is also
-# below a flow, for which the viewer has the permission; a field that is not listed requires no more
-# than its object.
+# The rights by schema coordinate, by type for `node`, and by view for REST. A field that is not listed
+# requires no more than its object. Everything is below a flow: a request of a viewer who may see no
+# flow is rejected as a whole, so the entries of flows themselves only add conditions to SELECTs.
 RIGHTS: Mapping[str, Sequence[Right]] = {
     "Query.flows": FLOW,
     "Query.flowConnection": FLOW,
@@ -230,9 +230,11 @@ SCOPE_RIGHTS = ALL_RIGHTS._replace(view_flow=Access.SCOPE)
 
 def _select_grants(permission: Permission) -> Select[Any]:
     """SELECT the grants of a permission for single objects to the viewer's roles."""
+    permission_id, type_id = (bindparam(name, type_=Integer) for name in permission.parameters)
     return select(literal_column("1", Integer)).where(
         InUuidArray(col(RoleObjectPermission.role_id), ROLES),
-        col(RoleObjectPermission.permission_id) == bindparam(permission.parameter, type_=Integer),
+        col(RoleObjectPermission.permission_id) == permission_id,
+        col(RoleObjectPermission.content_type_id) == type_id,
     )
 
 

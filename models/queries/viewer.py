@@ -74,8 +74,8 @@ class Viewer:
 class ViewerRow(NamedTuple):
     """A row of ViewerByKey.
 
-    The permissions, for all objects of a type and for single objects, are strings of codename and
-    ID. `has_granted_flow` is true if one of the existing flows is granted singly, and `has_scope` if
+    The permissions, for all objects of a type and for single objects, are strings of codename, ID
+    and content type. `has_granted_flow` is true if one of the existing flows is granted singly, and `has_scope` if
     the token has a scope.
     """
 
@@ -114,10 +114,13 @@ def _codenames(permissions: Iterable[str]) -> Iterator[str]:
 
 
 def _build_parameters(permissions: Iterable[str]) -> dict[str, int]:
-    """Return the ID of each permission by the name of its parameter."""
-    pairs = (permission.split(SEPARATOR) for permission in permissions)
-    parameters = {permission.codename: permission.parameter for permission in Permission}
-    return {parameters[codename]: int(id_) for codename, id_ in pairs}
+    """Return the IDs of each permission and of its content type by the names of parameters."""
+    names = {permission.codename: permission.parameters for permission in Permission}
+    parameters: dict[str, int] = {}
+    for permission in permissions:
+        codename, *ids = permission.split(SEPARATOR)
+        parameters |= zip(names[codename], map(int, ids), strict=True)
+    return parameters
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,8 +195,9 @@ Grant = type[RoleModelPermission | RoleObjectPermission]
 
 
 def _select_permissions(grant: Grant, roles: CTE) -> ColumnElement[Sequence[str]]:
-    """SELECT the permissions that roles have by grants of one kind, as codename and ID."""
-    label = col(PermissionRow.codename) + literal(SEPARATOR) + cast(col(PermissionRow.id), TEXT)
+    """SELECT the permissions that roles have by grants of one kind, with their IDs."""
+    ids = (cast(col(PermissionRow.id), TEXT), cast(col(PermissionRow.content_type_id), TEXT))
+    label = col(PermissionRow.codename) + literal(SEPARATOR) + ids[0] + literal(SEPARATOR) + ids[1]
     grants = select(col(grant.id)).where(_is_grant(grant, roles)).correlate_except(grant)
     return ArrayAggregate(
         select(label.label(VALUE_COLUMN))
