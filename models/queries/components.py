@@ -108,13 +108,11 @@ class Component(Enum):
         """
         key = bindparam(parameter, type_=UUID)
         is_visible = list(rights.conditions(self.permission, key))
-        uses = (
-            use.select()
-            .where(use.is_of(key, rights), *use.conditions, *is_visible)
-            .with_only_columns(use.component)
+        uses = [
+            use.find(key, rights).where(*is_visible).scalar_subquery()
             for use in list_uses(self, rights)
-        )
-        return union_all(*uses).limit(1).scalar_subquery()
+        ]
+        return func.coalesce(*uses) if len(uses) > 1 else uses[0]
 
 
 class Use(NamedTuple):
@@ -136,13 +134,16 @@ class Use(NamedTuple):
         ]
         return select(*columns).select_from(self.source)
 
-    def is_of(self, key: BindParameter[Any], rights: Rights) -> ColumnElement[bool]:
-        """Return the condition that a visible flow uses the component with this key."""
+    def find(self, key: BindParameter[Any], rights: Rights) -> Select[*tuple[Any, ...]]:
+        """SELECT the key if a visible flow uses the component with this key."""
+        rows = select(self.component).select_from(self.source).where(*self.conditions).limit(1)
         flow_conditions = list(rights.flow_conditions(self.flow))
-        if not flow_conditions:
-            return self.component == key
-        # A cast keeps the database from starting with the component's uses, which may be hidden.
-        return and_(*flow_conditions, cast(self.component, Text) == cast(key, Text))
+        if flow_conditions:
+            # The cast keeps the database from starting with the uses by hidden flows.
+            return rows.where(*flow_conditions, cast(self.component, Text) == cast(key, Text))
+        # With an equation, PostgreSQL scans the table for the first of many estimated rows. With a
+        # range and an order, it uses the index.
+        return rows.where(self.component.between(key, key)).order_by(self.component)
 
 
 def list_uses(component: Component, rights: Rights) -> Iterator[Use]:
