@@ -128,8 +128,11 @@ STYLES: Sequence[tuple[int, int, int]] = (
     (20, 55, 25),
     (5, 25, 70),
     (40, 45, 15),
-    (1, 5, 94),
+    (1, 4, 95),
+    (1, 4, 95),
 )
+# An export requires almost all other permissions for all objects.
+EXPORT_STYLE = (20, 55, 25)
 # The sets of a group are granted the same permissions for no, some or all objects. FlowQL compiles
 # its statements for each combination, which takes longer than their execution.
 GROUP_SIZE = 5
@@ -163,6 +166,32 @@ class RightsRows:
 def build_rights(prefix: str, number: int, *, has_scopes: bool) -> RightsRows:
     """Build a random set of rights. Sets with different numbers can share a database."""
     return _Builder(prefix, number, has_scopes=has_scopes).build()
+
+
+def build_token(pk: str, key: str, user: int) -> Row:
+    """Build a valid token."""
+    return {
+        "token_uuid": pk,
+        "identifier": key,
+        "key": key,
+        "intent": "api",
+        "description": "",
+        "expires": None,
+        "expiring": False,
+        "managed": None,
+        "user_id": user,
+    }
+
+
+def build_grant(
+    permission: Permission, role: str, content_type: tuple[str, str] | None = None
+) -> Row:
+    """Build a grant of a permission to a role, without its key and without an object."""
+    return {
+        "content_type_id": CONTENT_TYPE_IDS[content_type or permission.content_type],
+        "permission_id": PERMISSION_IDS[permission],
+        "role_id": role,
+    }
 
 
 class _Builder:
@@ -204,19 +233,8 @@ class _Builder:
         self._rows[table].append(row)
 
     def _add_token(self, name: str) -> str:
-        pk, identifier_ = self._uuid(), f"{self._label} {name}"
-        self._add(
-            TOKENS,
-            token_uuid=pk,
-            identifier=identifier_,
-            key=identifier_,
-            intent="api",
-            description="",
-            expires=None,
-            expiring=False,
-            managed=None,
-            user_id=self._user,
-        )
+        pk = self._uuid()
+        self._rows[TOKENS].append(build_token(pk, f"{self._label} {name}", self._user))
         return pk
 
     # Groups and roles
@@ -272,7 +290,8 @@ class _Builder:
         style = self._levels.choice(STYLES)
         roles = self._roles(effective=True)
         for codename in CODENAMES:
-            level = self._levels.choices(LEVELS, style)[0]
+            weights = EXPORT_STYLE if codename == "export_flow" else style
+            level = self._levels.choices(LEVELS, weights)[0]
             if level == "all":
                 self._grant_all(REAL[codename], self._rng.choice(roles))
             if level == "some" or (level == "all" and self._is_chosen(30)):
@@ -316,7 +335,7 @@ class _Builder:
     def _grant_all(
         self, permission: Permission, role: str, content_type: tuple[str, str] | None = None
     ) -> None:
-        grant = self._build_grant(permission, role, content_type)
+        grant = build_grant(permission, role, content_type)
         self._add_grant(MODEL_GRANTS, ("role_id", "permission_id"), grant)
 
     def _grant_one(
@@ -326,17 +345,8 @@ class _Builder:
         key: str,
         content_type: tuple[str, str] | None = None,
     ) -> None:
-        grant = self._build_grant(permission, role, content_type) | {"object_pk": key}
+        grant = build_grant(permission, role, content_type) | {"object_pk": key}
         self._add_grant(OBJECT_GRANTS, ("role_id", "permission_id", "object_pk"), grant)
-
-    def _build_grant(
-        self, permission: Permission, role: str, content_type: tuple[str, str] | None
-    ) -> Row:
-        return {
-            "content_type_id": CONTENT_TYPE_IDS[content_type or permission.content_type],
-            "permission_id": PERMISSION_IDS[permission],
-            "role_id": role,
-        }
 
     def _add_grant(self, table: str, unique: Sequence[str], grant: Row) -> None:
         """Add a grant unless the table has one with the same unique values."""

@@ -158,7 +158,7 @@ class PostgreSQLRights(RightsDatabase):
 
     def clean(self) -> None:
         for table in self._tables:
-            self._connection.execute(sql.SQL("VACUUM {}").format(sql.Identifier(table)))
+            self._connection.execute(sql.SQL("VACUUM ANALYZE {}").format(sql.Identifier(table)))
 
     def close(self) -> None:
         self._connection.close()

@@ -111,13 +111,12 @@ def _build_document(
     return Document(query, variables, by_alias)
 
 
-# Pages of flows ---------------------------------------------------------------------------------
+# Pages of flows -----------------------------------------------------------------------------------
+
+
 def _page_roots() -> Iterator[Root]:
     pagination = f"pagination {{ {EVERY_PAGINATION_FIELD} }}"
-    yield Root(
-        f"flows(pageSize: 100) {{ {pagination} results {{ ...WholeFlow }} }}",
-        _whole_page,
-    )
+    yield Root(f"flows(pageSize: 100) {{ {pagination} results {{ ...WholeFlow }} }}", _whole_page)
     page = f"pageSize: {PAGE_SIZE}) {{ {pagination} results {{ slug }} }}"
     yield Root(f"flows(ordering: [NAME_DESC], {page}", _ordered_page)
     yield Root(f'flows(search: "welcome", {page}', _searched_page)
@@ -159,6 +158,7 @@ def _find_slug(slug: str, view: View) -> object:
 
 
 # Connections --------------------------------------------------------------------------------------
+
 PAGE_INFO = "pageInfo { hasNextPage hasPreviousPage startCursor endCursor }"
 CONNECTION = f"{{ totalCount nodes {{ slug }} edges {{ cursor node {{ slug }} }} {PAGE_INFO} }}"
 
