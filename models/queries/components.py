@@ -1,6 +1,6 @@
 """Components: stages and policies, their types, and the flows that use them."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from enum import Enum
 from typing import Any, NamedTuple
 from typing import cast as cast_type
@@ -28,7 +28,7 @@ from sqlalchemy import (
 from sqlmodel import col
 
 from models.queries.arrays import InSubquery, InUuidArray
-from models.queries.rights import Permission, Rights
+from models.queries.rights import Access, Permission, Rights
 from models.tables.child_table import ChildTable
 from models.tables.columns import TEXT, UUID, Table
 from models.tables.flow import Flow, FlowStageBinding
@@ -118,13 +118,17 @@ class Component(Enum):
 class Use(NamedTuple):
     """A way in which flows use components: the columns (component, flow) of joined tables.
 
-    The viewer may see a use of a visible flow if the conditions hold.
+    The viewer may see a use of a visible flow if the conditions hold. `bindings` is the table of the
+    component's bindings alone; `restriction` is the condition on it that the use is visible, for a
+    viewer who may see some flows only.
     """
 
     component: SQLColumnExpression[Any]
     flow: SQLColumnExpression[Any]
     source: FromClause
-    conditions: Sequence[ColumnElement[bool]] = ()
+    conditions: Sequence[ColumnElement[bool]]
+    bindings: FromClause
+    restriction: Sequence[ColumnElement[bool]]
 
     def select(self) -> Select[*tuple[Any, ...]]:
         """SELECT (component, flow) for each use."""
@@ -136,35 +140,70 @@ class Use(NamedTuple):
 
     def find(self, key: BindParameter[Any], rights: Rights) -> Select[*tuple[Any, ...]]:
         """SELECT the key if a visible flow uses the component with this key."""
-        rows = select(self.component).select_from(self.source).where(*self.conditions).limit(1)
-        flow_conditions = list(rights.flow_conditions(self.flow))
-        if flow_conditions:
-            # The cast keeps the database from starting with the uses by hidden flows.
-            return rows.where(*flow_conditions, cast(self.component, Text) == cast(key, Text))
-        # With an equation, PostgreSQL scans the table for the first of many estimated rows. With a
-        # range and an order, it uses the index.
-        return rows.where(self.component.between(key, key)).order_by(self.component)
+        rows = select(self.component).limit(1)
+        if rights.view_flow is Access.ALL:
+            # With an equation, PostgreSQL scans the table for the first of many estimated rows.
+            # With a range and an order, it uses the index.
+            is_key = self.component.between(key, key)
+            rows = rows.select_from(self.source).where(*self.conditions, is_key)
+            return rows.order_by(self.component)
+        # The cast keeps the database from starting with the uses by hidden flows.
+        is_key = cast(self.component, Text) == cast(key, Text)
+        return rows.select_from(self.bindings).where(*self.restriction, is_key)
 
 
-def list_uses(component: Component, rights: Rights) -> Iterator[Use]:
-    """Yield the ways in which flows use stages, or policies.
+def list_uses(component: Component, rights: Rights) -> Sequence[Use]:
+    """Return the ways in which flows use stages, or policies.
 
     The first way is as visible as the flow, whose lists of stages and policies contain it.
     """
-    stage_bindings, policy_bindings = table_of(FlowStageBinding), table_of(PolicyBinding)
-    stage_flow, target = col(FlowStageBinding.target_id), col(PolicyBinding.target_id)
     if component is Component.STAGE:
-        yield Use(col(FlowStageBinding.stage_id), stage_flow, stage_bindings)
-        return
-    on_flow = target == col(Flow.policybindingmodel_ptr_id)
-    on_binding = target == col(FlowStageBinding.policybindingmodel_ptr_id)
-    policy, flow = col(PolicyBinding.policy_id), col(Flow.flow_uuid)
-    yield Use(policy, flow, policy_bindings.join(Flow, on_flow))
-    conditions = (
-        *rights.conditions(Permission.VIEW_POLICY_BINDING, col(PolicyBinding.policy_binding_uuid)),
-        *rights.conditions(Permission.VIEW_STAGE_BINDING, col(FlowStageBinding.fsb_uuid)),
+        return [_build_stage_use(rights)]
+    return [_build_policy_use(rights), _build_policy_use_by_stage(rights)]
+
+
+def _build_stage_use(rights: Rights) -> Use:
+    bindings, flow = table_of(FlowStageBinding), col(FlowStageBinding.target_id)
+    restriction = list(rights.flow_conditions(flow))
+    return Use(col(FlowStageBinding.stage_id), flow, bindings, (), bindings, restriction)
+
+
+def _build_policy_use(rights: Rights) -> Use:
+    bindings, target = table_of(PolicyBinding), col(PolicyBinding.target_id)
+    flow, flow_target = col(Flow.flow_uuid), col(Flow.policybindingmodel_ptr_id)
+    targets = select(flow_target).where(*rights.flow_conditions(flow))
+    return Use(
+        col(PolicyBinding.policy_id),
+        flow,
+        bindings.join(Flow, target == flow_target),
+        (),
+        bindings,
+        [InSubquery(target, targets)],
     )
-    yield Use(policy, stage_flow, policy_bindings.join(FlowStageBinding, on_binding), conditions)
+
+
+def _build_policy_use_by_stage(rights: Rights) -> Use:
+    """Build the use by policy bindings of stage bindings, both of which must be visible."""
+    bindings, target = table_of(PolicyBinding), col(PolicyBinding.target_id)
+    flow, stage_target = (
+        col(FlowStageBinding.target_id),
+        col(FlowStageBinding.policybindingmodel_ptr_id),
+    )
+    is_visible = list(
+        rights.conditions(Permission.VIEW_POLICY_BINDING, col(PolicyBinding.policy_binding_uuid))
+    )
+    has_visible_target = list(
+        rights.conditions(Permission.VIEW_STAGE_BINDING, col(FlowStageBinding.fsb_uuid))
+    )
+    targets = select(stage_target).where(*rights.flow_conditions(flow), *has_visible_target)
+    return Use(
+        col(PolicyBinding.policy_id),
+        flow,
+        bindings.join(FlowStageBinding, target == stage_target),
+        [*is_visible, *has_visible_target],
+        bindings,
+        [InSubquery(target, targets), *is_visible],
+    )
 
 
 def table_of(model: type[Table]) -> Any:
