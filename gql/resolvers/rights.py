@@ -11,7 +11,7 @@ def require_rights(viewer: Viewer, coordinate: str, subject: str | None = None) 
     `coordinate` is a key of RIGHTS; the message names `subject` instead, if it is given. The result
     depends on the viewer alone, never on stored objects.
     """
-    missing = viewer.rights.missing(coordinate)
+    missing = viewer.rights.find_missing(coordinate)
     if missing:
         labels = [permission.label for permission in missing]
         raise MissingPermissionError(subject or coordinate, labels)

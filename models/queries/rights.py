@@ -161,7 +161,7 @@ class Rights(NamedTuple):
         """Return the access by a permission."""
         return getattr(self, permission.codename)
 
-    def missing(self, coordinate: str) -> Sequence[Permission]:
+    def find_missing(self, coordinate: str) -> Sequence[Permission]:
         """Return the permissions that a field or endpoint requires and the viewer lacks.
 
         A permission for some objects is not missing, unless it must be global. The conditions of
