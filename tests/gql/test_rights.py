@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from itertools import chain
 
 import hypothesis
 import pytest
@@ -21,11 +22,11 @@ from support.rights_data import (
     build_rights,
 )
 from support.rights_model import Access, find_rights
-from support.rights_tables import MODEL_GRANTS, OBJECT_GRANTS, merge_rows
+from support.rights_tables import FLOWS, MODEL_GRANTS, OBJECT_GRANTS, merge_rows
 
 # The number of random sets of rights on each kind of database: 5,000 in the full profile.
 COUNT = hypothesis.settings().max_examples * 5 // 2
-PAGED = COUNT // 20
+PAGED = COUNT // 10
 PAGE = "query ($c: String) {{ flowConnection({}: 1, {}: $c) {{ edges {{ cursor node {{ slug }} }} }} }}"
 FORWARD, BACKWARD = PAGE.format("first", "after"), PAGE.format("last", "before")
 
@@ -63,9 +64,21 @@ def test_hidden_rows_change_no_byte(comparison: Comparison) -> None:
         pytest.fail("\n".join(comparison.dependent), pytrace=False)
 
 
+def test_comparison_finds_changes(site: RightsSite) -> None:
+    """Another name of a visible flow fails both comparisons; the failures describe the rights."""
+    viewers = next(add_viewers(site, 5))
+    viewer = next(viewer for viewer in viewers if viewer.view.flows)
+    site.database.write({FLOWS: [{**row, "name": "other"} for row in viewer.view.rows[FLOWS]]})
+    comparison = Comparison(site)
+    comparison.compare([viewer])
+    for failures in (comparison.wrong, comparison.dependent):
+        assert failures
+        assert all(str(viewer.rights) in failure for failure in failures)
+
+
 def test_paging_visits_each_visible_flow(site: RightsSite) -> None:
     """Pages of one flow, forward and backward, contain each visible flow once, in order."""
-    for viewer in add_viewers(site, range(PAGED)):
+    for viewer in chain.from_iterable(add_viewers(site, PAGED)):
         if not viewer.view.rights.is_forbidden:
             slugs = [row["slug"] for row in viewer.view.flows]
             assert list(visit(site.client, FORWARD, viewer.rights.key)) == slugs
