@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from itertools import chain
 
 import hypothesis
 import pytest
@@ -21,11 +22,11 @@ from support.rights_data import (
     build_rights,
 )
 from support.rights_model import Access, find_rights
-from support.rights_tables import MODEL_GRANTS, OBJECT_GRANTS, merge_rows
+from support.rights_tables import FLOWS, MODEL_GRANTS, OBJECT_GRANTS, merge_rows
 
 # The number of random sets of rights on each kind of database: 5,000 in the full profile.
 COUNT = hypothesis.settings().max_examples * 5 // 2
-PAGED = COUNT // 20
+PAGED = COUNT // 10
 PAGE = "query ($c: String) {{ flowConnection({}: 1, {}: $c) {{ edges {{ cursor node {{ slug }} }} }} }}"
 FORWARD, BACKWARD = PAGE.format("first", "after"), PAGE.format("last", "before")
 
@@ -63,9 +64,21 @@ def test_hidden_rows_change_no_byte(comparison: Comparison) -> None:
         pytest.fail("\n".join(comparison.dependent), pytrace=False)
 
 
+def test_comparison_finds_changes(site: RightsSite) -> None:
+    """Another name of a visible flow fails both comparisons; the failures describe the rights."""
+    viewers = next(add_viewers(site, 5))
+    viewer = next(viewer for viewer in viewers if viewer.view.flows)
+    site.database.write({FLOWS: [{**row, "name": "other"} for row in viewer.view.rows[FLOWS]]})
+    comparison = Comparison(site)
+    comparison.compare([viewer])
+    for failures in (comparison.wrong, comparison.dependent):
+        assert failures
+        assert all(str(viewer.rights) in failure for failure in failures)
+
+
 def test_paging_visits_each_visible_flow(site: RightsSite) -> None:
     """Pages of one flow, forward and backward, contain each visible flow once, in order."""
-    for viewer in add_viewers(site, range(PAGED)):
+    for viewer in chain.from_iterable(add_viewers(site, PAGED)):
         if not viewer.view.rights.is_forbidden:
             slugs = [row["slug"] for row in viewer.view.flows]
             assert list(visit(site.client, FORWARD, viewer.rights.key)) == slugs
@@ -84,7 +97,7 @@ def visit(client: AppClient, query: str, key: str) -> Iterator[str]:
 @pytest.fixture(scope="module")
 def samples() -> Sequence[RightsRows]:
     """Build random sets of rights without a database."""
-    return [build_rights("sample", number, has_scopes=True) for number in range(250)]
+    return [build_rights("sample", number, has_scopes=True) for number in range(1000)]
 
 
 def test_random_rights_have_each_access(samples: Sequence[RightsRows]) -> None:
@@ -94,7 +107,7 @@ def test_random_rights_have_each_access(samples: Sequence[RightsRows]) -> None:
     ]
     for codename in CODENAMES:
         for access in Access:
-            assert sum(rights.access(codename) is access for rights in found) >= 5, (
+            assert sum(rights.access(codename) is access for rights in found) >= 20, (
                 codename,
                 access,
             )
@@ -112,7 +125,7 @@ def test_random_rights_have_each_special_case(samples: Sequence[RightsRows]) -> 
         "export": [rights.may_export and rights.has_any("export_flow") for rights in found],
         "scope": [rights.has_scope for rights in found],
     }
-    assert all(sum(values) >= 5 for values in cases.values()), cases
+    assert all(sum(values) >= 20 for values in cases.values()), cases
 
 
 @pytest.mark.parametrize("table", [MODEL_GRANTS, OBJECT_GRANTS])
@@ -126,4 +139,4 @@ def test_random_rights_use_each_path(samples: Sequence[RightsRows], table: str) 
     )
     for codename in CODENAMES:
         for path in ("user", "own group", "ancestor", "none"):
-            assert grants[codename, path] >= 5, (codename, path)
+            assert grants[codename, path] >= 20, (codename, path)

@@ -1,6 +1,6 @@
 """The comparison of responses with the model of rights, and with a database without hidden rows."""
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import NamedTuple, cast
@@ -45,8 +45,15 @@ class Viewer:
     view: View
 
 
-def add_viewers(site: RightsSite, numbers: Sequence[int]) -> Sequence[Viewer]:
-    """Replace the rights in the database by random ones with these numbers."""
+def add_viewers(site: RightsSite, count: int) -> Iterator[Sequence[Viewer]]:
+    """Yield batches of random viewers. Each batch replaces the one before in the database."""
+    for start in range(0, count, BATCH_SIZE):
+        if start % CLEANING_INTERVAL == 0:
+            site.database.clean()
+        yield _replace_viewers(site, range(start, min(start + BATCH_SIZE, count)))
+
+
+def _replace_viewers(site: RightsSite, numbers: Iterable[int]) -> Sequence[Viewer]:
     database = site.database
     sets = [build_rights(site.kind, number, has_scopes=database.has_scopes) for number in numbers]
     rows = merge_rows(CONTENT, COMMON_ROWS, *(rights.rows for rights in sets))
@@ -71,15 +78,13 @@ class Comparison:
 
     def run(self, count: int) -> None:
         """Compare the responses for a number of viewers, until there are MAX_FAILURES."""
-        for start in range(0, count, BATCH_SIZE):
-            self._run_batch(range(start, min(start + BATCH_SIZE, count)))
+        for viewers in add_viewers(self.site, count):
+            self.compare(viewers)
             if max(len(self.wrong), len(self.dependent)) >= MAX_FAILURES:
                 break
-            if start % CLEANING_INTERVAL == 0:
-                self.site.database.clean()
 
-    def _run_batch(self, numbers: Sequence[int]) -> None:
-        viewers = add_viewers(self.site, numbers)
+    def compare(self, viewers: Sequence[Viewer]) -> None:
+        """Compare the responses for the viewers that are in the database."""
         exchanges = [self._compare_with_model(viewer) for viewer in viewers]
         # Half of the viewers are enough to find every dependency, in half of the time.
         for viewer, sent in list(zip(viewers, exchanges, strict=True))[::2]:

@@ -135,7 +135,7 @@ STYLES: Sequence[tuple[int, int, int]] = (
 EXPORT_STYLE = (20, 55, 25)
 # The sets of a group are granted the same permissions for no, some or all objects. FlowQL compiles
 # its statements for each combination, which takes longer than their execution.
-GROUP_SIZE = 5
+GROUP_SIZE = 10
 LEVELS = ("none", "some", "all")
 USER_TYPES = ("internal", "internal", "external", "internal_service_account")
 # More than the rows of one set in any table with integer keys.

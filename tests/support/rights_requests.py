@@ -55,7 +55,7 @@ def build_cases(rights: RightsRows) -> Iterator[Case]:
     """Yield requests of all kinds, about random objects. They depend on the label of the rights."""
     rng = random.Random(rights.label)
     # A condition is part of a statement, which FlowQL compiles once for a group.
-    conditions = random.Random(rights.group).sample(CONDITIONS, 3)
+    conditions = random.Random(rights.group).sample(CONDITIONS, 2)
     yield _graphql_case("lists", build_lists_document(rng, conditions))
     yield _graphql_case("lookups", build_lookups_document(rng))
     yield _get_case("list", FLOWS_PATH, _unless_forbidden(_rest_list), _observe_json)
