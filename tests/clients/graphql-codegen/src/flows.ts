@@ -80,8 +80,8 @@ export async function listPaths(execute: Execute): Promise<string[]> {
   let after: string | null | undefined;
   do {
     const { flowConnection } = await execute(FlowConnection, { first: 20, after, where: {} });
-    paths.push(...flowConnection.edges.map(({ node }) => formatPath(node)));
-    after = flowConnection.pageInfo.hasNextPage ? flowConnection.pageInfo.endCursor : null;
+    paths.push(...(flowConnection?.edges ?? []).map(({ node }) => formatPath(node)));
+    after = flowConnection?.pageInfo.hasNextPage ? flowConnection.pageInfo.endCursor : null;
   } while (after);
   return paths;
 }
@@ -97,7 +97,7 @@ export async function listSlugsOf(execute: Execute, id: string): Promise<string[
     case "Flow":
       return [formatPath(node)];
     case "Policy":
-      return node.flows.map(({ slug }) => slug);
+      return (node.flows ?? []).map(({ slug }) => slug);
     default:
       return [];
   }
@@ -105,5 +105,5 @@ export async function listSlugsOf(execute: Execute, id: string): Promise<string[
 
 function formatPath(flow: FragmentType<typeof FlowPath>): string {
   const { slug, stageBindings } = useFragment(FlowPath, flow);
-  return [slug, ...stageBindings.map(({ stage }) => stage.name)].join(" > ");
+  return [slug, ...(stageBindings ?? []).map(({ stage }) => stage.name)].join(" > ");
 }
