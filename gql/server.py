@@ -2,7 +2,9 @@
 
 import asyncio
 import gc
+import logging
 import os
+import resource
 import signal
 import socket
 import sys
@@ -10,7 +12,7 @@ import threading
 from collections.abc import Callable
 from functools import partial
 from types import FrameType
-from typing import Any
+from typing import Any, cast
 
 import uvicorn
 from starlette.applications import Starlette
@@ -18,6 +20,7 @@ from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
 
 from gql.app import create_app
+from gql.protocol import ConnectionLimits, HttpProtocol, Refusals
 from gql.settings import Settings, read_settings
 from models.errors import OperatorError
 
@@ -26,12 +29,28 @@ GRACE_SECONDS = 2
 # After this additional time the process exits anyway, even if a thread of a driver still runs.
 CANCEL_SECONDS = 1
 BACKLOG = 2048
+# For the database, the log and other files.
+RESERVED_DESCRIPTORS = 100
 
 ReadyCallback = Callable[[], None]
 
 
 class ServerError(OperatorError):
     """The server cannot listen, or a worker cannot start."""
+
+
+class QueryStringFilter(logging.Filter):
+    """Removes query strings, which may contain personal data, from uvicorn's access log."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Change the record of a request; return True."""
+        match record.args:
+            case (client, method, str() as target, version, status):
+                path = target.partition("?")[0]
+                record.args = (client, method, path, version, status)
+            case _:
+                pass
+        return True
 
 
 class Server(uvicorn.Server):
@@ -139,25 +158,52 @@ def _force_exit_after(number: int) -> None:
 def _build_config(settings: Settings, token: str | None) -> uvicorn.Config:
     has_workers = settings.workers > 1
     factory = partial(_create_process_app, settings, token)
+    proxies = settings.forwarded_allow_ips
     return uvicorn.Config(
         "gql.server:create_worker_app" if has_workers else factory,
         factory=True,
         workers=settings.workers,
         lifespan="on",
-        log_config=_build_log_config(access_log=settings.access_log),
+        http=_build_protocol(settings),
+        ws="none",
+        log_config=_build_log_config(settings),
         access_log=settings.access_log,
         server_header=False,
+        forwarded_allow_ips="*" if "*" in proxies else list(proxies),
         timeout_graceful_shutdown=GRACE_SECONDS,
     )
 
 
-def _build_log_config(*, access_log: bool) -> dict[str, Any]:
+def _build_protocol(settings: Settings) -> type[asyncio.Protocol]:
+    limits = ConnectionLimits(
+        _limit_connections(settings.max_connections),
+        settings.header_timeout,
+        settings.body_timeout,
+        settings.idle_timeout,
+        settings.write_timeout,
+    )
+    factory = partial(HttpProtocol, limits=limits, refusals=Refusals(limits.connections))
+    # uvicorn only calls it.
+    return cast(type[asyncio.Protocol], factory)
+
+
+def _limit_connections(maximum: int | None) -> int:
+    """Return how many connections a process may have, at most what its descriptors allow."""
+    descriptors = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    allowed = max(descriptors - RESERVED_DESCRIPTORS, descriptors // 2)
+    return min(maximum or allowed, allowed)
+
+
+def _build_log_config(settings: Settings) -> dict[str, Any]:
     """Log warnings and errors, and with `access_log` all requests, to standard error."""
+    filters = [] if settings.access_log_queries else ["no_queries"]
+    level = "INFO" if settings.access_log else "WARNING"
     return {
         "version": 1,
         "disable_existing_loggers": False,
         "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
+        "filters": {"no_queries": {"()": QueryStringFilter}},
         "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
         "root": {"level": "WARNING", "handlers": ["stderr"]},
-        "loggers": {"uvicorn.access": {"level": "INFO" if access_log else "WARNING"}},
+        "loggers": {"uvicorn.access": {"level": level, "filters": filters}},
     }

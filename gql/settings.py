@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, cast
 
@@ -74,6 +75,22 @@ def _normalize_root_path(value: Any) -> Any:
     return "" if path == "/" else path
 
 
+def _parse_networks(value: Any) -> Any:
+    joined = value if isinstance(value, str) else ",".join(value)
+    networks = tuple(filter(None, (network.strip() for network in joined.split(","))))
+    for network in networks:
+        if network != "*":
+            _check_network(network)
+    return networks
+
+
+def _check_network(network: str) -> None:
+    try:
+        ip_network(network)
+    except ValueError as error:
+        raise ValueError(f"invalid address: {error}") from None
+
+
 def _none_if_empty(value: Any) -> Any:
     # Path("") is the working directory.
     return value or None
@@ -82,6 +99,8 @@ def _none_if_empty(value: Any) -> Any:
 GRAPHQL = Option(group="GraphQL")
 LIMITS = Option(group="Limits")
 Limit = Annotated[int, Field(ge=1), LIMITS]
+# At most a day, which every timer can count.
+Timeout = Annotated[float, Field(gt=0, le=86_400), LIMITS]
 
 
 class Settings(BaseSettings):
@@ -121,6 +140,14 @@ class Settings(BaseSettings):
         default=1, ge=1, description="The number of worker processes; 1 starts no other process."
     )
     access_log: bool = Field(default=False, description="Log every request.")
+    access_log_queries: bool = Field(default=False, description="Include query strings in the log.")
+    forwarded_allow_ips: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_parse_networks)] = (
+        Field(
+            default=(LOOPBACK_HOST, "::1"),
+            description="Addresses and networks of proxies whose `X-Forwarded-For` and"
+            " `X-Forwarded-Proto` are trusted, separated by commas; `*` trusts all.",
+        )
+    )
     # Not infinite: a revoked token has to expire from the cache.
     viewer_ttl: float = Field(
         default=5,
@@ -188,6 +215,23 @@ class Settings(BaseSettings):
         default=DEFAULTS.conditions,
         description="Maximum number of input objects in an operation and its variables, such as"
         " the conditions of `where`.",
+    )
+    max_connections: Annotated[int | None, Field(ge=1), LIMITS] = Field(
+        default=None,
+        description="Maximum number of connections of a worker. The default, and the upper bound, is"
+        " `ulimit -n` minus 100.",
+    )
+    header_timeout: Timeout = Field(
+        default=10, description="Seconds for the headers of a request to arrive."
+    )
+    body_timeout: Timeout = Field(
+        default=30, description="Seconds for the body of a request to arrive."
+    )
+    idle_timeout: Timeout = Field(
+        default=5, description="Seconds to keep a connection without a request."
+    )
+    write_timeout: Timeout = Field(
+        default=30, description="Seconds for a client to receive a response."
     )
 
     @field_validator("trusted_only")

@@ -34,6 +34,8 @@ from models.queries.viewer import Viewer
 from models.tables.flow import SLUG
 
 ALLOW = {"Allow": "GET, HEAD, OPTIONS"}
+# The same URL has another response for another token, or after a change of the token's rights.
+HEADERS = {**ALLOW, "Cache-Control": "private, no-cache", "Vary": "Authorization, Accept"}
 NO_FLOW = "No Flow matches the given query."
 # A browser renders an SVG as a page, so it must not load or run anything.
 SVG_HEADERS = {
@@ -179,7 +181,7 @@ class FlowExportEndpoint(FlowEndpoint):
         if blueprint is None:
             raise NotFoundError(NO_FLOW)
         disposition = f'attachment; filename="{request.query.slug}.yaml"'
-        headers = {**ALLOW, "Content-Disposition": disposition}
+        headers = {**HEADERS, "Content-Disposition": disposition}
         return Response(blueprint, 200, headers, "application/yaml")
 
 
@@ -203,11 +205,8 @@ class FlowDiagramEndpoint(FlowEndpoint):
         if diagram is None:
             raise NotFoundError(NO_FLOW)
         if request.media_type == SVG:
-            response = Response(svg.render(diagram), 200, {**ALLOW, **SVG_HEADERS}, SVG)
-        else:
-            response = json_response({"diagram": mermaid.render(diagram)})
-        response.headers["Vary"] = "Accept"
-        return response
+            return Response(svg.render(diagram), 200, {**HEADERS, **SVG_HEADERS}, SVG)
+        return json_response({"diagram": mermaid.render(diagram)})
 
 
 ENDPOINTS: Sequence[type[FlowEndpoint]] = (
@@ -254,6 +253,8 @@ def _add_slug(query: FlowQuery, request: Request) -> FlowQuery:
     return query._replace(slug=slug)
 
 
-def json_response(body: object, status: int = 200, headers: Mapping[str, str] = ALLOW) -> Response:
+def json_response(
+    body: object, status: int = 200, headers: Mapping[str, str] = HEADERS
+) -> Response:
     """Return a response with a JSON body."""
     return Response(orjson.dumps(body), status, headers, JSON)

@@ -72,14 +72,14 @@ def test_damaged_requests_cause_no_server_error(
     check(server, split_packets(data, split_points))
 
 
-@given(bodies=st.lists(raw.BODIES, min_size=2, max_size=6), split_points=raw.SPLIT_POINTS)
+@given(requests=st.lists(raw.VALID_REQUESTS, min_size=2, max_size=6), split_points=raw.SPLIT_POINTS)
 def test_pipelined_requests_get_responses(
-    server: RawServer, bodies: Sequence[bytes], split_points: Sequence[float]
+    server: RawServer, requests: Sequence[RawRequest], split_points: Sequence[float]
 ) -> None:
-    """Each pipelined request gets a response, wherever the packets are split."""
-    pipeline = split_packets(raw.build_pipeline(bodies), split_points)
+    """Each pipelined request, chunked or not, gets a response, wherever the packets are split."""
+    pipeline = split_packets(raw.build_pipeline(requests), split_points)
 
-    assert len(check(server, pipeline, len(bodies), whole=True)) == len(bodies)
+    assert len(check(server, pipeline, len(requests), whole=True)) == len(requests)
 
 
 @given(noise=st.binary(max_size=2_000))

@@ -25,6 +25,7 @@ from support.command import PATIENCE_SECONDS, run_failing
 from support.edge_case_data import KEYS, ROWS
 from support.paths import SAMPLES
 from support.postgres import PostgresServer
+from support.raw_connections import exchange
 from support.seed import fill_flowql
 from support.server_process import (
     LIMIT_SECONDS,
@@ -223,16 +224,40 @@ def test_server_exits_if_a_worker_cannot_start(tmp_path: Path) -> None:
     assert errors.endswith("flowql: a worker could not start, for the reason logged above\n")
 
 
+@pytest.mark.parametrize(("options", "query"), [([], ""), (["--access-log-queries"], "?page=1")])
 def test_access_log_contains_requests_and_no_tokens(
-    sample_url: str, sample_server: RunningServer
+    options: list[str], query: str, sample_url: str, sample_server: RunningServer
 ) -> None:
-    """The log is written to standard error."""
-    with run_server(sample_url, "--access-log") as (url, process):
+    """The log is on standard error, without query strings by default, and with rejected requests."""
+    with run_server(sample_url, "--access-log", *options) as (url, process):
         assert send_request(url, "/flows/instances/?page=1", sample_server.token).status == 200
+        exchange(url, b"GET /?page=2 HTTP/1.1\r\n\r\n")
         output, errors = stop_server(process)
     assert output == ""
-    assert '"GET /flows/instances/?page=1 HTTP/1.1" 200' in errors
+    assert " - 400 The request has no Host header.\n" in errors
+    assert f'"GET /flows/instances/{query} HTTP/1.1" 200' in errors
     assert sample_server.token not in errors
+
+
+@pytest.mark.parametrize(
+    ("options", "client"),
+    [
+        ([], "192.0.2.1"),
+        (["--forwarded-allow-ips", "*"], "192.0.2.1"),
+        (["--forwarded-allow-ips", "10.0.0.0/8"], "127.0.0.1"),
+    ],
+)
+def test_forwarded_address_is_that_of_a_trusted_proxy(
+    options: list[str], client: str, sample_url: str
+) -> None:
+    """The access log shows the client's address as the proxy forwards it; the option decides."""
+    request = b"GET / HTTP/1.0\r\nX-Forwarded-For: 192.0.2.1\r\n\r\n"
+    untrusted = {"FORWARDED_ALLOW_IPS": "*"}
+    with run_server(sample_url, "--access-log", *options, env=untrusted) as (url, process):
+        exchange(url, request)
+        errors = stop_server(process)[1]
+    [line] = [line for line in errors.splitlines() if '"GET / HTTP/1.0" 200' in line]
+    assert f" {client}:" in line
 
 
 def test_server_listens_on_ipv6(sample_url: str) -> None:

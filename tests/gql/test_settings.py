@@ -19,6 +19,8 @@ CHANGED = Settings(
     root_path="/some/where",
     workers=2,
     access_log=True,
+    access_log_queries=True,
+    forwarded_allow_ips=("10.0.0.0/8", "::1"),
     viewer_ttl=0.5,
     cors_origins=("https://app.example", "http://localhost:3000"),
     trusted_documents=Path("/some/where, else"),
@@ -26,6 +28,11 @@ CHANGED = Settings(
     introspection=False,
     suggestions=False,
     graphiql=False,
+    max_connections=9,
+    header_timeout=1,
+    body_timeout=1,
+    idle_timeout=1,
+    write_timeout=1,
     **{f"max_{limit.name}": number for number, limit in enumerate(fields(Limits), 1)},
 )
 
@@ -92,6 +99,13 @@ def test_invalid_value_in_the_environment_is_an_error(monkeypatch: pytest.Monkey
     line = run_failing_in_process("serve")
     assert line.startswith("FLOWQL_PORT: ")
     assert "hidden" not in line
+
+
+def test_invalid_address_of_a_proxy_is_an_error() -> None:
+    """A host name is not looked up, and a network has no host bits."""
+    for value in ("proxy.example", "10.0.0.1/8", "127.0.0.1,x"):
+        line = run_failing_in_process("serve", "--forwarded-allow-ips", value)
+        assert line.startswith("FLOWQL_FORWARDED_ALLOW_IPS: invalid address: ")
 
 
 def test_invalid_value_in_the_env_file_is_an_error(tmp_path: Path) -> None:

@@ -301,6 +301,12 @@ UNUSUAL_HEADS = st.builds(
     extra_headers=st.just([]) | st.lists(UNUSUAL_HEADERS, max_size=MAX_SIZE),
 )
 UNUSUAL_LENGTHS = st.builds(RawRequest, body=BODIES, length=LENGTHS)
+VALID_REQUESTS = st.builds(RawRequest, body=BODIES) | st.builds(
+    RawRequest,
+    body=CHUNKED.map(lambda body: body.removesuffix(b"\r\n") + b"Trailer: value\r\n\r\n"),
+    length=st.just(b""),
+    extra_headers=st.just([(b"Transfer-Encoding", b"chunked")]),
+)
 CHUNKED_REQUESTS = st.builds(
     RawRequest,
     body=st.one_of(CHUNKED, st.builds(damage, CHUNKED, EDITS)),
@@ -310,8 +316,8 @@ CHUNKED_REQUESTS = st.builds(
 DAMAGED_REQUESTS = st.builds(damage, BODIES.map(lambda body: RawRequest(body).data), EDITS)
 
 
-def build_pipeline(bodies: Sequence[bytes]) -> bytes:
-    """Return pipelined requests with these bodies. The last one closes the connection."""
-    *first, last = [RawRequest(body) for body in bodies]
+def build_pipeline(requests: Sequence[RawRequest]) -> bytes:
+    """Return pipelined requests. The last one closes the connection."""
+    *first, last = requests
     kept_alive = [replace(request, connection=b"keep-alive") for request in first]
     return b"".join(request.data for request in (*kept_alive, last))

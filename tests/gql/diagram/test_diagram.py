@@ -463,7 +463,7 @@ def test_content_negotiation(
         assert (response.status, response.json) == (406, NOT_ACCEPTABLE)
     else:
         assert (response.status, response.headers["content-type"]) == (200, expected)
-        assert response.headers["vary"] == "Accept"
+        assert response.headers["vary"] == "Authorization, Accept"
 
 
 def test_svg_has_a_content_security_policy(sqlite_client: AppClient) -> None:
@@ -472,10 +472,11 @@ def test_svg_has_a_content_security_policy(sqlite_client: AppClient) -> None:
     response = sqlite_client.request("GET", f"{CURRENT}a-flow/diagram/", headers)
     assert response.headers == {
         "allow": "GET, HEAD, OPTIONS",
+        "cache-control": "private, no-cache",
         "content-length": str(len(response.body)),
         "content-type": SVG,
         "content-security-policy": f"default-src 'none'; style-src {svg.STYLE_SOURCE}",
-        "vary": "Accept",
+        "vary": "Authorization, Accept",
         "x-content-type-options": "nosniff",
     }
 

@@ -122,6 +122,21 @@ def test_accept(client: AppClient, accept: str, status: int) -> None:
         assert client.request("GET", unknown_format, {"accept": accept}).json == NOT_FOUND
 
 
+@pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS", "POST"])
+@pytest.mark.parametrize("key", [SUPERUSER, KEYS["none"], None])
+@pytest.mark.parametrize(
+    "path", ["", "a-flow/", "a-flow/export/", "a-flow/diagram/", "nope/", "?format=xml", "?page=x"]
+)
+def test_caches_do_not_share_responses(
+    sqlite_client: AppClient, path: str, key: str | None, method: str
+) -> None:
+    """Responses and errors of all views are private, and vary by token and media type."""
+    for mount in MOUNTS:
+        response = sqlite_client.request(method, f"{mount}{path}", bearer_headers(key))
+        assert response.headers["cache-control"] == "private, no-cache"
+        assert response.headers["vary"] == "Authorization, Accept"
+
+
 @pytest.mark.parametrize("path", ["", "a-flow/", "a-flow/export/", "nope/"])
 def test_head(client: AppClient, path: str) -> None:
     """HEAD returns the status and the headers of GET."""
