@@ -58,8 +58,8 @@ def test_connections_above_the_maximum_are_refused(sqlite_url: str) -> None:
         assert growth.size < MAX_GROWTH
         assert all(map(is_served, connections))
         connections.pop().close()
-        wait_until(lambda: count_connections(url) < MAX_CONNECTIONS)
-        assert parse_response(exchange(url, LAST_REQUEST)).status == 200
+        # The server needs a moment to notice the end of a connection.
+        wait_until(lambda: parse_response(exchange(url, LAST_REQUEST)).status == 200)
         stack.close()
         [_, line] = stop_server(process)[1].splitlines()
         reason = f"connections refused: 1; the limit is {MAX_CONNECTIONS} (see --max-connections)"
