@@ -54,7 +54,7 @@ RESTRICTED: Mapping[str, tuple[str, ...]] = {
     "internal_service_account_none": (),
     "none": (),
 }
-COUNTS = {"sqlite": 500, "postgresql": 200, "authentik": 200}
+COUNTS = {"sqlite": 300, "postgresql": 120, "authentik": 120}
 EXPORT = "/api/v3/flows/instances/"
 # The least number of requests that reach each target.
 MIN_COUNT = 4
