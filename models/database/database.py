@@ -44,7 +44,9 @@ READ_ONLY_MESSAGE = "the database belongs to authentik and is read-only: use Flo
 SCHEMA_USAGE = RawSQL(
     "SELECT has_schema_privilege(oid, 'USAGE') FROM pg_namespace WHERE nspname = :schema"
 )
-SESSION_SETTINGS = RawSQL("SELECT current_schema()::text, current_setting('transaction_read_only')")
+SESSION_SETTINGS = RawSQL(
+    "SELECT name, current_setting(name) FROM unnest(CAST(:names AS text[])) AS name"
+)
 SCHEMA_VERSION = RawSQL(f"SELECT version_num FROM {VERSION_TABLE}")  # noqa: S608 - a constant
 # The number of compiled statements in the cache.
 MAX_STATEMENTS = 500
@@ -183,7 +185,7 @@ async def _transaction(engine: AsyncEngine) -> AsyncGenerator[AsyncConnection]:
         raise DatabaseError(f"the transaction was rolled back: {_first_line(error)}") from error
 
 
-def _create_reader(address: Address, schema: str) -> Reader:
+def _create_reader(address: Address, schema: str) -> SQLiteReader | PostgreSQLReader:
     if isinstance(address, SQLiteFile):
         return SQLiteReader(address.path)
     return PostgreSQLReader(address, schema)
@@ -203,9 +205,11 @@ async def _read_catalog_of(address: Address, schema: str) -> Catalog:
         await reader.close()
 
 
-async def _read_catalog(reader: Reader, address: Address, schema: str) -> Catalog:
+async def _read_catalog(
+    reader: SQLiteReader | PostgreSQLReader, address: Address, schema: str
+) -> Catalog:
     try:
-        if isinstance(address, SQLiteFile):
+        if isinstance(reader, SQLiteReader):
             return build_catalog(await _read(reader, SQLITE_COLUMNS), ())
         await _check_session(reader, schema)
         rows = await _read(reader, POSTGRESQL_COLUMNS, schema=schema)
@@ -226,17 +230,19 @@ def _first_line(error: BaseException) -> str:
     return lines[0] if lines else "timed out"
 
 
-async def _check_session(reader: Reader, schema: str) -> None:
+async def _check_session(reader: PostgreSQLReader, schema: str) -> None:
     """Raise DatabaseError if the schema is not usable, or a proxy dropped the session settings."""
     privileges = await _read(reader, SCHEMA_USAGE, schema=schema)
     if not privileges:
         raise DatabaseError(f"schema {schema!r} not found in the database")
     if not privileges[0][0]:
         raise DatabaseError(f"permission denied for schema {schema!r}: GRANT USAGE on it")
-    [(current, read_only)] = await _read(reader, SESSION_SETTINGS)
-    if current != schema or read_only != "on":
+    values = await _read(reader, SESSION_SETTINGS, names=list(reader.settings))
+    ignored = [name for name, value in values if value != reader.settings[name]]
+    if ignored:
         raise DatabaseError(
-            "the server ignored the session settings: connect without a proxy, or let it pass them"
+            f"the server ignored the session settings {', '.join(ignored)}: connect without a"
+            " proxy, or let it pass them"
         )
 
 

@@ -34,7 +34,7 @@ RETRIABLE_ERRORS = (
 
 
 class PostgreSQLReader:
-    """A pool of at most POOL_SIZE read-only connections.
+    """A pool of at most POOL_SIZE read-only connections with the session settings `settings`.
 
     Connections are not reset between queries, because a SELECT does not change the session.
     """
@@ -43,9 +43,9 @@ class PostgreSQLReader:
 
     def __init__(self, address: PostgreSQLServer, schema: str) -> None:
         self._address = address
-        self._settings = _build_settings(schema, writable=False) | PLANNER_SETTINGS
+        self.settings = _build_settings(schema, writable=False) | PLANNER_SETTINGS
         if "statement_timeout" not in address.dsn:
-            self._settings["statement_timeout"] = STATEMENT_TIMEOUT
+            self.settings["statement_timeout"] = STATEMENT_TIMEOUT
         self._idle: list[asyncpg.Connection] = []
         self._slots = asyncio.Semaphore(POOL_SIZE)
 
@@ -98,7 +98,7 @@ class PostgreSQLReader:
             await self._slots.acquire()
 
     async def _connect(self) -> asyncpg.Connection:
-        return await _open_connection(self._address, self._settings)
+        return await _open_connection(self._address, self.settings)
 
 
 def create_engine(address: PostgreSQLServer, schema: str, *, writable: bool) -> AsyncEngine:
