@@ -2,8 +2,8 @@
 
 import hashlib
 import sqlite3
-from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Generator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from models import migrations
 from models.cache import SegmentedLRU
-from models.database import postgresql, sqlite
+from models.database import postgresql, sqlite_transactions
 from models.database.address import Address, SQLiteFile, parse_address
 from models.database.catalog import (
     CACHE_TABLE,
@@ -27,6 +27,7 @@ from models.database.catalog import (
 )
 from models.database.postgresql import PostgreSQLReader
 from models.database.sqlite import SQLiteReader
+from models.database.sqlite_file import create_file, delete_stale_journals
 from models.database.statement import RawSQL, Rows, SelectBuilder, Statement, compile_select
 from models.errors import DatabaseError
 
@@ -40,6 +41,8 @@ CONNECTION_ERRORS = (
     sqlite3.Error,
     SQLAlchemyError,
 )
+# asyncpg raises ValueError or OverflowError for an invalid parameter.
+OPEN_ERRORS = (*CONNECTION_ERRORS, ValueError, OverflowError)
 READ_ONLY_MESSAGE = "the database belongs to authentik and is read-only: use FlowQL's own database"
 SCHEMA_USAGE = RawSQL(
     "SELECT has_schema_privilege(oid, 'USAGE') FROM pg_namespace WHERE nspname = :schema"
@@ -61,8 +64,17 @@ class Reader(Protocol):
         """The SQL dialect of the database."""
         ...
 
+    @property
+    def is_current(self) -> bool:
+        """False if the database must be opened again, because its file is another one."""
+        ...
+
     async def fetch(self, statement: Statement, arguments: Sequence[Any]) -> Rows:
         """Return the rows of a SELECT."""
+        ...
+
+    async def check(self) -> None:
+        """Raise one of CONNECTION_ERRORS unless the database can be read at present."""
         ...
 
     async def close(self) -> None:
@@ -86,6 +98,11 @@ class Database:
     def is_flowql(self) -> bool:
         """True if FlowQL created the tables and may write to them."""
         return self.catalog.is_flowql
+
+    @property
+    def is_current(self) -> bool:
+        """False if the database must be opened again, because its file was deleted or replaced."""
+        return self.reader.is_current
 
     def stored_token_key(self, key: str) -> str:
         """Return a token key as stored: a digest in FlowQL's own database, plain in authentik's.
@@ -128,6 +145,10 @@ class Database:
         async with _transaction(self.engine) as connection:
             yield connection
 
+    async def check(self) -> None:
+        """Raise DatabaseError or one of CONNECTION_ERRORS unless the database can be read."""
+        await self.reader.check()
+
     async def close(self) -> None:
         """Close every connection."""
         await self.reader.close()
@@ -143,21 +164,15 @@ async def open_database(url: str, schema: str = "public", *, writable: bool = Fa
     address = parse_address(url)
     if isinstance(address, SQLiteFile) and not address.path.is_file():
         raise DatabaseError(f"{address} not found: create it with 'flowql migrate'")
-    reader = _create_reader(address, schema)
-    try:
-        catalog = await _read_catalog(reader, address, schema)
-        await _check_tables(reader, catalog, writable=writable)
-    except BaseException:
-        await reader.close()
-        raise
-    return Database(reader, _create_engine(address, schema, writable=writable), schema, catalog)
+    with _translate_errors(f"cannot open {address}", OPEN_ERRORS):
+        return await _open(address, schema, writable=writable)
 
 
 async def migrate(url: str, schema: str = "public") -> None:
     """Create or upgrade the tables of FlowQL's own database; raises DatabaseError."""
     address = parse_address(url)
-    if isinstance(address, SQLiteFile) and not address.path.parent.is_dir():
-        raise DatabaseError(f"directory '{address.path.parent}' not found: create it first")
+    if isinstance(address, SQLiteFile):
+        _create_file(address)
     engine = _create_engine(address, schema, writable=True)
     try:
         catalog = await _read_catalog_of(address, schema)
@@ -173,50 +188,74 @@ async def migrate(url: str, schema: str = "public") -> None:
         await engine.dispose()
 
 
+def _create_file(address: SQLiteFile) -> None:
+    if not address.path.parent.is_dir():
+        raise DatabaseError(f"directory '{address.path.parent}' not found: create it first")
+    with _translate_errors(f"cannot create {address}"):
+        create_file(address.path)
+
+
+async def _open(address: Address, schema: str, *, writable: bool) -> Database:
+    reader = _create_reader(address, schema)
+    try:
+        catalog = await _read_catalog(reader, schema)
+        await _check_tables(reader, catalog, writable=writable)
+        engine = _create_engine(address, schema, writable=writable)
+    except BaseException:
+        await reader.close()
+        raise
+    return Database(reader, engine, schema, catalog)
+
+
 @asynccontextmanager
 async def _transaction(engine: AsyncEngine) -> AsyncGenerator[AsyncConnection]:
-    try:
+    with _translate_errors("the transaction was rolled back"):
         async with engine.begin() as connection:
             yield connection
+
+
+@contextmanager
+def _translate_errors(
+    summary: str, errors: tuple[type[Exception], ...] = CONNECTION_ERRORS
+) -> Generator[None]:
+    """Raise DatabaseError with the summary and the reason in place of these errors."""
+    try:
+        yield
     except IntegrityError:
         # The caller knows which value violates the constraint.
         raise
-    except CONNECTION_ERRORS as error:
-        raise DatabaseError(f"the transaction was rolled back: {_first_line(error)}") from error
+    except errors as error:
+        raise DatabaseError(f"{summary}: {_first_line(error)}") from error
 
 
 def _create_reader(address: Address, schema: str) -> SQLiteReader | PostgreSQLReader:
     if isinstance(address, SQLiteFile):
+        delete_stale_journals(address.path)
         return SQLiteReader(address.path)
     return PostgreSQLReader(address, schema)
 
 
 def _create_engine(address: Address, schema: str, *, writable: bool) -> AsyncEngine:
     if isinstance(address, SQLiteFile):
-        return sqlite.create_engine(address.path, writable=writable)
+        return sqlite_transactions.create_engine(address.path, writable=writable)
     return postgresql.create_engine(address, schema, writable=writable)
 
 
 async def _read_catalog_of(address: Address, schema: str) -> Catalog:
-    reader = _create_reader(address, schema)
-    try:
-        return await _read_catalog(reader, address, schema)
-    finally:
-        await reader.close()
+    with _translate_errors(f"cannot open {address}", OPEN_ERRORS):
+        reader = _create_reader(address, schema)
+        try:
+            return await _read_catalog(reader, schema)
+        finally:
+            await reader.close()
 
 
-async def _read_catalog(
-    reader: SQLiteReader | PostgreSQLReader, address: Address, schema: str
-) -> Catalog:
-    try:
-        if isinstance(reader, SQLiteReader):
-            return build_catalog(await _read(reader, SQLITE_COLUMNS), ())
-        await _check_session(reader, schema)
-        rows = await _read(reader, POSTGRESQL_COLUMNS, schema=schema)
-        return build_catalog(rows, await _read(reader, KEY_INDEXES, cache=CACHE_TABLE))
-    # asyncpg raises ValueError or OverflowError for an invalid parameter.
-    except (*CONNECTION_ERRORS, ValueError, OverflowError) as error:
-        raise DatabaseError(f"cannot open {address}: {_first_line(error)}") from error
+async def _read_catalog(reader: SQLiteReader | PostgreSQLReader, schema: str) -> Catalog:
+    if isinstance(reader, SQLiteReader):
+        return build_catalog(await _read(reader, SQLITE_COLUMNS), ())
+    await _check_session(reader, schema)
+    rows = await _read(reader, POSTGRESQL_COLUMNS, schema=schema)
+    return build_catalog(rows, await _read(reader, KEY_INDEXES, cache=CACHE_TABLE))
 
 
 async def _read(reader: Reader, builder: SelectBuilder, **values: Any) -> Rows:

@@ -31,6 +31,7 @@ RETRIABLE_ERRORS = (
     asyncpg.CrashShutdownError,
     asyncpg.OutdatedSchemaCacheError,
 )
+PING = Statement("SELECT 1", (), ())
 
 
 class PostgreSQLReader:
@@ -40,6 +41,8 @@ class PostgreSQLReader:
     """
 
     dialect = dialect()
+    # The driver replaces lost connections.
+    is_current = True
 
     def __init__(self, address: PostgreSQLServer, schema: str) -> None:
         self._address = address
@@ -60,6 +63,10 @@ class PostgreSQLReader:
             # The idle connections are probably lost as well.
             await self.close()
         return await self._fetch(statement, arguments)
+
+    async def check(self) -> None:
+        """Raise one of CONNECTION_ERRORS unless the server executes a query."""
+        await self.fetch(PING, ())
 
     async def close(self) -> None:
         """Close the idle connections."""
