@@ -5,7 +5,7 @@ import sqlite3
 from collections.abc import AsyncGenerator, Generator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import asyncpg
 from sqlalchemy import Dialect, text
@@ -28,6 +28,7 @@ from models.database.catalog import (
 from models.database.postgresql import PostgreSQLReader
 from models.database.sqlite import SQLiteReader
 from models.database.sqlite_file import create_file, delete_stale_journals
+from models.database.sqlite_transactions import Work
 from models.database.statement import RawSQL, Rows, SelectBuilder, Statement, compile_select
 from models.errors import DatabaseError
 
@@ -54,6 +55,8 @@ SCHEMA_VERSION = RawSQL(f"SELECT version_num FROM {VERSION_TABLE}")  # noqa: S60
 # The number of compiled statements in the cache.
 MAX_STATEMENTS = 500
 NO_VALUES: Mapping[str, Any] = {}
+
+T = TypeVar("T")
 
 
 class Reader(Protocol):
@@ -144,6 +147,17 @@ class Database:
         """Open a connection with one transaction; raises DatabaseError if it is rolled back."""
         async with _transaction(self.engine) as connection:
             yield connection
+
+    async def write(self, work: Work[T]) -> T:
+        """Run `work` in one transaction and return its result; raises DatabaseError.
+
+        On SQLite, `work` runs while other processes can write, and possibly several times.
+        """
+        if self.engine.dialect.name == "sqlite":
+            with _translate_errors("the transaction was rolled back"):
+                return await sqlite_transactions.write(self.engine, work)
+        async with self.transaction() as connection:
+            return await connection.run_sync(work)
 
     async def check(self) -> None:
         """Raise DatabaseError or one of CONNECTION_ERRORS unless the database can be read."""
