@@ -118,8 +118,8 @@ def migrate(*, database: DatabaseOption = None, schema: SchemaOption = None) -> 
     """Create or upgrade FlowQL's own database. authentik's database is never changed."""
     from gql import administration
 
-    asyncio.run(administration.migrate(_read_settings(database, schema)))
-    _print_message("the database is up to date")
+    has_changed = asyncio.run(administration.migrate(_read_settings(database, schema)))
+    _print_message(f"the database is {'' if has_changed else 'already '}up to date")
 
 
 @app.command(name="import")

@@ -52,6 +52,7 @@ SESSION_SETTINGS = RawSQL(
     "SELECT name, current_setting(name) FROM unnest(CAST(:names AS text[])) AS name"
 )
 SCHEMA_VERSION = RawSQL(f"SELECT version_num FROM {VERSION_TABLE}")  # noqa: S608 - a constant
+MINIMUM_VERSION = RawSQL("SELECT minimum_version FROM flowql_schema")
 # The number of compiled statements in the cache.
 MAX_STATEMENTS = 500
 NO_VALUES: Mapping[str, Any] = {}
@@ -162,6 +163,8 @@ class Database:
     async def check(self) -> None:
         """Raise DatabaseError or one of CONNECTION_ERRORS unless the database can be read."""
         await self.reader.check()
+        if self.is_flowql:
+            await _check_version(self.reader, writable=False)
 
     async def close(self) -> None:
         """Close every connection."""
@@ -182,8 +185,11 @@ async def open_database(url: str, schema: str = "public", *, writable: bool = Fa
         return await _open(address, schema, writable=writable)
 
 
-async def migrate(url: str, schema: str = "public") -> None:
-    """Create or upgrade the tables of FlowQL's own database; raises DatabaseError."""
+async def migrate(url: str, schema: str = "public") -> bool:
+    """Create or upgrade the tables of FlowQL's own database; return False if they are up to date.
+
+    Waits for the migration of another process. Raises DatabaseError.
+    """
     address = parse_address(url)
     if isinstance(address, SQLiteFile):
         _create_file(address)
@@ -196,8 +202,10 @@ async def migrate(url: str, schema: str = "public") -> None:
                 " use FlowQL's own database"
             )
         async with _transaction(engine) as connection:
-            await _check_folding(connection)
-            await connection.run_sync(migrations.upgrade)
+            if connection.dialect.name == "postgresql":
+                await postgresql.lock_migrations(connection)
+                await _check_folding(connection)
+            return await connection.run_sync(migrations.upgrade)
     finally:
         await engine.dispose()
 
@@ -301,7 +309,7 @@ async def _check_session(reader: PostgreSQLReader, schema: str) -> None:
 
 async def _check_tables(reader: Reader, catalog: Catalog, *, writable: bool) -> None:
     if catalog.is_flowql:
-        await _check_version(reader)
+        await _check_version(reader, writable=writable)
     elif not catalog.is_authentik:
         raise DatabaseError("the database is empty: create its tables with 'flowql migrate'")
     elif writable:
@@ -310,18 +318,19 @@ async def _check_tables(reader: Reader, catalog: Catalog, *, writable: bool) -> 
         catalog.check_authentik()
 
 
-async def _check_version(reader: Reader) -> None:
-    current = {version for (version,) in await _read(reader, SCHEMA_VERSION)}
-    if current == {migrations.find_head()}:
+async def _check_version(reader: Reader, *, writable: bool) -> None:
+    """Raise DatabaseError unless the schema is the newest, or a newer one that is still readable."""
+    versions = {version for (version,) in await _read(reader, SCHEMA_VERSION)}
+    if versions == {migrations.find_head()}:
         return
-    if current <= migrations.find_revisions():
+    if versions <= migrations.find_revisions():
         raise DatabaseError("the database schema is outdated: upgrade it with 'flowql migrate'")
-    raise DatabaseError("the database schema was created by a newer FlowQL: upgrade FlowQL")
+    minimum_versions = {version for (version,) in await _read(reader, MINIMUM_VERSION)}
+    if writable or not minimum_versions & migrations.find_revisions():
+        raise DatabaseError(migrations.NEWER_MESSAGE)
 
 
 async def _check_folding(connection: AsyncConnection) -> None:
-    if connection.dialect.name != "postgresql":
-        return
     if (await connection.execute(text("SELECT upper('üßi')"))).scalar() != "ÜßI":
         raise DatabaseError(
             "unsupported database locale: upper('üßi') must return 'ÜßI'. Create the database with"

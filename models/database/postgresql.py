@@ -1,12 +1,14 @@
 """PostgreSQL: a reader with a connection pool, and engines for transactions."""
 
 import asyncio
+import logging
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 import asyncpg
+from sqlalchemy import text
 from sqlalchemy.dialects.postgresql.asyncpg import dialect
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from models.database.address import PostgreSQLServer
 from models.database.statement import Rows, Statement
@@ -19,6 +21,12 @@ STATEMENT_TIMEOUT = "30s"
 # Plan each statement once. By default PostgreSQL plans a statement with a LIMIT parameter for each
 # execution, which takes as long as the execution.
 PLANNER_SETTINGS = {"plan_cache_mode": "force_generic_plan", "jit": "off"}
+# The server releases the lock when the transaction or the process ends.
+MIGRATION_LOCK = text(
+    "SELECT pg_advisory_xact_lock(hashtext('flowql migrate'), hashtext(current_schema()))"
+)
+ANNOUNCEMENT_SECONDS = 1
+WAITING_MESSAGE = "waiting for another process that migrates the database"
 # A SELECT is repeated on a new connection after these errors: the connection is lost, or the types
 # that it cached have changed.
 RETRIABLE_ERRORS = (
@@ -32,6 +40,8 @@ RETRIABLE_ERRORS = (
     asyncpg.OutdatedSchemaCacheError,
 )
 PING = Statement("SELECT 1", (), ())
+
+log = logging.getLogger(__name__)
 
 
 class PostgreSQLReader:
@@ -117,6 +127,16 @@ def create_engine(address: PostgreSQLServer, schema: str, *, writable: bool) -> 
     return create_async_engine(
         "postgresql+asyncpg://", async_creator=connect, hide_parameters=True, pool_size=1
     )
+
+
+async def lock_migrations(connection: AsyncConnection) -> None:
+    """Lock out migrations of other processes until the transaction ends; wait for a running one."""
+    loop = asyncio.get_running_loop()
+    timer = loop.call_later(ANNOUNCEMENT_SECONDS, log.warning, WAITING_MESSAGE)
+    try:
+        await connection.execute(MIGRATION_LOCK)
+    finally:
+        timer.cancel()
 
 
 def _build_settings(schema: str, *, writable: bool) -> dict[str, str]:

@@ -296,7 +296,9 @@ def test_an_outdated_or_a_newer_schema_is_rejected(postgres: PostgresServer) -> 
     execute(url, "DELETE FROM alembic_version")
     assert run_failing("serve", "--port", "0", "--database", url) == OUTDATED
     execute(url, "INSERT INTO alembic_version VALUES ('9999')")
+    execute(url, "UPDATE flowql_schema SET minimum_version = '9999'")
     assert open_error(url) == NEWER
+    assert run_failing_in_process("migrate", "--database", url) == NEWER
 
 
 def test_a_locale_that_folds_only_ascii_is_rejected(ascii_server: PostgresServer) -> None:
