@@ -77,7 +77,7 @@ def served(
 
     It looks at the file more often than usual, which makes the tests shorter.
     """
-    for constant in ("WATCH_SECONDS", "GRACE_SECONDS"):
+    for constant in ("WATCH_SECONDS", "OPEN_TIMEOUT_SECONDS", "GRACE_SECONDS"):
         monkeypatch.setattr(database_handle, constant, 0.1)
     path = copy_database(sample_url, tmp_path / "flowql.db")
     key = create_token(f"sqlite:///{path}", "only here", "--superuser")
