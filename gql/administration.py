@@ -15,9 +15,9 @@ from models.errors import DatabaseError
 from models.tokens import TokenScope, TokenSummary
 
 
-async def migrate(settings: Settings) -> None:
-    """Create or upgrade the tables; raises DatabaseError."""
-    await databases.migrate(settings.database_url, settings.schema_name)
+async def migrate(settings: Settings) -> bool:
+    """Create or upgrade the tables; return False if they are up to date. Raises DatabaseError."""
+    return await databases.migrate(settings.database_url, settings.schema_name)
 
 
 async def import_blueprints(settings: Settings, paths: Sequence[Path]) -> ImportReport:

@@ -3,9 +3,11 @@
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from time import monotonic
+from typing import NamedTuple
 
 from starlette.datastructures import Headers
 
+from gql.context import Context
 from gql.database_handle import DatabaseHandle
 from gql.errors import ForbiddenError, UnauthenticatedError
 from models.cache import SegmentedLRU
@@ -18,46 +20,53 @@ INVALID = "Token invalid/expired"
 CACHE_CAPACITY = 1000
 
 
+class CachedViewer(NamedTuple):
+    """A viewer with the database that it was read from, and the time before."""
+
+    viewer: Viewer
+    database: Database
+    time: float
+
+
 @dataclass(frozen=True, slots=True)
 class Authenticator:
     """Authenticates requests by the tokens in a database; caches each viewer for `ttl` seconds."""
 
     handle: DatabaseHandle
     ttl: float
-    cache: SegmentedLRU[str, tuple[float, Viewer]] = field(
-        default_factory=lambda: SegmentedLRU[str, tuple[float, Viewer]](CACHE_CAPACITY)
+    cache: SegmentedLRU[str, CachedViewer] = field(
+        default_factory=lambda: SegmentedLRU[str, CachedViewer](CACHE_CAPACITY)
     )
 
-    @property
-    def database(self) -> Database:
-        """The open database. Raises RuntimeError if the application is not running."""
-        return self.handle.database
+    async def authenticate(self, headers: Headers) -> Context:
+        """Return the viewer with the database that it was read from.
 
-    async def authenticate(self, headers: Headers) -> Viewer:
-        """Return the viewer. Raises UnauthenticatedError if the token is missing or invalid."""
+        Raises UnauthenticatedError if the token is missing or invalid.
+        """
         key = _parse_bearer_key(headers)
+        database = self.handle.database
         # The TTL counts from before the SELECT: its rows may be outdated when they arrive.
         now = monotonic()
         entry = self.cache.get(key)
-        if entry and now - entry[0] < self.ttl:
-            return entry[1]
-        viewer = await self._fetch_viewer(key)
-        self.cache.put(key, (now, viewer))
-        return viewer
-
-    async def _fetch_viewer(self, key: str) -> Viewer:
-        database = self.database
-        values = {"key": database.stored_token_key(key), "now": datetime.now(UTC)}
-        rows = await database.read(ViewerByKey(has_scopes=database.is_flowql), values)
-        if not rows:
-            raise UnauthenticatedError(INVALID)
-        return build_viewer(ViewerRow(*rows[0]))
+        if entry and entry.database is database and now - entry.time < self.ttl:
+            return Context(database, entry.viewer)
+        viewer = await _fetch_viewer(database, key)
+        self.cache.put(key, CachedViewer(viewer, database, now))
+        return Context(database, viewer)
 
 
 def require_access(viewer: Viewer) -> None:
     """Raise ForbiddenError if the viewer may not see any flow."""
     if viewer.is_forbidden:
         raise ForbiddenError
+
+
+async def _fetch_viewer(database: Database, key: str) -> Viewer:
+    values = {"key": database.stored_token_key(key), "now": datetime.now(UTC)}
+    rows = await database.read(ViewerByKey(has_scopes=database.is_flowql), values)
+    if not rows:
+        raise UnauthenticatedError(INVALID)
+    return build_viewer(ViewerRow(*rows[0]))
 
 
 def _parse_bearer_key(headers: Headers) -> str:

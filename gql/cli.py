@@ -4,6 +4,7 @@ Commands import their modules when they run, which keeps `flowql --help` fast.
 """
 
 import asyncio
+import logging
 import sys
 from collections.abc import Callable, Sequence
 from datetime import timedelta
@@ -117,8 +118,8 @@ def migrate(*, database: DatabaseOption = None, schema: SchemaOption = None) -> 
     """Create or upgrade FlowQL's own database. authentik's database is never changed."""
     from gql import administration
 
-    asyncio.run(administration.migrate(_read_settings(database, schema)))
-    _print_message("the database is up to date")
+    has_changed = asyncio.run(administration.migrate(_read_settings(database, schema)))
+    _print_message(f"the database is {'' if has_changed else 'already '}up to date")
 
 
 @app.command(name="import")
@@ -258,6 +259,7 @@ def schema_(
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command; print an error as one line on standard error and exit with code 2."""
+    logging.basicConfig(format="flowql: %(message)s")
     try:
         app(
             sys.argv[1:] if arguments is None else arguments,

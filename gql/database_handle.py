@@ -1,31 +1,95 @@
 """The database of an application: routes refer to it before the lifespan opens it."""
 
+import asyncio
+import logging
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from models.database import Database, open_database
+from models.errors import DatabaseError
+
+WATCH_SECONDS = 1
+OPEN_TIMEOUT_SECONDS = 2
+# Requests that still read a replaced file can finish within this time.
+GRACE_SECONDS = 1
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
 class DatabaseHandle:
-    """A reference to a database that is open only while the application runs."""
+    """A reference to a database that is open only while the application runs.
+
+    If the file of the database is replaced, the handle opens the new one.
+    """
 
     _database: Database | None = None
+    _failure: str | None = None
 
     @property
     def database(self) -> Database:
-        """The open database. Raises RuntimeError before it is opened and after it is closed."""
-        if self._database is None:
-            raise RuntimeError("The database is not open: enter the application's lifespan first.")
-        return self._database
+        """The open database.
+
+        Raises DatabaseError while its file is missing or invalid, and RuntimeError before it is
+        opened and after it is closed.
+        """
+        if self._database is not None:
+            return self._database
+        if self._failure is not None:
+            raise DatabaseError(self._failure)
+        raise RuntimeError("The database is not open: enter the application's lifespan first.")
 
     @asynccontextmanager
     async def open(self, url: str, schema: str) -> AsyncGenerator[None]:
         """Open the database, and close it when the context ends. Raises DatabaseError."""
-        database = self._database = await open_database(url, schema)
+        self._database = await open_database(url, schema)
+        watch = asyncio.create_task(self._watch(url, schema))
         try:
             yield
         finally:
-            self._database = None
+            watch.cancel()
+            await asyncio.wait([watch])
+            await self._close()
+
+    async def _watch(self, url: str, schema: str) -> None:
+        while True:
+            await asyncio.sleep(WATCH_SECONDS)
+            if self._database and not self._database.is_current:
+                await self._replace(self._database, url, schema)
+
+    async def _replace(self, old_database: Database, url: str, schema: str) -> None:
+        """Open the database again as soon as its file is valid, then close the old one.
+
+        The old one stays open until then: it tells the journals of its file from others.
+        """
+        try:
+            while not await self._try_to_open(url, schema):  # noqa: ASYNC110 - a file has no event
+                await asyncio.sleep(WATCH_SECONDS)
+            await asyncio.sleep(GRACE_SECONDS)
+        finally:
+            await old_database.close()
+
+    async def _try_to_open(self, url: str, schema: str) -> bool:
+        loop = asyncio.get_running_loop()
+        timer = loop.call_later(OPEN_TIMEOUT_SECONDS, self._set_failure, "it does not respond")
+        try:
+            database = await open_database(url, schema)
+        except DatabaseError as error:
+            self._set_failure(str(error))
+            return False
+        finally:
+            timer.cancel()
+        log.warning("opened the database again: its file was replaced or repaired")
+        self._database, self._failure = database, None
+        return True
+
+    def _set_failure(self, reason: str) -> None:
+        if self._failure is None:
+            log.warning("the database is not usable: %s", reason)
+        self._database, self._failure = None, reason
+
+    async def _close(self) -> None:
+        database, self._database, self._failure = self._database, None, None
+        if database:
             await database.close()

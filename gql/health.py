@@ -9,11 +9,10 @@ from starlette.routing import Route
 
 from gql.database_handle import DatabaseHandle
 from models.database import CONNECTION_ERRORS
-from models.database.statement import RawSQL
+from models.errors import DatabaseError
 
 LIVE_PATH, READY_PATH = "/-/health/live/", "/-/health/ready/"
 READY_TIMEOUT_SECONDS = 2
-PING = RawSQL("SELECT 1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +29,8 @@ class HealthChecks:
         """Return 200 if the database responds in time, else 503."""
         try:
             async with asyncio.timeout(READY_TIMEOUT_SECONDS):
-                await self.handle.database.read(PING)
-        except CONNECTION_ERRORS:
+                await self.handle.database.check()
+        except (*CONNECTION_ERRORS, DatabaseError):
             return PlainTextResponse("database unavailable", 503)
         return PlainTextResponse("ready")
 

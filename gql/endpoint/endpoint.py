@@ -74,10 +74,9 @@ class GraphQLEndpoint:
         if negotiation_result.media_type is None:
             message = f"Not acceptable. Accept {negotiation.GRAPHQL} or {negotiation.JSON}."
             raise HttpRequestError(406, message)
-        viewer = await self.authenticator.authenticate(request.headers)
-        require_access(viewer)
+        context = await self.authenticator.authenticate(request.headers)
+        require_access(context.viewer)
         graphql_request = self.documents.resolve(await read_request(request, self.limits.body))
-        context = Context(self.authenticator.database, viewer)
         is_get = request.method == "GET"
         body = _build_body(await self._execute(graphql_request, context, queries_only=is_get))
         status = 200 if "data" in body else _request_error_status(negotiation_result.media_type)

@@ -16,6 +16,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from gql.auth import Authenticator, require_access
+from gql.context import Context
 from gql.diagram import loading, mermaid, svg
 from gql.errors import ForbiddenError, InvalidPageError, UnauthenticatedError
 from gql.explorer.files import STATIC_PATH
@@ -25,7 +26,6 @@ from gql.resolvers import flows as resolvers
 from gql.resolvers.flows import FlowPageData, FlowSelection, PaginationData
 from models.batch import Batch
 from models.queries.flows import BY_SLUG, MAX_PAGE_SIZE, FlowQuery, Ordering
-from models.queries.viewer import Viewer
 from models.tables.flow import SLUG
 
 LISTED_FIELDS = FlowSelection(("slug", "name", "designation", "stages"))
@@ -35,9 +35,9 @@ INVALID_PAGE_NUMBER = 0
 
 
 class PageSession(NamedTuple):
-    """The viewer of the page, or the reason why the token is rejected; without a token, neither."""
+    """The context of the page, or the reason why the token is rejected; without a token, neither."""
 
-    viewer: Viewer | None = None
+    context: Context | None = None
     error: str | None = None
 
 
@@ -100,11 +100,11 @@ class FrontPage:
         if "authorization" not in request.headers:
             return PageSession()
         try:
-            viewer = await self.authenticator.authenticate(request.headers)
-            require_access(viewer)
+            context = await self.authenticator.authenticate(request.headers)
+            require_access(context.viewer)
         except (UnauthenticatedError, ForbiddenError) as error:
             return PageSession(None, str(error))
-        return PageSession(viewer)
+        return PageSession(context)
 
     def _render_index(self, session: PageSession) -> Response:
         distribution = metadata("flowql")
@@ -114,7 +114,7 @@ class FrontPage:
             "version": distribution["Version"],
             "description": distribution["Summary"],
             **self.pages.links,
-            "authenticated": session.viewer is not None,
+            "authenticated": session.context is not None,
             **detail,
         }
         return Response(orjson.dumps(index), 200, NO_STORE, "application/json")
@@ -124,32 +124,13 @@ class FrontPage:
 
     async def _load_context(self, session: PageSession, request: Request) -> PageContext:
         """Load the page of flows and the selected flow; raises FrontPageError."""
-        if session.viewer is None:
+        if session.context is None:
             return PageContext(is_signed_in=False, error=session.error)
-        page = await self._load_page(session.viewer, request.query_params.get("page", "1"))
+        page = await _load_page(session.context, request.query_params.get("page", "1"))
         listing = FlowList(page.pagination, list(_group_by_designation(page.flows)))
         slug = request.query_params.get("flow")
-        selected = await self._load_flow(session.viewer, slug) if slug else None
+        selected = await _load_flow(session.context, slug) if slug else None
         return PageContext(is_signed_in=True, listing=listing, selected=selected)
-
-    async def _load_page(self, viewer: Viewer, number: str) -> FlowPageData:
-        query = FlowQuery(
-            ordering=BY_DESIGNATION, page=_parse_page_number(number), page_size=MAX_PAGE_SIZE
-        )
-        database = self.authenticator.database
-        try:
-            return await resolvers.list_flows(database, viewer, query, LISTED_FIELDS)
-        except InvalidPageError as error:
-            raise FrontPageError(str(error)) from None
-
-    async def _load_flow(self, viewer: Viewer, slug: str) -> SelectedFlow:
-        database, query = self.authenticator.database, FlowQuery(slug=slug)
-        is_valid = SLUG.fullmatch(slug)
-        diagram = await loading.find_diagram(database, viewer, query) if is_valid else None
-        if diagram is None:
-            raise FrontPageError(FLOW_NOT_FOUND.format(slug))
-        image = Markup(svg.render(diagram))  # noqa: S704 - the SVG is already escaped
-        return SelectedFlow(slug, diagram.name, image, mermaid.render(diagram))
 
 
 def build_routes(authenticator: Authenticator, pages: Pages) -> list[Route]:
@@ -159,6 +140,26 @@ def build_routes(authenticator: Authenticator, pages: Pages) -> list[Route]:
         Route("/", front_page.respond, middleware=[Middleware(GZipMiddleware)]),
         Route(f"{STATIC_PATH}/{{url_name}}", pages.files.respond),
     ]
+
+
+async def _load_page(context: Context, number: str) -> FlowPageData:
+    query = FlowQuery(
+        ordering=BY_DESIGNATION, page=_parse_page_number(number), page_size=MAX_PAGE_SIZE
+    )
+    try:
+        return await resolvers.list_flows(context.database, context.viewer, query, LISTED_FIELDS)
+    except InvalidPageError as error:
+        raise FrontPageError(str(error)) from None
+
+
+async def _load_flow(context: Context, slug: str) -> SelectedFlow:
+    database, viewer, query = context.database, context.viewer, FlowQuery(slug=slug)
+    is_valid = SLUG.fullmatch(slug)
+    diagram = await loading.find_diagram(database, viewer, query) if is_valid else None
+    if diagram is None:
+        raise FrontPageError(FLOW_NOT_FOUND.format(slug))
+    image = Markup(svg.render(diagram))  # noqa: S704 - the SVG is already escaped
+    return SelectedFlow(slug, diagram.name, image, mermaid.render(diagram))
 
 
 def _group_by_designation(flows: Batch) -> Iterator[FlowGroup]:

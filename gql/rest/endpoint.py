@@ -13,6 +13,7 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from gql.auth import Authenticator, require_access
+from gql.context import Context
 from gql.diagram import loading, mermaid, svg
 from gql.errors import FORBIDDEN, ForbiddenError, InvalidPageError, UnauthenticatedError
 from gql.http.negotiation import JSON, SVG, accepts_json, best_match
@@ -30,7 +31,6 @@ from gql.rest.parameters import Parameters
 from models.batch import Batch
 from models.database import Database
 from models.queries.flows import FlowQuery
-from models.queries.viewer import Viewer
 from models.tables.flow import SLUG
 
 ALLOW = {"Allow": "GET, HEAD, OPTIONS"}
@@ -47,7 +47,7 @@ SVG_HEADERS = {
 class FlowRequest(NamedTuple):
     """A valid GET request. If the path has a slug, the query filters by it."""
 
-    viewer: Viewer
+    context: Context
     query: FlowQuery
     media_type: str
 
@@ -67,11 +67,6 @@ class FlowEndpoint(ABC):
 
     authenticator: Authenticator
     dialect: Dialect
-
-    @property
-    def database(self) -> Database:
-        """The database that flows are read from."""
-        return self.authenticator.database
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Respond to one request."""
@@ -96,14 +91,14 @@ class FlowEndpoint(ABC):
         _check_path(request)
         parameters = Parameters.parse(request.scope["query_string"])
         media_type = self._negotiate(request.headers, parameters.get("format"))
-        viewer = await self.authenticator.authenticate(request.headers)
+        context = await self.authenticator.authenticate(request.headers)
         if request.method == "OPTIONS":
             return json_response(self._build_metadata())
         check_method(request)
         search = parameters.parse_search()
-        require_access(viewer)
+        require_access(context.viewer)
         query = parameters.build_query(search, self.dialect.orderings)
-        return await self.get(FlowRequest(viewer, _add_slug(query, request), media_type))
+        return await self.get(FlowRequest(context, _add_slug(query, request), media_type))
 
     def _negotiate(self, headers: Headers, format_: str) -> str:
         if format_ not in self.formats:
@@ -129,9 +124,9 @@ class FlowEndpoint(ABC):
     async def get(self, request: FlowRequest) -> Response:
         """Return the response to GET."""
 
-    def serialize(self, flows: Batch) -> list[dict[str, Any]]:
-        """Return the flows as objects of the dialect."""
-        return self.dialect.flow.serialize(flows, self.database.schema)
+    def serialize(self, flows: Batch, database: Database) -> list[dict[str, Any]]:
+        """Return the flows of a database as objects of the dialect."""
+        return self.dialect.flow.serialize(flows, database.schema)
 
 
 class FlowListEndpoint(FlowEndpoint):
@@ -142,11 +137,12 @@ class FlowListEndpoint(FlowEndpoint):
     description = "Flow Viewset"
 
     async def get(self, request: FlowRequest) -> Response:
+        database, viewer = request.context.database, request.context.viewer
         try:
-            page = await resolvers.list_flows(self.database, request.viewer, request.query)
+            page = await resolvers.list_flows(database, viewer, request.query)
         except InvalidPageError:
             raise PageNotFoundError from None
-        results = self.serialize(page.flows)
+        results = self.serialize(page.flows, database)
         return json_response(
             {"pagination": page.pagination, "results": results, **self.dialect.extra}
         )
@@ -160,8 +156,9 @@ class FlowInstanceEndpoint(FlowEndpoint):
     description = "Flow Viewset"
 
     async def get(self, request: FlowRequest) -> Response:
-        flows = await resolvers.find_flow(self.database, request.viewer, request.query)
-        for flow in self.serialize(flows):
+        database, viewer = request.context.database, request.context.viewer
+        flows = await resolvers.find_flow(database, viewer, request.query)
+        for flow in self.serialize(flows, database):
             return json_response(flow)
         raise NotFoundError(NO_FLOW)
 
@@ -177,7 +174,8 @@ class FlowExportEndpoint(FlowEndpoint):
         return media_types[0]
 
     async def get(self, request: FlowRequest) -> Response:
-        blueprint = await resolvers.export_flow(self.database, request.viewer, request.query)
+        database, viewer = request.context.database, request.context.viewer
+        blueprint = await resolvers.export_flow(database, viewer, request.query)
         if blueprint is None:
             raise NotFoundError(NO_FLOW)
         disposition = f'attachment; filename="{request.query.slug}.yaml"'
@@ -201,7 +199,8 @@ class FlowDiagramEndpoint(FlowEndpoint):
         return best_match(headers, media_types)
 
     async def get(self, request: FlowRequest) -> Response:
-        diagram = await loading.find_diagram(self.database, request.viewer, request.query)
+        database, viewer = request.context.database, request.context.viewer
+        diagram = await loading.find_diagram(database, viewer, request.query)
         if diagram is None:
             raise NotFoundError(NO_FLOW)
         if request.media_type == SVG:

@@ -45,8 +45,7 @@ async def import_blueprints(database: Database, paths: Sequence[Path]) -> Import
     entries = [
         entry for path in document.find_files(paths) for entry in document.read_entries(path)
     ]
-    async with database.transaction() as connection:
-        return await connection.run_sync(_import, entries)
+    return await database.write(lambda connection: _import(connection, entries))
 
 
 def _import(connection: Connection, entries: Sequence[Entry]) -> ImportReport:

@@ -1,12 +1,14 @@
 """PostgreSQL: a reader with a connection pool, and engines for transactions."""
 
 import asyncio
+import logging
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 import asyncpg
+from sqlalchemy import text
 from sqlalchemy.dialects.postgresql.asyncpg import dialect
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from models.database.address import PostgreSQLServer
 from models.database.statement import Rows, Statement
@@ -19,6 +21,12 @@ STATEMENT_TIMEOUT = "30s"
 # Plan each statement once. By default PostgreSQL plans a statement with a LIMIT parameter for each
 # execution, which takes as long as the execution.
 PLANNER_SETTINGS = {"plan_cache_mode": "force_generic_plan", "jit": "off"}
+# The server releases the lock when the transaction or the process ends.
+MIGRATION_LOCK = text(
+    "SELECT pg_advisory_xact_lock(hashtext('flowql migrate'), hashtext(current_schema()))"
+)
+ANNOUNCEMENT_SECONDS = 1
+WAITING_MESSAGE = "waiting for another process that migrates the database"
 # A SELECT is repeated on a new connection after these errors: the connection is lost, or the types
 # that it cached have changed.
 RETRIABLE_ERRORS = (
@@ -31,21 +39,26 @@ RETRIABLE_ERRORS = (
     asyncpg.CrashShutdownError,
     asyncpg.OutdatedSchemaCacheError,
 )
+PING = Statement("SELECT 1", (), ())
+
+log = logging.getLogger(__name__)
 
 
 class PostgreSQLReader:
-    """A pool of at most POOL_SIZE read-only connections.
+    """A pool of at most POOL_SIZE read-only connections with the session settings `settings`.
 
     Connections are not reset between queries, because a SELECT does not change the session.
     """
 
     dialect = dialect()
+    # The driver replaces lost connections.
+    is_current = True
 
     def __init__(self, address: PostgreSQLServer, schema: str) -> None:
         self._address = address
-        self._settings = _build_settings(schema, writable=False) | PLANNER_SETTINGS
+        self.settings = _build_settings(schema, writable=False) | PLANNER_SETTINGS
         if "statement_timeout" not in address.dsn:
-            self._settings["statement_timeout"] = STATEMENT_TIMEOUT
+            self.settings["statement_timeout"] = STATEMENT_TIMEOUT
         self._idle: list[asyncpg.Connection] = []
         self._slots = asyncio.Semaphore(POOL_SIZE)
 
@@ -60,6 +73,10 @@ class PostgreSQLReader:
             # The idle connections are probably lost as well.
             await self.close()
         return await self._fetch(statement, arguments)
+
+    async def check(self) -> None:
+        """Raise one of CONNECTION_ERRORS unless the server executes a query."""
+        await self.fetch(PING, ())
 
     async def close(self) -> None:
         """Close the idle connections."""
@@ -98,7 +115,7 @@ class PostgreSQLReader:
             await self._slots.acquire()
 
     async def _connect(self) -> asyncpg.Connection:
-        return await _open_connection(self._address, self._settings)
+        return await _open_connection(self._address, self.settings)
 
 
 def create_engine(address: PostgreSQLServer, schema: str, *, writable: bool) -> AsyncEngine:
@@ -110,6 +127,16 @@ def create_engine(address: PostgreSQLServer, schema: str, *, writable: bool) -> 
     return create_async_engine(
         "postgresql+asyncpg://", async_creator=connect, hide_parameters=True, pool_size=1
     )
+
+
+async def lock_migrations(connection: AsyncConnection) -> None:
+    """Lock out migrations of other processes until the transaction ends; wait for a running one."""
+    loop = asyncio.get_running_loop()
+    timer = loop.call_later(ANNOUNCEMENT_SECONDS, log.warning, WAITING_MESSAGE)
+    try:
+        await connection.execute(MIGRATION_LOCK)
+    finally:
+        timer.cancel()
 
 
 def _build_settings(schema: str, *, writable: bool) -> dict[str, str]:

@@ -1,22 +1,22 @@
-"""SQLite: a reader that runs fast queries in the event loop, and engines for transactions."""
+"""SQLite: a reader that runs fast queries in the event loop."""
 
 import asyncio
 import sqlite3
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Connection, event
 from sqlalchemy.dialects.sqlite.pysqlite import dialect
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
+from models.database.sqlite_file import DatabaseFile
 from models.database.statement import Rows, Statement
 from models.search_terms import SEARCH_FUNCTION, contains_terms
 
-DRIVER = "sqlite+aiosqlite"
 BUSY_TIMEOUT_SECONDS = 5
+CHECK_TIMEOUT_SECONDS = 1
 # SQLite calls the progress handler after this number of virtual machine instructions. A query is
 # slow after MAX_FAST_STEPS calls: some milliseconds, but independent of the load of the machine.
 STEP_INSTRUCTIONS = 10_000
@@ -38,13 +38,13 @@ class SQLiteConnection:
 
     def __init__(
         self,
-        path: Path,
+        file: DatabaseFile,
         busy_timeout: int = BUSY_TIMEOUT_SECONDS,
         *,
         interrupts_slow: bool = False,
     ) -> None:
         self.is_cancelled = False
-        self._path = path
+        self._file = file
         self._busy_timeout = busy_timeout
         self._interrupts_slow = interrupts_slow
         self._steps = 0.0
@@ -72,15 +72,12 @@ class SQLiteConnection:
             self._connection.close()
 
     def _open(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(
-            self._path, timeout=self._busy_timeout, isolation_level=None, check_same_thread=False
-        )
+        connection = self._file.connect(self._busy_timeout)
         try:
             connection.create_function(
                 SEARCH_FUNCTION, -1, self._contains_terms, deterministic=True
             )
             connection.set_progress_handler(partial(self._advance, 1), STEP_INSTRUCTIONS)
-            connection.execute("PRAGMA query_only = ON")
             connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
         except BaseException:
             connection.close()
@@ -109,13 +106,19 @@ class SQLiteReader:
     dialect = dialect(paramstyle="qmark")
 
     def __init__(self, path: Path) -> None:
-        self._path = path
+        self._file = DatabaseFile.find(path)
+        self._is_closed = False
         self._inline: SQLiteConnection | None = None
         self._slow_statements: set[str] = set()
         self._idle: list[SQLiteConnection] = []
         self._busy: set[SQLiteConnection] = set()
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="sqlite")
         self._slots = asyncio.Semaphore(THREADS)
+
+    @property
+    def is_current(self) -> bool:
+        """False if the file was deleted, replaced or found damaged."""
+        return not self._is_closed and self._file.is_current
 
     async def fetch(self, statement: Statement, arguments: Sequence[Any]) -> Rows:
         """Return the rows of a SELECT."""
@@ -127,8 +130,23 @@ class SQLiteReader:
                 pass
         return await self._fetch_in_thread(statement.text, arguments)
 
+    async def check(self) -> None:
+        """Read the file on a new connection, which has nothing cached; raises sqlite3.Error.
+
+        Closes every connection if the file is damaged: their caches do not match a repaired file.
+        """
+        try:
+            await asyncio.to_thread(_check, self._file)
+        except sqlite3.OperationalError:
+            # The file may be locked, but it is not damaged.
+            raise
+        except sqlite3.DatabaseError:
+            await self.close()
+            raise
+
     async def close(self) -> None:
         """Interrupt the queries, then close every connection."""
+        self._is_closed = True
         for connection in self._busy:
             connection.is_cancelled = True
         await asyncio.to_thread(self._threads.shutdown)
@@ -138,13 +156,16 @@ class SQLiteReader:
 
     def _fetch_inline(self, text: str, arguments: Sequence[Any]) -> Rows:
         if self._inline is None:
-            self._inline = SQLiteConnection(self._path, busy_timeout=0, interrupts_slow=True)
+            self._inline = SQLiteConnection(self._file, busy_timeout=0, interrupts_slow=True)
         return self._inline.fetch(text, arguments)
 
     async def _fetch_in_thread(self, text: str, arguments: Sequence[Any]) -> Rows:
         await self._slots.acquire()
+        if self._is_closed:
+            self._slots.release()
+            raise sqlite3.ProgrammingError("the database is closed")
         loop = asyncio.get_running_loop()
-        connection = self._idle.pop() if self._idle else SQLiteConnection(self._path)
+        connection = self._idle.pop() if self._idle else SQLiteConnection(self._file)
         self._busy.add(connection)
         future = loop.run_in_executor(self._threads, connection.fetch_measured, text, arguments)
         future.add_done_callback(partial(self._release, connection))
@@ -173,25 +194,7 @@ class SQLiteReader:
             self._slow_statements.add(text)
 
 
-def create_engine(path: Path, *, writable: bool) -> AsyncEngine:
-    """Create an engine for transactions, read-only unless `writable`."""
-    engine = create_async_engine(URL.create(DRIVER, database=str(path)), hide_parameters=True)
-    event.listen(engine.sync_engine, "connect", partial(_prepare, writable=writable))
-    if writable:
-        event.listen(engine.sync_engine, "begin", _begin)
-    return engine
-
-
-def _prepare(connection: Any, _record: object, *, writable: bool) -> None:
-    # By default the driver begins a transaction at the first INSERT, after CREATE TABLE.
-    connection.isolation_level = None
-    cursor = connection.cursor()
-    cursor.execute("PRAGMA foreign_keys = ON")
-    cursor.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_SECONDS * 1000}")
-    cursor.execute("PRAGMA journal_mode = WAL" if writable else "PRAGMA query_only = ON")
-    cursor.close()
-
-
-def _begin(connection: Connection) -> None:
-    # Waits for other writers at the start, while the busy timeout still applies.
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
+def _check(file: DatabaseFile) -> None:
+    with closing(file.connect(CHECK_TIMEOUT_SECONDS)) as connection:
+        if not connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone():
+            raise sqlite3.DatabaseError("the database file is empty")

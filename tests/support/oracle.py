@@ -126,7 +126,7 @@ class Oracle:
         if key not in self._viewers:
             headers = Headers(bearer_headers(key))
             authenticator = Authenticator(DatabaseHandle(self._database), ttl=0)
-            self._viewers[key] = await authenticator.authenticate(headers)
+            self._viewers[key] = (await authenticator.authenticate(headers)).viewer
         return self._viewers[key]
 
 

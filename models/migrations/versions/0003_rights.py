@@ -1,5 +1,8 @@
 """Create the scopes of tokens and the permissions below flows, and keep what tokens can see.
 
+Also create the table with the minimum version. A later migration that FlowQL of this version cannot
+read updates the row.
+
 Before, `view_flow` opened everything below a flow. Roles that may view all flows get the other
 permissions, and tokens that may view some flows get these as their scope.
 """
@@ -15,6 +18,7 @@ branch_labels = None
 depends_on = None
 
 UUID: TypeEngine[str] = sa.CHAR(36).with_variant(postgresql.UUID(as_uuid=False), "postgresql")
+VERSION: TypeEngine[str] = sa.String(32).with_variant(sa.String(32, collation="C"), "postgresql")
 # The application and the model of the content type, the codename and the name.
 PERMISSIONS = (
     ("authentik_flows", "flow", "export_flow", "Can export Flow"),
@@ -70,6 +74,12 @@ DELETE_GRANTS = (
 
 def upgrade() -> None:
     """Apply the migration."""
+    minimum_version = op.create_table(
+        "flowql_schema",
+        sa.Column("minimum_version", VERSION, nullable=False),
+        sa.PrimaryKeyConstraint("minimum_version"),
+    )
+    op.bulk_insert(minimum_version, [{"minimum_version": revision}])
     op.create_table(
         "flowql_tokenflow",
         sa.Column("token_id", UUID, nullable=False),
@@ -102,6 +112,7 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """Revert the migration. Tokens with a scope see no flows afterwards."""
+    op.drop_table("flowql_schema")
     op.drop_index(op.f("flowql_tokenflow_flow_id"), "flowql_tokenflow")
     op.drop_table("flowql_tokenflow")
     for app_label, model, codename, _ in PERMISSIONS:

@@ -15,7 +15,6 @@ from starlette.datastructures import Headers
 
 from gql import schema
 from gql.auth import Authenticator
-from gql.context import Context
 from gql.database_handle import DatabaseHandle
 from gql.execution.executor import Executor
 from gql.execution.request import GraphQLRequest
@@ -44,8 +43,7 @@ async def open_executor(url: str) -> AsyncGenerator[Execute]:
     handle = DatabaseHandle()
     async with handle.open(url, "public"):
         headers = Headers(bearer_headers(KEYS["superuser"]))
-        viewer = await Authenticator(handle, ttl=0).authenticate(headers)
-        context = Context(handle.database, viewer)
+        context = await Authenticator(handle, ttl=0).authenticate(headers)
         executor = Executor(schema.build_schema(), Limits(seconds=1))
         yield lambda text: executor.execute(GraphQLRequest(text), context)
 

@@ -22,6 +22,7 @@ from support.app_client import AppClient
 from support.command import run_failing, run_failing_in_process
 from support.edge_case_data import KEYS
 from support.paths import README
+from support.pooler import drop_settings
 from support.postgres import HOST, PASSWORD, PostgresServer
 from support.seed import create_authentik, fill_authentik, fill_flowql
 
@@ -295,7 +296,9 @@ def test_an_outdated_or_a_newer_schema_is_rejected(postgres: PostgresServer) -> 
     execute(url, "DELETE FROM alembic_version")
     assert run_failing("serve", "--port", "0", "--database", url) == OUTDATED
     execute(url, "INSERT INTO alembic_version VALUES ('9999')")
+    execute(url, "UPDATE flowql_schema SET minimum_version = '9999'")
     assert open_error(url) == NEWER
+    assert run_failing_in_process("migrate", "--database", url) == NEWER
 
 
 def test_a_locale_that_folds_only_ascii_is_rejected(ascii_server: PostgresServer) -> None:
@@ -325,6 +328,31 @@ def test_the_host_may_be_the_directory_of_a_local_socket(ascii_server: PostgresS
     query = "SELECT inet_server_addr() IS NULL"
     assert open_and_read(local, query=query) is True
     assert open_and_read(url, query=query) is False
+
+
+DEFAULTS = {"search_path": "public", "default_transaction_read_only": "on", "jit": "off"}
+
+
+@pytest.mark.parametrize("setting", DEFAULTS)
+def test_a_pooler_that_drops_the_settings_is_rejected(
+    setting: str, postgres: PostgresServer
+) -> None:
+    """A default of the database that equals one of the settings does not hide it."""
+    url = create_authentik(postgres.create_database(f"pooled {setting}"))
+    value = sql.Literal(DEFAULTS[setting])
+    name = sql.Identifier(f"pooled {setting}")
+    statement = sql.SQL("ALTER DATABASE {} SET {} = {}").format(
+        name, sql.Identifier(setting), value
+    )
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(statement)
+    assert open_and_read(url) == 1
+    with drop_settings(url) as pooled_url:
+        error = open_error(pooled_url)
+    names = error.removeprefix("the server ignored the session settings ").partition(":")[0]
+    # The default of the search path is not quoted.
+    hidden = "" if setting == "search_path" else setting
+    assert set(names.split(", ")) == {*DEFAULTS, "plan_cache_mode", "statement_timeout"} - {hidden}
 
 
 @pytest.mark.parametrize("scheme", ["postgresql", "postgres"])

@@ -1,0 +1,62 @@
+"""Commands in processes that start fast: at the same time, or killed at every stage of their work."""
+
+import multiprocessing
+import time
+from collections.abc import Iterator, Sequence
+from signal import SIGKILL
+from subprocess import CompletedProcess
+
+import hypothesis
+
+from gql.cli import main
+from support.command import run_in_process
+
+# The processes are copies of one that has imported the modules.
+CONTEXT = multiprocessing.get_context("forkserver")
+CONTEXT.set_forkserver_preload(["gql.administration", "alembic.command", "support.command"])
+# 5 by default, and 100 in the full profile.
+REPETITIONS = hypothesis.settings().max_examples // 20
+
+
+def run_simultaneously(count: int, *arguments: str) -> Sequence[CompletedProcess[str]]:
+    """Run the same command in several processes at the same time."""
+    with CONTEXT.Pool(count) as pool:
+        return pool.starmap(run_in_process, [arguments] * count, chunksize=1)
+
+
+def run_forked(*arguments: str) -> str:
+    """Run a command in another process, check that it succeeds, and return its output."""
+    [result] = run_simultaneously(1, *arguments)
+    assert result.returncode == 0, result
+    return result.stdout
+
+
+def measure_command(*arguments: str) -> float:
+    """Run a command to its end, and return the seconds that it takes."""
+    # The first process waits for the imports.
+    _run_command("--version")
+    started = time.monotonic()
+    _run_command(*arguments)
+    return time.monotonic() - started
+
+
+def list_moments(seconds: float) -> Iterator[float]:
+    """Yield the moments to kill a command that takes this time, evenly distributed."""
+    return (seconds * (number + 0.5) / REPETITIONS for number in range(REPETITIONS))
+
+
+def kill_command(arguments: Sequence[str], seconds: float) -> bool:
+    """Kill a command with SIGKILL after some seconds; return False if it ended before."""
+    process = CONTEXT.Process(target=main, args=[arguments])
+    process.start()
+    process.join(seconds)
+    process.kill()
+    process.join()
+    return process.exitcode == -SIGKILL
+
+
+def _run_command(*arguments: str) -> None:
+    process = CONTEXT.Process(target=main, args=[arguments])
+    process.start()
+    process.join()
+    assert process.exitcode == 0, arguments
