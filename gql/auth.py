@@ -48,10 +48,14 @@ class Authenticator:
     async def _fetch_viewer(self, key: str) -> Viewer:
         database = self.database
         values = {"key": database.stored_token_key(key), "now": datetime.now(UTC)}
-        rows = await database.read(ViewerByKey(has_scopes=database.is_flowql), values)
+        rows = await database.read(_select_viewer(database), values)
         if not rows:
             raise UnauthenticatedError(INVALID)
         return build_viewer(ViewerRow(*rows[0]))
+
+
+def _select_viewer(database: Database) -> ViewerByKey:
+    return ViewerByKey(database.is_flowql, database.catalog.has_api_token_view)
 
 
 def require_access(viewer: Viewer) -> None:
