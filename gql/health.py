@@ -1,19 +1,30 @@
 """The health endpoints: liveness and readiness."""
 
 import asyncio
+import sqlite3
+from collections.abc import Iterator
 from dataclasses import dataclass
 
+import asyncpg
+import orjson
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from gql.database_handle import DatabaseHandle
+from gql.http.negotiation import JSON, best_match
 from models.database import CONNECTION_ERRORS
+from models.database.catalog import CACHE_TABLE, Catalog
 from models.database.statement import RawSQL
+from models.queries.components import Component
+from models.tables.cached_plan import PlanKeys
 
 LIVE_PATH, READY_PATH = "/-/health/live/", "/-/health/ready/"
 READY_TIMEOUT_SECONDS = 2
 PING = RawSQL("SELECT 1")
+OK = "ok"
+TEXT = "text/plain"
+HEADERS = {"Vary": "Accept"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,17 +37,51 @@ class HealthChecks:
         """Return 200: the process responds."""
         return PlainTextResponse("live")
 
-    async def check_readiness(self, _request: Request) -> Response:
-        """Return 200 if the database responds in time, else 503."""
+    async def check_readiness(self, request: Request) -> Response:
+        """Return 200 if the database responds in time, else 503; as JSON, with the reason."""
+        result = await self._check_database()
+        status = 200 if result == OK else 503
+        if best_match(request.headers, (TEXT, JSON)) != JSON:
+            line = "ready" if result == OK else "database unavailable"
+            return PlainTextResponse(line, status, HEADERS)
+        warnings = list(_find_warnings(self.handle.database.catalog))
+        body = {"ready": result == OK, "checks": {"database": result}, "warnings": warnings}
+        return Response(orjson.dumps(body), status, HEADERS, JSON)
+
+    async def _check_database(self) -> str:
+        """Return "ok", or the reason why the database does not respond."""
         try:
             async with asyncio.timeout(READY_TIMEOUT_SECONDS):
                 await self.handle.database.read(PING)
-        except CONNECTION_ERRORS:
-            return PlainTextResponse("database unavailable", 503)
-        return PlainTextResponse("ready")
+        except CONNECTION_ERRORS as error:
+            return _describe(error)
+        return OK
 
 
 def build_routes(handle: DatabaseHandle) -> list[Route]:
     """Return the routes of the health endpoints."""
     checks = HealthChecks(handle)
     return [Route(LIVE_PATH, checks.check_liveness), Route(READY_PATH, checks.check_readiness)]
+
+
+def _describe(error: Exception) -> str:
+    """Return the reason of an error. Anyone can read it, so it names no host, user or database."""
+    if isinstance(error, TimeoutError):
+        return f"no response within {READY_TIMEOUT_SECONDS} seconds"
+    if isinstance(error, asyncpg.PostgresError):
+        return f"PostgreSQL error {error.sqlstate}: {type(error).__name__}"
+    # SQLite's messages contain no path.
+    return (
+        str(error) if isinstance(error, sqlite3.Error) else f"no connection: {type(error).__name__}"
+    )
+
+
+def _find_warnings(catalog: Catalog) -> Iterator[str]:
+    """Yield a warning for each feature that needs a privilege or an index."""
+    for component, name in ((Component.STAGE, "stages"), (Component.POLICY, "policies")):
+        tables = ", ".join(catalog.unreadable_tables(component.value))
+        if tables:
+            yield f"some {name} have no type: GRANT SELECT ({component.value}) ON {tables}"
+    if catalog.plan_keys is PlanKeys.UNINDEXED:
+        index = f"{CACHE_TABLE} (cache_key text_pattern_ops)"
+        yield f"cacheCount reads the whole cache table: CREATE INDEX ON {index}"
