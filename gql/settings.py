@@ -117,9 +117,7 @@ class Settings(BaseSettings):
         description="The path prefix under which a proxy serves FlowQL, such as `/flows`. The proxy"
         " may strip it or not.",
     )
-    workers: int = Field(
-        default=1, ge=1, description="The number of worker processes; 1 starts no other process."
-    )
+    workers: int = Field(default=1, ge=1, description="The number of worker processes.")
     access_log: bool = Field(default=False, description="Log every request.")
     # Not infinite: a revoked token has to expire from the cache.
     viewer_ttl: float = Field(
@@ -203,15 +201,6 @@ class Settings(BaseSettings):
         return Limits(
             **{limit.name: getattr(self, f"max_{limit.name}") for limit in fields(Limits)}
         )
-
-    @property
-    def environment(self) -> Mapping[str, str]:
-        """The environment variables that other processes read the same settings from."""
-        return {
-            _get_variable(name, field): _render(value)
-            for name, field in type(self).model_fields.items()
-            if (value := getattr(self, name)) is not None
-        }
 
 
 def read_settings(**options: Any) -> Settings:
