@@ -82,6 +82,6 @@ def _find_warnings(catalog: Catalog) -> Iterator[str]:
         tables = ", ".join(catalog.unreadable_tables(component.value))
         if tables:
             yield f"some {name} have no type: GRANT SELECT ({component.value}) ON {tables}"
-    if catalog.plan_keys is PlanKeys.UNINDEXED:
+    if catalog.is_authentik and catalog.plan_keys is PlanKeys.UNINDEXED:
         index = f"{CACHE_TABLE} (cache_key text_pattern_ops)"
         yield f"cacheCount reads the whole cache table: CREATE INDEX ON {index}"

@@ -212,8 +212,9 @@ class Supervisor:
         await worker.started.wait()
         if not worker.is_ready:
             raise StartError(f"{worker} cannot start: {worker.start_error or worker.exit_status}")
-        self._ready[place] = worker
-        self._update_substitutes()
+        if not worker.exited.is_set():
+            self._ready[place] = worker
+            self._update_substitutes()
         return worker
 
     def _spawn(self, place: int) -> Worker:

@@ -280,11 +280,19 @@ def test_workers_exit_if_their_supervisor_is_killed(database_url: str) -> None:
 
 
 def kill_supervisor(process: Popen[str], pids: list[int], port: int) -> None:
-    """Kill a supervisor, wait until its workers have exited, and listen on the port."""
+    """Kill a supervisor, and wait until its workers have exited and its port is free."""
     process.kill()
     process.wait()
-    wait_until(lambda: not any(map(read_command_line, pids)), LIMIT_SECONDS)
-    create_server(("127.0.0.1", port)).close()
+    wait_until(lambda: not any(map(read_command_line, pids)) and is_free(port), LIMIT_SECONDS)
+
+
+def is_free(port: int) -> bool:
+    """Return whether a process can listen on a port."""
+    try:
+        create_server(("127.0.0.1", port)).close()
+    except OSError:
+        return False
+    return True
 
 
 @pytest.mark.parametrize("_number", range(KILLS))
