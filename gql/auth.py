@@ -62,8 +62,11 @@ def require_access(viewer: Viewer) -> None:
 
 
 async def _fetch_viewer(database: Database, key: str) -> Viewer:
+    builder = ViewerByKey(
+        has_scopes=database.is_flowql, reads_view=database.catalog.has_api_token_view
+    )
     values = {"key": database.stored_token_key(key), "now": datetime.now(UTC)}
-    rows = await database.read(ViewerByKey(has_scopes=database.is_flowql), values)
+    rows = await database.read(builder, values)
     if not rows:
         raise UnauthenticatedError(INVALID)
     return build_viewer(ViewerRow(*rows[0]))

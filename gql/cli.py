@@ -5,6 +5,7 @@ Commands import their modules when they run, which keeps `flowql --help` fast.
 
 import asyncio
 import logging
+import re
 import sys
 from collections.abc import Callable, Sequence
 from datetime import timedelta
@@ -18,6 +19,7 @@ from cyclopts import App, CycloptsError, Group, Parameter, validators
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+from setproctitle import setproctitle
 
 from gql.settings import MAX_PORT, SettingInfo, Settings, describe_settings, read_settings
 from models.errors import OperatorError
@@ -32,6 +34,8 @@ INTERRUPTED = 130
 PIPE_WIDTH = 10_000
 MAX_LIFETIME = timedelta(days=100 * 365)
 SDL_FILE = Path("schema.graphql")
+# A password in the parameters of a URL, and one before its host, which may contain any character.
+PASSWORDS = (re.compile(r"(password=)[^&]*"), re.compile(r"(://[^:]*:).*(?=@)"))
 SETTINGS = {setting.field: setting for setting in describe_settings()}
 GROUPS = {
     "GraphQL": Group("GraphQL"),
@@ -260,17 +264,27 @@ def schema_(
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command; print an error as one line on standard error and exit with code 2."""
     logging.basicConfig(format="flowql: %(message)s")
+    if arguments is None:
+        arguments = sys.argv[1:]
+        _set_process_title(arguments)
     try:
-        app(
-            sys.argv[1:] if arguments is None else arguments,
-            exit_on_error=False,
-            print_error=False,
-        )
+        app(arguments, exit_on_error=False, print_error=False)
     except (OperatorError, CycloptsError) as error:
         _print_message(" ".join(str(error).split()))
         sys.exit(USAGE_ERROR)
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
+
+
+def _set_process_title(arguments: Sequence[str]) -> None:
+    """Show the command in the list of processes without passwords."""
+    setproctitle(" ".join(["flowql", *map(_mask_passwords, arguments)]))
+
+
+def _mask_passwords(argument: str) -> str:
+    for password in PASSWORDS:
+        argument = password.sub(r"\1***", argument)
+    return argument
 
 
 def _read_settings(database: str | None, schema: str | None) -> Settings:

@@ -61,7 +61,7 @@ class DatabaseHandle:
     async def _replace(self, old_database: Database, url: str, schema: str) -> None:
         """Open the database again as soon as its file is valid, then close the old one.
 
-        The old one stays open until then: it tells the journals of its file from others.
+        The old one stays open until then, since the journals of its file are found by its inodes.
         """
         try:
             while not await self._try_to_open(url, schema):  # noqa: ASYNC110 - a file has no event

@@ -2,26 +2,26 @@
 
 import asyncio
 import gc
-import logging
+import logging.config
 import os
 import resource
 import signal
 import socket
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable, Generator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from functools import partial
 from types import FrameType
 from typing import Any, cast
 
 import uvicorn
 from starlette.applications import Starlette
-from uvicorn.config import STARTUP_FAILURE
-from uvicorn.supervisors import Multiprocess
 
 from gql.app import create_app
 from gql.protocol import ConnectionLimits, HttpProtocol, Refusals
-from gql.settings import Settings, read_settings
+from gql.settings import Settings
+from gql.workers import Channel, run_workers
 from models.errors import OperatorError
 
 # After this time uvicorn cancels open requests, so a server exits within 5 seconds of SIGTERM.
@@ -32,11 +32,14 @@ BACKLOG = 2048
 # For the database, the log and other files.
 RESERVED_DESCRIPTORS = 100
 
+# The ticks of uvicorn between two reports of a worker, a second.
+REPORT_TICKS = 10
+
 ReadyCallback = Callable[[], None]
 
 
 class ServerError(OperatorError):
-    """The server cannot listen, or a worker cannot start."""
+    """The server cannot listen."""
 
 
 class QueryStringFilter(logging.Filter):
@@ -54,14 +57,85 @@ class QueryStringFilter(logging.Filter):
 
 
 class Server(uvicorn.Server):
-    """A uvicorn server that calls back when it accepts requests."""
+    """A uvicorn server that exits in time, and calls back when it accepts requests."""
 
-    on_ready: ReadyCallback
+    def __init__(self, config: uvicorn.Config, on_ready: ReadyCallback) -> None:
+        super().__init__(config)
+        self._on_ready = on_ready
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start the server, then call back."""
+        """Start the server, then call back. Its signal handlers are set."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            _force_exit_after(number)
+        # These objects live as long as the process: without them a collection is 0.1 s shorter.
+        gc.collect()
+        gc.freeze()
         await super().startup(sockets)
-        self.on_ready()
+        self._on_ready()
+
+
+class WorkerServer(Server):
+    """The server of a worker, which can also accept the connections of other workers."""
+
+    def __init__(self, config: uvicorn.Config, channel: Channel) -> None:
+        super().__init__(config, self._start_receiving)
+        self._channel = channel
+        # The servers of other places.
+        self._substitutes: dict[int, asyncio.Server] = {}
+        self._lock = asyncio.Lock()
+
+    async def on_tick(self, counter: int) -> bool:
+        """Report that the worker is ready, once a second."""
+        if counter % REPORT_TICKS == 0:
+            self._channel.report()
+        return await super().on_tick(counter)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Close all sockets, so that the port is free, then shut down."""
+        self._stop_receiving()
+        for listener in self._channel.listeners:
+            listener.close()
+        await super().shutdown(sockets)
+
+    def _start_receiving(self) -> None:
+        asyncio.get_running_loop().add_reader(self._channel.pair, self._receive)
+
+    def _stop_receiving(self) -> None:
+        asyncio.get_running_loop().remove_reader(self._channel.pair)
+
+    def _receive(self) -> None:
+        places = self._channel.receive_places()
+        if places is None:
+            self._stop_receiving()
+            return
+        task = asyncio.create_task(self._substitute(places))
+        # uvicorn waits for its tasks when it shuts down.
+        self.server_state.tasks.add(task)
+        task.add_done_callback(self.server_state.tasks.discard)
+
+    async def _substitute(self, places: set[int]) -> None:
+        """Accept the connections of these places, and of no others."""
+        async with self._lock:
+            for place in self._substitutes.keys() - places:
+                server = self._substitutes.pop(place)
+                self.servers.remove(server)
+                server.close()
+            for place in places - self._substitutes.keys():
+                self._substitutes[place] = server = await self._accept(place)
+                self.servers.append(server)
+
+    async def _accept(self, place: int) -> asyncio.Server:
+        listener = self._channel.listeners[place].dup()
+        return await asyncio.get_running_loop().create_server(
+            self._create_protocol, sock=listener, backlog=BACKLOG
+        )
+
+    def _create_protocol(self) -> asyncio.Protocol:
+        """Create the protocol of a connection, as uvicorn does for its own sockets."""
+        create: Any = self.config.http_protocol_class
+        return create(
+            config=self.config, server_state=self.server_state, app_state=self.lifespan.state
+        )
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -70,9 +144,7 @@ def listen(host: str, port: int) -> socket.socket:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
         return socket.create_server((host, port), family=family, backlog=BACKLOG)
     except (OSError, UnicodeError) as error:
-        # create_server appends the address, which this message already contains.
-        reason = str(getattr(error, "strerror", error)).partition(" (while ")[0]
-        raise ServerError(f"cannot listen on {host} port {port}: {reason}") from error
+        raise _listening_error(host, port, error) from error
 
 
 def build_url(listener: socket.socket) -> str:
@@ -90,55 +162,106 @@ def serve(
     """Serve until SIGTERM or SIGINT.
 
     With `token`, which requires a single worker, every visitor of a page is signed in. Raises
-    DatabaseError if the database is not usable, TrustedDocumentError if the trusted documents are
-    not valid, and ServerError if a worker that replaces another one cannot start.
+    DatabaseError if the database is not usable, and TrustedDocumentError if the trusted documents
+    are not valid.
     """
     signal.signal(signal.SIGTERM, _exit)
-    asyncio.run(_check_startup(settings))
-    config = _build_config(settings, token)
     if settings.workers > 1:
-        os.environ.update(settings.environment)
-        on_ready()
-        _run_workers(config, listener)
+        _serve_by_workers(settings, _share_port(listener, settings.workers), on_ready)
     else:
-        server = Server(config)
-        server.on_ready = on_ready
-        server.run(sockets=[listener])
+        app = create_app(settings, token)
+        _run(app, Server(_build_config(settings, app), on_ready), [listener])
 
 
-def create_worker_app() -> Starlette:
-    """Return the application of one of several workers, which reads its settings itself."""
-    return _create_process_app(read_settings())
+def _share_port(listener: socket.socket, count: int) -> list[socket.socket]:
+    """Replace a socket by several that share its port. Raises ServerError.
+
+    They share it with any process of the same user that allows this, unlike `listener`, which made
+    sure that no other process listens on the port.
+    """
+    family, address = listener.family, listener.getsockname()
+    listener.close()
+    try:
+        return [
+            socket.create_server(address, family=family, backlog=BACKLOG, reuse_port=True)
+            for _ in range(count)
+        ]
+    except OSError as error:
+        raise _listening_error(address[0], address[1], error) from error
 
 
-def _run_workers(config: uvicorn.Config, listener: socket.socket) -> None:
-    supervisor = Multiprocess(config, sockets=[listener])
-    supervisor.run()
-    if any(process.exitcode == STARTUP_FAILURE for process in supervisor.processes):
-        raise ServerError("a worker could not start, for the reason logged above")
+def _listening_error(host: str, port: int, error: Exception) -> ServerError:
+    # create_server appends the address, which this message already contains.
+    reason = str(getattr(error, "strerror", error)).partition(" (while ")[0]
+    return ServerError(f"cannot listen on {host} port {port}: {reason}")
+
+
+def _serve_by_workers(
+    settings: Settings, listeners: Sequence[socket.socket], on_ready: ReadyCallback
+) -> None:
+    logging.config.dictConfig(_build_log_config(settings))
+    # Raises the errors of unusable settings before any worker starts.
+    asyncio.run(_check(create_app(settings)))
+    on_ready()
+    run_workers(listeners, partial(_serve_channel, settings))
+
+
+def _serve_channel(settings: Settings, channel: Channel) -> None:
+    """Serve the connections of a channel: the main function of a worker."""
+    signal.signal(signal.SIGTERM, _exit)
+    app = create_app(settings)
+    listener = channel.listeners[channel.place]
+    _run(app, WorkerServer(_build_config(settings, app), channel), [listener])
+
+
+def _run(app: Starlette, server: Server, sockets: list[socket.socket]) -> None:
+    async def main() -> None:
+        async with _open(app):
+            await server.serve(sockets)
+
+    with asyncio.Runner(loop_factory=server.config.get_loop_factory()) as runner:
+        runner.run(main())
+
+
+async def _check(app: Starlette) -> None:
+    """Raise the error of an application that cannot start."""
+    async with _open(app):
+        pass
+
+
+@asynccontextmanager
+async def _open(app: Starlette) -> AsyncGenerator[None]:
+    """Run the lifespan of an application; uvicorn would log a traceback if it cannot start."""
+    async with AsyncExitStack() as stack:
+        with _exit_at_sigterm():
+            await stack.enter_async_context(app.router.lifespan_context(app))
+        yield
+
+
+@contextmanager
+def _exit_at_sigterm() -> Generator[None]:
+    """Cancel the running task at SIGTERM, then exit. An exception could interrupt a driver."""
+    loop, task, is_terminated = asyncio.get_running_loop(), asyncio.current_task(), asyncio.Event()
+
+    def terminate() -> None:
+        is_terminated.set()
+        cast("asyncio.Task[None]", task).cancel()
+
+    loop.add_signal_handler(signal.SIGTERM, terminate)
+    try:
+        yield
+    except asyncio.CancelledError:
+        if is_terminated.is_set():
+            sys.exit(0)
+        raise
+    finally:
+        loop.remove_signal_handler(signal.SIGTERM)
+        signal.signal(signal.SIGTERM, _exit)
 
 
 def _exit(_signal: int, _frame: FrameType | None) -> None:
     # uvicorn raises the signal again when it stops; the default action would skip all cleanup.
     sys.exit(0)
-
-
-async def _check_startup(settings: Settings) -> None:
-    """Raise the error of unusable settings here, before any worker starts."""
-    application = create_app(settings)
-    async with application.router.lifespan_context(application):
-        pass
-
-
-def _create_process_app(settings: Settings, token: str | None = None) -> Starlette:
-    """Return the application of this process; uvicorn calls this after it handles signals."""
-    for number in (signal.SIGTERM, signal.SIGINT):
-        _force_exit_after(number)
-    application = create_app(settings, token)
-    # These objects live as long as the process: without them a collection is 0.1 s shorter.
-    gc.collect()
-    gc.freeze()
-    return application
 
 
 def _force_exit_after(number: int) -> None:
@@ -155,15 +278,11 @@ def _force_exit_after(number: int) -> None:
     signal.signal(number, handle)
 
 
-def _build_config(settings: Settings, token: str | None) -> uvicorn.Config:
-    has_workers = settings.workers > 1
-    factory = partial(_create_process_app, settings, token)
+def _build_config(settings: Settings, app: Starlette) -> uvicorn.Config:
     proxies = settings.forwarded_allow_ips
     return uvicorn.Config(
-        "gql.server:create_worker_app" if has_workers else factory,
-        factory=True,
-        workers=settings.workers,
-        lifespan="on",
+        app,
+        lifespan="off",
         http=_build_protocol(settings),
         ws="none",
         log_config=_build_log_config(settings),

@@ -1,20 +1,28 @@
 """Settings, read from options of the command line, the environment and `.env`, in this order."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from ipaddress import ip_network
+from itertools import chain
 from pathlib import Path
 from typing import Annotated, Any, cast
 
 from pydantic import BeforeValidator, Field, ValidationError, ValidationInfo, field_validator
 from pydantic.fields import FieldInfo
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
 
 from gql.limits import DEFAULTS, Limits
 from models.errors import OperatorError
 
 PREFIX = "FLOWQL_"
+FILE_SUFFIX = "_FILE"
 LOOPBACK_HOST = "127.0.0.1"
 MAX_PORT = 65535
 # Browsers send a scheme, a host, and a port unless it is the scheme's default port.
@@ -27,10 +35,14 @@ ROOT_PATH = re.compile(r"/|(/(?!\.{1,2}(/|$))[A-Za-z0-9._~-]+)+")
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """The command-line option of a setting, named after its variable if `name` is empty."""
+    """The command-line option of a setting, named after its variable if `name` is empty.
+
+    A secret can also be read from a file, which the variable with the suffix `_FILE` names.
+    """
 
     name: str = ""
     group: str = ""
+    is_secret: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +60,12 @@ class SettingInfo:
     annotation: Any
 
     @property
+    def variables(self) -> str:
+        """The variables in Markdown."""
+        suffixes = ("", FILE_SUFFIX) if self.option.is_secret else ("",)
+        return ", ".join(f"`{self.variable}{suffix}`" for suffix in suffixes)
+
+    @property
     def option_names(self) -> str:
         """The option in Markdown, with its negative form for a boolean."""
         negative = f", `--no-{self.option.name[2:]}`" if self.annotation is bool else ""
@@ -55,7 +73,7 @@ class SettingInfo:
 
 
 class SettingsError(OperatorError):
-    """A setting has an invalid value, or `.env` cannot be read."""
+    """A setting has an invalid value, or its file or `.env` cannot be read."""
 
 
 def _parse_origins(value: Any) -> Any:
@@ -96,6 +114,36 @@ def _none_if_empty(value: Any) -> Any:
     return value or None
 
 
+class SecretFiles(PydanticBaseSettingsSource):
+    """The secrets in files that variables name."""
+
+    def __init__(
+        self, settings_class: type[BaseSettings], variables: Mapping[str, str | None]
+    ) -> None:
+        super().__init__(settings_class)
+        self._variables = variables
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[str | None, str, bool]:
+        variable = _get_variable(field_name, field)
+        path = self._get(f"{variable}{FILE_SUFFIX}")
+        if path and self._get(variable):
+            raise SettingsError(f"{variable} and {variable}{FILE_SUFFIX} are mutually exclusive")
+        return _read_secret(variable, path) if path else None, field_name, False
+
+    def __call__(self) -> dict[str, Any]:
+        # Sources with precedence set the current state.
+        names = (name for name in _find_secrets() if name not in self.current_state)
+        values = {
+            name: self.get_field_value(self.settings_cls.model_fields[name], name)[0]
+            for name in names
+        }
+        return {name: value for name, value in values.items() if value is not None}
+
+    def _get(self, variable: str) -> str | None:
+        # pydantic ignores the case of variables.
+        return self._variables.get(variable.lower())
+
+
 GRAPHQL = Option(group="GraphQL")
 LIMITS = Option(group="Limits")
 Limit = Annotated[int, Field(ge=1), LIMITS]
@@ -116,7 +164,7 @@ class Settings(BaseSettings):
     )
 
     # Not in the repr: the URL may contain a password.
-    database_url: Annotated[str, Option("--database")] = Field(
+    database_url: Annotated[str, Option("--database", is_secret=True)] = Field(
         default="sqlite:///flowql.db",
         repr=False,
         description="The database: `sqlite:///path`, or `postgresql://user@host/name` with libpq's"
@@ -136,9 +184,7 @@ class Settings(BaseSettings):
         description="The path prefix under which a proxy serves FlowQL, such as `/flows`. The proxy"
         " may strip it or not.",
     )
-    workers: int = Field(
-        default=1, ge=1, description="The number of worker processes; 1 starts no other process."
-    )
+    workers: int = Field(default=1, ge=1, description="The number of worker processes.")
     access_log: bool = Field(default=False, description="Log every request.")
     access_log_queries: bool = Field(default=False, description="Include query strings in the log.")
     forwarded_allow_ips: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_parse_networks)] = (
@@ -241,21 +287,26 @@ class Settings(BaseSettings):
             raise ValueError(f"requires {PREFIX}TRUSTED_DOCUMENTS, the folder of the documents")
         return value
 
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - pydantic's signature
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Return the sources of settings, by precedence."""
+        sources = cast(Iterable[EnvSettingsSource], (env_settings, dotenv_settings))
+        files = ((SecretFiles(settings_cls, source.env_vars), source) for source in sources)
+        return init_settings, *chain.from_iterable(files)
+
     @property
     def limits(self) -> Limits:
         """The limits of a request."""
         return Limits(
             **{limit.name: getattr(self, f"max_{limit.name}") for limit in fields(Limits)}
         )
-
-    @property
-    def environment(self) -> Mapping[str, str]:
-        """The environment variables that other processes read the same settings from."""
-        return {
-            _get_variable(name, field): _render(value)
-            for name, field in type(self).model_fields.items()
-            if (value := getattr(self, name)) is not None
-        }
 
 
 def read_settings(**options: Any) -> Settings:
@@ -289,7 +340,7 @@ def render_settings_table() -> str:
         ("variable", "option", "default", "what it does"),
         ("---", "---", "---", "---"),
         *(
-            (f"`{setting.variable}`", setting.option_names, setting.default, setting.description)
+            (setting.variables, setting.option_names, setting.default, setting.description)
             for setting in describe_settings()
         ),
     ]
@@ -306,10 +357,25 @@ def _locate_variable(location: str) -> str:
     return _get_variable(location, field) if field else location
 
 
+def _find_secrets() -> list[str]:
+    return [
+        name for name, field in Settings.model_fields.items() if _get_option(name, field).is_secret
+    ]
+
+
+def _read_secret(variable: str, path: str) -> str:
+    """Read a file, without the line break at its end."""
+    try:
+        return Path(path).read_text(encoding="utf-8").removesuffix("\n")
+    except (OSError, UnicodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise SettingsError(f"{variable}{FILE_SUFFIX}: cannot read {path}: {reason}") from None
+
+
 def _get_option(name: str, field: FieldInfo) -> Option:
     option = next((item for item in field.metadata if isinstance(item, Option)), Option())
     words = _get_variable(name, field).removeprefix(PREFIX).lower().replace("_", "-")
-    return Option(option.name or f"--{words}", option.group)
+    return replace(option, name=option.name or f"--{words}")
 
 
 def _render(value: Any) -> str:

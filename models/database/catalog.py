@@ -8,6 +8,7 @@ from sqlalchemy import Column
 
 from models.database.statement import RawSQL
 from models.errors import DatabaseError
+from models.tables.access import API_TOKEN, Token
 from models.tables.cached_plan import CacheEntry, PlanKeys
 from models.tables.child_table import ChildTable
 from models.tables.metadata import METADATA
@@ -24,9 +25,12 @@ SQLITE_COLUMNS = RawSQL(
     " JOIN pragma_table_info(master.name) AS info"
     " WHERE master.type = 'table'"
 )
-# information_schema omits columns that the role may not read.
+# information_schema omits columns that the role may not read. A view of tokens is only readable if
+# its owner may read all tokens: another role could create one with tokens of its own.
 POSTGRESQL_COLUMNS = RawSQL(
     "SELECT relname::text, attname::text, has_column_privilege(class.oid, attnum, 'SELECT')"
+    " AND (relname <> 'flowql_token' OR has_table_privilege(relowner,"
+    " to_regclass(quote_ident(nspname) || '.authentik_core_token'), 'SELECT'))"
     " FROM pg_catalog.pg_class AS class"
     " JOIN pg_catalog.pg_namespace AS namespace ON namespace.oid = relnamespace"
     " JOIN pg_catalog.pg_attribute ON attrelid = class.oid"
@@ -63,13 +67,19 @@ class Catalog:
     def is_flowql(self) -> bool:
         """True if FlowQL's migrations created the tables."""
         return VERSION_TABLE in self.tables and any(
-            name.startswith(FLOWQL_PREFIX) for name in self.tables
+            name.startswith(FLOWQL_PREFIX) for name in self.tables if name != API_TOKEN.name
         )
 
     @property
     def is_authentik(self) -> bool:
         """True if authentik created the tables."""
         return "authentik_flows_flow" in self.tables and not self.is_flowql
+
+    @property
+    def has_api_token_view(self) -> bool:
+        """True if authentik's operator has created a view of the API tokens that is readable."""
+        columns = self.tables.get(API_TOKEN.name, {})
+        return self.is_authentik and all(columns.get(column.name) for column in API_TOKEN.columns)
 
     @property
     def has_cached_plans(self) -> bool:
@@ -79,6 +89,12 @@ class Catalog:
         """Return the tables with a readable column `key`, sorted by name."""
         tables = sorted(self.tables.items())
         return tuple(ChildTable(name, key) for name, columns in tables if columns.get(key))
+
+    def unreadable_tables(self, key: str) -> tuple[str, ...]:
+        """Return the tables with a column `key` that is not readable, sorted."""
+        return tuple(
+            sorted(name for name, columns in self.tables.items() if columns.get(key) is False)
+        )
 
     def check_authentik(self) -> None:
         """Raise DatabaseError if a table or column of authentik is missing or not readable."""
@@ -95,10 +111,14 @@ class Catalog:
             is_readable = self.tables[table].get(column.name)
             if is_readable is None and (table, column.name) not in OPTIONAL_COLUMNS:
                 raise DatabaseError(f"authentik's column {table}.{column.name} is missing")
-            if is_readable is False and not column.info.get("unread"):
+            if is_readable is False and self._is_read(column):
                 raise DatabaseError(
                     f"permission denied for column {table}.{column.name}: GRANT SELECT on it"
                 )
+
+    def _is_read(self, column: Column[Any]) -> bool:
+        is_replaced = column.table.name == Token.__tablename__ and self.has_api_token_view
+        return not (column.info.get("unread") or is_replaced)
 
 
 def build_catalog(rows: Iterable[Any], indexes: Sequence[Any]) -> Catalog:

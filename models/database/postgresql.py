@@ -16,6 +16,8 @@ from models.database.statement import Rows, Statement
 # For reads of less than a millisecond, more connections add context switches, not throughput.
 POOL_SIZE = 5
 POOL_TIMEOUT_SECONDS = 5
+# Closes the connection of a cancelled query that does not end.
+CANCEL_TIMEOUT_SECONDS = 5
 # Ends a read that waits for a lock, for example of authentik's migrations.
 STATEMENT_TIMEOUT = "30s"
 # Plan each statement once. By default PostgreSQL plans a statement with a LIMIT parameter for each
@@ -61,6 +63,7 @@ class PostgreSQLReader:
             self.settings["statement_timeout"] = STATEMENT_TIMEOUT
         self._idle: list[asyncpg.Connection] = []
         self._slots = asyncio.Semaphore(POOL_SIZE)
+        self._resets: set[asyncio.Task[None]] = set()
 
     async def fetch(self, statement: Statement, arguments: Sequence[Any]) -> Rows:
         """Return the rows of a SELECT, repeated once if its connection is lost."""
@@ -71,7 +74,7 @@ class PostgreSQLReader:
             raise
         except RETRIABLE_ERRORS:
             # The idle connections are probably lost as well.
-            await self.close()
+            self._close_idle()
         return await self._fetch(statement, arguments)
 
     async def check(self) -> None:
@@ -79,9 +82,9 @@ class PostgreSQLReader:
         await self.fetch(PING, ())
 
     async def close(self) -> None:
-        """Close the idle connections."""
-        while self._idle:
-            self._idle.pop().terminate()
+        """Close the idle connections, and those whose query is being cancelled."""
+        await asyncio.gather(*self._resets)
+        self._close_idle()
 
     async def _fetch(self, statement: Statement, arguments: Sequence[Any]) -> Rows:
         await self._wait_for_slot()
@@ -89,23 +92,55 @@ class PostgreSQLReader:
         try:
             connection = self._idle.pop() if self._idle else await self._connect()
             rows = await connection.fetch(statement.text, *arguments)
-        except (asyncpg.PostgresError, asyncio.CancelledError):
-            # The connection stays usable: the server rejected the query, or asyncpg cancels it.
+        except asyncpg.PostgresError:
+            # The server rejected the query; the connection stays usable.
             self._release(connection)
             raise
-        except BaseException:
+        except asyncio.CancelledError:
             if connection:
-                connection.terminate()
+                self._release_later(connection)
+            else:
+                self._slots.release()
+            raise
+        except BaseException:
+            self._terminate(connection)
             raise
         else:
             self._release(connection)
             return cast(Rows, rows)
-        finally:
-            self._slots.release()
 
     def _release(self, connection: asyncpg.Connection | None) -> None:
         if connection and not connection.is_closed():
             self._idle.append(connection)
+        self._slots.release()
+
+    def _terminate(self, connection: asyncpg.Connection | None) -> None:
+        if connection:
+            connection.terminate()
+        self._slots.release()
+
+    def _close_idle(self) -> None:
+        while self._idle:
+            self._idle.pop().terminate()
+
+    def _release_later(self, connection: asyncpg.Connection) -> None:
+        task = asyncio.create_task(self._reset(connection))
+        self._resets.add(task)
+        task.add_done_callback(self._resets.discard)
+
+    async def _reset(self, connection: asyncpg.Connection) -> None:
+        """Release a connection when its cancelled query, which asyncpg cancels, has ended.
+
+        If a query is cancelled before its execution, asyncpg leaves a transaction open that holds
+        locks on tables. Another command ends it.
+        """
+        try:
+            async with asyncio.timeout(CANCEL_TIMEOUT_SECONDS):
+                await connection.execute("SELECT 1")
+        except Exception:  # noqa: BLE001 - a connection with any error is not usable
+            self._terminate(connection)
+        else:
+            self._release(connection)
 
     async def _wait_for_slot(self) -> None:
         if self._slots.locked():

@@ -34,6 +34,7 @@ from models.queries.rights import (
     TextToUuid,
 )
 from models.tables.access import (
+    API_TOKEN,
     ContentType,
     Group,
     GroupParentage,
@@ -49,10 +50,12 @@ from models.tables.access import (
 from models.tables.access import Permission as PermissionRow
 from models.tables.columns import TEXT, TIMESTAMP
 from models.tables.flow import Flow
+from models.tables.metadata import METADATA
 
 # A user of this type without access gets an empty list instead of an error.
 INTERNAL_SERVICE_ACCOUNT = "internal_service_account"
 SEPARATOR = ":"
+TOKEN_TABLE = METADATA.tables[Token.__tablename__]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +79,8 @@ class ViewerRow(NamedTuple):
     """A row of ViewerByKey.
 
     The permissions, for all objects of a type and for single objects, are strings of codename, ID
-    and content type. `has_granted_flow` is true if one of the existing flows is granted singly, and `has_scope` if
-    the token has a scope.
+    and content type. `has_granted_flow` is true if one of the existing flows is granted singly, and
+    `has_scope` if the token has a scope.
     """
 
     token: str
@@ -128,14 +131,16 @@ def _build_parameters(permissions: Iterable[str]) -> dict[str, int]:
 class ViewerByKey:
     """SELECT the viewer of a valid token, at most one ViewerRow.
 
-    Only FlowQL's own tokens have scopes. Parameters: `key`, the token key as stored, and `now`.
+    Only FlowQL's own tokens have scopes. `reads_view` selects tokens from the view API_TOKEN.
+    Parameters: `key`, the token key as stored, and `now`.
     """
 
     has_scopes: bool
+    reads_view: bool
 
     def select(self) -> Select[*tuple[Any, ...]]:
         """Return the SELECT with the columns of ViewerRow."""
-        viewer = _select_token_user().cte("viewer")
+        viewer = _select_token_user(reads_view=self.reads_view).cte("viewer")
         groups = _select_groups(select(viewer.c.user_id))
         roles = _select_roles(select(viewer.c.user_id), groups)
         superuser_groups = select(col(Group.group_uuid)).where(
@@ -159,20 +164,21 @@ class ViewerByKey:
         )
 
 
-def _select_token_user() -> Select[str, int, str]:
+def _select_token_user(*, reads_view: bool) -> Select[Any, Any, str]:
+    tokens = API_TOKEN if reads_view else TOKEN_TABLE
     is_valid = or_(
-        not_(col(Token.expiring)),
-        col(Token.expires).is_(None),
-        col(Token.expires) >= bindparam("now", type_=TIMESTAMP),
+        not_(tokens.c.expiring),
+        tokens.c.expires.is_(None),
+        tokens.c.expires >= bindparam("now", type_=TIMESTAMP),
     )
-    return (
-        select(col(Token.token_uuid), col(Token.user_id), col(User.type))
-        .join_from(Token, User, col(Token.user_id) == col(User.id))
-        .where(col(Token.key) == bindparam("key", type_=TEXT), is_valid)
-        .where(col(Token.intent) == "api", col(User.is_active))
-        .order_by(col(Token.token_uuid))
+    user = (
+        select(tokens.c.token_uuid, tokens.c.user_id, col(User.type))
+        .join_from(tokens, User, tokens.c.user_id == col(User.id))
+        .where(tokens.c.key == bindparam("key", type_=TEXT), is_valid, col(User.is_active))
+        .order_by(tokens.c.token_uuid)
         .limit(1)
     )
+    return user if reads_view else user.where(TOKEN_TABLE.c.intent == "api")
 
 
 def _select_groups(user: Select[Any]) -> CTE:

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Integer, String, UniqueConstraint
+from sqlalchemy import Boolean, Integer, String, UniqueConstraint, column, table
 from sqlmodel import Field
 
 from models.tables.columns import (
@@ -70,6 +70,18 @@ class Token(Table, table=True):
         sa_type=TEXT, default=None, nullable=True, unique=True, sa_column_kwargs=UNREAD
     )
     user_id: int = foreign_key("authentik_core_user.id", kind=Integer(), index=True)
+
+
+# A view of the tokens whose intent is `api`. authentik's operator may create it, and grant SELECT on
+# it instead of on the table.
+API_TOKEN = table(
+    "flowql_token",
+    column("token_uuid", UUID),
+    column("key", TEXT),
+    column("expires", TIMESTAMP),
+    column("expiring", Boolean),
+    column("user_id", Integer),
+)
 
 
 class TokenFlow(Table, table=True):

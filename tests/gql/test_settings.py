@@ -1,5 +1,6 @@
 """Settings come from options, the environment and `.env`, and are documented from one source."""
 
+import pickle
 from contextlib import chdir
 from dataclasses import fields
 from pathlib import Path
@@ -65,25 +66,84 @@ def test_table_of_settings_contains_every_option_and_variable() -> None:
     """Each setting is one row; a boolean has two options."""
     rows = render_settings_table().splitlines()[2:]
     assert len(rows) == len(Settings.model_fields)
-    for row, variable, setting in zip(rows, CHANGED.environment, describe_settings(), strict=True):
-        assert row.startswith(f"| `{variable}` | `{setting.option.name}`")
+    for row, setting in zip(rows, describe_settings(), strict=True):
+        file = f", `{setting.variable}_FILE`" if setting.option.is_secret else ""
+        assert row.startswith(f"| `{setting.variable}`{file} | `{setting.option.name}`")
         assert (f"`--no-{setting.option.name[2:]}`" in row) == (setting.annotation is bool)
 
 
-def test_workers_read_the_settings_of_the_main_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The environment of a worker contains all settings, with changed and with default values."""
-    unchanged = Settings()
-    assert [name for name in Settings.model_fields if is_unchanged(name, unchanged)] == []
-    for settings in (CHANGED, unchanged):
-        with monkeypatch.context() as environment:
-            for name, value in settings.environment.items():
-                environment.setenv(name, value)
-            assert read_settings() == settings
+def test_every_setting_of_the_tests_is_changed() -> None:
+    """CHANGED has no default value."""
+    defaults = Settings()
+    names = Settings.model_fields
+    assert [name for name in names if getattr(CHANGED, name) == getattr(defaults, name)] == []
 
 
-def is_unchanged(name: str, unchanged: Settings) -> bool:
-    """Return whether CHANGED has the default value of a setting."""
-    return getattr(CHANGED, name) == getattr(unchanged, name)
+def test_workers_receive_the_settings_of_the_main_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Settings can be pickled, and a copy does not depend on the environment."""
+    settings = (CHANGED, Settings())
+    pickled = pickle.dumps(settings)
+    monkeypatch.setenv("FLOWQL_PORT", "9")
+    assert pickle.loads(pickled) == settings  # noqa: S301 - our own settings
+
+
+def test_a_secret_can_be_read_from_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The line break at the end of the file is not part of the value."""
+    for content in ("sqlite:///secret.db", "sqlite:///secret.db\n", "sqlite:///secret.db\r\n"):
+        (tmp_path / "url").write_bytes(content.encode())
+        monkeypatch.setenv("FLOWQL_DATABASE_URL_FILE", str(tmp_path / "url"))
+        assert read_settings().database_url == "sqlite:///secret.db"
+
+
+def test_files_of_secrets_have_the_precedence_of_their_source(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An option overrides a file in the environment, which overrides `.env`; so does a variable."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("environment", "env-file"):
+        (tmp_path / name).write_text(f"sqlite:///{name}.db")
+    (tmp_path / ".env").write_text("FLOWQL_DATABASE_URL_FILE=env-file\n")
+    assert read_settings().database_url == "sqlite:///env-file.db"
+    monkeypatch.setenv("FLOWQL_DATABASE_URL", "sqlite:///variable.db")
+    assert read_settings().database_url == "sqlite:///variable.db"
+    monkeypatch.delenv("FLOWQL_DATABASE_URL")
+    monkeypatch.setenv("FLOWQL_DATABASE_URL_FILE", "environment")
+    assert read_settings().database_url == "sqlite:///environment.db"
+    monkeypatch.setenv("FLOWQL_DATABASE_URL_FILE", "missing")
+    assert read_settings(database_url="sqlite:///option.db").database_url == "sqlite:///option.db"
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("missing", "No such file or directory"),
+        (".", "Is a directory"),
+        ("latin-1", "it is not UTF-8"),
+    ],
+)
+def test_a_file_of_a_secret_that_cannot_be_read_is_an_error(
+    name: str, reason: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The error names the variable and the file."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "latin-1").write_bytes(b"postgresql://\xff")
+    monkeypatch.setenv("FLOWQL_DATABASE_URL_FILE", name)
+    line = run_failing_in_process("serve")
+    assert line == f"FLOWQL_DATABASE_URL_FILE: cannot read {name}: {reason}"
+
+
+def test_a_secret_and_its_file_are_mutually_exclusive(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error names both variables."""
+    monkeypatch.setenv("FLOWQL_DATABASE_URL", "sqlite:///a.db")
+    monkeypatch.setenv("FLOWQL_DATABASE_URL_FILE", "b")
+    line = run_failing_in_process("token", "list")
+    assert line == "FLOWQL_DATABASE_URL and FLOWQL_DATABASE_URL_FILE are mutually exclusive"
+
+
+def test_secrets_are_not_in_the_representation_of_settings() -> None:
+    """A log that contains the settings contains no secret."""
+    for setting in describe_settings():
+        assert Settings.model_fields[setting.field].repr is not setting.option.is_secret
 
 
 def test_env_file_that_is_not_utf_8_is_an_error(tmp_path: Path) -> None:

@@ -6,21 +6,24 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Generator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from socket import create_server
 from subprocess import Popen
+from threading import Thread
 from typing import Any
 from urllib.parse import urlsplit
 
 from support.app_client import JSON_HEADERS, Response, bearer_headers
 from support.command import FLOWQL, PATIENCE_SECONDS, clean_environment
 
-# The time that the server may take to respond after its start, and to exit after SIGTERM: five times
-# the five seconds that it takes at most on an idle machine.
-LIMIT_SECONDS = 25
+# Five times the time that the server may take to respond after its start, and to exit after
+# SIGTERM, since other processes may keep the processors busy.
+LIMIT_SECONDS = 5 * 5
+# The command line of a worker.
+WORKER = b"flowql worker"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +79,40 @@ def stop_server(process: Popen[str]) -> tuple[str, str]:
     return output
 
 
+@contextmanager
+def collect_log(process: Popen[str]) -> Generator[list[str]]:
+    """Collect the lines of a server's standard error, and stop it when the block ends."""
+    assert process.stderr is not None
+    lines: list[str] = []
+    reader = Thread(target=lines.extend, args=(process.stderr,))
+    reader.start()
+    try:
+        yield lines
+    finally:
+        process.terminate()
+        reader.join(PATIENCE_SECONDS)
+
+
+def list_processes() -> Iterator[tuple[int, int]]:
+    """Yield the ids of each process and its parent."""
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):  # the process exited
+            yield int(stat.parent.name), int(stat.read_text().rpartition(")")[2].split()[1])
+
+
+def list_workers(process: Popen[str]) -> list[int]:
+    """Return the ids of the workers of a server, in order."""
+    children = (pid for pid, parent in list_processes() if parent == process.pid)
+    return sorted(pid for pid in children if read_command_line(pid) == WORKER)
+
+
+def read_command_line(pid: int) -> bytes:
+    """Return the command line of a process as `ps` shows it; empty if it has exited."""
+    with suppress(OSError):
+        return Path(f"/proc/{pid}/cmdline").read_bytes().rstrip(b"\0").replace(b"\0", b" ")
+    return b""
+
+
 def find_free_port() -> int:
     """Return a port that no process listens on at the moment."""
     with create_server(("127.0.0.1", 0)) as listener:
@@ -96,9 +133,9 @@ def wait_until_live(url: str, process: Popen[str]) -> None:
     raise AssertionError("flowql does not respond")
 
 
-def wait_until(condition: Callable[[], bool]) -> None:
+def wait_until(condition: Callable[[], bool], seconds: float = PATIENCE_SECONDS) -> None:
     """Return when the condition holds; fails if it takes too long."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
+    deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "timed out waiting for a condition"
         time.sleep(0.02)

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import random
 import sqlite3
 import threading
 from collections.abc import AsyncGenerator, Coroutine, Iterator
@@ -310,6 +311,25 @@ def test_a_cancelled_query_ends_in_postgresql(watch: Watch) -> None:
                 await cancel(task)
             assert await database.read(FAST) == [(1,)]
             await watch.wait_until(0, IS_SLEEPING)
+
+    run(main())
+
+
+def test_a_cancelled_query_holds_no_locks(watch: Watch) -> None:
+    """Its transaction ends, in whatever iteration of the event loop it is cancelled."""
+
+    async def main() -> None:
+        async with open_for_reading(watch.url) as database:
+            await fill_pool(database)
+            for number in range(500):
+                # The connection prepares each statement.
+                query = RawSQL(f"SELECT {number} FROM authentik_flows_flow")  # noqa: S608 - no user input
+                task = asyncio.create_task(database.read(query))
+                for _ in range(random.randrange(150)):
+                    await asyncio.sleep(0)
+                task.cancel()
+                await asyncio.wait([task])
+                await watch.wait_until(0, "(state <> 'idle')::int")
 
     run(main())
 

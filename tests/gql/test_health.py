@@ -1,0 +1,91 @@
+"""The health endpoints answer people with a line, and programs with JSON."""
+
+from typing import Any
+
+import psycopg
+import pytest
+
+from support.app_client import AppClient, Response
+from support.databases import fill_authentik_with_types
+from support.postgres import PostgresServer
+from support.seed import fill_flowql
+
+READY = "/-/health/ready/"
+INDEX = "CREATE INDEX ON django_postgres_cache_cacheentry (cache_key text_pattern_ops)"
+STAGES = "authentik_stages_password_astage, authentik_stages_user_login_bstage"
+POLICIES = "authentik_policies_dummy_policy"
+UNREADABLE = {"stage_ptr_id": STAGES, "policy_ptr_id": POLICIES}
+OK: dict[str, Any] = {"ready": True, "checks": {"database": "ok"}, "warnings": []}
+
+
+def get(client: AppClient, accept: str | None = None) -> Response:
+    """Return the readiness for an Accept header."""
+    return client.request("GET", READY, {"accept": accept} if accept else {})
+
+
+def test_a_program_gets_json(client: AppClient) -> None:
+    """The header names application/json; the body says what is ready, and has warnings."""
+    response = get(client, "application/json")
+    assert (response.status, response.json) == (200, OK)
+    assert response.headers["content-type"] == "application/json"
+    assert response.headers["vary"] == "Accept"
+
+
+@pytest.mark.parametrize("accept", [None, "*/*", "text/html,*/*;q=0.8", "text/plain", "image/png"])
+def test_others_get_a_line(accept: str | None, sqlite_client: AppClient) -> None:
+    """Browsers, curl and probes of Kubernetes do not ask for JSON."""
+    response = get(sqlite_client, accept)
+    assert (response.status, response.body) == (200, b"ready")
+    assert response.headers["content-type"] == "text/plain; charset=utf-8"
+
+
+def test_a_program_gets_the_reason(postgres: PostgresServer) -> None:
+    """The reason has no names of the database, its host or its user; others get a line."""
+    url = fill_flowql(postgres.create_database("unready"))
+    with (
+        psycopg.connect(postgres.dsn(), autocommit=True) as connection,
+        AppClient(url) as client,
+    ):
+        assert get(client, "application/json").json == OK
+        connection.execute("ALTER DATABASE unready ALLOW_CONNECTIONS false")
+        connection.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'unready'"
+        )
+        reason = "PostgreSQL error 55000: ObjectNotInPrerequisiteStateError"
+        response = get(client, "application/json")
+        expected = OK | {"ready": False, "checks": {"database": reason}}
+        assert (response.status, response.json) == (503, expected)
+        response = get(client)
+        assert (response.status, response.body) == (503, b"database unavailable")
+
+
+def test_warnings_name_missing_privileges_and_indexes(postgres: PostgresServer) -> None:
+    """Each warning ends with the statement that an operator can execute."""
+    with psycopg.connect(postgres.dsn(), autocommit=True) as connection:
+        locale = "LOCALE_PROVIDER libc LOCALE 'C.UTF-8' TEMPLATE template0"
+        connection.execute(f"CREATE DATABASE warnings {locale}".encode())
+    url = fill_authentik_with_types(postgres.dsn("warnings"))
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("CREATE ROLE warned LOGIN PASSWORD 'warned'")
+        connection.execute("GRANT SELECT ON ALL TABLES IN SCHEMA public TO warned")
+        assert read_warnings(postgres) == [f"cacheCount reads the whole cache table: {INDEX}"]
+        connection.execute(INDEX.encode())
+        assert read_warnings(postgres) == []
+        revoke = "REVOKE SELECT ON {}, {} FROM warned"
+        connection.execute(revoke.format(STAGES, POLICIES).encode())
+        grants = [f"GRANT SELECT ({key}) ON {table}" for key, table in UNREADABLE.items()]
+        assert read_warnings(postgres) == [
+            f"some {name} have no type: {grant}"
+            for name, grant in zip(("stages", "policies"), grants, strict=True)
+        ]
+        for grant in grants:
+            connection.execute(f"{grant} TO warned".encode())
+        assert read_warnings(postgres) == []
+
+
+def read_warnings(postgres: PostgresServer) -> list[str]:
+    """Start FlowQL with the role, and return the warnings."""
+    with AppClient(postgres.dsn("warnings", user="warned", password="warned")) as client:
+        response = get(client, "application/json")
+    assert (response.status, response.json["ready"]) == (200, True)
+    return response.json["warnings"]
