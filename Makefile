@@ -3,6 +3,9 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 ARGS ?=
 
+# Two processes run tests; a file belongs to one of them.
+PARALLEL := --numprocesses=2 --dist=loadfile
+
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
@@ -42,7 +45,7 @@ run: install ## Install, then run `flowql demo` with the sample flows
 test: $(DEVELOPMENT) $(GRAPHIQL) chromium ## Install, then run every test with coverage (ARGS="-k search" selects some)
 	@echo "== tests"
 	@$(BIN)/coverage erase
-	@$(BIN)/coverage run -m pytest $(ARGS)
+	@$(BIN)/coverage run -m pytest $(PARALLEL) $(ARGS)
 	@$(BIN)/coverage combine --quiet
 	@$(BIN)/coverage report
 
@@ -90,7 +93,7 @@ smoke: $(DEVELOPMENT) $(GRAPHIQL) ## Build the wheel, and use it in an empty env
 .PHONY: fuzz
 fuzz: $(DEVELOPMENT) $(GRAPHIQL) chromium ## Run every test with the full number of fuzzing examples
 	@echo "== fuzz"
-	@$(BIN)/pytest --hypothesis-profile=full $(ARGS)
+	@$(BIN)/pytest --hypothesis-profile=full $(PARALLEL) $(ARGS)
 
 .PHONY: npm
 npm: $(DEVELOPMENT) $(GRAPHIQL) ## Run the tests that install packages from npm

@@ -3,6 +3,7 @@
 import signal
 from collections import Counter
 from collections.abc import Iterator
+from typing import Any
 
 import hypothesis
 import pytest
@@ -119,6 +120,21 @@ def request_counts(pytestconfig: pytest.Config) -> Counter[str]:
 def browser_timings(pytestconfig: pytest.Config) -> list[str]:
     """Return the lines about browser timings; tests append their own."""
     return pytestconfig.stash[BROWSER_TIMINGS]
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Send the counts of a process to the one that prints them."""
+    output: dict[str, Any] | None = getattr(session.config, "workeroutput", None)
+    if output is not None:
+        output["request_counts"] = dict(session.config.stash[REQUEST_COUNTS])
+        output["browser_timings"] = session.config.stash[BROWSER_TIMINGS]
+
+
+def pytest_testnodedown(node: Any) -> None:
+    """Add the counts of a process that has ended."""
+    output = getattr(node, "workeroutput", {})
+    node.config.stash[REQUEST_COUNTS].update(output.get("request_counts", {}))
+    node.config.stash[BROWSER_TIMINGS].extend(output.get("browser_timings", ()))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

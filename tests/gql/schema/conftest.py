@@ -13,25 +13,39 @@ from support.expected_graph import CHILD_ROWS, TYPES
 from support.postgres import PostgresServer
 from support.seed import fill_authentik, fill_flowql
 
+# The queries of these tests are large, and other tests cover the limits.
+MAX_COST = 1_000_000
 
-@pytest.fixture(scope="session", params=KINDS)
-def typed_client(
-    request: pytest.FixtureRequest,
-    postgres: PostgresServer,
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[AppClient]:
-    """FlowQL on each kind of database, with the edge-case data and types of most components."""
-    if request.param == "sqlite":
-        folder = tmp_path_factory.mktemp("graph")
-        url = fill_flowql(f"sqlite:///{folder / 'flowql.db'}", _typed_rows())
-    elif request.param == "postgresql":
-        url = fill_flowql(postgres.create_database("graph"), _typed_rows())
-    else:
-        url = fill_authentik(postgres.create_database("authentik_graph"))
-        _create_child_tables(url)
-    # The queries of these tests are large, and other tests cover the limits.
-    with AppClient(url, max_cost=1_000_000) as client:
+
+@pytest.fixture(scope="session")
+def typed_sqlite_client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AppClient]:
+    """Run FlowQL on its own SQLite database with types."""
+    url = f"sqlite:///{tmp_path_factory.mktemp('graph') / 'flowql.db'}"
+    with AppClient(fill_flowql(url, _typed_rows()), max_cost=MAX_COST) as client:
         yield client
+
+
+@pytest.fixture(scope="session")
+def typed_postgresql_client(postgres: PostgresServer) -> Iterator[AppClient]:
+    """Run FlowQL on its own PostgreSQL database with types."""
+    url = postgres.create_database("graph")
+    with AppClient(fill_flowql(url, _typed_rows()), max_cost=MAX_COST) as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def typed_authentik_client(postgres: PostgresServer) -> Iterator[AppClient]:
+    """Run FlowQL on authentik's database with child tables."""
+    url = fill_authentik(postgres.create_database("authentik_graph"))
+    _create_child_tables(url)
+    with AppClient(url, max_cost=MAX_COST) as client:
+        yield client
+
+
+@pytest.fixture(params=KINDS)
+def typed_client(request: pytest.FixtureRequest) -> AppClient:
+    """FlowQL on each kind of database, with the edge-case data and types of most components."""
+    return request.getfixturevalue(f"typed_{request.param}_client")
 
 
 def _typed_rows() -> Mapping[str, Sequence[Row]]:
