@@ -21,7 +21,11 @@ REPETITIONS = hypothesis.settings().max_examples // 20
 def run_simultaneously(count: int, *arguments: str) -> Sequence[CompletedProcess[str]]:
     """Run the same command in several processes at the same time."""
     with CONTEXT.Pool(count) as pool:
-        return pool.starmap(run_in_process, [arguments] * count, chunksize=1)
+        results = pool.starmap(run_in_process, [arguments] * count, chunksize=1)
+        # A worker that waits for its next task may not end by SIGTERM, which `with` sends.
+        pool.close()
+        pool.join()
+    return results
 
 
 def run_forked(*arguments: str) -> str:
