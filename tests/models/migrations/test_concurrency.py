@@ -88,7 +88,9 @@ def test_simultaneous_migrations(new_url: NewUrl) -> None:
     """One of two processes creates the tables, and the other finds them up to date."""
     for _ in range(REPETITIONS // 5):
         results = run_simultaneously(2, "migrate", "--database", new_url())
-        assert {result.stderr for result in results} == {CREATED, UNCHANGED}
+        # A slow machine also prints that one waits for the other.
+        lines = {result.stderr.splitlines(keepends=True)[-1] for result in results}
+        assert lines == {CREATED, UNCHANGED}
         assert [result.returncode for result in results] == [0, 0]
 
 
