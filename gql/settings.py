@@ -334,14 +334,15 @@ def describe_settings() -> Iterator[SettingInfo]:
         )
 
 
-def render_settings_table() -> str:
-    """Render the settings as a Markdown table, which README.md contains."""
+def render_settings_table(*, limits: bool = False) -> str:
+    """Render the limits, or all other settings, as a Markdown table, which documents contain."""
     rows: Sequence[Sequence[str]] = [
         ("variable", "option", "default", "what it does"),
         ("---", "---", "---", "---"),
         *(
             (setting.variables, setting.option_names, setting.default, setting.description)
             for setting in describe_settings()
+            if (setting.option.group == LIMITS.group) == limits
         ),
     ]
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
