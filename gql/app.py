@@ -100,7 +100,7 @@ def _build_routes(settings: Settings, services: Services, pages: Pages) -> Itera
         graphiql.build_page(pages) if settings.graphiql else None,
     )
     yield from endpoint.build_routes(graphql)
-    yield from rest.build_routes(authenticator)
+    yield from rest.build_routes(authenticator, settings.limits)
     yield from openapi.build_routes(settings.root_path)
     yield from front.build_routes(authenticator, pages)
     if settings.introspection:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, fields
 from graphql import GraphQLError, Node, Source
 
 from gql.errors import LimitExceededError
+from models.search_terms import split_terms
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,7 +14,8 @@ class Limits:
     """The limits of one request. Raises ValueError if one is below 1.
 
     `body` is in bytes. `depth` counts levels of fields, and of input objects. `cost` counts each
-    field once for every time that it may occur in the response. `conditions` counts input objects.
+    field, with the terms of its search, once for every time that it may occur in the response.
+    `conditions` counts input objects. `search_length` is in characters.
     """
 
     body: int = 100_000
@@ -25,6 +27,8 @@ class Limits:
     cost: int = 10_000
     seconds: float = 10
     conditions: int = 100
+    search_terms: int = 100
+    search_length: int = 1_000
 
     def __post_init__(self) -> None:
         for limit in fields(self):
@@ -32,6 +36,14 @@ class Limits:
             # `value < 1` would accept NaN.
             if not value >= 1:
                 raise ValueError(f"'{limit.name}' must be at least 1, not {value}.")
+
+    def split_search(self, text: str) -> tuple[str, ...]:
+        """Return the terms of a search. Raises LimitExceededError."""
+        # A string within the limit takes little time to split.
+        _check_count(len(text), "characters", self.search_length)
+        terms = split_terms(text)
+        _check_count(len(terms), "terms", self.search_terms)
+        return terms
 
 
 DEFAULTS = Limits()
@@ -47,3 +59,8 @@ def build_limit_error(
     """Return the error for an exceeded limit, located at a node or at positions of a source."""
     cause = LimitExceededError(message)
     return GraphQLError(message, node, source, positions, original_error=cause)
+
+
+def _check_count(count: int, unit: str, limit: int) -> None:
+    if count > limit:
+        raise LimitExceededError(f"The search has {count} {unit}: the limit is {limit}.")

@@ -248,8 +248,8 @@ class Settings(BaseSettings):
     )
     max_cost: Limit = Field(
         default=DEFAULTS.cost,
-        description="Maximum cost of an operation: the number of its fields, each counted as often"
-        " as the response can contain it.",
+        description="Maximum cost of an operation: the number of its fields and of the terms of"
+        " their searches, each counted as often as the response can contain it.",
     )
     max_seconds: Annotated[float, LIMITS] = Field(
         default=DEFAULTS.seconds,
@@ -261,6 +261,12 @@ class Settings(BaseSettings):
         default=DEFAULTS.conditions,
         description="Maximum number of input objects in an operation and its variables, such as"
         " the conditions of `where`.",
+    )
+    max_search_terms: Limit = Field(
+        default=DEFAULTS.search_terms, description="Maximum number of terms of a search."
+    )
+    max_search_length: Limit = Field(
+        default=DEFAULTS.search_length, description="Maximum length of a search in characters."
     )
     max_connections: Annotated[int | None, Field(ge=1), LIMITS] = Field(
         default=None,
@@ -334,14 +340,15 @@ def describe_settings() -> Iterator[SettingInfo]:
         )
 
 
-def render_settings_table() -> str:
-    """Render the settings as a Markdown table, which README.md contains."""
+def render_settings_table(*, limits: bool = False) -> str:
+    """Render the limits, or all other settings, as a Markdown table, which documents contain."""
     rows: Sequence[Sequence[str]] = [
         ("variable", "option", "default", "what it does"),
         ("---", "---", "---", "---"),
         *(
             (setting.variables, setting.option_names, setting.default, setting.description)
             for setting in describe_settings()
+            if (setting.option.group == LIMITS.group) == limits
         ),
     ]
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)

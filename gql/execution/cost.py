@@ -22,14 +22,16 @@ from graphql import (
     ListValueNode,
     ObjectValueNode,
     OperationDefinitionNode,
+    StringValueNode,
     VariableNode,
     is_composite_type,
 )
 from graphql.utilities.coerce_input_value import coerce_default_value
 
-from gql.errors import InvalidSizeError
+from gql.errors import InvalidSizeError, LimitExceededError
 from gql.execution.declarations import Computed, declaration_of
 from gql.execution.graphql_core import AnySelectionNode, is_list, selections_of, type_of
+from gql.limits import DEFAULTS, Limits
 from models.queries.flows import DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE
 
 Values = Mapping[str, Any]
@@ -39,6 +41,7 @@ SIZE_ARGUMENTS = frozenset({"first", "last", "pageSize"})
 # Size arguments that are checked before execution. A root field checks its own; below the root, a
 # field resolves for many parents, and which error comes first would depend on timing.
 NESTED_SIZE_ARGUMENTS = frozenset({"first", "last"})
+SEARCH_ARGUMENT = "search"
 # The expected number of items of a list without size arguments.
 LIST_ITEMS = 10
 # A computed field (a flow's diagram) is a single string, but reads a list of objects with a list in
@@ -111,12 +114,13 @@ class Analysis:
     """The cost of a selection, and the variables that it depends on."""
 
     cost: Cost = NO_COST
-    size_variables: frozenset[str] = frozenset()
-    """The variables that set the size of a page."""
+    cost_variables: frozenset[str] = frozenset()
+    """The variables that set the size of a page or the terms of a search."""
     variable_depths: frozenset[tuple[str, int]] = frozenset()
     """Pairs of a variable and the number of input objects around it."""
-    invalid_size: GraphQLError | None = None
-    """The error of the first page below the root with an invalid size."""
+    invalid_argument: GraphQLError | None = None
+    """The error of the first page below the root with an invalid size, or of the first search in a
+    literal that exceeds a limit."""
 
     def __add__(self, other: "Analysis") -> "Analysis":
         """Return the analysis of two selections on the same object."""
@@ -125,9 +129,9 @@ class Analysis:
             return other if self is NO_ANALYSIS else self
         return Analysis(
             self.cost + other.cost,
-            self.size_variables | other.size_variables,
+            self.cost_variables | other.cost_variables,
             self.variable_depths | other.variable_depths,
-            self.invalid_size or other.invalid_size,
+            self.invalid_argument or other.invalid_argument,
         )
 
     def cap(self) -> "Analysis":
@@ -157,7 +161,8 @@ class CostAnalyzer:
     """Analyzes the operations of one document.
 
     Each fragment is analyzed once, and counts for each of its spreads. `values` are the values of
-    variables, as far as they are known; unknown page sizes are estimated.
+    variables, as far as they are known; unknown page sizes are estimated, and unknown searches have
+    no terms. The searches in `values` must be within the limits.
     """
 
     def __init__(
@@ -165,10 +170,12 @@ class CostAnalyzer:
         schema: GraphQLSchema,
         fragments: Mapping[str, FragmentDefinitionNode],
         values: Values = NO_VALUES,
+        limits: Limits = DEFAULTS,
     ) -> None:
         self._schema = schema
         self._fragments = fragments
         self._values = values
+        self._limits = limits
         self._analyses: dict[str, Analysis] = {}
 
     def analyze(self, operation: OperationDefinitionNode) -> Analysis:
@@ -228,12 +235,14 @@ class CostAnalyzer:
         page = self._analyze_page_size(node, field, is_root=type_ is self._schema.query_type)
         analysis = Analysis(
             _field_cost(node, field, below.cost, page.items),
-            below.size_variables | page.variables,
+            below.cost_variables | page.variables,
             below.variable_depths,
-            below.invalid_size or page.error,
+            below.invalid_argument or page.error,
         )
         if node.arguments:
             analysis += _analyze_literals(argument.value for argument in node.arguments)
+            if field and SEARCH_ARGUMENT in field.args:
+                analysis += self._analyze_search(node)
         return analysis
 
     def _find_field(self, name: str, type_: GraphQLNamedType | None) -> GraphQLField | None:
@@ -257,6 +266,21 @@ class CostAnalyzer:
             None if is_root else _invalid_size_error(node, sizes),
         )
 
+    def _analyze_search(self, node: FieldNode) -> Analysis:
+        """Return the cost of the terms of a field's search."""
+        for argument in node.arguments or ():
+            if argument.name.value == SEARCH_ARGUMENT:
+                return self._analyze_terms(node, argument.value)
+        return NO_ANALYSIS
+
+    def _analyze_terms(self, node: FieldNode, value: Any) -> Analysis:
+        names = (value.name.value,) if isinstance(value, VariableNode) else ()
+        try:
+            terms = self._limits.split_search(self._string_value(value))
+        except LimitExceededError as error:
+            return Analysis(invalid_argument=GraphQLError(str(error), node, original_error=error))
+        return Analysis(Cost(cost=len(terms)), frozenset(names))
+
     def _known_sizes(self, arguments: Iterable[ArgumentNode]) -> Iterator[tuple[str, int]]:
         """Yield the names and values of the arguments whose values are known integers."""
         for argument in arguments:
@@ -269,6 +293,13 @@ class CostAnalyzer:
             return integer_or_none(self._values.get(node.name.value))
         is_integer = isinstance(node, IntValueNode) and len(node.value) < MAX_DIGITS
         return int(node.value) if is_integer else None
+
+    def _string_value(self, node: Any) -> str:
+        """Return the value of an argument, an empty string if it is unknown or not a string."""
+        if isinstance(node, VariableNode):
+            value = self._values.get(node.name.value)
+            return value if isinstance(value, str) else ""
+        return node.value if isinstance(node, StringValueNode) else ""
 
 
 def integer_or_none(value: Any) -> int | None:

@@ -12,12 +12,14 @@ from graphql import (
     OperationDefinitionNode,
 )
 
+from gql.errors import LimitExceededError
 from gql.execution.cost import MAX_COUNT, Cost, CostAnalyzer, Values, integer_or_none
 from gql.limits import Limits, build_limit_error
 
 # Introspection reads nothing from the database, and validation limits the depth of its lists.
 INTROSPECTION_FACTOR = 10
-# The cached results of an operation, one for each combination of page sizes in variables.
+# The cached results of an operation, one for each combination of page sizes and numbers of search
+# terms in variables.
 MAX_RESULTS = 100
 OBJECTS_MESSAGE = "The request has {} input objects: the limit of conditions is {}."
 NESTING_MESSAGE = "The request has input objects at a depth of {}: the limit is {}."
@@ -27,14 +29,14 @@ NESTING_MESSAGE = "The request has input objects at a depth of {}: the limit is 
 class OperationLimits:
     """The checks of one operation that depend on the values of variables.
 
-    `size_variables` are the variables that set page sizes, `variable_depth` the greatest numbers of
-    input objects around variables.
+    `cost_variables` are the variables that set page sizes or search terms, `variable_depth` the
+    greatest numbers of input objects around variables.
     """
 
     document: "DocumentLimits"
     node: OperationDefinitionNode
     cost: Cost
-    size_variables: tuple[str, ...]
+    cost_variables: tuple[str, ...]
     variable_depth: Mapping[str, int]
     results: dict[tuple[int | None, ...], GraphQLError | None] = field(
         default_factory=dict[tuple[int | None, ...], GraphQLError | None]
@@ -48,14 +50,23 @@ class OperationLimits:
 
     def check_sizes(self, values: Values) -> GraphQLError | None:
         """Return the first exceeded limit or invalid page size for these coerced variables."""
-        if not self.size_variables:
+        if not self.cost_variables:
             return None
-        cache_key = tuple(integer_or_none(values.get(name)) for name in self.size_variables)
+        try:
+            cache_key = tuple(self._measure(values.get(name)) for name in self.cost_variables)
+        except LimitExceededError as error:
+            return GraphQLError(str(error), self.node, original_error=error)
         if cache_key not in self.results:
             if len(self.results) == MAX_RESULTS:
                 self.results.clear()
             self.results[cache_key] = self.document.check(self.node, values)
         return self.results[cache_key]
+
+    def _measure(self, value: Any) -> int | None:
+        """Return the number of terms of a search, or a page size. Raises LimitExceededError."""
+        if isinstance(value, str):
+            return len(self.document.limits.split_search(value))
+        return integer_or_none(value)
 
     def _check_objects(self, values: Values) -> GraphQLError | None:
         limits = self.document.limits
@@ -87,30 +98,31 @@ class DocumentLimits:
             for node in document.definitions
             if isinstance(node, FragmentDefinitionNode)
         }
-        self._analyzer = CostAnalyzer(schema, self._fragments)
+        self._analyzer = CostAnalyzer(schema, self._fragments, limits=limits)
 
     def check_operation(self, node: OperationDefinitionNode) -> OperationLimits:
         """Return the checks of an operation. Raises GraphQLError if it exceeds a limit itself.
 
-        Its cost is checked later if variables set page sizes.
+        Its cost is checked later if variables set page sizes or search terms.
         """
         analysis = self._analyzer.analyze(node)
         names = (definition.variable.name.value for definition in node.variable_definitions or ())
-        size_variables = tuple(name for name in names if name in analysis.size_variables)
-        for message in _violations(analysis.cost, self.limits, checks_cost=not size_variables):
+        cost_variables = tuple(name for name in names if name in analysis.cost_variables)
+        for message in _violations(analysis.cost, self.limits, checks_cost=not cost_variables):
             raise build_limit_error(message, node)
-        if analysis.invalid_size:
-            raise analysis.invalid_size
+        if analysis.invalid_argument:
+            raise analysis.invalid_argument
         # Of several depths of one variable the greatest comes last.
         variable_depth = dict(sorted(analysis.variable_depths))
-        return OperationLimits(self, node, analysis.cost, size_variables, variable_depth)
+        return OperationLimits(self, node, analysis.cost, cost_variables, variable_depth)
 
     def check(self, node: OperationDefinitionNode, values: Values) -> GraphQLError | None:
         """Return the first error of an operation with these values of its variables."""
-        analysis = CostAnalyzer(self._schema, self._fragments, values).analyze(node)
+        analyzer = CostAnalyzer(self._schema, self._fragments, values, self.limits)
+        analysis = analyzer.analyze(node)
         for message in _violations(analysis.cost, self.limits):
             return build_limit_error(message, node)
-        return analysis.invalid_size
+        return analysis.invalid_argument
 
 
 def _violations(cost: Cost, limits: Limits, *, checks_cost: bool = True) -> Iterator[str]:

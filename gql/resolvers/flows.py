@@ -63,7 +63,7 @@ async def list_flows(
 ) -> FlowPageData:
     """Return the page of flows that the query requests.
 
-    Executes one statement, or two if the page is empty or requested as "last".
+    Executes one statement, or two if the page is requested as "last" or is empty and not the first.
     Raises InvalidPageError if there is no such page.
     """
     flows = _VisibleFlows(database, viewer, query)
@@ -71,7 +71,7 @@ async def list_flows(
     if selection.columns is None or offset is None:
         return await _list_after_count(flows, selection)
     page, count = await flows.read_page(selection.columns, offset, is_counted=selection.pagination)
-    if not page.size and (selection.pagination or offset):
+    if not page.size and offset:
         count = await flows.count_flows()
     return FlowPageData(None if count is None else paginate(count, query), page)
 
@@ -176,16 +176,16 @@ class _VisibleFlows:
     ) -> tuple[Batch, int | None]:
         """SELECT the page at `offset`, and the count of all flows.
 
-        The count is None if it is not requested or the page is empty.
+        The count is 0 if the page is empty, None if it is not requested.
         """
         if self._matches_nothing:
-            return NO_ROWS, None
+            return NO_ROWS, 0 if is_counted else None
         ordering = flow_queries.complete_ordering(self.query.ordering)
         page = OffsetPage(self._select(columns), ordering, is_counted)
         position = {"limit": self.query.page_size, "offset": offset}
         values = await self.database.read_columns(page, self._values() | position)
-        count = values[-1][0] if values and is_counted else None
-        return _build_batch(columns, values), count
+        count = values[-1][0] if values else 0
+        return _build_batch(columns, values), count if is_counted else None
 
     def _select(self, columns: tuple[str, ...]) -> Flows:
         flow_filter = flow_queries.build_filter(self.query, self.viewer)

@@ -17,6 +17,7 @@ from gql.context import Context
 from gql.diagram import loading, mermaid, svg
 from gql.errors import FORBIDDEN, ForbiddenError, InvalidPageError, UnauthenticatedError
 from gql.http.negotiation import JSON, SVG, accepts_json, best_match
+from gql.limits import Limits
 from gql.resolvers import flows as resolvers
 from gql.rest.dialects import DIALECTS, Dialect
 from gql.rest.errors import (
@@ -66,6 +67,7 @@ class FlowEndpoint(ABC):
     formats: ClassVar[Mapping[str, Sequence[str]]] = {"": (JSON,), "json": (JSON,)}
 
     authenticator: Authenticator
+    limits: Limits
     dialect: Dialect
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -95,9 +97,9 @@ class FlowEndpoint(ABC):
         if request.method == "OPTIONS":
             return json_response(self._build_metadata())
         check_method(request)
-        search = parameters.parse_search()
+        parameters.check_search()
         require_access(context.viewer)
-        query = parameters.build_query(search, self.dialect.orderings)
+        query = parameters.build_query(self.dialect.orderings, self.limits)
         return await self.get(FlowRequest(context, _add_slug(query, request), media_type))
 
     def _negotiate(self, headers: Headers, format_: str) -> str:
@@ -216,10 +218,10 @@ ENDPOINTS: Sequence[type[FlowEndpoint]] = (
 )
 
 
-def build_routes(authenticator: Authenticator) -> list[Route]:
+def build_routes(authenticator: Authenticator, limits: Limits) -> list[Route]:
     """Return the routes of all views in all dialects."""
     return [
-        Route(f"{dialect.flows_path}{endpoint.path}", endpoint(authenticator, dialect))
+        Route(f"{dialect.flows_path}{endpoint.path}", endpoint(authenticator, limits, dialect))
         for dialect in DIALECTS
         for endpoint in ENDPOINTS
     ]

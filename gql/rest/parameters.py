@@ -7,9 +7,10 @@ from enum import Enum
 from typing import Literal
 from urllib.parse import parse_qsl
 
+from gql.errors import LimitExceededError
+from gql.limits import Limits
 from gql.rest.errors import InvalidParametersError
 from models.queries.flows import BY_SLUG, DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE, FlowQuery, Ordering
-from models.search_terms import split_terms
 from models.tables.flow import FlowDeniedAction, FlowDesignation
 
 NULL_CHARACTERS = "Null characters are not allowed."
@@ -34,17 +35,16 @@ class Parameters:
         """Return the value of a parameter, or an empty string if the request has none."""
         return self.values.get(name, "")
 
-    def parse_search(self) -> tuple[str, ...]:
-        """Return the search terms. Raises InvalidParametersError if `search` has a NUL."""
-        text = self.get("search")
-        if "\0" in text:
+    def check_search(self) -> None:
+        """Raise InvalidParametersError if `search` has a NUL."""
+        if "\0" in self.get("search"):
             raise InvalidParametersError([NULL_CHARACTERS])
-        return split_terms(text)
 
-    def build_query(self, search: tuple[str, ...], orderings: frozenset[str]) -> FlowQuery:
-        """Return the query for these search terms. Unknown orderings are ignored.
+    def build_query(self, orderings: frozenset[str], limits: Limits) -> FlowQuery:
+        """Return the query. Unknown orderings are ignored.
 
-        Raises InvalidParametersError, with a message for each invalid filter.
+        Raises InvalidParametersError, with a message for each invalid filter, or for a search that
+        exceeds a limit.
         """
         filters = dict(self._parse_filters())
         messages = {name: [value.message] for name, value in filters.items() if value.message}
@@ -56,7 +56,7 @@ class Parameters:
             slug=filters["slug"].value,
             designation=filters["designation"].value,
             denied_action=filters["denied_action"].value,
-            search=search,
+            search=self._split_search(limits),
             ordering=tuple(self._parse_ordering(orderings)) or (BY_SLUG,),
             page=_parse_page(self.get("page")),
             page_size=_parse_page_size(self.get("page_size")),
@@ -68,6 +68,12 @@ class Parameters:
         yield "slug", _parse_string(self.get("slug").strip())
         yield "designation", _parse_choice(self.get("designation"), FlowDesignation)
         yield "denied_action", _parse_choice(self.get("denied_action"), FlowDeniedAction)
+
+    def _split_search(self, limits: Limits) -> tuple[str, ...]:
+        try:
+            return limits.split_search(self.get("search"))
+        except LimitExceededError as error:
+            raise InvalidParametersError({"search": [str(error)]}) from None
 
     def _parse_ordering(self, orderings: frozenset[str]) -> Iterator[Ordering]:
         for term in self.get("ordering").split(","):

@@ -38,21 +38,26 @@ POSTGRESQL_COLUMNS = RawSQL(
     " AND attnum > 0 AND NOT attisdropped"
 )
 
-# (the primary key's index of the cache compares bytes, the cache has a pattern index). to_jsonb()
-# reads a column that older versions of PostgreSQL do not have.
+# (an index of the cache's keys compares bytes, an index is a pattern index). Every builtin collation
+# compares bytes, and so do these of the C library: its C.UTF-8 sorts by code point, like UTF-8's
+# bytes. to_jsonb() reads a column that older versions of PostgreSQL do not have.
 KEY_INDEXES = RawSQL(
-    "SELECT CASE WHEN class.collname = 'default' THEN"
-    " to_jsonb(base) ->> 'datlocprovider' = 'b' OR base.datcollate IN ('C', 'POSIX')"
-    " AND coalesce(to_jsonb(base) ->> 'datlocprovider', 'c') = 'c'"
-    " ELSE collprovider = 'b' OR collprovider = 'c' AND collcollate IN ('C', 'POSIX') END,"
-    " EXISTS (SELECT FROM pg_catalog.pg_index AS index"
-    " JOIN pg_catalog.pg_opclass AS operators ON operators.oid = indclass[0]"
-    " WHERE indrelid = attrelid AND indkey[0] = attnum AND indisvalid AND indpred IS NULL"
-    " AND opcname IN ('text_pattern_ops', 'varchar_pattern_ops'))"
+    "SELECT coalesce(bool_or(opcname IN ('text_ops', 'varchar_ops')"
+    " AND indcollation[0] = attcollation"
+    " AND (provider = 'b' OR provider = 'c' AND locale ~* '^(C|POSIX|C[.]UTF-?8)$')), false),"
+    " coalesce(bool_or(opcname IN ('text_pattern_ops', 'varchar_pattern_ops')), false)"
     " FROM pg_catalog.pg_attribute"
+    " JOIN pg_catalog.pg_index ON indrelid = attrelid AND indkey[0] = attnum"
+    " JOIN pg_catalog.pg_opclass AS operators ON operators.oid = indclass[0]"
+    " JOIN pg_catalog.pg_am AS method ON method.oid = opcmethod"
     " JOIN pg_catalog.pg_collation AS class ON class.oid = attcollation"
-    " JOIN pg_catalog.pg_database AS base ON base.datname = current_database()"
+    " JOIN pg_catalog.pg_database AS base ON datname = current_database()"
+    " CROSS JOIN LATERAL (SELECT"
+    " CASE collprovider WHEN 'd' THEN coalesce(to_jsonb(base) ->> 'datlocprovider', 'c')"
+    " ELSE collprovider::text END,"
+    " CASE collprovider WHEN 'd' THEN datcollate ELSE collcollate END) AS sorting (provider, locale)"
     " WHERE attrelid = to_regclass(:cache) AND attname = 'cache_key'"
+    " AND amname = 'btree' AND indisvalid AND indpred IS NULL"
 )
 
 

@@ -21,9 +21,11 @@ CHECK_TIMEOUT_SECONDS = 1
 # slow after MAX_FAST_STEPS calls: some milliseconds, but independent of the load of the machine.
 STEP_INSTRUCTIONS = 10_000
 MAX_FAST_STEPS = 10
-# The cost of a search in one row, and of each of its characters, in calls of the progress handler.
+# The cost of a search in one row, of each character of the row and of the encoded terms, and of the
+# comparison of one of the former with one of the latter, in calls of the progress handler.
 SEARCH_STEPS = 0.004
 CHARACTER_STEPS = 0.00002
+COMPARISON_STEPS = 0.0000005
 THREADS = 4
 CACHE_KIB = 8000
 # The number of statements remembered as slow.
@@ -91,7 +93,9 @@ class SQLiteConnection:
 
     def _contains_terms(self, encoded: str, separator: str, *values: str) -> bool:
         # SQLite counts this function as one instruction.
-        if self._advance(SEARCH_STEPS + sum(map(len, values)) * CHARACTER_STEPS):
+        size, terms = sum(map(len, values)), len(encoded)
+        steps = (size + terms) * CHARACTER_STEPS + size * terms * COMPARISON_STEPS
+        if self._advance(SEARCH_STEPS + steps):
             raise InterruptedError
         return contains_terms(encoded, separator, *values)
 

@@ -25,6 +25,9 @@ from models.tables.policy import PolicyBinding
 UUID_LENGTH = 36
 # SQLAlchemy's precedence of `=`. It puts operands that are expressions in parentheses.
 COMPARISON_PRECEDENCE = 5
+# The operators of an index with collation "C", and of a pattern index.
+BYTE_OPERATORS = (">=", "<")
+PATTERN_OPERATORS = ("~>=~", "~<~")
 # The last code point. It sorts after every character of a key.
 LAST_CHARACTER = "\U0010ffff"
 
@@ -67,23 +70,39 @@ def count_cached_plans(flow: SQLColumnExpression[str], keys: PlanKeys) -> Column
         return literal_column("0", Integer())
     if keys is PlanKeys.UNINDEXED:
         return _count_in_all_plans(flow)
-    key = col(CacheEntry.cache_key)
+    operators = PATTERN_OPERATORS if keys is PlanKeys.IN_PATTERN_INDEX else BYTE_OPERATORS
     prefix = bindparam("plans", type_=TEXT) + cast(flow, TEXT)
-    operators = (">=", "<") if keys is PlanKeys.IN_KEY_INDEX else ("~>=~", "~<~")
-    at_least, below = (key.op(name, precedence=COMPARISON_PRECEDENCE) for name in operators)
     count = select(func.count()).select_from(CacheEntry)
-    return count.where(at_least(prefix), below(prefix + LAST_CHARACTER)).scalar_subquery()
+    return count.where(
+        *_build_prefix_conditions(col(CacheEntry.cache_key), prefix, operators)
+    ).scalar_subquery()
 
 
 def _count_in_all_plans(flow: SQLColumnExpression[str]) -> ColumnElement[int]:
+    """SELECT the number of a flow's plans from an object with the numbers of all flows.
+
+    PostgreSQL builds the object once, in one scan, because it does not depend on the flow.
+    """
     prefix = bindparam("plans", type_=TEXT)
     key = collate(col(CacheEntry.cache_key), "C")
-    start = func.length(prefix)
     counts = (
-        select(func.substr(key, start + 1, UUID_LENGTH).label("flow"), func.count().label("plans"))
-        .where(func.starts_with(key, prefix))
+        select(
+            func.substr(key, func.length(prefix) + 1, UUID_LENGTH).label("flow"),
+            func.count().label("plans"),
+        )
+        .where(*_build_prefix_conditions(key, prefix))
         .group_by("flow")
-        .cte("counts")
+        .subquery("counts")
     )
-    count = select(counts.c.plans).where(counts.c.flow == cast(flow, TEXT))
-    return func.coalesce(count.scalar_subquery(), 0)
+    by_flow = select(func.jsonb_object_agg(counts.c.flow, counts.c.plans)).scalar_subquery()
+    return func.coalesce(cast(by_flow.op("->>")(cast(flow, TEXT)), Integer), 0)
+
+
+def _build_prefix_conditions(
+    key: SQLColumnExpression[str],
+    prefix: ColumnElement[str],
+    operators: tuple[str, str] = BYTE_OPERATORS,
+) -> Sequence[ColumnElement[bool]]:
+    """Return the conditions that a key starts with a prefix; the operators compare bytes."""
+    at_least, below = (key.op(name, precedence=COMPARISON_PRECEDENCE) for name in operators)
+    return at_least(prefix), below(prefix + LAST_CHARACTER)

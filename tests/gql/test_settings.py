@@ -10,7 +10,7 @@ import pytest
 from gql.limits import Limits
 from gql.settings import Settings, describe_settings, read_settings, render_settings_table
 from support.command import run_failing_in_process, run_flowql
-from support.paths import README
+from support.paths import OPERATIONS, README
 
 CHANGED = Settings(
     database_url="sqlite:///a b,c.db",
@@ -56,20 +56,27 @@ def test_defaults_of_limits_are_those_of_requests() -> None:
     assert Settings.model_construct().limits == Limits()
 
 
-def test_readme_contains_the_table_of_settings() -> None:
-    """To update it, paste the output of render_settings_table() between the two comments."""
-    table = README.read_text().partition("<!-- settings -->\n")[2]
-    assert table.partition("<!-- /settings -->")[0].strip() == render_settings_table()
+@pytest.mark.parametrize(("document", "limits"), [(README, False), (OPERATIONS, True)])
+def test_documents_contain_the_tables_of_settings(document: Path, *, limits: bool) -> None:
+    """To update one, paste the output of render_settings_table() between the two comments."""
+    table = document.read_text().partition("<!-- settings -->\n")[2]
+    assert table.partition("<!-- /settings -->")[0].strip() == render_settings_table(limits=limits)
 
 
-def test_table_of_settings_contains_every_option_and_variable() -> None:
+def test_tables_of_settings_contain_every_option_and_variable() -> None:
     """Each setting is one row; a boolean has two options."""
-    rows = render_settings_table().splitlines()[2:]
+    rows = [row for limits in (False, True) for row in list_rows(limits=limits)]
     assert len(rows) == len(Settings.model_fields)
-    for row, setting in zip(rows, describe_settings(), strict=True):
+    for setting in describe_settings():
         file = f", `{setting.variable}_FILE`" if setting.option.is_secret else ""
-        assert row.startswith(f"| `{setting.variable}`{file} | `{setting.option.name}`")
+        start = f"| `{setting.variable}`{file} | `{setting.option.name}`"
+        [row] = [row for row in rows if row.startswith(start)]
         assert (f"`--no-{setting.option.name[2:]}`" in row) == (setting.annotation is bool)
+
+
+def list_rows(*, limits: bool) -> list[str]:
+    """Return the rows of a table without its head."""
+    return render_settings_table(limits=limits).splitlines()[2:]
 
 
 def test_every_setting_of_the_tests_is_changed() -> None:

@@ -1,10 +1,12 @@
 """Tests of the readers: slow, cancelled, blocked and interrupted queries do not affect others."""
 
 import asyncio
+import json
 import os
 import random
 import sqlite3
 import threading
+import time
 from collections.abc import AsyncGenerator, Coroutine, Iterator
 from contextlib import asynccontextmanager, closing
 from pathlib import Path
@@ -17,8 +19,10 @@ import uvloop
 
 from models.database import Database, open_database, postgresql
 from models.database.postgresql import POOL_SIZE, PostgreSQLReader
-from models.database.sqlite import THREADS
+from models.database.sqlite import THREADS, SQLiteConnection
+from models.database.sqlite_file import DatabaseFile
 from models.database.statement import RawSQL
+from models.search_terms import SEARCH_FUNCTION
 
 COUNT = RawSQL(
     "WITH RECURSIVE numbers (n) AS"
@@ -27,6 +31,7 @@ COUNT = RawSQL(
 # Limits that take some tenths of a second, and minutes.
 SLOW, ENDLESS = 1_000_000, 1_000_000_000
 FAST = RawSQL("SELECT 1")
+SEARCH = f"SELECT count(*) FROM flow WHERE {SEARCH_FUNCTION}(?, ?, name)"  # noqa: S608 - no user input
 # The time limit of a test.
 TIMEOUT_SECONDS = 20
 
@@ -93,6 +98,26 @@ def test_a_statement_that_is_fast_again_runs_in_the_event_loop(sqlite_url: str) 
             assert calls == []
 
     run(main())
+
+
+@pytest.mark.parametrize(
+    "terms",
+    [["e"] * 10, ["e"] * 100, ["e"] * 500, ["e"] * 20_000, ["e" * 1000], ["é"] * 500],
+    ids=("10", "100", "500", "20000", "long", "non-ASCII"),
+)
+def test_a_search_is_interrupted_whatever_its_terms(terms: list[str], tmp_path: Path) -> None:
+    """A search of long rows ends in the event loop within some milliseconds."""
+    path = tmp_path / "flows.db"
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("CREATE TABLE flow (name TEXT)")
+        connection.executemany("INSERT INTO flow VALUES (?)", [("eé" * 100,)] * 5000)
+    file = DatabaseFile.find(path)
+    with closing(SQLiteConnection(file, interrupts_slow=True)) as reader:
+        start = time.perf_counter()
+        with pytest.raises(sqlite3.OperationalError):
+            reader.fetch(SEARCH, (json.dumps(terms), "\1"))
+        assert time.perf_counter() - start < 0.1
+        assert reader.is_slow
 
 
 def test_a_cancelled_query_ends(sqlite_url: str) -> None:
