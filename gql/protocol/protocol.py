@@ -3,7 +3,7 @@
 import socket
 import struct
 import sys
-from asyncio import TimerHandle, Transport
+from asyncio import Task, TimerHandle, Transport
 from dataclasses import dataclass
 from enum import Enum, auto
 from http import HTTPStatus
@@ -18,8 +18,13 @@ from httptools import (
     HttpParserUpgrade,
     HttpRequestParser,
 )
+from uvicorn._types import ASGI3Application
 from uvicorn.protocols.http.flow_control import FlowControl
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import (
+    STATUS_LINE,
+    HttpToolsProtocol,
+    RequestResponseCycle,
+)
 
 from gql.protocol.framing import MAX_HEAD, Framing, ProtocolError, read_body_length
 from gql.protocol.refusals import Refusals
@@ -107,6 +112,7 @@ class HttpProtocol(HttpToolsProtocol):
         self._deadline = inf
         self._timer: TimerHandle | None = None
         self._timer_time = inf
+        self._task: Task[None] | None = None
 
     # Callbacks of asyncio ---------------------------------------------------------------------------
 
@@ -126,6 +132,9 @@ class HttpProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
         if self._timer is not None:
             self._timer.cancel()
+        if self._task is not None:
+            # Nobody receives the response. This also ends the statements in the database.
+            self._task.cancel()
 
     def data_received(self, data: bytes) -> None:
         if self._phase is not CLOSING:
@@ -163,7 +172,12 @@ class HttpProtocol(HttpToolsProtocol):
         self._framing.expect(None)
         self._phase = IDLE if self.cycle.response_complete else RESPONSE
 
-    # Callback of uvicorn ----------------------------------------------------------------------------
+    # Methods of uvicorn -----------------------------------------------------------------------------
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        self._task = self.loop.create_task(cycle.run_asgi(app))
+        self.tasks.add(self._task)
+        self._task.add_done_callback(self.tasks.discard)
 
     def on_response_complete(self) -> None:
         self.server_state.total_requests += 1
