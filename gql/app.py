@@ -28,6 +28,7 @@ from gql.explorer.pages import Pages
 from gql.http.internal_errors import InternalErrorMiddleware
 from gql.http.negotiation import JSON
 from gql.http.root_path import RootPathMiddleware
+from gql.reading import ReadRunner
 from gql.rest import endpoint as rest
 from gql.rest import openapi
 from gql.rest.dialects import CURRENT, DOCUMENTED
@@ -64,7 +65,8 @@ def create_app(settings: Settings, token: str | None = None) -> Starlette:
             services.documents.load_trusted(
                 settings.trusted_documents, services.executor.first_error
             )
-        async with services.database.open(settings.database_url, settings.schema_name):
+        url, schema = settings.database_url, settings.schema_name
+        async with services.database.open(url, schema, settings.pool_limits):
             yield
 
     pages = Pages(settings.root_path, read_files(), _build_links(settings), token)
@@ -92,17 +94,19 @@ def _build_services(settings: Settings) -> Services:
 
 def _build_routes(settings: Settings, services: Services, pages: Pages) -> Iterator[Route]:
     authenticator = Authenticator(services.database, settings.viewer_ttl)
+    runner = ReadRunner(settings.limits)
     graphql = GraphQLEndpoint(
         services.executor,
         authenticator,
         services.documents,
         settings.limits,
+        runner,
         graphiql.build_page(pages) if settings.graphiql else None,
     )
     yield from endpoint.build_routes(graphql)
-    yield from rest.build_routes(authenticator, settings.limits)
+    yield from rest.build_routes(authenticator, settings.limits, runner)
     yield from openapi.build_routes(settings.root_path)
-    yield from front.build_routes(authenticator, pages)
+    yield from front.build_routes(authenticator, pages, runner)
     if settings.introspection:
         yield sdl.build_route(print_schema(services.schema))
     yield from health.build_routes(services.database)

@@ -18,6 +18,7 @@ class FlowQLError(Exception):
     │   ├── InvalidSizeError         a page size is out of range
     │   └── InvalidPageError         the page does not exist
     ├── LimitExceededError           the request exceeds a limit
+    │   └── ExecutionTimeoutError    the execution takes too long
     ├── PersistedQueryNotFoundError  the document ID or hash is unknown
     └── UnknownEnumValueError        a stored value is not in the enum
 
@@ -89,6 +90,13 @@ class LimitExceededError(FlowQLError):
     """A request exceeds the limit that the message names."""
 
     code = "LIMIT_EXCEEDED"
+
+
+class ExecutionTimeoutError(LimitExceededError):
+    """The execution of a request takes longer than the limit in seconds."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"Execution exceeded the limit of {seconds:g} seconds.")
 
 
 class PersistedQueryNotFoundError(FlowQLError):

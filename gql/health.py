@@ -16,7 +16,7 @@ from gql.database_handle import DatabaseHandle
 from gql.http.negotiation import JSON, best_match
 from models.database import CONNECTION_ERRORS, Database
 from models.database.catalog import CACHE_TABLE, Catalog
-from models.errors import DatabaseError
+from models.errors import DatabaseError, DatabaseUnavailableError
 from models.queries.components import Component
 from models.tables.cached_plan import PlanKeys
 
@@ -58,8 +58,7 @@ class HealthChecks:
     async def _check_database(self) -> DatabaseCheck:
         try:
             database = self.handle.database
-        except DatabaseError:
-            # The message contains the path of the file, which anyone could read.
+        except DatabaseUnavailableError:
             return DatabaseCheck("the file is missing or invalid", [])
         return DatabaseCheck(await _check(database), list(_find_warnings(database.catalog)))
 

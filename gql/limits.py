@@ -15,7 +15,8 @@ class Limits:
 
     `body` is in bytes. `depth` counts levels of fields, and of input objects. `cost` counts each
     field, with the terms of its search, once for every time that it may occur in the response.
-    `conditions` counts input objects. `search_length` is in characters.
+    `conditions` counts input objects, `objects` those in lists of the response. `search_length` is
+    in characters.
     """
 
     body: int = 100_000
@@ -27,6 +28,7 @@ class Limits:
     cost: int = 10_000
     seconds: float = 10
     conditions: int = 100
+    objects: int = 100_000
     search_terms: int = 100
     search_length: int = 1_000
 
@@ -47,6 +49,35 @@ class Limits:
 
 
 DEFAULTS = Limits()
+# This number of characters of a diagram counts as an object.
+TEXT_UNIT = 100
+
+
+@dataclass(slots=True)
+class ResponseSize:
+    """The number of objects in the lists of a response, counted before they are completed.
+
+    The cost of an operation only estimates the length of lists, and nested lists multiply it.
+    """
+
+    limit: int = DEFAULTS.objects
+    objects: int = 0
+
+    def add(self, objects: int) -> bool:
+        """Count objects; return False if there are too many, so that no more have to be read."""
+        self.objects += objects
+        return self.objects <= self.limit
+
+    def add_texts(self, characters: int) -> bool:
+        """Count the characters of diagrams; return False if there are too many."""
+        return self.add(characters // TEXT_UNIT)
+
+    def check(self) -> None:
+        """Raise LimitExceededError if the response has too many objects."""
+        if self.objects > self.limit:
+            raise LimitExceededError(
+                f"The response would have too many objects: the limit is {self.limit}."
+            )
 
 
 def build_limit_error(

@@ -19,6 +19,7 @@ from pydantic_settings import (
 )
 
 from gql.limits import DEFAULTS, Limits
+from models import limits as pool
 from models.errors import OperatorError
 
 PREFIX = "FLOWQL_"
@@ -262,6 +263,32 @@ class Settings(BaseSettings):
         description="Maximum number of input objects in an operation and its variables, such as"
         " the conditions of `where`.",
     )
+    max_objects: Limit = Field(
+        default=DEFAULTS.objects,
+        description="Maximum number of objects in the lists of a response; 100 characters of a"
+        " diagram count as one.",
+    )
+    pool_size: Limit = Field(
+        default=pool.DEFAULTS.size,
+        description="Maximum number of connections of a worker to PostgreSQL, besides one for health"
+        " checks; with SQLite, of threads.",
+    )
+    pool_queue: Limit = Field(
+        default=pool.DEFAULTS.queue,
+        description="Maximum number of reads that wait for a connection; a tenth of it is for"
+        " expensive operations.",
+    )
+    pool_timeout: Timeout = Field(
+        default=pool.DEFAULTS.queue_seconds, description="Seconds to wait for a connection."
+    )
+    statement_timeout: Timeout = Field(
+        default=pool.DEFAULTS.statement_seconds,
+        description="Seconds after which PostgreSQL cancels a statement.",
+    )
+    read_timeout: Timeout = Field(
+        default=pool.DEFAULTS.read_seconds,
+        description="Seconds for the database to respond; then FlowQL closes the connection.",
+    )
     max_search_terms: Limit = Field(
         default=DEFAULTS.search_terms, description="Maximum number of terms of a search."
     )
@@ -306,6 +333,17 @@ class Settings(BaseSettings):
         sources = cast(Iterable[EnvSettingsSource], (env_settings, dotenv_settings))
         files = ((SecretFiles(settings_cls, source.env_vars), source) for source in sources)
         return init_settings, *chain.from_iterable(files)
+
+    @property
+    def pool_limits(self) -> pool.PoolLimits:
+        """The limits of the reads of a worker."""
+        return pool.PoolLimits(
+            self.pool_size,
+            self.pool_queue,
+            self.pool_timeout,
+            self.statement_timeout,
+            self.read_timeout,
+        )
 
     @property
     def limits(self) -> Limits:

@@ -1,4 +1,6 @@
-"""Errors for operators, each with a message of one line."""
+"""Errors for operators, each with a message of one line, and errors that pass with time."""
+
+from typing import ClassVar
 
 
 class OperatorError(Exception):
@@ -23,3 +25,33 @@ class BlueprintError(OperatorError):
 
 class TokenError(OperatorError):
     """A token cannot be created or revoked."""
+
+
+class UnavailableError(Exception):
+    """A request cannot be served at present; the client can repeat it.
+
+    The message and `code` are sent to the client, and `retry_after`, in seconds, in a header.
+    """
+
+    code: ClassVar[str]
+    retry_after: ClassVar[int]
+
+
+class DatabaseUnavailableError(UnavailableError):
+    """The database cannot be read. The log has the reason."""
+
+    code = "DATABASE_UNAVAILABLE"
+    retry_after = 5
+
+    def __init__(self) -> None:
+        super().__init__("The database is unavailable. Retry later.")
+
+
+class OverloadedError(UnavailableError):
+    """Too many requests wait for the database."""
+
+    code = "OVERLOADED"
+    retry_after = 1
+
+    def __init__(self) -> None:
+        super().__init__("The server is overloaded. Retry later.")

@@ -13,6 +13,8 @@ ANY = "any"
 UNNAMED = "(no name)"
 POLICY_OUTCOMES = ("passes", "fails")
 MEMBERSHIP_OUTCOMES = ("yes", "no")
+# The SVG of this number of nodes takes some milliseconds.
+MAX_SMALL_NODES = 50
 
 
 class NodeKind(Enum):
@@ -88,6 +90,11 @@ class Diagram:
     name: str
     nodes: Sequence[Node]
     edges: Sequence[Edge]
+
+    @property
+    def is_large(self) -> bool:
+        """True if rendering the diagram would delay other requests."""
+        return len(self.nodes) > MAX_SMALL_NODES
 
 
 class _Decision(NamedTuple):

@@ -13,18 +13,25 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gql.auth import Authenticator, require_access
-from gql.context import Context
-from gql.endpoint.format_error import format_error, format_errors, internal_error
+from gql.context import Identity
+from gql.endpoint.format_error import (
+    format_error,
+    format_errors,
+    format_unavailable,
+    internal_error,
+)
 from gql.endpoint.persisted import PersistedDocuments
 from gql.endpoint.request import HttpRequestError, read_request
 from gql.errors import BadUserInputError, FlowQLError, ForbiddenError, UnauthenticatedError
 from gql.execution.documents import NotAQueryError, UnknownOperationError
-from gql.execution.executor import Executor
+from gql.execution.executor import Execution, Executor
 from gql.execution.request import GraphQLRequest
 from gql.http import negotiation
 from gql.http.internal_errors import InternalErrorMiddleware
 from gql.http.negotiation import Negotiation, negotiate_graphql
 from gql.limits import Limits
+from gql.reading import ReadRunner
+from models.errors import UnavailableError
 
 PATH = "/graphql"
 # A redirect to the path with a trailing slash would lose a POST.
@@ -44,6 +51,7 @@ class GraphQLEndpoint:
     authenticator: Authenticator
     documents: PersistedDocuments
     limits: Limits
+    runner: ReadRunner
     page: ASGIApp | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -60,6 +68,10 @@ class GraphQLEndpoint:
             response = _error_response(403, error, media_type)
         except FlowQLError as error:
             response = _error_response(_request_error_status(media_type), error, media_type)
+        except UnavailableError as error:
+            headers = {"Retry-After": str(error.retry_after)}
+            body = {"errors": [format_unavailable(error)]}
+            response = _json_response(503, body, media_type, headers)
         await response(scope, receive, send)
 
     async def _respond(self, request: Request, negotiation_result: Negotiation) -> ASGIApp:
@@ -74,19 +86,33 @@ class GraphQLEndpoint:
         if negotiation_result.media_type is None:
             message = f"Not acceptable. Accept {negotiation.GRAPHQL} or {negotiation.JSON}."
             raise HttpRequestError(406, message)
-        context = await self.authenticator.authenticate(request.headers)
-        require_access(context.viewer)
+        identity = await self.authenticator.authenticate(request.headers)
+        require_access(identity.viewer)
         graphql_request = self.documents.resolve(await read_request(request, self.limits.body))
         is_get = request.method == "GET"
-        body = _build_body(await self._execute(graphql_request, context, queries_only=is_get))
+        body = _build_body(await self._execute(graphql_request, identity, queries_only=is_get))
         status = 200 if "data" in body else _request_error_status(negotiation_result.media_type)
         return _json_response(status, body, negotiation_result.media_type)
 
     async def _execute(
-        self, graphql_request: GraphQLRequest, context: Context, *, queries_only: bool
+        self, graphql_request: GraphQLRequest, identity: Identity, *, queries_only: bool
     ) -> ExecutionResult:
+        prepared = self._prepare(graphql_request, queries_only=queries_only)
+        if isinstance(prepared, ExecutionResult):
+            return prepared
+        with self.runner.limit_time():
+            return await self.runner.run(
+                prepared.execute,
+                identity,
+                is_snapshot=not prepared.has_one_read,
+                is_expensive=prepared.is_expensive,
+            )
+
+    def _prepare(
+        self, graphql_request: GraphQLRequest, *, queries_only: bool
+    ) -> Execution | ExecutionResult:
         try:
-            return await self.executor.execute(graphql_request, context, queries_only=queries_only)
+            return self.executor.prepare(graphql_request, queries_only=queries_only)
         except NotAQueryError as error:
             message = f"Cannot execute a {error.type.value} by GET. Use POST."
             raise HttpRequestError(405, message, {"Allow": "POST"}) from None

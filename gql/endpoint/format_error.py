@@ -7,6 +7,7 @@ from graphql import GraphQLError
 
 from gql.errors import BadUserInputError, FlowQLError
 from gql.http.internal_errors import log_failure
+from models.errors import UnavailableError
 
 TOO_DEEP = "The document is nested too deeply."
 
@@ -26,6 +27,11 @@ def format_errors(errors: Sequence[GraphQLError]) -> list[Mapping[str, Any]]:
 def format_error(error: FlowQLError) -> Mapping[str, Any]:
     """Return the error of a request that is not executed."""
     return {"message": str(error), "extensions": error.extensions}
+
+
+def format_unavailable(error: UnavailableError) -> Mapping[str, Any]:
+    """Return the error of a request that the client can repeat."""
+    return {"message": str(error), "extensions": {"code": error.code}}
 
 
 def internal_error(request_id: str) -> Mapping[str, Any]:

@@ -10,6 +10,7 @@ by one, to report the errors that graphql-core reports.
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -22,7 +23,7 @@ from graphql.execution.values import VariableValues
 
 from gql.execution.declarations import Compute, FieldConverter, Relation, RowList, RowObject
 from gql.execution.resolver_call import ColumnPaths, ResolverCall
-from models.batch import Batch
+from models.batch import NO_ROWS, Batch, GroupedRows
 
 T = TypeVar("T")
 Path = Sequence[str | int]
@@ -32,6 +33,9 @@ PathOf = Callable[[int], Path]
 Columns = Mapping[str, Sequence[Any]]
 # The value of a resolver.
 Resolved = RowObject | RowList[Any] | None
+# How often a row is in the response; objects that several lists contain are read once. Rows of a
+# batch without this column are in it once. No read column starts with @.
+OCCURRENCES = "@"
 NON_NULL_MESSAGE = "Cannot return null for non-nullable field {}."
 
 
@@ -343,7 +347,11 @@ class JoinedObjectField:
             return self.info.handle_error(error, path, run)
 
     def _inner_columns(self, batch: Batch) -> dict[str, Sequence[Any]]:
-        return {name: batch.columns[self.columns[name]] for name in self.selection_set.columns[()]}
+        columns = {
+            name: batch.columns[self.columns[name]] for name in self.selection_set.columns[()]
+        }
+        occurrences = batch.columns.get(OCCURRENCES)
+        return columns if occurrences is None else {**columns, OCCURRENCES: occurrences}
 
     def _loaded_column(self, column: str) -> str:
         return f"@{self.info.response_key}{column}"
@@ -355,6 +363,9 @@ class RowSpan(NamedTuple):
     batch: Batch
     start: int
     stop: int
+
+
+NO_OBJECTS = RowSpan(NO_ROWS, 0, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -379,17 +390,24 @@ class RelationField:
         keys = batch.columns[self.relation.key_column]
         lists: Sequence[RowSpan | Exception]
         try:
-            lists = await self._load_lists(keys, run)
+            lists = await self._load_lists(keys, batch.columns.get(OCCURRENCES), run)
         except Exception as error:  # noqa: BLE001 - every error is a field error of all lists
             lists = [error] * batch.size
         return {loaded_column(self.info): lists}
 
-    async def _load_lists(self, keys: Sequence[Any], run: PlanRun) -> Sequence[RowSpan | Exception]:
+    async def _load_lists(
+        self, keys: Sequence[Any], occurrences: Sequence[int] | None, run: PlanRun
+    ) -> Sequence[RowSpan | Exception]:
         arguments = self.call.coerce_arguments(self.info.nodes[0], run.variables)
         distinct_keys = [key for key in dict.fromkeys(keys) if key is not None]
         columns = self.selection_set.columns[()]
         groups = await self.relation.load(run.context, distinct_keys, columns, **arguments)
-        batch = await self.selection_set.load(groups.batch, run)
+        counted = groups.batch
+        if occurrences or len(distinct_keys) < len(keys):
+            counted = _count_occurrences(groups, keys, occurrences)
+        if not run.context.size.add(_count_objects(counted)):
+            return [NO_OBJECTS] * len(keys)
+        batch = await self.selection_set.load(counted, run)
         build_error = self.relation.null_key_error
         return [
             build_error() if build_error and key is None else RowSpan(batch, *groups.span(key))
@@ -450,7 +468,11 @@ class ComputedField:
             value_of = dict(zip(distinct_rows, values, strict=True))
         except Exception as error:  # noqa: BLE001 - every error is a field error of all rows
             return {loaded_column(self.info): [error] * batch.size}
-        return {loaded_column(self.info): [value_of.get(row) for row in rows]}
+        texts = [value_of.get(row) for row in rows]
+        occurrences = batch.columns.get(OCCURRENCES) or repeat(1)
+        lengths = (len(text or "") * count for text, count in zip(texts, occurrences, strict=False))
+        run.context.size.add_texts(sum(lengths))
+        return {loaded_column(self.info): texts}
 
     def complete(self, batch: Batch, path_of: PathOf, run: PlanRun) -> Iterable[Any]:
         values = [
@@ -460,6 +482,27 @@ class ComputedField:
             for index, value in enumerate(batch.columns[loaded_column(self.info)])
         ]
         return self.info.require_non_null(values, path_of, run)
+
+
+def _count_occurrences(
+    groups: GroupedRows, keys: Sequence[Any], occurrences: Sequence[int] | None
+) -> Batch:
+    """Return the rows of groups, with a column that counts how often each is in the response.
+
+    `keys` and `occurrences` are those of the parents, which occur once without it.
+    """
+    counts: Counter[Any] = Counter()
+    for key, count in zip(keys, occurrences or repeat(1), strict=False):
+        counts[key] += count
+    column = [0] * groups.batch.size
+    for key, (start, stop) in groups.spans.items():
+        column[start:stop] = [counts[key]] * (stop - start)
+    return Batch({**groups.batch.columns, OCCURRENCES: column}, groups.batch.size)
+
+
+def _count_objects(batch: Batch) -> int:
+    occurrences = batch.columns.get(OCCURRENCES)
+    return batch.size if occurrences is None else sum(occurrences)
 
 
 def loaded_column(info: FieldInfo) -> str:

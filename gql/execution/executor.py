@@ -1,7 +1,8 @@
 """Execution of GraphQL requests: by a plan, or by graphql-core."""
 
-import asyncio
-from typing import Any
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Any, NamedTuple
 
 from graphql import ExecutionResult, GraphQLError, OperationType
 from graphql.execution.values import VariableValues
@@ -20,9 +21,21 @@ from gql.execution.fallback.executor import FallbackExecutor
 from gql.execution.graphql_core import core_schema
 from gql.execution.plan import Plan
 from gql.execution.request import GraphQLRequest
-from gql.limits import DEFAULTS, Limits, build_limit_error
+from gql.limits import DEFAULTS, Limits
 
-TIMEOUT_MESSAGE = "Execution exceeded the limit of {:g} seconds."
+# An operation with a greater cost is expensive. A page of 100 flows with all fields is not.
+EXPENSIVE_COST = 2_000
+
+
+class Execution(NamedTuple):
+    """The execution of a valid operation: a function of the context, and what is known before.
+
+    `has_one_read` is true if it probably executes one statement.
+    """
+
+    execute: Callable[[Any], Awaitable[ExecutionResult]]
+    has_one_read: bool
+    is_expensive: bool
 
 
 class Executor:
@@ -37,7 +50,6 @@ class Executor:
         forbids_introspection: bool = False,
     ) -> None:
         self._schema = schema
-        self._limits = limits
         self._documents = Documents(
             core_schema(schema),
             limits,
@@ -51,13 +63,13 @@ class Executor:
         document = self._documents.get(text)
         return document.errors[0] if isinstance(document, InvalidDocument) else None
 
-    async def execute(
-        self, request: GraphQLRequest, context: Any, *, queries_only: bool = False
-    ) -> ExecutionResult:
-        """Execute a request. Raises UnknownOperationError.
+    def prepare(
+        self, request: GraphQLRequest, *, queries_only: bool = False
+    ) -> Execution | ExecutionResult:
+        """Return the execution of a request, or the errors of an invalid one.
 
-        The result of an invalid request has errors and no data. With `queries_only`, another type
-        of operation raises NotAQueryError, whether its document is valid or not.
+        Raises UnknownOperationError. With `queries_only`, another type of operation raises
+        NotAQueryError, whether its document is valid or not.
         """
         document = self._documents.get(request.query)
         if queries_only:
@@ -69,18 +81,12 @@ class Executor:
         variables = operation.coerce_variables(request.variables)
         if isinstance(variables, list):
             return ExecutionResult(None, variables)
-        timeout = asyncio.timeout(self._limits.seconds)
-        try:
-            async with timeout:
-                plan = self._find_plan(document, operation, variables)
-                if plan:
-                    return await plan.execute(variables, context)
-                return await self._fallback.execute(document.node, operation.node, request, context)
-        except TimeoutError:
-            if not timeout.expired():
-                raise
-            message = TIMEOUT_MESSAGE.format(self._limits.seconds)
-            return ExecutionResult(None, [build_limit_error(message)])
+        is_expensive = operation.limits.find_cost(variables.coerced) > EXPENSIVE_COST
+        plan = self._find_plan(document, operation, variables)
+        if plan:
+            return Execution(partial(plan.execute, variables), plan.has_one_read, is_expensive)
+        execute = partial(self._fallback.execute, document.node, operation.node, request)
+        return Execution(execute, has_one_read=False, is_expensive=is_expensive)
 
     def _find_plan(
         self, document: Document, operation: Operation, variables: VariableValues

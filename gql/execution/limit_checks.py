@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from graphql import (
     DocumentNode,
@@ -25,6 +25,16 @@ OBJECTS_MESSAGE = "The request has {} input objects: the limit of conditions is 
 NESTING_MESSAGE = "The request has input objects at a depth of {}: the limit is {}."
 
 
+CacheKey = tuple[int | None, ...]
+
+
+class CostCheck(NamedTuple):
+    """The cost of an operation, and the first error of its values."""
+
+    cost: int
+    error: GraphQLError | None
+
+
 @dataclass(frozen=True, slots=True)
 class OperationLimits:
     """The checks of one operation that depend on the values of variables.
@@ -38,9 +48,7 @@ class OperationLimits:
     cost: Cost
     cost_variables: tuple[str, ...]
     variable_depth: Mapping[str, int]
-    results: dict[tuple[int | None, ...], GraphQLError | None] = field(
-        default_factory=dict[tuple[int | None, ...], GraphQLError | None]
-    )
+    results: dict[CacheKey, CostCheck] = field(default_factory=dict[CacheKey, CostCheck])
 
     def check_input(self, values: Values) -> GraphQLError | None:
         """Return the error of a limit that the raw values of variables exceed."""
@@ -53,9 +61,16 @@ class OperationLimits:
         if not self.cost_variables:
             return None
         try:
-            cache_key = tuple(self._measure(values.get(name)) for name in self.cost_variables)
+            return self._check_cost(values).error
         except LimitExceededError as error:
             return GraphQLError(str(error), self.node, original_error=error)
+
+    def find_cost(self, values: Values) -> int:
+        """Return the cost for valid coerced variables."""
+        return self._check_cost(values).cost if self.cost_variables else self.cost.cost
+
+    def _check_cost(self, values: Values) -> CostCheck:
+        cache_key = tuple(self._measure(values.get(name)) for name in self.cost_variables)
         if cache_key not in self.results:
             if len(self.results) == MAX_RESULTS:
                 self.results.clear()
@@ -116,13 +131,12 @@ class DocumentLimits:
         variable_depth = dict(sorted(analysis.variable_depths))
         return OperationLimits(self, node, analysis.cost, cost_variables, variable_depth)
 
-    def check(self, node: OperationDefinitionNode, values: Values) -> GraphQLError | None:
-        """Return the first error of an operation with these values of its variables."""
+    def check(self, node: OperationDefinitionNode, values: Values) -> CostCheck:
+        """Return the cost of an operation with these values of its variables, and its first error."""
         analyzer = CostAnalyzer(self._schema, self._fragments, values, self.limits)
         analysis = analyzer.analyze(node)
-        for message in _violations(analysis.cost, self.limits):
-            return build_limit_error(message, node)
-        return analysis.invalid_argument
+        errors = (build_limit_error(text, node) for text in _violations(analysis.cost, self.limits))
+        return CostCheck(analysis.cost.cost, next(errors, analysis.invalid_argument))
 
 
 def _violations(cost: Cost, limits: Limits, *, checks_cost: bool = True) -> Iterator[str]:

@@ -12,10 +12,13 @@ from typing import Any
 from graphql import ExecutionResult, GraphQLError
 from graphql.execution.values import VariableValues
 
+from gql import background
 from gql.execution.completion import FieldInfo, ObjectField, PlanRun, Resolved, Typename, gather
 from gql.execution.graphql_core import type_name_of
 from gql.execution.resolver_call import ColumnPaths, ResolverCall, ResolverInfo
 
+# This number of objects takes some milliseconds to complete.
+MAX_INLINE_OBJECTS = 2_000
 # The value of a failed non-null root field: it makes `data` null.
 NULL_DATA = object()
 
@@ -40,9 +43,10 @@ class RootField:
             )
             field = self._field_for(value)
             loaded = await field.load_value(value, run)
+            is_long = run.context.size.objects > MAX_INLINE_OBJECTS
         except Exception as error:  # noqa: BLE001 - every error of a resolver is a field error
             return self.info.handle_error(error, path, run)
-        return field.complete_value(loaded, path, run)
+        return await background.call(field.complete_value, loaded, path, run, is_long=is_long)
 
     def _field_for(self, value: Resolved) -> ObjectField:
         if len(self.fields_by_type) == 1 or value is None:
@@ -55,6 +59,16 @@ class Plan:
     """The root fields of an operation by response key."""
 
     root_fields: Mapping[str, RootField | Typename]
+
+    @property
+    def has_one_read(self) -> bool:
+        """True if at most one root field reads the database, and nothing below it does."""
+        roots = [root for root in self.root_fields.values() if isinstance(root, RootField)]
+        return len(roots) <= 1 and not any(
+            field.selection_set.loaded_fields
+            for root in roots
+            for field in root.fields_by_type.values()
+        )
 
     async def execute(self, variables: VariableValues, context: Any) -> ExecutionResult:
         """Return the data and the errors of all root fields.

@@ -4,8 +4,9 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import starmap
 from typing import Any, NamedTuple, TypeVar
 
+from gql import background
 from models.batch import NO_GROUPS, Batch, GroupedRows
-from models.database import Database
+from models.database import Session
 from models.queries.bindings import (
     POLICY_BINDING_ROW,
     STAGE_BINDING_ROW,
@@ -23,6 +24,8 @@ from models.queries.rights import Access
 from models.queries.viewer import Viewer
 from models.tables.cached_plan import plan_prefix
 
+# This number of rows takes some milliseconds to build.
+MAX_INLINE_ROWS = 500
 # SELECTs whose first column is the key of the parent.
 RelatedQuery = StageBindings | PolicyBindings | ComponentByPk | FlowsUsing
 Row = TypeVar("Row", StageBindingRow, PolicyBindingRow)
@@ -36,103 +39,104 @@ class FlowBindings(NamedTuple):
 
 
 async def find_stage_binding(
-    database: Database, viewer: Viewer, pk: str, columns: tuple[str, ...]
+    session: Session, viewer: Viewer, pk: str, columns: tuple[str, ...]
 ) -> Batch:
     """Return the stage binding with this primary key.
 
     Returns no row if the viewer may not see it or its flow.
     """
-    query = _build_stage_bindings(Lookup.BY_PK, database, viewer, columns)
-    return (await _read_related(database, viewer, query, {"pk": pk})).batch
+    query = _build_stage_bindings(Lookup.BY_PK, session, viewer, columns)
+    return (await _read_related(session, viewer, query, {"pk": pk})).batch
 
 
 async def find_policy_binding(
-    database: Database, viewer: Viewer, pk: str, columns: tuple[str, ...]
+    session: Session, viewer: Viewer, pk: str, columns: tuple[str, ...]
 ) -> Batch:
     """Return the policy binding with this primary key.
 
     Returns no row if the viewer may not see it, or if its target is not a flow, or a stage binding
     of a flow, that the viewer may see.
     """
-    query = _build_policy_bindings(Lookup.BY_PK, database, viewer, columns)
-    return (await _read_related(database, viewer, query, {"pk": pk})).batch
+    query = _build_policy_bindings(Lookup.BY_PK, session, viewer, columns)
+    return (await _read_related(session, viewer, query, {"pk": pk})).batch
 
 
 async def find_component(
-    component: Component, database: Database, viewer: Viewer, pk: str, columns: tuple[str, ...]
+    component: Component, session: Session, viewer: Viewer, pk: str, columns: tuple[str, ...]
 ) -> Batch:
     """Return the stage or policy with this primary key.
 
     Returns no row if the viewer may not see it, or none of the flows that use it.
     """
-    types = _build_type_lookup(database, component, "type", columns)
+    types = _build_type_lookup(session, component, "type", columns)
     query = ComponentByPk(component, columns, types, viewer.rights)
-    return (await _read_related(database, viewer, query, {"pk": pk})).batch
+    return (await _read_related(session, viewer, query, {"pk": pk})).batch
 
 
 async def list_stage_bindings(
-    database: Database, viewer: Viewer, flows: Sequence[str], columns: tuple[str, ...]
+    session: Session, viewer: Viewer, flows: Sequence[str], columns: tuple[str, ...]
 ) -> GroupedRows:
     """Return the visible stage bindings of flows, in execution order.
 
     `flows` are primary keys of flows that the viewer may see.
     """
-    query = _build_stage_bindings(Lookup.BY_PARENTS, database, viewer, columns)
-    return await _read_related(database, viewer, query, {"parents": flows})
+    query = _build_stage_bindings(Lookup.BY_PARENTS, session, viewer, columns)
+    return await _read_related(session, viewer, query, {"parents": flows})
 
 
 async def list_policy_bindings(
-    database: Database, viewer: Viewer, targets: Sequence[str], columns: tuple[str, ...]
+    session: Session, viewer: Viewer, targets: Sequence[str], columns: tuple[str, ...]
 ) -> GroupedRows:
     """Return the visible policy bindings of flows and stage bindings, in order.
 
     `targets` are the `policybindingmodel_ptr_id` of those that the viewer may see.
     """
-    query = _build_policy_bindings(Lookup.BY_PARENTS, database, viewer, columns)
-    return await _read_related(database, viewer, query, {"parents": targets})
+    query = _build_policy_bindings(Lookup.BY_PARENTS, session, viewer, columns)
+    return await _read_related(session, viewer, query, {"parents": targets})
 
 
-async def load_bindings(
-    database: Database, viewer: Viewer, flows: Mapping[str, str]
-) -> FlowBindings:
+async def load_bindings(session: Session, viewer: Viewer, flows: Mapping[str, str]) -> FlowBindings:
     """Return the visible bindings of flows that the viewer may see, in at most two statements.
 
     `flows` maps the primary key of each flow to its `policybindingmodel_ptr_id`.
     """
-    stages = await _load_stage_bindings(database, viewer, list(flows))
+    stages = await _load_stage_bindings(session, viewer, list(flows))
     stage_targets = [row.policybindingmodel_ptr_id for rows in stages.values() for row in rows]
     targets = [*flows.values(), *stage_targets]
-    return FlowBindings(stages, await _load_policy_bindings(database, viewer, targets))
+    return FlowBindings(stages, await _load_policy_bindings(session, viewer, targets))
 
 
 async def _load_stage_bindings(
-    database: Database, viewer: Viewer, flows: Sequence[str]
+    session: Session, viewer: Viewer, flows: Sequence[str]
 ) -> Mapping[str, Sequence[StageBindingRow]]:
     if viewer.rights.view_flowstagebinding is Access.NONE:
         return {}
-    grouped = await list_stage_bindings(database, viewer, flows, STAGE_BINDING_ROW)
-    return _build_rows(grouped, STAGE_BINDING_ROW, StageBindingRow)
+    grouped = await list_stage_bindings(session, viewer, flows, STAGE_BINDING_ROW)
+    return await _build_rows(grouped, STAGE_BINDING_ROW, StageBindingRow)
 
 
 async def _load_policy_bindings(
-    database: Database, viewer: Viewer, targets: Sequence[str]
+    session: Session, viewer: Viewer, targets: Sequence[str]
 ) -> Mapping[str, Sequence[PolicyBindingRow]]:
     if viewer.rights.view_policybinding is Access.NONE:
         return {}
-    grouped = await list_policy_bindings(database, viewer, targets, POLICY_BINDING_ROW)
-    return _build_rows(grouped, POLICY_BINDING_ROW, PolicyBindingRow)
+    grouped = await list_policy_bindings(session, viewer, targets, POLICY_BINDING_ROW)
+    return await _build_rows(grouped, POLICY_BINDING_ROW, PolicyBindingRow)
 
 
-def _build_rows(
+async def _build_rows(
     grouped: GroupedRows, columns: tuple[str, ...], row_type: Callable[..., Row]
 ) -> Mapping[str, Sequence[Row]]:
-    rows = list(starmap(row_type, grouped.batch.tuples(columns)))
+    batch = grouped.batch
+    rows = await background.call(
+        lambda: list(starmap(row_type, batch.tuples(columns))), is_long=batch.size > MAX_INLINE_ROWS
+    )
     return {key: rows[start:stop] for key, (start, stop) in grouped.spans.items()}
 
 
 async def list_flows_using(  # noqa: PLR0913, PLR0917 - a relation's parameters and its argument
     component: Component,
-    database: Database,
+    session: Session,
     viewer: Viewer,
     components: Sequence[str],
     columns: tuple[str, ...],
@@ -142,41 +146,41 @@ async def list_flows_using(  # noqa: PLR0913, PLR0917 - a relation's parameters 
 
     `components` are primary keys. Each group has at most `first` flows, sorted by slug.
     """
-    query = FlowsUsing(component, columns, database.catalog.plan_keys, viewer.rights)
-    return await _read_related(database, viewer, query, {"parents": components, "first": first})
+    query = FlowsUsing(component, columns, session.catalog.plan_keys, viewer.rights)
+    return await _read_related(session, viewer, query, {"parents": components, "first": first})
 
 
 def _build_stage_bindings(
-    lookup: Lookup, database: Database, viewer: Viewer, columns: tuple[str, ...]
+    lookup: Lookup, session: Session, viewer: Viewer, columns: tuple[str, ...]
 ) -> StageBindings:
-    types = _build_type_lookup(database, Component.STAGE, "stage.type", columns)
-    return StageBindings(lookup, columns, types, database.catalog.plan_keys, viewer.rights)
+    types = _build_type_lookup(session, Component.STAGE, "stage.type", columns)
+    return StageBindings(lookup, columns, types, session.catalog.plan_keys, viewer.rights)
 
 
 def _build_policy_bindings(
-    lookup: Lookup, database: Database, viewer: Viewer, columns: tuple[str, ...]
+    lookup: Lookup, session: Session, viewer: Viewer, columns: tuple[str, ...]
 ) -> PolicyBindings:
-    types = _build_type_lookup(database, Component.POLICY, "policy.type", columns)
+    types = _build_type_lookup(session, Component.POLICY, "policy.type", columns)
     return PolicyBindings(lookup, columns, types, viewer.rights)
 
 
 def _build_type_lookup(
-    database: Database, component: Component, column: str, columns: tuple[str, ...]
+    session: Session, component: Component, column: str, columns: tuple[str, ...]
 ) -> TypeLookup | None:
     if column not in columns:
         return None
-    catalog = database.catalog
-    child_tables = None if database.is_flowql else catalog.child_tables(component.value)
+    catalog = session.catalog
+    child_tables = None if session.is_flowql else catalog.child_tables(component.value)
     return TypeLookup(component, child_tables)
 
 
 async def _read_related(
-    database: Database, viewer: Viewer, query: RelatedQuery, values: Mapping[str, Any]
+    session: Session, viewer: Viewer, query: RelatedQuery, values: Mapping[str, Any]
 ) -> GroupedRows:
     if not (viewer.has_flows and values.get("parents", True)):
         return NO_GROUPS
-    common_values = {"plans": plan_prefix(database.schema), **viewer.parameters}
-    result = await database.read_columns(query, common_values | dict(values))
+    common_values = {"plans": plan_prefix(session.schema), **viewer.parameters}
+    result = await session.read_columns(query, common_values | dict(values))
     if not result:
         return NO_GROUPS
     keys, *columns = result

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from gql.errors import BadUserInputError, InvalidSizeError
 from gql.resolvers import cursors
 from models.batch import NO_ROWS, Batch
-from models.database import Database
+from models.database import Session
 from models.queries import flows as flow_queries
 from models.queries import keyset
 from models.queries.conditions import NO_CONDITION, WhereClause
@@ -89,14 +89,14 @@ class FlowConnectionData(NamedTuple):
 
 
 async def load_connection(
-    database: Database, viewer: Viewer, query: ConnectionQuery, selection: ConnectionSelection
+    session: Session, viewer: Viewer, query: ConnectionQuery, selection: ConnectionSelection
 ) -> FlowConnectionData:
     """Return the first or the last flows between two cursors.
 
     Executes at most one statement, or two if the page is empty and has a cursor.
     Raises BadUserInputError if the arguments are invalid.
     """
-    page_query = _build_page_query(database, viewer, query, selection)
+    page_query = _build_page_query(session, viewer, query, selection)
     page = await page_query.execute() if viewer.has_flows else _EMPTY_PAGE
     ordering = page_query.page.ordering
     sides = (page.has_more, page.has_opposite_side)
@@ -132,7 +132,7 @@ class _PageQuery:
     `limit` is 0 if no flows are needed, and `size + 1` to find out if there are more.
     """
 
-    database: Database
+    session: Session
     page: KeysetPage
     values: Mapping[str, Any]
     size: int
@@ -149,7 +149,7 @@ class _PageQuery:
         return self._build_page(self._build_flows(columns), page_info, has_more=has_more)
 
     async def _read_columns(self) -> list[Sequence[Any]]:
-        return await self.database.read_columns(self.page, {**self.values, "limit": self.limit})
+        return await self.session.read_columns(self.page, {**self.values, "limit": self.limit})
 
     async def _read_page_info(self) -> Sequence[Any]:
         """Return the page information of an empty page, by a statement of its own if necessary."""
@@ -157,7 +157,7 @@ class _PageQuery:
         has_read_all = self.limit and not (page.has_after or page.has_before)
         if has_read_all or not (page.is_counted or page.needs_opposite_side):
             return [0]
-        [page_info] = await self.database.read(PageInfoQuery(page), self.values)
+        [page_info] = await self.session.read(PageInfoQuery(page), self.values)
         return page_info
 
     def _build_page(self, flows: Batch, page_info: Sequence[Any], *, has_more: bool) -> _PageData:
@@ -178,7 +178,7 @@ class _PageQuery:
 
 
 def _build_page_query(
-    database: Database, viewer: Viewer, query: ConnectionQuery, selection: ConnectionSelection
+    session: Session, viewer: Viewer, query: ConnectionQuery, selection: ConnectionSelection
 ) -> _PageQuery:
     size, ordering = query.size, flow_queries.complete_ordering(query.ordering)
     needs_more = selection.needs_previous if query.is_backward else selection.needs_next
@@ -188,14 +188,14 @@ def _build_page_query(
         **_decode_values("after", query.after, ordering),
         **_decode_values("before", query.before, ordering),
         **viewer.parameters,
-        "plans": plan_prefix(database.schema),
+        "plans": plan_prefix(session.schema),
     }
-    page = _build_keyset_page(database, viewer, query, selection)
-    return _PageQuery(database, page, values, size, size + needs_more if needs_flows else 0)
+    page = _build_keyset_page(session, viewer, query, selection)
+    return _PageQuery(session, page, values, size, size + needs_more if needs_flows else 0)
 
 
 def _build_keyset_page(
-    database: Database, viewer: Viewer, query: ConnectionQuery, selection: ConnectionSelection
+    session: Session, viewer: Viewer, query: ConnectionQuery, selection: ConnectionSelection
 ) -> KeysetPage:
     ordering = flow_queries.complete_ordering(query.ordering)
     sort_columns = (term.name for term in ordering) if selection.needs_cursors else ()
@@ -205,7 +205,7 @@ def _build_keyset_page(
     )
     needs_opposite_side = selection.needs_next if query.is_backward else selection.needs_previous
     return KeysetPage(
-        Flows(flow_filter, columns, database.catalog.plan_keys),
+        Flows(flow_filter, columns, session.catalog.plan_keys),
         ordering,
         query.is_backward,
         has_after=query.after is not None,

@@ -10,7 +10,7 @@ from gql.resolvers import bindings
 from gql.resolvers.rights import require_rights
 from models.batch import NO_ROWS, Batch
 from models.blueprint import export
-from models.database import Database
+from models.database import Session
 from models.queries import flows as flow_queries
 from models.queries.flows import (
     COLUMNS,
@@ -59,14 +59,14 @@ class FlowPageData(NamedTuple):
 
 
 async def list_flows(
-    database: Database, viewer: Viewer, query: FlowQuery, selection: FlowSelection = ALL_FIELDS
+    session: Session, viewer: Viewer, query: FlowQuery, selection: FlowSelection = ALL_FIELDS
 ) -> FlowPageData:
     """Return the page of flows that the query requests.
 
     Executes one statement, or two if the page is requested as "last" or is empty and not the first.
     Raises InvalidPageError if there is no such page.
     """
-    flows = _VisibleFlows(database, viewer, query)
+    flows = _VisibleFlows(session, viewer, query)
     offset = query.offset
     if selection.columns is None or offset is None:
         return await _list_after_count(flows, selection)
@@ -88,43 +88,47 @@ async def _list_after_count(flows: "_VisibleFlows", selection: FlowSelection) ->
 
 
 async def find_flow(
-    database: Database, viewer: Viewer, query: FlowQuery, columns: tuple[str, ...] = COLUMNS
+    session: Session, viewer: Viewer, query: FlowQuery, columns: tuple[str, ...] = COLUMNS
 ) -> Batch:
     """Return the flow that matches the query; no row if the viewer may not see it.
 
     The query filters by a unique column, `slug` or `pk`.
     """
-    return await _VisibleFlows(database, viewer, query).read_all(columns)
+    return await _VisibleFlows(session, viewer, query).read_all(columns)
 
 
 async def find_flow_by_pk(
-    database: Database, viewer: Viewer, pk: str, columns: tuple[str, ...]
+    session: Session, viewer: Viewer, pk: str, columns: tuple[str, ...]
 ) -> Batch:
     """Return the flow with this primary key; no row if the viewer may not see it."""
-    return await find_flow(database, viewer, FlowQuery(pk=pk), columns)
+    return await find_flow(session, viewer, FlowQuery(pk=pk), columns)
 
 
-async def export_flow(database: Database, viewer: Viewer, query: FlowQuery) -> str | None:
-    """Return the flow that matches the query as a blueprint; None if the viewer may not see it.
+async def export_flow(
+    session: Session, viewer: Viewer, query: FlowQuery
+) -> Sequence[export.Item] | None:
+    """Return the entries of a blueprint with the flow that matches the query.
+
+    Returns None if the viewer may not see it.
 
     Raises ForbiddenError if the viewer may see the flow, but not export it.
     """
-    rows = list((await find_flow(database, viewer, query, FLOW_ROW)).rows())
+    rows = list((await find_flow(session, viewer, query, FLOW_ROW)).rows())
     if not rows:
         return None
     flow = FlowRow(**rows[0])
-    await _require_export(database, viewer, flow.pk)
+    await _require_export(session, viewer, flow.pk)
     targets = {flow.pk: flow.policybindingmodel_ptr_id}
-    stages, policies = await bindings.load_bindings(database, viewer, targets)
+    stages, policies = await bindings.load_bindings(session, viewer, targets)
     policy_bindings = list(chain.from_iterable(policies.values()))
-    return export.dump(export.build_document(flow, stages.get(flow.pk, ()), policy_bindings))
+    return export.build_document(flow, stages.get(flow.pk, ()), policy_bindings)
 
 
-async def _require_export(database: Database, viewer: Viewer, pk: str) -> None:
+async def _require_export(session: Session, viewer: Viewer, pk: str) -> None:
     require_rights(viewer, EXPORT)
     if viewer.rights.export_flow is not Access.SOME:
         return
-    if not await database.read(ExportableFlow(viewer.rights), {**viewer.parameters, "pk": pk}):
+    if not await session.read(ExportableFlow(viewer.rights), {**viewer.parameters, "pk": pk}):
         raise MissingPermissionError(EXPORT, [Permission.EXPORT_FLOW.label])
 
 
@@ -153,7 +157,7 @@ def paginate(count: int, query: FlowQuery) -> PaginationData:
 class _VisibleFlows:
     """The flows that match a query and that the viewer may see. Each method reads the database."""
 
-    database: Database
+    session: Session
     viewer: Viewer
     query: FlowQuery
 
@@ -161,14 +165,14 @@ class _VisibleFlows:
         if self._matches_nothing:
             return 0
         flow_count = FlowCount(flow_queries.build_filter(self.query, self.viewer))
-        [(count,)] = await self.database.read(flow_count, self._values())
+        [(count,)] = await self.session.read(flow_count, self._values())
         return count
 
     async def read_all(self, columns: tuple[str, ...]) -> Batch:
         """SELECT all flows, in no particular order."""
         if self._matches_nothing:
             return NO_ROWS
-        values = await self.database.read_columns(self._select(columns), self._values())
+        values = await self.session.read_columns(self._select(columns), self._values())
         return _build_batch(columns, values)
 
     async def read_page(
@@ -183,17 +187,17 @@ class _VisibleFlows:
         ordering = flow_queries.complete_ordering(self.query.ordering)
         page = OffsetPage(self._select(columns), ordering, is_counted)
         position = {"limit": self.query.page_size, "offset": offset}
-        values = await self.database.read_columns(page, self._values() | position)
+        values = await self.session.read_columns(page, self._values() | position)
         count = values[-1][0] if values else 0
         return _build_batch(columns, values), count if is_counted else None
 
     def _select(self, columns: tuple[str, ...]) -> Flows:
         flow_filter = flow_queries.build_filter(self.query, self.viewer)
-        return Flows(flow_filter, columns, self.database.catalog.plan_keys)
+        return Flows(flow_filter, columns, self.session.catalog.plan_keys)
 
     def _values(self) -> dict[str, Any]:
         values = flow_queries.filter_values(self.query, self.viewer)
-        return {**values, "plans": plan_prefix(self.database.schema)}
+        return {**values, "plans": plan_prefix(self.session.schema)}
 
     @property
     def _matches_nothing(self) -> bool:

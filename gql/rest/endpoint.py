@@ -12,13 +12,23 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
+from gql import background
 from gql.auth import Authenticator, require_access
-from gql.context import Context
+from gql.context import Context, Identity
 from gql.diagram import loading, mermaid, svg
-from gql.errors import FORBIDDEN, ForbiddenError, InvalidPageError, UnauthenticatedError
+from gql.diagram.flow import Diagram
+from gql.errors import (
+    FORBIDDEN,
+    ExecutionTimeoutError,
+    ForbiddenError,
+    InvalidPageError,
+    UnauthenticatedError,
+)
 from gql.http.negotiation import JSON, SVG, accepts_json, best_match
 from gql.limits import Limits
+from gql.reading import ReadRunner
 from gql.resolvers import flows as resolvers
+from gql.resolvers.flows import FlowPageData
 from gql.rest.dialects import DIALECTS, Dialect
 from gql.rest.errors import (
     MethodNotAllowedError,
@@ -27,10 +37,12 @@ from gql.rest.errors import (
     PageNotFoundError,
     RestError,
     build_error_body,
+    build_unavailable_body,
 )
 from gql.rest.parameters import Parameters
 from models.batch import Batch
-from models.database import Database
+from models.blueprint import export
+from models.errors import UnavailableError
 from models.queries.flows import FlowQuery
 from models.tables.flow import SLUG
 
@@ -38,6 +50,8 @@ ALLOW = {"Allow": "GET, HEAD, OPTIONS"}
 # The same URL has another response for another token, or after a change of the token's rights.
 HEADERS = {**ALLOW, "Cache-Control": "private, no-cache", "Vary": "Authorization, Accept"}
 NO_FLOW = "No Flow matches the given query."
+# The export of this number of entries takes some milliseconds.
+MAX_INLINE_ITEMS = 500
 # A browser renders an SVG as a page, so it must not load or run anything.
 SVG_HEADERS = {
     "Content-Security-Policy": f"default-src 'none'; style-src {svg.STYLE_SOURCE}",
@@ -48,7 +62,7 @@ SVG_HEADERS = {
 class FlowRequest(NamedTuple):
     """A valid GET request. If the path has a slug, the query filters by it."""
 
-    context: Context
+    identity: Identity
     query: FlowQuery
     media_type: str
 
@@ -66,8 +80,12 @@ class FlowEndpoint(ABC):
     description: ClassVar[str]
     formats: ClassVar[Mapping[str, Sequence[str]]] = {"": (JSON,), "json": (JSON,)}
 
+    # True if `read` executes several statements.
+    has_several_reads: ClassVar[bool] = False
+
     authenticator: Authenticator
     limits: Limits
+    runner: ReadRunner
     dialect: Dialect
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -84,6 +102,11 @@ class FlowEndpoint(ABC):
             return json_response(build_error_body(str(error)), 403)
         except ForbiddenError:
             return json_response(build_error_body(FORBIDDEN), 403)
+        except ExecutionTimeoutError as error:
+            return json_response(build_unavailable_body(str(error), error.code), 503)
+        except UnavailableError as error:
+            headers = {**HEADERS, "Retry-After": str(error.retry_after)}
+            return json_response(build_unavailable_body(str(error), error.code), 503, headers)
 
     async def _handle(self, request: Request) -> Response:
         """Return the response, or raise the error of the first failed check.
@@ -93,14 +116,21 @@ class FlowEndpoint(ABC):
         _check_path(request)
         parameters = Parameters.parse(request.scope["query_string"])
         media_type = self._negotiate(request.headers, parameters.get("format"))
-        context = await self.authenticator.authenticate(request.headers)
+        identity = await self.authenticator.authenticate(request.headers)
         if request.method == "OPTIONS":
             return json_response(self._build_metadata())
         check_method(request)
         parameters.check_search()
-        require_access(context.viewer)
-        query = parameters.build_query(self.dialect.orderings, self.limits)
-        return await self.get(FlowRequest(context, _add_slug(query, request), media_type))
+        require_access(identity.viewer)
+        query = _add_slug(parameters.build_query(self.dialect.orderings, self.limits), request)
+        with self.runner.limit_time():
+            result = await self.runner.run(
+                lambda context: self.read(context, query),
+                identity,
+                is_snapshot=self.has_several_reads or query.offset is None,
+                is_expensive=self.has_several_reads,
+            )
+            return await self.build_response(FlowRequest(identity, query, media_type), result)
 
     def _negotiate(self, headers: Headers, format_: str) -> str:
         if format_ not in self.formats:
@@ -123,12 +153,16 @@ class FlowEndpoint(ABC):
         }
 
     @abstractmethod
-    async def get(self, request: FlowRequest) -> Response:
-        """Return the response to GET."""
+    async def read(self, context: Context, query: FlowQuery) -> Any:
+        """Read what the response contains."""
 
-    def serialize(self, flows: Batch, database: Database) -> list[dict[str, Any]]:
-        """Return the flows of a database as objects of the dialect."""
-        return self.dialect.flow.serialize(flows, database.schema)
+    @abstractmethod
+    async def build_response(self, request: FlowRequest, result: Any) -> Response:
+        """Return the response to GET with the result of `read`."""
+
+    def serialize(self, flows: Batch, request: FlowRequest) -> list[dict[str, Any]]:
+        """Return flows as objects of the dialect."""
+        return self.dialect.flow.serialize(flows, request.identity.database.schema)
 
 
 class FlowListEndpoint(FlowEndpoint):
@@ -138,15 +172,16 @@ class FlowListEndpoint(FlowEndpoint):
     name = "Flow List"
     description = "Flow Viewset"
 
-    async def get(self, request: FlowRequest) -> Response:
-        database, viewer = request.context.database, request.context.viewer
+    async def read(self, context: Context, query: FlowQuery) -> FlowPageData:
         try:
-            page = await resolvers.list_flows(database, viewer, request.query)
+            return await resolvers.list_flows(context.session, context.viewer, query)
         except InvalidPageError:
             raise PageNotFoundError from None
-        results = self.serialize(page.flows, database)
+
+    async def build_response(self, request: FlowRequest, result: FlowPageData) -> Response:
+        results = self.serialize(result.flows, request)
         return json_response(
-            {"pagination": page.pagination, "results": results, **self.dialect.extra}
+            {"pagination": result.pagination, "results": results, **self.dialect.extra}
         )
 
 
@@ -157,10 +192,11 @@ class FlowInstanceEndpoint(FlowEndpoint):
     name = "Flow Instance"
     description = "Flow Viewset"
 
-    async def get(self, request: FlowRequest) -> Response:
-        database, viewer = request.context.database, request.context.viewer
-        flows = await resolvers.find_flow(database, viewer, request.query)
-        for flow in self.serialize(flows, database):
+    async def read(self, context: Context, query: FlowQuery) -> Batch:
+        return await resolvers.find_flow(context.session, context.viewer, query)
+
+    async def build_response(self, request: FlowRequest, result: Batch) -> Response:
+        for flow in self.serialize(result, request):
             return json_response(flow)
         raise NotFoundError(NO_FLOW)
 
@@ -171,15 +207,20 @@ class FlowExportEndpoint(FlowEndpoint):
     path = "{slug}/export/"
     name = "Export"
     description = "Export flow to .yaml file"
+    has_several_reads = True
 
     def select_media_type(self, _headers: Headers, media_types: Sequence[str], /) -> str | None:
         return media_types[0]
 
-    async def get(self, request: FlowRequest) -> Response:
-        database, viewer = request.context.database, request.context.viewer
-        blueprint = await resolvers.export_flow(database, viewer, request.query)
-        if blueprint is None:
+    async def read(self, context: Context, query: FlowQuery) -> Sequence[export.Item]:
+        items = await resolvers.export_flow(context.session, context.viewer, query)
+        if items is None:
             raise NotFoundError(NO_FLOW)
+        return items
+
+    async def build_response(self, request: FlowRequest, result: Sequence[export.Item]) -> Response:
+        is_long = len(result) > MAX_INLINE_ITEMS
+        blueprint = await background.call(export.dump, result, is_long=is_long)
         disposition = f'attachment; filename="{request.query.slug}.yaml"'
         headers = {**HEADERS, "Content-Disposition": disposition}
         return Response(blueprint, 200, headers, "application/yaml")
@@ -191,6 +232,7 @@ class FlowDiagramEndpoint(FlowEndpoint):
     path = "{slug}/diagram/"
     name = "Diagram"
     description = "Return diagram for flow with slug `slug`, in the format used by flowchart.js"
+    has_several_reads = True
     formats: ClassVar[Mapping[str, Sequence[str]]] = {
         "": (JSON, SVG),
         "json": (JSON,),
@@ -200,14 +242,18 @@ class FlowDiagramEndpoint(FlowEndpoint):
     def select_media_type(self, headers: Headers, media_types: Sequence[str], /) -> str | None:
         return best_match(headers, media_types)
 
-    async def get(self, request: FlowRequest) -> Response:
-        database, viewer = request.context.database, request.context.viewer
-        diagram = await loading.find_diagram(database, viewer, request.query)
+    async def read(self, context: Context, query: FlowQuery) -> Diagram:
+        diagram = await loading.find_diagram(context.session, context.viewer, query)
         if diagram is None:
             raise NotFoundError(NO_FLOW)
+        return diagram
+
+    async def build_response(self, request: FlowRequest, result: Diagram) -> Response:
+        render = svg.render if request.media_type == SVG else mermaid.render
+        text = await background.call(render, result, is_long=result.is_large)
         if request.media_type == SVG:
-            return Response(svg.render(diagram), 200, {**HEADERS, **SVG_HEADERS}, SVG)
-        return json_response({"diagram": mermaid.render(diagram)})
+            return Response(text, 200, {**HEADERS, **SVG_HEADERS}, SVG)
+        return json_response({"diagram": text})
 
 
 ENDPOINTS: Sequence[type[FlowEndpoint]] = (
@@ -218,10 +264,12 @@ ENDPOINTS: Sequence[type[FlowEndpoint]] = (
 )
 
 
-def build_routes(authenticator: Authenticator, limits: Limits) -> list[Route]:
+def build_routes(authenticator: Authenticator, limits: Limits, runner: ReadRunner) -> list[Route]:
     """Return the routes of all views in all dialects."""
     return [
-        Route(f"{dialect.flows_path}{endpoint.path}", endpoint(authenticator, limits, dialect))
+        Route(
+            f"{dialect.flows_path}{endpoint.path}", endpoint(authenticator, limits, runner, dialect)
+        )
         for dialect in DIALECTS
         for endpoint in ENDPOINTS
     ]

@@ -53,6 +53,11 @@ class NotAcceptableError(RestError):
         super().__init__(406, build_error_body("Could not satisfy the request Accept header."))
 
 
+def build_unavailable_body(detail: str, code: str) -> Mapping[str, Any]:
+    """Return the body of an error that authentik does not have; `code` is the code in GraphQL."""
+    return {"detail": detail, "code": code.lower()}
+
+
 def build_error_body(detail: str) -> Mapping[str, Any]:
     """Return the body of an error with one message."""
     return {"detail": detail}

@@ -18,7 +18,7 @@ from gql.schema.enums import (
     PolicyEngineMode,
 )
 from gql.schema.types import UUID
-from models.database import Database
+from models.database import Session
 from models.queries.components import Component
 from models.queries.conditions import (
     NO_CONDITION,
@@ -164,7 +164,7 @@ def parse_where(argument: str, where: FlowWhere | None, context: Context) -> Whe
     """
     if not where:
         return NO_CONDITION
-    parser = _WhereParser(context.database, context.viewer)
+    parser = _WhereParser(context.session, context.viewer)
     condition = parser.parse_flow(where, argument)
     return NO_CONDITION if condition == And(()) else WhereClause(condition, parser.values)
 
@@ -173,7 +173,7 @@ def parse_where(argument: str, where: FlowWhere | None, context: Context) -> Whe
 class _WhereParser:
     """Parser of one argument. `values` collects the parameter values of the conditions."""
 
-    database: Database
+    session: Session
     viewer: Viewer
     values: dict[str, Any] = field(default_factory=dict[str, Any])
 
@@ -206,8 +206,8 @@ class _WhereParser:
     def _parse_component(
         self, component: Component, where: StageWhere | PolicyWhere, path: str
     ) -> Condition:
-        needs_types = unset_to_none(where.type) and not self.database.is_flowql
-        child_tables = self.database.catalog.child_tables(component.value) if needs_types else None
+        needs_types = unset_to_none(where.type) and not self.session.is_flowql
+        child_tables = self.session.catalog.child_tables(component.value) if needs_types else None
         conditions = self._parse_matches(where, COMPONENT_FIELDS, path)
         condition = _combine_all(*conditions)
         return UsesComponent(component, condition, child_tables, self.viewer.rights)

@@ -34,7 +34,7 @@ from gql.schema.types import (
     Stage,
 )
 from models.batch import Batch
-from models.database import Database
+from models.database import Session
 from models.queries.components import Component
 from models.queries.flows import BY_SLUG, DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE, FlowQuery, Ordering
 from models.queries.viewer import Viewer
@@ -117,7 +117,7 @@ class Query:
             pagination=info.selected_columns("pagination") is not None,
         )
         context = info.context
-        data = await flow_resolvers.list_flows(context.database, context.viewer, query, selection)
+        data = await flow_resolvers.list_flows(context.session, context.viewer, query, selection)
         pagination = Pagination(row=data.pagination) if data.pagination else None
         return FlowPage(row={"pagination": pagination, "results": RowList(Flow, data.flows)})
 
@@ -175,7 +175,7 @@ class Query:
             before=unset_to_none(before),
         )
         data = await connections.load_connection(
-            context.database, context.viewer, query, _select_connection(info)
+            context.session, context.viewer, query, _select_connection(info)
         )
         return _build_connection(data)
 
@@ -234,7 +234,7 @@ class Query:
         query = FlowQuery(slug=_parse_text("slug", slug))
         columns = info.selected_columns() or ()
         context = info.context
-        batch = await flow_resolvers.find_flow(context.database, context.viewer, query, columns)
+        batch = await flow_resolvers.find_flow(context.session, context.viewer, query, columns)
         return next(iter(RowList(Flow, batch)), None)
 
 
@@ -271,7 +271,7 @@ def _build_connection(data: FlowConnectionData) -> FlowConnection:
     return FlowConnection(row=row)
 
 
-FindNode = Callable[[Database, Viewer, str, tuple[str, ...]], Awaitable[Batch]]
+FindNode = Callable[[Session, Viewer, str, tuple[str, ...]], Awaitable[Batch]]
 NODE_FINDERS: Mapping[type[Node], FindNode] = {
     Flow: flow_resolvers.find_flow_by_pk,
     FlowStageBinding: bindings.find_stage_binding,
@@ -285,7 +285,7 @@ NODE_TYPES: Mapping[str, type[Node]] = {type_.__name__: type_ for type_ in NODE_
 async def _find_node(
     type_: type[N], context: Context, pk: str, columns: tuple[str, ...] | None
 ) -> N | None:
-    batch = await NODE_FINDERS[type_](context.database, context.viewer, pk, columns or ())
+    batch = await NODE_FINDERS[type_](context.session, context.viewer, pk, columns or ())
     return next(iter(RowList(type_, batch)), None)
 
 

@@ -11,6 +11,7 @@ from typing import Annotated, Any, NewType, cast
 
 import strawberry
 
+from gql import background
 from gql.context import Context
 from gql.diagram import loading, mermaid
 from gql.diagram.flow import FlowSummary
@@ -89,7 +90,7 @@ UUID_SCALAR = strawberry.scalar(
 
 def _convert_background(background: str, context: Context) -> str:
     """Convert a stored background to its URL."""
-    return urls.background_url(background, context.database.schema)
+    return urls.background_url(background, context.session.schema)
 
 
 def _convert_export_url(slug: str, _context: Context) -> str:
@@ -112,8 +113,9 @@ def _require_execution_logging(stored: Any, _context: Context) -> Any:
 
 async def _render_diagrams(context: Context, rows: Sequence[tuple[Any, ...]]) -> Sequence[str]:
     flows = list(starmap(FlowSummary, rows))
-    diagrams = await loading.build_diagrams(context.database, context.viewer, flows)
-    return list(map(mermaid.render, diagrams))
+    diagrams = await loading.build_diagrams(context.session, context.viewer, flows)
+    is_long = any(diagram.is_large for diagram in diagrams)
+    return await background.call(lambda: list(map(mermaid.render, diagrams)), is_long=is_long)
 
 
 def _load_for_viewer(coordinate: str, resolve: Callable[..., Any], *leading: Any) -> LoadRelation:
@@ -126,7 +128,7 @@ def _load_for_viewer(coordinate: str, resolve: Callable[..., Any], *leading: Any
         context: Context, keys: Sequence[Any], columns: tuple[str, ...], **arguments: Any
     ) -> GroupedRows:
         require_rights(context.viewer, coordinate)
-        return await resolve(*leading, context.database, context.viewer, keys, columns, **arguments)
+        return await resolve(*leading, context.session, context.viewer, keys, columns, **arguments)
 
     return load
 

@@ -7,5 +7,16 @@ from models.database.database import (
     migrate,
     open_database,
 )
+from models.database.session import Session, SnapshotRequiredError
+from models.database.slots import Caller
 
-__all__ = ["CONNECTION_ERRORS", "READ_ONLY_MESSAGE", "Database", "migrate", "open_database"]
+__all__ = [
+    "CONNECTION_ERRORS",
+    "READ_ONLY_MESSAGE",
+    "Caller",
+    "Database",
+    "Session",
+    "SnapshotRequiredError",
+    "migrate",
+    "open_database",
+]

@@ -57,7 +57,7 @@ HARMLESS_VALUES = {
     "requirepeer": {""},
     "require_auth": {""},
 }
-DEFAULT_CONNECT_TIMEOUT = 10
+DEFAULT_CONNECT_TIMEOUT = 5
 NO_TIMEOUT = 24 * 60 * 60
 # A host with an optional port; an IPv6 address is in brackets.
 HOST = re.compile(r"(\[[^][@]+]|[^][@:]*)(:[0-9]*)?")

@@ -2,18 +2,18 @@
 
 import hashlib
 import sqlite3
-from collections.abc import AsyncGenerator, Generator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeVar
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping
+from contextlib import asynccontextmanager, contextmanager, suppress
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, TypeVar
 
 import asyncpg
-from sqlalchemy import Dialect, text
+from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from models import migrations
-from models.cache import SegmentedLRU
 from models.database import postgresql, sqlite_transactions
 from models.database.address import Address, SQLiteFile, parse_address
 from models.database.catalog import (
@@ -25,12 +25,16 @@ from models.database.catalog import (
     Catalog,
     build_catalog,
 )
+from models.database.failures import BusyError
 from models.database.postgresql import PostgreSQLReader
+from models.database.session import NO_VALUES, Reader, Session, Source
+from models.database.slots import ANYONE, Caller
 from models.database.sqlite import SQLiteReader
 from models.database.sqlite_file import create_file, delete_stale_journals
 from models.database.sqlite_transactions import Work
-from models.database.statement import RawSQL, Rows, SelectBuilder, Statement, compile_select
+from models.database.statement import RawSQL, Rows, SelectBuilder, compile_select
 from models.errors import DatabaseError
+from models.limits import DEFAULTS, PoolLimits
 
 # The errors of a driver that cannot connect or loses its connection.
 CONNECTION_ERRORS = (
@@ -48,55 +52,33 @@ READ_ONLY_MESSAGE = "the database belongs to authentik and is read-only: use Flo
 SCHEMA_USAGE = RawSQL(
     "SELECT has_schema_privilege(oid, 'USAGE') FROM pg_namespace WHERE nspname = :schema"
 )
+# Times are in milliseconds.
 SESSION_SETTINGS = RawSQL(
-    "SELECT name, current_setting(name) FROM unnest(CAST(:names AS text[])) AS name"
+    "SELECT name, setting FROM pg_settings WHERE name = ANY(CAST(:names AS text[]))"
 )
+PING = RawSQL("SELECT 1")
 SCHEMA_VERSION = RawSQL(f"SELECT version_num FROM {VERSION_TABLE}")  # noqa: S608 - a constant
 MINIMUM_VERSION = RawSQL("SELECT minimum_version FROM flowql_schema")
-# The number of compiled statements in the cache.
-MAX_STATEMENTS = 500
-NO_VALUES: Mapping[str, Any] = {}
-
+SelectRows = Callable[[SelectBuilder], Awaitable[Rows]]
 T = TypeVar("T")
-
-
-class Reader(Protocol):
-    """Read-only connections to one database."""
-
-    @property
-    def dialect(self) -> Dialect:
-        """The SQL dialect of the database."""
-        ...
-
-    @property
-    def is_current(self) -> bool:
-        """False if the database must be opened again, because its file is another one."""
-        ...
-
-    async def fetch(self, statement: Statement, arguments: Sequence[Any]) -> Rows:
-        """Return the rows of a SELECT."""
-        ...
-
-    async def check(self) -> None:
-        """Raise one of CONNECTION_ERRORS unless the database can be read at present."""
-        ...
-
-    async def close(self) -> None:
-        """Close every connection."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
 class Database:
     """An open database: FlowQL's own, or authentik's, which is read-only."""
 
-    reader: Reader
+    source: Source
     engine: AsyncEngine
-    schema: str
-    catalog: Catalog
-    statements: SegmentedLRU[SelectBuilder, Statement] = field(
-        default_factory=lambda: SegmentedLRU(MAX_STATEMENTS)
-    )
+
+    @property
+    def schema(self) -> str:
+        """The name of the schema."""
+        return self.source.schema
+
+    @property
+    def catalog(self) -> Catalog:
+        """The tables and columns of the database."""
+        return self.source.catalog
 
     @property
     def is_flowql(self) -> bool:
@@ -106,7 +88,7 @@ class Database:
     @property
     def is_current(self) -> bool:
         """False if the database must be opened again, because its file was deleted or replaced."""
-        return self.reader.is_current
+        return self.source.reader.is_current
 
     def stored_token_key(self, key: str) -> str:
         """Return a token key as stored: a digest in FlowQL's own database, plain in authentik's.
@@ -115,33 +97,22 @@ class Database:
         """
         return f"sha256${hashlib.sha256(key.encode()).hexdigest()}" if self.is_flowql else key
 
-    async def read(self, builder: SelectBuilder, values: Mapping[str, Any] = NO_VALUES) -> Rows:
-        """Return the rows as tuples in column order.
+    def open_session(self, caller: Caller = ANYONE, *, is_snapshot: bool = False) -> Session:
+        """Open a session: one read, or with `is_snapshot` any number of reads of one state."""
+        return Session(self.source, caller, is_snapshot=is_snapshot)
 
-        `values` are by parameter name. Raises one of CONNECTION_ERRORS.
+    async def read(
+        self,
+        builder: SelectBuilder,
+        values: Mapping[str, Any] = NO_VALUES,
+        caller: Caller = ANYONE,
+    ) -> Rows:
+        """Return the rows of one SELECT as tuples in column order.
+
+        `values` are by parameter name. Raises UnavailableError, or another error of a driver.
         """
-        statement = self._compile(builder)
-        return statement.decode_rows(await self._fetch(statement, values))
-
-    async def read_columns(
-        self, builder: SelectBuilder, values: Mapping[str, Any]
-    ) -> list[Sequence[Any]]:
-        """Return the result by column, in column order; an empty list if there are no rows.
-
-        `values` are by parameter name. Raises one of CONNECTION_ERRORS.
-        """
-        statement = self._compile(builder)
-        return statement.decode_columns(await self._fetch(statement, values))
-
-    async def _fetch(self, statement: Statement, values: Mapping[str, Any]) -> Rows:
-        return await self.reader.fetch(statement, statement.arguments(values))
-
-    def _compile(self, builder: SelectBuilder) -> Statement:
-        statement = self.statements.get(builder)
-        if statement is None:
-            statement = compile_select(builder, self.reader.dialect)
-            self.statements.put(builder, statement)
-        return statement
+        async with self.open_session(caller) as session:
+            return await session.read(builder, values)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncGenerator[AsyncConnection]:
@@ -161,18 +132,28 @@ class Database:
             return await connection.run_sync(work)
 
     async def check(self) -> None:
-        """Raise DatabaseError or one of CONNECTION_ERRORS unless the database can be read."""
-        await self.reader.check()
-        if self.is_flowql:
-            await _check_version(self.reader, writable=False)
+        """Raise DatabaseError or one of CONNECTION_ERRORS unless the database can be read.
+
+        Reads that wait for a connection do not matter.
+        """
+        with suppress(BusyError):
+            if self.is_flowql:
+                await _check_version(self._select_for_check, writable=False)
+            else:
+                await self._select_for_check(PING)
 
     async def close(self) -> None:
         """Close every connection."""
-        await self.reader.close()
+        await self.source.reader.close()
         await self.engine.dispose()
 
+    async def _select_for_check(self, builder: SelectBuilder) -> Rows:
+        return await self.source.reader.check(self.source.compile(builder))
 
-async def open_database(url: str, schema: str = "public", *, writable: bool = False) -> Database:
+
+async def open_database(
+    url: str, schema: str = "public", limits: PoolLimits = DEFAULTS, *, writable: bool = False
+) -> Database:
     """Open a database.
 
     Raises DatabaseError if its tables are missing or outdated, or if `writable` is set for
@@ -182,7 +163,7 @@ async def open_database(url: str, schema: str = "public", *, writable: bool = Fa
     if isinstance(address, SQLiteFile) and not address.path.is_file():
         raise DatabaseError(f"{address} not found: create it with 'flowql migrate'")
     with _translate_errors(f"cannot open {address}", OPEN_ERRORS):
-        return await _open(address, schema, writable=writable)
+        return await _open(address, schema, limits, writable=writable)
 
 
 async def migrate(url: str, schema: str = "public") -> bool:
@@ -217,16 +198,16 @@ def _create_file(address: SQLiteFile) -> None:
         create_file(address.path)
 
 
-async def _open(address: Address, schema: str, *, writable: bool) -> Database:
-    reader = _create_reader(address, schema)
+async def _open(address: Address, schema: str, limits: PoolLimits, *, writable: bool) -> Database:
+    reader = _create_reader(address, schema, limits)
     try:
         catalog = await _read_catalog(reader, schema)
-        await _check_tables(reader, catalog, writable=writable)
+        await _check_tables(partial(_read, reader), catalog, writable=writable)
         engine = _create_engine(address, schema, writable=writable)
     except BaseException:
         await reader.close()
         raise
-    return Database(reader, engine, schema, catalog)
+    return Database(Source(reader, schema, catalog), engine)
 
 
 @asynccontextmanager
@@ -250,11 +231,13 @@ def _translate_errors(
         raise DatabaseError(f"{summary}: {_first_line(error)}") from error
 
 
-def _create_reader(address: Address, schema: str) -> SQLiteReader | PostgreSQLReader:
+def _create_reader(
+    address: Address, schema: str, limits: PoolLimits
+) -> SQLiteReader | PostgreSQLReader:
     if isinstance(address, SQLiteFile):
         delete_stale_journals(address.path)
-        return SQLiteReader(address.path)
-    return PostgreSQLReader(address, schema)
+        return SQLiteReader(address.path, limits)
+    return PostgreSQLReader(address, schema, limits)
 
 
 def _create_engine(address: Address, schema: str, *, writable: bool) -> AsyncEngine:
@@ -265,7 +248,7 @@ def _create_engine(address: Address, schema: str, *, writable: bool) -> AsyncEng
 
 async def _read_catalog_of(address: Address, schema: str) -> Catalog:
     with _translate_errors(f"cannot open {address}", OPEN_ERRORS):
-        reader = _create_reader(address, schema)
+        reader = _create_reader(address, schema, DEFAULTS)
         try:
             return await _read_catalog(reader, schema)
         finally:
@@ -307,9 +290,9 @@ async def _check_session(reader: PostgreSQLReader, schema: str) -> None:
         )
 
 
-async def _check_tables(reader: Reader, catalog: Catalog, *, writable: bool) -> None:
+async def _check_tables(select: SelectRows, catalog: Catalog, *, writable: bool) -> None:
     if catalog.is_flowql:
-        await _check_version(reader, writable=writable)
+        await _check_version(select, writable=writable)
     elif not catalog.is_authentik:
         raise DatabaseError("the database is empty: create its tables with 'flowql migrate'")
     elif writable:
@@ -318,14 +301,14 @@ async def _check_tables(reader: Reader, catalog: Catalog, *, writable: bool) -> 
         catalog.check_authentik()
 
 
-async def _check_version(reader: Reader, *, writable: bool) -> None:
+async def _check_version(select: SelectRows, *, writable: bool) -> None:
     """Raise DatabaseError unless the schema is the newest, or a newer one that is still readable."""
-    versions = {version for (version,) in await _read(reader, SCHEMA_VERSION)}
+    versions = {version for (version,) in await select(SCHEMA_VERSION)}
     if versions == {migrations.find_head()}:
         return
     if versions <= migrations.find_revisions():
         raise DatabaseError("the database schema is outdated: upgrade it with 'flowql migrate'")
-    minimum_versions = {version for (version,) in await _read(reader, MINIMUM_VERSION)}
+    minimum_versions = {version for (version,) in await select(MINIMUM_VERSION)}
     if writable or not minimum_versions & migrations.find_revisions():
         raise DatabaseError(migrations.NEWER_MESSAGE)
 

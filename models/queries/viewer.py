@@ -70,6 +70,11 @@ class Viewer:
     is_forbidden: bool = False
 
     @property
+    def token(self) -> str:
+        """The primary key of the token."""
+        return self.parameters[TOKEN]
+
+    @property
     def has_flows(self) -> bool:
         """False if the viewer may see no flow, and therefore nothing, since all is below flows."""
         return self.rights.view_flow is not Access.NONE

@@ -60,7 +60,7 @@ class ServedFile:
 
     def fails(self) -> bool:
         """Return whether the server is not ready and requests fail."""
-        return not self.is_ready() and self.client.get(FLOWS, self.key).status == 500
+        return not self.is_ready() and self.client.get(FLOWS, self.key).status == 503
 
 
 @pytest.fixture

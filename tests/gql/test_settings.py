@@ -34,6 +34,11 @@ CHANGED = Settings(
     body_timeout=1,
     idle_timeout=1,
     write_timeout=1,
+    pool_size=1,
+    pool_queue=1,
+    pool_timeout=1,
+    statement_timeout=1,
+    read_timeout=1,
     **{f"max_{limit.name}": number for number, limit in enumerate(fields(Limits), 1)},
 )
 

@@ -1,7 +1,7 @@
 """Databases for tests of resolvers: the same edge-case data, with types of stages and policies."""
 
 import asyncio
-from collections.abc import Coroutine, Generator
+from collections.abc import Callable, Coroutine, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import psycopg
 from psycopg import sql
 
-from models.database import Database, open_database
+from models.database import Database, Session, open_database
 from support.edge_case_data import POLICIES, ROWS, STAGES, identifier
 from support.seed import fill_authentik, fill_flowql
 
@@ -44,6 +44,19 @@ class OpenDatabase:
     def run(self, main: Coroutine[Any, Any, T]) -> T:
         """Run a coroutine and return its result."""
         return self.runner.run(main)
+
+    def open_session(self) -> Session:
+        """Open a session whose reads see one state of the database."""
+        return self.database.open_session(is_snapshot=True)
+
+    def read(self, read: Callable[[Session], Coroutine[Any, Any, T]]) -> T:
+        """Run reads in a session and return their result."""
+
+        async def main() -> T:
+            async with self.open_session() as session:
+                return await read(session)
+
+        return self.run(main())
 
 
 @contextmanager

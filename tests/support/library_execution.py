@@ -6,6 +6,7 @@ from typing import Any, cast
 
 import orjson
 import pytest
+from graphql import ExecutionResult
 
 from gql.execution.executor import Executor
 from gql.execution.request import GraphQLRequest
@@ -22,7 +23,15 @@ WIDE = Limits(aliases=10**6, root_fields=10**6, cost=10**7)
 def execute(executor: Executor, text: str, variables: Values | None = None) -> bytes:
     """Return the response of an executor."""
     request = GraphQLRequest(text, dict(variables or {}))
-    return _dump(asyncio.run(executor.execute(request, Context())))
+    return _dump(asyncio.run(execute_request(executor, request, Context())))
+
+
+async def execute_request(
+    executor: Executor, request: GraphQLRequest, context: Any
+) -> ExecutionResult:
+    """Return the result of a request."""
+    prepared = executor.prepare(request)
+    return prepared if isinstance(prepared, ExecutionResult) else await prepared.execute(context)
 
 
 def execute_reference(text: str, variables: Values | None = None) -> bytes:

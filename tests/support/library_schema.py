@@ -27,6 +27,7 @@ from gql.execution.fallback.loaders import load_relation
 from gql.execution.fallback.selection import selected_columns
 from gql.execution.fields import column_field, computed_field, joined_field, relation_field
 from gql.execution.graphql_core import core_schema
+from gql.limits import ResponseSize
 from models.batch import Batch, GroupedRows
 
 Row = Mapping[str, Any]
@@ -57,6 +58,7 @@ class Context:
     selected: list[Any] = field(default_factory=list[Any])
     # The DataLoaders of graphql-core's execution.
     loaders: dict[Any, Any] = field(default_factory=dict[Any, Any])
+    size: ResponseSize = field(default_factory=ResponseSize)
     # The loads of either execution.
     loads: list[Any] = field(default_factory=list[Any])
 

@@ -11,6 +11,7 @@ from gql.execution.executor import Executor
 from gql.execution.graphql_core import core_schema
 from gql.execution.request import GraphQLRequest
 from gql.limits import Limits
+from support.library_execution import execute_request
 
 Variables = Mapping[str, Any]
 # Practically unlimited: a test narrows the limits that it is about.
@@ -132,7 +133,7 @@ def execute_with(
 ) -> ExecutionResult:
     """Execute an operation with an executor."""
     request = GraphQLRequest(text, dict(variables or {}), name)
-    return asyncio.run(executor.execute(request, None))
+    return asyncio.run(execute_request(executor, request, None))
 
 
 def errors_of(result: ExecutionResult) -> list[GraphQLError]:

@@ -92,12 +92,13 @@ class Oracle:
             return _error(200, **error.formatted)
         try:
             _check_choice(parameters["query"], name)
-            result = await self._schema.execute(
-                parameters["query"],
-                variable_values=parameters["variables"],
-                context_value=Context(self._database, viewer),
-                operation_name=name,
-            )
+            async with self._database.open_session(is_snapshot=True) as session:
+                result = await self._schema.execute(
+                    parameters["query"],
+                    variable_values=parameters["variables"],
+                    context_value=Context(session, viewer),
+                    operation_name=name,
+                )
         except SeveralOperationsError:
             return _error(200, message=SEVERAL_OPERATIONS, extensions=BAD_INPUT)
         except (CannotGetOperationTypeError, InvalidOperationTypeError):

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from models.database.postgresql import PostgreSQLReader
-from models.database.sqlite import SQLiteReader
+from models.database.postgresql import PostgreSQLReader, PostgreSQLSnapshot
+from models.database.sqlite import SQLiteLease, SQLiteReader
 from models.database.statement import Rows, Statement
 
 TOKENS = "authentik_core_token"
@@ -18,8 +18,8 @@ def record_statements() -> Generator[list[Statement]]:
     """Record the statements that are executed in the block."""
     statements: list[Statement] = []
     with pytest.MonkeyPatch.context() as patch:
-        for reader in (SQLiteReader, PostgreSQLReader):
-            patch.setattr(reader, "fetch", _record_into(reader.fetch, statements))
+        for reads in (SQLiteReader, SQLiteLease, PostgreSQLReader, PostgreSQLSnapshot):
+            patch.setattr(reads, "fetch", _record_into(reads.fetch, statements))
         yield statements
 
 
@@ -29,8 +29,10 @@ def is_of_viewer(statement: Statement) -> bool:
 
 
 def _record_into(fetch: Any, statements: list[Statement]) -> Any:
-    async def record(reader: object, statement: Statement, arguments: Sequence[Any]) -> Rows:
+    async def record(
+        reads: object, statement: Statement, arguments: Sequence[Any], *caller: Any
+    ) -> Rows:
         statements.append(statement)
-        return await fetch(reader, statement, arguments)
+        return await fetch(reads, statement, arguments, *caller)
 
     return record

@@ -10,6 +10,7 @@ import strawberry
 from strawberry.dataloader import DataLoader
 
 from gql.execution.declarations import Computed, Relation, RowList, RowObject
+from models.batch import NO_ROWS
 
 BatchLoad = Callable[[list[Any]], Awaitable[Sequence[Any]]]
 
@@ -29,7 +30,8 @@ async def load_relation(
         return [RowList(relation.type_thunk(), groups.group(key)) for key in keys]
 
     loader = _get_loader(context.loaders, (relation, columns, *arguments.items()), load)
-    return await loader.load(key)
+    objects = await loader.load(key)
+    return objects if context.size.add(objects.batch.size) else RowList(objects.type_, NO_ROWS)
 
 
 async def load_computed(
@@ -44,7 +46,9 @@ async def load_computed(
     async def load(rows: list[Any]) -> Sequence[Any]:
         return await computed.compute(context, rows)
 
-    return await _get_loader(context.loaders, computed, load).load(row)
+    value = await _get_loader(context.loaders, computed, load).load(row)
+    context.size.add_texts(len(value))
+    return value
 
 
 def _get_loader(loaders: dict[Any, Any], key: object, load: BatchLoad) -> DataLoader[Any, Any]:

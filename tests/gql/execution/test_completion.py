@@ -9,7 +9,14 @@ import pytest
 
 from gql.execution.executor import Executor
 from gql.execution.request import GraphQLRequest
-from support.library_execution import WIDE, Case, execute, execute_reference, parameters
+from support.library_execution import (
+    WIDE,
+    Case,
+    execute,
+    execute_reference,
+    execute_request,
+    parameters,
+)
 from support.library_schema import LIBRARY, MEMBERS, Context, Values
 
 COLUMN_CASES: Mapping[str, Case] = {
@@ -225,7 +232,8 @@ def test_plans_load_no_more_than_graphql_core(text: str, variables: Values) -> N
     reference, context = Context(), Context()
     values = dict(variables)
     asyncio.run(cast(Any, LIBRARY.execute(text, variable_values=values, context_value=reference)))
-    asyncio.run(Executor(LIBRARY, WIDE).execute(GraphQLRequest(text, values), context))
+    request = GraphQLRequest(text, values)
+    asyncio.run(execute_request(Executor(LIBRARY, WIDE), request, context))
     for kind, columns, arguments in context.loads:
         assert any(
             (kind, arguments) == (reference_kind, reference_arguments)

@@ -1,6 +1,5 @@
 """Documents and their plans are cached, within bounds."""
 
-import asyncio
 from collections import Counter
 from contextlib import suppress
 from itertools import product
@@ -21,7 +20,7 @@ from gql.execution.graphql_core import core_schema
 from gql.execution.request import GraphQLRequest
 from gql.limits import Limits
 from support.library_execution import execute, execute_reference
-from support.library_schema import GRAPH, LIBRARY, Context
+from support.library_schema import GRAPH, LIBRARY
 
 
 def test_a_document_is_cached(calls: Counter[str]) -> None:
@@ -47,7 +46,7 @@ def test_a_get_request_parses_its_document_once(calls: Counter[str], query: str)
     """The check of the operation type and the execution share a document, cached or not."""
     request = GraphQLRequest(query + " " * CAPACITY)
     with suppress(NotAQueryError):
-        asyncio.run(Executor(LIBRARY).execute(request, Context(), queries_only=True))
+        Executor(LIBRARY).prepare(request, queries_only=True)
     assert calls["parse"] == 1
     assert calls["validate"] <= 1
 

@@ -7,6 +7,7 @@ import pytest
 
 from gql.execution.executor import Executor
 from gql.execution.request import GraphQLRequest
+from support.library_execution import execute_request
 from support.library_schema import LIBRARY, Context
 
 
@@ -14,7 +15,7 @@ def test_root_fields_are_resolved_concurrently() -> None:
     """Two root fields that wait for each other are both resolved."""
     expected = {"a": {"name": "valid"}, "b": {"name": "valid"}}
     request = GraphQLRequest("{a: concurrent {name} b: concurrent {name}}")
-    result = asyncio.run(Executor(LIBRARY).execute(request, Context()))
+    result = asyncio.run(execute_request(Executor(LIBRARY), request, Context()))
     assert (expected, None) == (result.data, result.errors)
 
 
@@ -36,6 +37,6 @@ def test_resolvers_receive_the_same_selection(text: str) -> None:
     """`info.selected_columns` returns the same columns in a plan and in the fallback."""
     reference, context = Context(), Context()
     asyncio.run(cast(Any, LIBRARY.execute(text, context_value=reference)))
-    asyncio.run(Executor(LIBRARY).execute(GraphQLRequest(text), context))
+    asyncio.run(execute_request(Executor(LIBRARY), GraphQLRequest(text), context))
     assert reference.selected
     assert reference.selected == context.selected

@@ -16,12 +16,14 @@ from starlette.datastructures import Headers
 from gql import schema
 from gql.auth import Authenticator
 from gql.database_handle import DatabaseHandle
-from gql.execution.executor import Executor
+from gql.errors import ExecutionTimeoutError
+from gql.execution.executor import Execution, Executor
 from gql.execution.request import GraphQLRequest
 from gql.limits import Limits
+from gql.reading import ReadRunner
 from support.app_client import bearer_headers
 from support.edge_case_data import KEYS
-from support.limits_schema import errors_of, execute_with, is_successful, request_error
+from support.limits_schema import errors_of, execute_with, is_successful
 
 PLANNED = "{__typename flows {results {slug}}}"
 # Introspection has no plan: graphql-core executes the operation.
@@ -43,9 +45,16 @@ async def open_executor(url: str) -> AsyncGenerator[Execute]:
     handle = DatabaseHandle()
     async with handle.open(url, "public"):
         headers = Headers(bearer_headers(KEYS["superuser"]))
-        context = await Authenticator(handle, ttl=0).authenticate(headers)
-        executor = Executor(schema.build_schema(), Limits(seconds=1))
-        yield lambda text: executor.execute(GraphQLRequest(text), context)
+        identity = await Authenticator(handle, ttl=0).authenticate(headers)
+        executor, runner = Executor(schema.build_schema()), ReadRunner(Limits(seconds=1))
+
+        async def execute(text: str) -> ExecutionResult:
+            execution = executor.prepare(GraphQLRequest(text))
+            assert isinstance(execution, Execution)
+            with runner.limit_time():
+                return await runner.run(execution.execute, identity, is_snapshot=True)
+
+        yield execute
 
 
 RUNNING = """
@@ -73,7 +82,8 @@ def test_timeout_on_postgresql(authentik_url: str, text: str) -> None:
                 locker.execute("LOCK TABLE authentik_flows_flow IN ACCESS EXCLUSIVE MODE")
                 request = asyncio.create_task(execute(text))
                 await wait_for_running(1, monitor)
-                assert request_error(await request) == TIMEOUT
+                with pytest.raises(ExecutionTimeoutError, match=TIMEOUT):
+                    await request
                 await wait_for_running(0, monitor)
                 locker.rollback()
                 assert is_successful(await execute(text))
@@ -113,7 +123,8 @@ def test_timeout_on_sqlite(database_copy: sqlite3.Connection, tmp_path: Path, te
             assert is_successful(await execute(text))
             database_copy.execute("ALTER TABLE authentik_flows_flow RENAME TO stored")
             database_copy.execute(SLOW_VIEW)
-            assert request_error(await execute(text)) == TIMEOUT
+            with pytest.raises(ExecutionTimeoutError, match=TIMEOUT):
+                await execute(text)
             database_copy.execute("DROP VIEW authentik_flows_flow")
             database_copy.execute("ALTER TABLE stored RENAME TO authentik_flows_flow")
             assert is_successful(await execute(text))

@@ -5,6 +5,7 @@ import json
 import time
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import Any
 
 import pytest
@@ -82,8 +83,8 @@ def load_page(
     **query: Any,
 ) -> FlowConnectionData:
     """Return one page."""
-    return database.run(
-        load_connection(database.database, viewer, ConnectionQuery(**query), selection)
+    return database.read(
+        lambda session: load_connection(session, viewer, ConnectionQuery(**query), selection)
     )
 
 
@@ -106,8 +107,10 @@ def list_slugs(
     query = FlowQuery(ordering=ordering, page_size=100)
     for number in range(1, 3 if viewer is ALL_VIEWER else 2):
         selection = FlowSelection(("slug",), pagination=False)
-        page = database.run(
-            list_flows(database.database, viewer, query._replace(page=number), selection)
+        page = database.read(
+            partial(
+                list_flows, viewer=viewer, query=query._replace(page=number), selection=selection
+            )
         )
         slugs += page.flows.columns["slug"]
     return slugs

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from enum import Enum
-from functools import reduce
+from functools import partial, reduce
 from typing import Any, TypeVar
 
 import pytest
@@ -97,10 +97,12 @@ def find_slugs(database: OpenDatabase, where: FlowWhere, viewer: Viewer = ALL_VI
     """Return the slugs of all pages of matching flows, and check the total count."""
     slugs: list[str] = []
     query = ConnectionQuery(
-        parse_where("where", where, Context(database.database, viewer)), first=100
+        parse_where("where", where, Context(database.open_session(), viewer)), first=100
     )
     while True:
-        page = database.run(load_connection(database.database, viewer, query, SLUG_COLUMN))
+        page = database.read(
+            partial(load_connection, viewer=viewer, query=query, selection=SLUG_COLUMN)
+        )
         slugs += page.flows.columns.get("slug", ())
         if not page.has_next:
             assert page.total_count == len(slugs)
@@ -441,5 +443,5 @@ def test_nul_characters_are_invalid(
 ) -> None:
     """The error names the path of the string."""
     with pytest.raises(BadUserInputError) as error:
-        parse_where("where", where, Context(databases[0].database, ALL_VIEWER))
+        parse_where("where", where, Context(databases[0].open_session(), ALL_VIEWER))
     assert str(error.value) == f"'{path}' must not contain NUL characters."
