@@ -3,9 +3,11 @@
 import re
 import time
 from collections import Counter
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import pairwise
 from subprocess import Popen
 from threading import Event, Thread
 from time import sleep
@@ -14,6 +16,7 @@ import psycopg
 import pytest
 from hypothesis import settings
 
+from models.database.failures import LOG_INTERVAL_SECONDS
 from models.limits import DEFAULTS
 from support.app_client import Response
 from support.edge_case_data import KEYS
@@ -43,6 +46,7 @@ OPTIONS = [
     *("--viewer-ttl", "0.1"),
 ]
 CLIENTS = 3
+FAILURE = re.compile(r"^(\S+ \S+),\d+ ERROR .* unavailable: (\w+(?: \(\w+\))?): ", re.MULTILINE)
 
 
 @dataclass(slots=True)
@@ -143,9 +147,17 @@ def server(module_server: FaultyServer) -> Iterator[FaultyServer]:
     log = "".join(module_server.log)
     assert "Traceback" not in log
     assert PASSWORD not in log
-    # A line per kind of failure and minute.
-    kinds = re.findall(r"unavailable: (\w+(?: \(\w+\))?): ", log)
-    assert all(count <= 3 for count in Counter(kinds).values()), log
+    for kind, times in find_failures(log).items():
+        pauses = [later - earlier for earlier, later in pairwise(times)]
+        assert all(pause.total_seconds() > LOG_INTERVAL_SECONDS - 1 for pause in pauses), kind
+
+
+def find_failures(log: str) -> Mapping[str, list[datetime]]:
+    """Return the times of the lines in a log that say that the database is unavailable, by kind."""
+    failures: dict[str, list[datetime]] = {}
+    for time_, kind in FAILURE.findall(log):
+        failures.setdefault(kind, []).append(datetime.fromisoformat(time_))
+    return failures
 
 
 def cut(server: FaultyServer) -> None:
