@@ -52,7 +52,7 @@ class Authenticator:
         database = self.handle.database
         entry = self.cache.get(key)
         if entry is None or not self._is_valid(entry, database):
-            # All tokens that were not valid before take one turn together.
+            # Tokens that were never valid share one place in the queue.
             caller = Caller(entry.viewer.token) if entry else Caller()
             entry = await self._look_up(database, key, caller)
             self.cache.put(key, entry)

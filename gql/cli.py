@@ -95,7 +95,7 @@ def serve(**options: Any) -> None:
     from gql import server
 
     settings = read_settings(**options)
-    with server.listen(settings.host, settings.port) as listener:
+    with server.listen(settings.host, settings.port, settings.workers) as listener:
         url = server.build_url(listener)
         server.serve(settings, listener, lambda: _print_message(f"FlowQL listens on {url}"))
 

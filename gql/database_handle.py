@@ -29,7 +29,7 @@ class DatabaseHandle:
     """
 
     _database: Database | None = None
-    _failure: str | None = None
+    _is_unusable: bool = False
 
     @property
     def database(self) -> Database:
@@ -40,7 +40,7 @@ class DatabaseHandle:
         """
         if self._database is not None:
             return self._database
-        if self._failure is not None:
+        if self._is_unusable:
             raise DatabaseUnavailableError
         raise RuntimeError("The database is not open: enter the application's lifespan first.")
 
@@ -79,24 +79,24 @@ class DatabaseHandle:
 
     async def _try_to_open(self, open_: OpenDatabase) -> bool:
         loop = asyncio.get_running_loop()
-        timer = loop.call_later(OPEN_TIMEOUT_SECONDS, self._set_failure, "it does not respond")
+        timer = loop.call_later(OPEN_TIMEOUT_SECONDS, self._report_unusable, "it does not respond")
         try:
             database = await open_()
         except DatabaseError as error:
-            self._set_failure(str(error))
+            self._report_unusable(str(error))
             return False
         finally:
             timer.cancel()
         log.warning("opened the database again: its file was replaced or repaired")
-        self._database, self._failure = database, None
+        self._database, self._is_unusable = database, False
         return True
 
-    def _set_failure(self, reason: str) -> None:
-        if self._failure is None:
+    def _report_unusable(self, reason: str) -> None:
+        if not self._is_unusable:
             log.warning("the database is not usable: %s", reason)
-        self._database, self._failure = None, reason
+        self._database, self._is_unusable = None, True
 
     async def _close(self) -> None:
-        database, self._database, self._failure = self._database, None, None
+        database, self._database, self._is_unusable = self._database, None, False
         if database:
             await database.close()

@@ -31,7 +31,6 @@ CANCEL_SECONDS = 1
 BACKLOG = 2048
 # For the database, the log and other files.
 RESERVED_DESCRIPTORS = 100
-
 # The ticks of uvicorn between two reports of a worker, a second.
 REPORT_TICKS = 10
 
@@ -138,13 +137,33 @@ class WorkerServer(Server):
         )
 
 
-def listen(host: str, port: int) -> socket.socket:
-    """Return a socket that listens on the address; raises ServerError."""
+def listen(host: str, port: int, workers: int = 1) -> socket.socket:
+    """Return a socket that listens on the address; raises ServerError.
+
+    With several workers it is only bound: it would reset connections when the sockets of the workers
+    replace it.
+    """
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        if workers > 1:
+            return _bind(family, host, port)
         return socket.create_server((host, port), family=family, backlog=BACKLOG)
     except (OSError, UnicodeError) as error:
         raise _listening_error(host, port, error) from error
+
+
+def _bind(family: int, host: str, port: int) -> socket.socket:
+    bound = socket.socket(family)
+    try:
+        # The same options as create_server sets.
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        bound.bind((host, port))
+    except OSError:
+        bound.close()
+        raise
+    return bound
 
 
 def build_url(listener: socket.socket) -> str:

@@ -52,7 +52,8 @@ class Waiter:
 class Lane:
     """A queue of waiters, in which clients take turns.
 
-    If it is full, a client with fewer waiters than another one displaces the newest of that.
+    If the queue is full, the client with the most waiters loses its newest one to a client that
+    still has fewer with its new one.
     """
 
     __slots__ = ("_capacity", "_queues", "count")
@@ -109,7 +110,7 @@ class Lane:
 class Slots:
     """A number of slots, some of which expensive callers cannot take.
 
-    If callers of both kinds wait, others come first, but one expensive caller always gets on.
+    If callers of both kinds wait, others come first, unless no expensive caller has a slot.
     """
 
     def __init__(self, limits: PoolLimits) -> None:
@@ -166,7 +167,7 @@ class Slots:
         self._is_turn_of_expensive = not is_expensive
 
     def _find_next_lane(self) -> Lane | None:
-        """Return the lane of the next waiter, None if no waiter can get on."""
+        """Return the lane of the next waiter, None if no waiter can take a slot."""
         if not self._free:
             return None
         cheap, expensive = self._cheap_lane, self._expensive_lane
