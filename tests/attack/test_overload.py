@@ -7,7 +7,6 @@ from collections.abc import Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from socket import create_connection
-from threading import Event, Thread
 from urllib.parse import urlsplit
 
 import psycopg
@@ -20,6 +19,7 @@ from support.postgres import PostgresServer
 from support.raw_connections import measure_growth
 from support.seed import fill_authentik
 from support.server_process import RunningServer, run_server, send_request, wait_until
+from support.threads import repeat_in_thread
 
 # 50 by default, 1,000 in the full profile.
 CLIENTS = settings().max_examples // 2
@@ -67,25 +67,18 @@ def monitor(postgres: PostgresServer) -> Iterator[psycopg.Connection[tuple[int]]
 def measure(server: RunningServer, send: str) -> Generator[list[float]]:
     """Send requests one after the other until the block ends; yields the times of the responses."""
     seconds: list[float] = []
-    stop = Event()
 
-    def run() -> None:
-        while not stop.is_set():
-            started = time.monotonic()
-            if send == "health":
-                response = send_request(server.url, "/-/health/ready/")
-            else:
-                response = send_request(server.url, "/graphql", KEYS["object_role"], SHORT)
-            assert response.status == 200
-            seconds.append(time.monotonic() - started)
+    def measure_one() -> None:
+        started = time.monotonic()
+        if send == "health":
+            response = send_request(server.url, "/-/health/ready/")
+        else:
+            response = send_request(server.url, "/graphql", KEYS["object_role"], SHORT)
+        assert response.status == 200
+        seconds.append(time.monotonic() - started)
 
-    thread = Thread(target=run)
-    thread.start()
-    try:
+    with repeat_in_thread(measure_one):
         yield seconds
-    finally:
-        stop.set()
-        thread.join()
 
 
 def send_nested(server: RunningServer) -> list[Response]:

@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
-from threading import Event, Thread
+from itertools import count
 from time import sleep
 
 import psycopg
@@ -20,6 +20,7 @@ from support.app_client import AppClient
 from support.edge_case_data import KEYS
 from support.postgres import PostgresServer
 from support.seed import fill_flowql
+from support.threads import repeat_in_thread
 
 KEY = KEYS["superuser"]
 SLUG = "a-flow"
@@ -86,23 +87,16 @@ def update_postgresql(connection: psycopg.Connection[object], updates: list[str]
 @contextmanager
 def change(database: ChangingDatabase) -> Generator[None]:
     """Store one version after the other until the block ends."""
-    stop = Event()
+    versions = count()
 
-    def run() -> None:
-        version = 0
-        while not stop.is_set():
-            version += 1
-            database.update([update.format(version) for update in UPDATES])
-            sleep(0.001)
+    def store_next() -> None:
+        version = next(versions)
+        database.update([update.format(version) for update in UPDATES])
+        sleep(0.001)
 
-    database.update([update.format(0) for update in UPDATES])
-    thread = Thread(target=run)
-    thread.start()
-    try:
+    store_next()
+    with repeat_in_thread(store_next):
         yield
-    finally:
-        stop.set()
-        thread.join()
 
 
 def graphql(client: AppClient, query: str) -> str:

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from socket import create_connection, create_server, socket
 from subprocess import DEVNULL, PIPE, Popen
-from threading import Event, Thread
 from time import sleep
 from urllib.parse import urlsplit
 
@@ -41,6 +40,7 @@ from support.server_process import (
     wait_until,
     wait_until_live,
 )
+from support.threads import repeat_in_thread
 from support.worker_targets import fail, report_once
 
 WORKERS = 3
@@ -156,24 +156,17 @@ def read_port(address: str) -> int:
 def send_requests(server: WorkersServer) -> Generator[Counter[str]]:
     """Send requests until the block ends, each over a new connection; yields their results."""
     results: Counter[str] = Counter()
-    stop = Event()
 
     def send() -> None:
-        while not stop.is_set():
-            try:
-                response = send_request(server.url, FLOWS, KEYS["superuser"])
-                assert len(response.json["results"]) == 5
-                results[str(response.status)] += 1
-            except Exception as error:  # noqa: BLE001 - the test compares it
-                results[type(error).__name__] += 1
+        try:
+            response = send_request(server.url, FLOWS, KEYS["superuser"])
+            assert len(response.json["results"]) == 5
+            results[str(response.status)] += 1
+        except Exception as error:  # noqa: BLE001 - the test compares it
+            results[type(error).__name__] += 1
 
-    client = Thread(target=send)
-    client.start()
-    try:
+    with repeat_in_thread(send):
         yield results
-    finally:
-        stop.set()
-        client.join()
 
 
 @pytest.mark.parametrize("_number", range(max(1, settings().max_examples // 100)))
