@@ -8,6 +8,7 @@
   const examples = JSON.parse(container.dataset.examples);
   const link = operationLink.read();
   const summaries = new Map();
+  let linkProperties = {};
   const root = ReactDOM.createRoot(container);
 
   const NEW_TAB = "# Write a query. Ctrl-Space completes it, Ctrl-Enter runs it,\n# and Ctrl-K searches the documentation.\n\n";
@@ -65,6 +66,7 @@
   const properties = {
     fetcher,
     plugins,
+    defaultTabs: examples,
     defaultQuery: NEW_TAB,
     defaultEditorToolsVisibility: "variables",
     // GraphiQL's history would store headers permanently, including tokens.
@@ -86,7 +88,7 @@
   // The key makes React create a new GraphiQL for each token, without the results of the previous user.
   const render = (others) => {
     const key = session.token() || "signed-out";
-    root.render(createElement(GraphiQL, { key, defaultTabs: examples, ...properties, ...others }, children));
+    root.render(createElement(GraphiQL, { key, ...properties, ...linkProperties, ...others }, children));
   };
 
   // forcedTheme sets GraphiQL's theme, but also removes the choice from its settings.
@@ -100,22 +102,26 @@
     if (button) theme.set(button.dataset.theme || "system");
   };
 
-  // GraphiQL is created again if the user signs in or reloads the page. It then finds the tab in
-  // its storage, where it may be edited. If the storage is full or damaged, only this one shows it.
+  // A reload finds the tab in the storage, where it may be edited.
+  const isReload = () => performance.getEntriesByType("navigation")[0]?.type !== "navigate";
+
+  // GraphiQL shows the properties if its storage is full.
   const openLink = () => {
-    try {
-      operationTabs.store(examples, link);
-      history.replaceState({ isLinkOpen: true }, "");
-    } finally {
-      render({ query: link.query, variables: link.variables });
-    }
+    operationTabs.store(examples, link);
+    linkProperties = { query: link.query, variables: link.variables };
+  };
+
+  // GraphiQL is created again, and finds the tab of the link in its storage.
+  const changeSession = () => {
+    linkProperties = {};
+    render();
   };
 
   // GraphiQL reads its theme from here when it starts.
   localStorage.setItem("graphiql:theme", theme.get());
   document.addEventListener("flowql:theme", followTheme);
-  document.addEventListener("flowql:session", () => render());
+  document.addEventListener("flowql:session", changeSession);
   document.addEventListener("click", chooseTheme);
-  if (link && !history.state?.isLinkOpen) openLink();
-  else render();
+  if (link && !isReload()) openLink();
+  render();
 })();

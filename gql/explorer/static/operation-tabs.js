@@ -23,14 +23,30 @@ const operationTabs = (() => {
     return { tabs: all, activeTabIndex: all.findIndex((tab) => isSame(tab, operations[0])) };
   };
 
-  // Stores a tab for an operation, beside those of the last visit or the examples. GraphiQL finds
-  // the active tab by the last content of its editors.
+  // Returns null if there are no tabs, or no valid ones.
+  const read = () => {
+    try {
+      const { tabs } = JSON.parse(localStorage.getItem(STORAGE_KEY));
+      return tabs.every((tab) => tab.id) ? tabs : null;
+    } catch {
+      return null;
+    }
+  };
+
+  // GraphiQL restores the active tab by the last content of its editors.
+  const write = (tabs, { query, variables }) => {
+    localStorage.setItem(STORAGE_KEY, JSON.stringify(tabs));
+    localStorage.setItem("graphiql:query", query);
+    localStorage.setItem("graphiql:variables", variables);
+  };
+
+  // Stores a tab for an operation, beside those of the last visit or the examples.
   const store = (examples, operation) => {
-    const stored = JSON.parse(localStorage.getItem(STORAGE_KEY));
-    const tabs = stored?.tabs || open([], examples).tabs;
-    localStorage.setItem(STORAGE_KEY, JSON.stringify(open(tabs, [operation])));
-    localStorage.setItem("graphiql:query", operation.query);
-    localStorage.setItem("graphiql:variables", operation.variables);
+    try {
+      write(open(read() || open([], examples).tabs, [operation]), operation);
+    } catch {
+      // The storage is full.
+    }
   };
 
   return { open, store };
