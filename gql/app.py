@@ -31,7 +31,7 @@ from gql.http.root_path import RootPathMiddleware
 from gql.reading import ReadRunner
 from gql.rest import endpoint as rest
 from gql.rest import openapi
-from gql.rest.dialects import CURRENT, DOCUMENTED
+from gql.rest.dialects import CURRENT, DOCUMENTED, build_dialects
 from gql.rest.errors import build_http_error_body, build_internal_error_body
 from gql.schema import Schema, build_schema, print_schema
 from gql.settings import LOOPBACK_HOST, Settings
@@ -94,7 +94,8 @@ def _build_services(settings: Settings) -> Services:
 
 def _build_routes(settings: Settings, services: Services, pages: Pages) -> Iterator[Route]:
     authenticator = Authenticator(services.database, settings.viewer_ttl)
-    runner = ReadRunner(settings.limits)
+    runner = ReadRunner(settings.limits, settings.root_path)
+    dialects = build_dialects(settings.dialect)
     graphql = GraphQLEndpoint(
         services.executor,
         authenticator,
@@ -104,8 +105,10 @@ def _build_routes(settings: Settings, services: Services, pages: Pages) -> Itera
         graphiql.build_page(pages) if settings.graphiql else None,
     )
     yield from endpoint.build_routes(graphql)
-    yield from rest.build_routes(authenticator, settings.limits, runner)
-    yield from openapi.build_routes(settings.root_path)
+    yield from rest.build_routes(
+        authenticator, settings.limits, runner, settings.root_path, dialects
+    )
+    yield from openapi.build_routes(settings.root_path, dialects)
     yield from front.build_routes(authenticator, pages, runner)
     if settings.introspection:
         yield sdl.build_route(print_schema(services.schema))

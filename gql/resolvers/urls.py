@@ -7,7 +7,10 @@ THEME = "%(theme)s"
 
 
 def background_url(background: str, schema: str) -> str:
-    """Return the URL of a flow's background image. `schema` is the tenant's PostgreSQL schema."""
+    """Return the URL of a flow's background image. `schema` is the tenant's PostgreSQL schema.
+
+    authentik serves the image, so FlowQL's root path is not part of the URL.
+    """
     if not background:
         return DEFAULT_BACKGROUND
     if background.startswith(("http", "/static")):
@@ -23,6 +26,10 @@ def background_themed_urls(background: str, schema: str) -> Mapping[str, str] | 
     return {theme: url.replace(THEME, theme) for theme in ("light", "dark")}
 
 
-def export_url(slug: str) -> str:
-    """Return the path that exports a flow as a blueprint."""
-    return f"/api/v3/flows/instances/{slug}/export/"
+def export_url(slug: str, root_path: str) -> str:
+    """Return the path that exports a flow as a blueprint, for a server below `root_path`.
+
+    It is below /api/v3 in every dialect, as in every version of authentik. The export at this path
+    does not depend on the dialect.
+    """
+    return f"{root_path}/api/v3/flows/instances/{slug}/export/"

@@ -1,7 +1,7 @@
 """The REST endpoints: one ASGI application for each of authentik's flow views in each dialect."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
@@ -29,7 +29,7 @@ from gql.limits import Limits
 from gql.reading import ReadRunner
 from gql.resolvers import flows as resolvers
 from gql.resolvers.flows import FlowPageData
-from gql.rest.dialects import DIALECTS, Dialect
+from gql.rest.dialects import Dialect
 from gql.rest.errors import (
     MethodNotAllowedError,
     NotAcceptableError,
@@ -40,6 +40,7 @@ from gql.rest.errors import (
     build_unavailable_body,
 )
 from gql.rest.parameters import Parameters
+from gql.rest.serializer import UrlBase
 from models.batch import Batch
 from models.blueprint import export
 from models.errors import UnavailableError
@@ -86,6 +87,7 @@ class FlowEndpoint(ABC):
     authenticator: Authenticator
     limits: Limits
     runner: ReadRunner
+    root_path: str
     dialect: Dialect
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -162,7 +164,8 @@ class FlowEndpoint(ABC):
 
     def serialize(self, flows: Batch, request: FlowRequest) -> list[dict[str, Any]]:
         """Return flows as objects of the dialect."""
-        return self.dialect.flow.serialize(flows, request.identity.database.schema)
+        base = UrlBase(self.root_path, request.identity.database.schema)
+        return self.dialect.flow.serialize(flows, base)
 
 
 class FlowListEndpoint(FlowEndpoint):
@@ -264,13 +267,20 @@ ENDPOINTS: Sequence[type[FlowEndpoint]] = (
 )
 
 
-def build_routes(authenticator: Authenticator, limits: Limits, runner: ReadRunner) -> list[Route]:
-    """Return the routes of all views in all dialects."""
+def build_routes(
+    authenticator: Authenticator,
+    limits: Limits,
+    runner: ReadRunner,
+    root_path: str,
+    dialects: Iterable[Dialect],
+) -> list[Route]:
+    """Return the routes of all views in these dialects."""
     return [
         Route(
-            f"{dialect.flows_path}{endpoint.path}", endpoint(authenticator, limits, runner, dialect)
+            f"{dialect.flows_path}{endpoint.path}",
+            endpoint(authenticator, limits, runner, root_path, dialect),
         )
-        for dialect in DIALECTS
+        for dialect in dialects
         for endpoint in ENDPOINTS
     ]
 

@@ -16,7 +16,7 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from gql.http.negotiation import JSON, best_match
-from gql.rest.dialects import CURRENT, DIALECTS, Dialect
+from gql.rest.dialects import CURRENT, Dialect
 from gql.rest.endpoint import ALLOW, check_method, json_response
 from gql.rest.errors import NotAcceptableError, NotFoundError, RestError
 from gql.rest.parameters import Parameters
@@ -124,8 +124,8 @@ def _build_metadata() -> Mapping[str, Any]:
     }
 
 
-def build_routes(root_path: str) -> Iterator[Route]:
+def build_routes(root_path: str, dialects: Iterable[Dialect]) -> Iterator[Route]:
     """Yield the routes of the documents, each below the base path of its dialect."""
-    for dialect in DIALECTS:
+    for dialect in dialects:
         endpoint = OpenApiEndpoint(_encode(build_document(dialect, root_path)))
         yield Route(dialect.openapi_path, endpoint, middleware=[Middleware(GZipMiddleware)])

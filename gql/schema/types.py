@@ -93,8 +93,8 @@ def _convert_background(background: str, context: Context) -> str:
     return urls.background_url(background, context.session.schema)
 
 
-def _convert_export_url(slug: str, _context: Context) -> str:
-    return urls.export_url(slug)
+def _convert_export_url(slug: str, context: Context) -> str:
+    return urls.export_url(slug, context.root_path)
 
 
 def _may_hide_bindings(_pk: str, context: Context) -> bool:
