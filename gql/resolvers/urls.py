@@ -4,6 +4,9 @@ from collections.abc import Mapping
 
 DEFAULT_BACKGROUND = "/static/dist/assets/images/flow_background.jpg"
 THEME = "%(theme)s"
+# authentik's paths of its API, and of the list of flows below it.
+API_PATH = "/api/v3"
+FLOWS_PATH = "/flows/instances/"
 
 
 def background_url(background: str, schema: str) -> str:
@@ -32,4 +35,4 @@ def export_url(slug: str, root_path: str) -> str:
     It is below /api/v3 in every dialect, as in every version of authentik. The export at this path
     does not depend on the dialect.
     """
-    return f"{root_path}/api/v3/flows/instances/{slug}/export/"
+    return f"{root_path}{API_PATH}{FLOWS_PATH}{slug}/export/"

@@ -6,10 +6,9 @@ from typing import Any
 
 from gql.generations import GENERATIONS, Generation, find_generation
 from gql.resolvers import urls
+from gql.resolvers.urls import API_PATH, FLOWS_PATH
 from gql.rest.serializer import Field, Serializer, UrlBase
 from models.queries.flows import ORDERING_FIELDS
-
-API_PATH = "/api/v3"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +28,7 @@ class Dialect:
     @property
     def flows_path(self) -> str:
         """The path of the list of flows."""
-        return f"{self.base_path}/flows/instances/"
+        return f"{self.base_path}{FLOWS_PATH}"
 
     @property
     def openapi_path(self) -> str:

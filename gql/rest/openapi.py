@@ -39,7 +39,9 @@ Dumper: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 def build_document(dialect: Dialect, root_path: str) -> dict[str, Any]:
     """Return the OpenAPI document of a dialect for a server below `root_path`."""
     document = yaml.load(SOURCE.read_bytes(), Loader)  # noqa: S506 - both loaders are safe
-    document["info"]["version"] = version("flowql")
+    info = document["info"]
+    info["version"] = version("flowql")
+    info["description"] += f" The objects are those of authentik {dialect.generation.versions}."
     document["servers"] = [{"url": f"{root_path}{dialect.base_path}" or "/"}]
     _remove_newer_parts(document, dialect)
     return document
