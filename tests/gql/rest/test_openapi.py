@@ -11,6 +11,8 @@ import pytest
 import yaml
 from starlette.routing import Route
 
+from gql.diagram.graph import FlowDiagramEdgeType, FlowDiagramNodeType
+from gql.http.negotiation import FLOW_GRAPH
 from gql.rest import openapi
 from gql.rest.dialects import CURRENT as CURRENT_DIALECT
 from gql.rest.dialects import Dialect, build_dialects
@@ -193,6 +195,8 @@ def test_properties_equal_the_keys_of_responses(sqlite_client: AppClient, addres
         ("FlowLayoutEnum", FlowLayout),
         ("DeniedActionEnum", FlowDeniedAction),
         ("AuthenticationEnum", FlowAuthentication),
+        ("DiagramNodeTypeEnum", FlowDiagramNodeType),
+        ("DiagramEdgeTypeEnum", FlowDiagramEdgeType),
     ],
 )
 @ALL
@@ -236,7 +240,7 @@ def test_every_schema_is_used(sqlite_client: AppClient, address: str) -> None:
 
 
 def test_responses_match_the_schemas(authentik_url: str) -> None:
-    """The documents are valid, and schemathesis finds that all flows match their schemas.
+    """The document of each dialect is valid, and schemathesis finds that all flows match it.
 
     Flows with enum values of a newer authentik are the exception.
     """
@@ -249,7 +253,11 @@ def test_responses_match_the_schemas(authentik_url: str) -> None:
             "-I",
             str(CLIENTS / "check_openapi.py"),
         ]
-        addresses = [f"{url}{address}?format=json" for address in DIALECTS]
+        addresses = [
+            f"{url}{address}?format=json"
+            for address, dialect in DIALECTS.items()
+            if dialect.base_path not in ("", CURRENT_DIALECT.base_path)
+        ]
         reports: list[dict[str, list[str]]] = json.loads(
             check_tool([*script, *addresses], CLIENTS, FLOWQL_TOKEN=SUPERUSER)
         )
@@ -267,7 +275,8 @@ INSTANCE = "paths /flows/instances/{slug}/ get"
 EXPORT = "paths /flows/instances/{slug}/export/ get"
 DIAGRAM = "paths /flows/instances/{slug}/diagram/ get"
 INVALID = "components responses ValidationErrorResponse content application/json schema"
-# The differences from authentik's document. Except for SVG, they also describe authentik correctly.
+# The differences from authentik's document. Except for media types of diagrams, they also describe
+# authentik correctly.
 DIFFERENCES = {
     f"{LIST} responses 404": "the page does not exist",
     f"{INSTANCE} responses 404": "the flow does not exist, is hidden or is excluded",
@@ -275,8 +284,9 @@ DIFFERENCES = {
     f"{DIAGRAM} responses 404": "as above",
     f"{LIST} responses 406": "the Accept header has no JSON",
     f"{INSTANCE} responses 406": "as above",
-    f"{DIAGRAM} responses 406": "the Accept header has neither JSON nor SVG",
+    f"{DIAGRAM} responses 406": "the Accept header has none of the media types",
     f"{DIAGRAM} responses 200 content image/svg+xml": "FlowQL's addition",
+    f"{DIAGRAM} responses 200 content {FLOW_GRAPH}": "the shape of a later version",
     f"{EXPORT} responses 200 content application/json": "an export is not JSON",
     f"{EXPORT} responses 200 content application/yaml": "an export is YAML",
     "components parameters QueryName schema pattern": "a NUL returns 400",
