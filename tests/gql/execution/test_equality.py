@@ -62,6 +62,7 @@ MIN_COUNT = 4
 RARE_TYPES = [
     *["Flow", "Group", "User"] * 15,
     *["FlowStageBinding"] * 35,
+    *["PolicyBinding"] * 10,
     *["FlowEdge", "PageInfo", "FlowConnection", "FlowPage"] * 6,
 ]
 LOCATION_LABELS = {
