@@ -46,12 +46,10 @@ NODE_TYPES = {
 # The types by label. The label is the outcome of the policy itself, before negation.
 EDGE_TYPES = {
     "": FlowDiagramEdgeType.PROCEED,
-    **dict.fromkeys(
-        (POLICY_OUTCOMES[0], MEMBERSHIP_OUTCOMES[0]), FlowDiagramEdgeType.POLICY_PASSED
-    ),
-    **dict.fromkeys(
-        (POLICY_OUTCOMES[1], MEMBERSHIP_OUTCOMES[1]), FlowDiagramEdgeType.POLICY_DENIED
-    ),
+    POLICY_OUTCOMES[0]: FlowDiagramEdgeType.POLICY_PASSED,
+    POLICY_OUTCOMES[1]: FlowDiagramEdgeType.POLICY_DENIED,
+    MEMBERSHIP_OUTCOMES[0]: FlowDiagramEdgeType.POLICY_PASSED,
+    MEMBERSHIP_OUTCOMES[1]: FlowDiagramEdgeType.POLICY_DENIED,
 }
 # The keys of authentik's API, in its order.
 NODE_KEYS = (
