@@ -36,6 +36,10 @@ class Dialect:
         return f"{self.base_path}/schema/"
 
 
+def _build_versioned_path(generation: Generation) -> str:
+    return f"/{generation.name}{API_PATH}"
+
+
 def _build_fields(*names: str) -> Mapping[str, Field]:
     """Return fields that have the names of their columns."""
     return {name: Field(name) for name in names}
@@ -81,10 +85,15 @@ DOCUMENTED = Dialect(
     flow=_build_flow_serializer({"background": BACKGROUND_URL}),
     extra={},
 )
-WITH_AUTOCOMPLETE = replace(DOCUMENTED, generation=GENERATIONS[1], extra=AUTOCOMPLETE)
+WITH_AUTOCOMPLETE = replace(
+    DOCUMENTED,
+    generation=GENERATIONS[1],
+    base_path=_build_versioned_path(GENERATIONS[1]),
+    extra=AUTOCOMPLETE,
+)
 WITH_BACKGROUND_URL = Dialect(
     generation=GENERATIONS[2],
-    base_path="",
+    base_path=_build_versioned_path(GENERATIONS[2]),
     orderings=frozenset(ORDERING_FIELDS),
     flow=_build_flow_serializer(BACKGROUND_FIELDS),
     extra=AUTOCOMPLETE,
@@ -116,7 +125,7 @@ def build_dialects(version: str) -> Sequence[Dialect]:
         DOCUMENTED,
         replace(default, base_path=API_PATH),
         *(
-            replace(dialect, base_path=f"/{dialect.generation.name}{API_PATH}")
+            replace(dialect, base_path=_build_versioned_path(dialect.generation))
             for dialect in DIALECTS
         ),
     )
