@@ -128,27 +128,29 @@ def test_send_a_request_by_form(visit: Visit, sample_server: RunningServer) -> N
     expect(form.get_by_role("region", name="Response")).to_contain_text("default-recovery-flow")
 
 
+def read_colors(page: Page) -> list[str]:
+    """Return the colors of the page and of a stage in the diagram."""
+    expect(page.locator(".canvas svg")).to_be_visible()
+    return [
+        page.locator(selector).first.evaluate(f"(element) => getComputedStyle(element).{name}")
+        for selector, name in (("body", "backgroundColor"), (".canvas .stage .box", "fill"))
+    ]
+
+
 def test_theme_holds_for_all_pages(visit: Visit, sample_server: RunningServer) -> None:
     """The choice overrides the system's theme, also in diagrams, and outlives the page."""
     page = open_signed_in(visit, f"/?flow={FLOW}", sample_server.token)
-    read_colors = "() => [document.body, document.querySelector('.canvas .stage .box')].map("
-    read_colors += (
-        "(element) => getComputedStyle(element).backgroundColor + getComputedStyle(element).fill)"
-    )
-    light = page.evaluate(read_colors)
+    light = read_colors(page)
     page.get_by_label("Theme").select_option("dark")
-    dark = page.evaluate(read_colors)
+    dark = read_colors(page)
     page.reload()
-    expect(page.locator(".canvas svg")).to_be_visible()
 
-    assert all(one != other for one, other in zip(light, dark, strict=True))
-    assert page.evaluate(read_colors) == dark
+    assert set(light).isdisjoint(dark)
+    assert read_colors(page) == dark
     for path in ("/openapi", "/graphql", "/"):
         page.goto(path)
         expect(page.get_by_label("Theme")).to_have_value("dark")
-        assert (
-            page.evaluate("() => getComputedStyle(document.documentElement).colorScheme") == "dark"
-        )
+        expect(page.locator("html")).to_have_css("color-scheme", "dark")
 
 
 def test_name_of_the_user(visit: Visit, sample_server: RunningServer) -> None:
