@@ -40,6 +40,7 @@ const session = (() => {
   const updateButton = () => {
     const name = sessionStorage.getItem(NAME_KEY);
     element("session-state").textContent = token() ? `Signed in${name ? ` as ${name}` : ""}` : "Not signed in";
+    element("session-state").title = name || "";
     element("session-button").textContent = token() ? "Sign out" : "Sign in";
   };
 
