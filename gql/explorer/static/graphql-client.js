@@ -10,24 +10,6 @@ const graphqlClient = (() => {
   const GATEWAY_FAULTS = [502, 503, 504];
   const AUTHENTICATION_FAULTS = [401, 403, 407];
 
-  const formatTime = (milliseconds) =>
-    milliseconds < 1000 ? `${Math.round(milliseconds)} ms` : `${(milliseconds / 1000).toFixed(1)} s`;
-
-  const formatSize = (bytes) => {
-    if (bytes < 1000) return `${bytes} B`;
-    return bytes < 1e6 ? `${(bytes / 1000).toFixed(1)} kB` : `${(bytes / 1e6).toFixed(1)} MB`;
-  };
-
-  // The header is a number of seconds or a date.
-  const describeRetry = (response) => {
-    const value = response.headers.get("Retry-After");
-    if (!value) return "";
-    return /^\d+$/.test(value) ? `try again in ${value} ${value === "1" ? "second" : "seconds"}` : `try again after ${value}`;
-  };
-
-  const summarize = (response, milliseconds, bytes) =>
-    [response.status, formatTime(milliseconds), formatSize(bytes), describeRetry(response)].filter(Boolean).join(" · ");
-
   // FlowQL responds with a JSON object. Anything else is from a proxy.
   const describeForeignResponse = (response) => {
     const type = (response.headers.get("Content-Type") || "no media type").split(";")[0];
@@ -48,13 +30,13 @@ const graphqlClient = (() => {
 
   const readResult = async (response, started) => {
     const body = await response.arrayBuffer();
-    const summary = summarize(response, performance.now() - started, body.byteLength);
+    const summary = request.summarize(response, performance.now() - started, body.byteLength);
     const result = parseObject(new TextDecoder().decode(body));
     if (response.status === 401 && result?.errors) session.reject(result.errors[0].message);
     return { result: result || { message: describeForeignResponse(response) }, summary };
   };
 
-  // Returns the result and a summary, such as "200 · 14 ms · 2.1 kB". Does not throw.
+  // Returns the result and a summary. Does not throw.
   // With application/json, responses to invalid documents have status 200.
   const send = async (endpoint, operation, signal) => {
     const started = performance.now();
