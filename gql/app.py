@@ -114,10 +114,11 @@ def _check_limits(settings: Settings, schema: Schema) -> Sequence[str]:
 
 def _find_low_limits(settings: Settings, schema: Schema) -> Mapping[str, str]:
     """Return a message for each limit that rejects the introspection query of tools, by its name."""
-    minimums = find_minimum_limits(core_schema(schema)) if settings.introspection else {}
+    if not settings.introspection:
+        return {}
     return {
         name: LOW_LIMIT.format(limit=name_setting(f"max_{name}"), value=value, minimum=minimum)
-        for name, minimum in minimums.items()
+        for name, minimum in find_minimum_limits(core_schema(schema)).items()
         if (value := getattr(settings.limits, name)) < minimum
     }
 
