@@ -183,8 +183,8 @@ def serve(
     """Serve until SIGTERM or SIGINT.
 
     With `token`, which requires a single worker, every visitor of a page is signed in. Raises
-    SettingsError if introspection is on, but its limit is too low, DatabaseError if the database is not
-    usable, and TrustedDocumentError if the trusted documents are not valid.
+    SettingsError if introspection is on, but its limit is too low, DatabaseError if the database is
+    not usable, and TrustedDocumentError if the trusted documents are not valid.
     """
     signal.signal(signal.SIGTERM, _exit)
     if settings.workers > 1:

@@ -254,8 +254,8 @@ class Settings(BaseSettings):
     )
     max_introspection_cost: Limit = Field(
         default=DEFAULTS.introspection_cost,
-        description="Maximum cost of the introspection in an operation. With introspection on, it"
-        " has to admit the introspection query of GraphQL tools.",
+        description="Maximum cost of introspection in an operation. With introspection on, it has"
+        " to admit the introspection query of GraphQL tools.",
     )
     max_seconds: Annotated[float, LIMITS] = Field(
         default=DEFAULTS.seconds,

@@ -53,7 +53,7 @@ from support.edge_case_data import (
     flow_uuid,
     identifier,
 )
-from support.expected_graph import SUPERUSER, execute
+from support.expected_graph import MODES, SUPERUSER, execute
 from support.folding import fold_by_contract
 from support.postgres import PostgresServer
 from support.sql_recorder import record_statements
@@ -74,10 +74,6 @@ COLUMNS = {
     "compatibility_mode": "compatibility_mode",
     "pk": "flow_uuid",
     "policy_engine_mode": "policy_engine_mode",
-}
-MODES = {
-    row["pbm_uuid"]: row["policy_engine_mode"]
-    for row in ROWS["authentik_policies_policybindingmodel"]
 }
 SLUG_COLUMN = ConnectionSelection(columns=("slug",), needs_previous=False)
 

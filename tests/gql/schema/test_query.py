@@ -17,7 +17,7 @@ from support.edge_case_data import (
     flow_uuid,
     identifier,
 )
-from support.expected_graph import data_of
+from support.expected_graph import MODES, data_of
 from support.graphql_from_rest import (
     EVERY_FLOW_FIELD,
     EVERY_PAGINATION_FIELD,
@@ -30,10 +30,6 @@ from support.schema_fields import is_non_null, type_of
 
 FLOWS = ROWS["authentik_flows_flow"]
 SLUGS = sorted(str(flow["slug"]) for flow in FLOWS)
-MODES = {
-    row["pbm_uuid"]: str(row["policy_engine_mode"])
-    for row in ROWS["authentik_policies_policybindingmodel"]
-}
 SUPERUSER = KEYS["superuser"]
 UNKNOWN = "UNKNOWN_ENUM_VALUE"
 BAD_INPUT = "BAD_USER_INPUT"
