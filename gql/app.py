@@ -1,6 +1,6 @@
 """The application: settings, services, routes and middleware, composed."""
 
-from collections.abc import AsyncGenerator, Iterator, Mapping
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -24,6 +24,8 @@ from gql.endpoint import endpoint, sdl
 from gql.endpoint.endpoint import GraphQLEndpoint
 from gql.endpoint.persisted import PersistedDocuments
 from gql.execution.executor import Executor
+from gql.execution.graphql_core import core_schema
+from gql.execution.introspection import find_minimum_limits
 from gql.explorer import front, graphiql, rest_page
 from gql.explorer.files import read_files
 from gql.explorer.flow_details import FlowReader
@@ -37,10 +39,14 @@ from gql.rest import openapi
 from gql.rest.dialects import CURRENT, DOCUMENTED, build_dialects
 from gql.rest.errors import build_http_error_body, build_internal_error_body
 from gql.schema import Schema, build_schema, print_schema
-from gql.settings import LOOPBACK_HOST, Settings
+from gql.settings import LOOPBACK_HOST, Settings, SettingsError, name_setting
 
 # Browsers cache the response to a preflight request for this long.
 PREFLIGHT_MAX_AGE_SECONDS = 3600
+LOW_LIMIT = (
+    "{limit} is {value}, but the introspection query of GraphQL tools requires {minimum}: raise it,"
+    " or turn introspection off with --no-introspection"
+)
 LOCAL_HOSTS = (LOOPBACK_HOST, "localhost")
 
 
@@ -55,10 +61,11 @@ class Services:
 
 
 def create_app(settings: Settings, token: str | None = None) -> Starlette:
-    """Return the ASGI application.
+    """Return the ASGI application; `state.warnings` are warnings about its settings.
 
-    Its lifespan reads the trusted documents and opens the database; it raises TrustedDocumentError
-    or DatabaseError. With a token, visitors of the pages are signed in.
+    Raises SettingsError if introspection is on, but its limit is too low. The lifespan reads the
+    trusted documents and opens the database; it raises TrustedDocumentError or DatabaseError. With a
+    token, visitors of the pages are signed in.
     """
     services = _build_services(settings)
 
@@ -81,6 +88,7 @@ def create_app(settings: Settings, token: str | None = None) -> Starlette:
     )
     # A path without its trailing slash does not exist in authentik, and a redirect loses a POST.
     app.router.redirect_slashes = False
+    app.state.warnings = _check_limits(settings, services.schema)
     return app
 
 
@@ -93,6 +101,29 @@ def _build_services(settings: Settings) -> Services:
         forbids_introspection=not settings.introspection,
     )
     return Services(schema, executor, PersistedDocuments(settings.trusted_only), DatabaseHandle())
+
+
+def _check_limits(settings: Settings, schema: Schema) -> Sequence[str]:
+    """Return the warnings about limits that reject the introspection query of tools.
+
+    Raises SettingsError if the limit that has no other purpose rejects it.
+    """
+    low_limits = _find_low_limits(settings, schema)
+    if "introspection_cost" in low_limits:
+        raise SettingsError(low_limits["introspection_cost"])
+    # With trusted documents only, tools cannot introspect anyway.
+    return () if settings.trusted_only else tuple(low_limits.values())
+
+
+def _find_low_limits(settings: Settings, schema: Schema) -> Mapping[str, str]:
+    """Return a message for each limit that rejects the introspection query of tools, by its name."""
+    if not settings.introspection:
+        return {}
+    return {
+        name: LOW_LIMIT.format(limit=name_setting(f"max_{name}"), value=value, minimum=minimum)
+        for name, minimum in find_minimum_limits(core_schema(schema)).items()
+        if (value := getattr(settings.limits, name)) < minimum
+    }
 
 
 def _build_routes(settings: Settings, services: Services, pages: Pages) -> Iterator[Route]:

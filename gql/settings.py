@@ -269,6 +269,11 @@ class Settings(BaseSettings):
         description="Maximum cost of an operation: the number of its fields and of the terms of"
         " their searches, each counted as often as the response can contain it.",
     )
+    max_introspection_cost: Limit = Field(
+        default=DEFAULTS.introspection_cost,
+        description="Maximum cost of introspection in an operation. With introspection on, it has"
+        " to admit the introspection query of GraphQL tools.",
+    )
     max_seconds: Annotated[float, LIMITS] = Field(
         default=DEFAULTS.seconds,
         ge=1,
@@ -393,6 +398,12 @@ def describe_settings() -> Iterator[SettingInfo]:
             field.description or "",
             field.annotation,
         )
+
+
+def name_setting(field: str) -> str:
+    """Return the option and the variable of a setting, for messages."""
+    info = Settings.model_fields[field]
+    return f"{_get_option(field, info).name} ({_get_variable(field, info)})"
 
 
 def render_settings_table(*, limits: bool = False) -> str:

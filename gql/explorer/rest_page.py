@@ -84,7 +84,7 @@ def build_route(pages: Pages, dialects: Sequence[Dialect]) -> Route:
         api = load(mount if is_known else CURRENT.base_path)
         error = None if is_known else f"Unknown mount {mount!r}."
         status = 200 if is_known else 404
-        return pages.render("openapi.html", status, api=api, mounts=list(by_mount), error=error)
+        return pages.render("openapi.html", status, api=api, dialects=dialects, error=error)
 
     return Route(PATH, respond, middleware=[Middleware(GZipMiddleware)])
 

@@ -363,6 +363,11 @@ class FlowStageBinding(Node):
         "re_evaluate_policies",
         "Indicates whether policies are evaluated before the stage is executed.",
     )
+    policy_engine_mode: PolicyEngineMode | None = _enum_field(
+        "policy_engine_mode",
+        "The rule that combines the results of the stage binding's policies.",
+        EnumConverter(PolicyEngineMode),
+    )
     invalid_response_action: InvalidResponseAction | None = _enum_field(
         "invalid_response_action",
         "The reaction to an invalid response to the stage.",

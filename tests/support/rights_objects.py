@@ -37,7 +37,9 @@ class FieldError(NamedTuple):
 
 FORBIDDEN = FieldError("FORBIDDEN")
 UNKNOWN_ENUM_VALUE = FieldError("UNKNOWN_ENUM_VALUE")
-ENUM_VALUES = {name: name.upper() for name in ("retry", "restart", "restart_with_context")}
+ENUM_VALUES = {
+    name: name.upper() for name in ("all", "any", "retry", "restart", "restart_with_context")
+}
 
 GRAPH_FIELDS = """{
   nodes { label model pk bindingPk bindingOrder } edges { label type } notice
@@ -47,7 +49,8 @@ WHOLE_FLOW = f"""fragment WholeFlow on Flow {{
   stageBindings {{ ...WholeStageBinding }} policyBindings {{ ...WholePolicyBinding }}
 }}"""
 WHOLE_BINDINGS = """fragment WholeStageBinding on FlowStageBinding {
-  id pk order evaluateOnPlan reEvaluatePolicies invalidResponseAction bindingsMayBeHidden
+  id pk order evaluateOnPlan reEvaluatePolicies policyEngineMode invalidResponseAction
+  bindingsMayBeHidden
   stage { id pk name type flows(first: 2) { slug } } flow { slug }
   policyBindings { ...WholePolicyBinding }
 }
@@ -167,12 +170,14 @@ class Graph:
         """Return a visible stage binding, as WholeStageBinding selects it."""
         action, stage = row["invalid_response_action"], row["stage_id"]
         flow = self.view.find(FLOWS, row["target_id"])
+        target = self.view.find(TARGETS, row["policybindingmodel_ptr_id"])
         return {
             "id": global_id("FlowStageBinding", row["fsb_uuid"]),
             "pk": row["fsb_uuid"],
             "order": row["order"],
             "evaluateOnPlan": row["evaluate_on_plan"],
             "reEvaluatePolicies": row["re_evaluate_policies"],
+            "policyEngineMode": ENUM_VALUES.get(target["policy_engine_mode"], UNKNOWN_ENUM_VALUE),
             "invalidResponseAction": ENUM_VALUES.get(action, UNKNOWN_ENUM_VALUE),
             "bindingsMayBeHidden": self.view.may_hide_policy_bindings,
             "stage": self._stage(stage) | {"flows": self._flows_of_stage(stage, slug_of, 2)},

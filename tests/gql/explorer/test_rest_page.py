@@ -2,11 +2,12 @@
 
 import pytest
 
-from gql.rest.dialects import DIALECTS
+from gql.generations import GENERATIONS
+from gql.rest.dialects import build_dialects
 from support.app_client import AppClient
 from support.pages import Page, visit
 
-MOUNTS = [dialect.base_path for dialect in DIALECTS]
+MOUNTS = [dialect.base_path for dialect in build_dialects(GENERATIONS[-1].name)]
 
 
 @pytest.mark.parametrize("mount", MOUNTS)

@@ -12,6 +12,7 @@ import pytest
 from models.search_terms import fold
 from support.app_client import AppClient
 from support.edge_case_data import FLOW_COUNT, KEYS, flow_uuid
+from support.folding import fold_by_contract
 from support.reference.requests import CURRENT, DOCUMENTED, FLOWS, GENERATIONS, MOUNTS
 from support.reference.responses import INVALID_PAGE, NUL, format_choice_error, parse_ordered
 
@@ -33,12 +34,6 @@ def list_slugs_except(condition: Callable[[dict[str, Any]], bool]) -> list[str]:
 
 
 # Search -------------------------------------------------------------------------------------------
-
-
-def fold_by_contract(text: str) -> str:
-    """Fold case as the contract defines it, one character to one character."""
-    candidates = ((c.upper(), c.title(), c) for c in text)
-    return "".join(next(c for c in folded if len(c) == 1) for folded in candidates)
 
 
 def search_slugs(terms: Sequence[str]) -> list[str]:

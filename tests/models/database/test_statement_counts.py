@@ -313,6 +313,13 @@ READ_COLUMNS: list[tuple[str, dict[str, set[str]]]] = [
     ("stageBindings { id }", {STAGE_BINDINGS: set()}),
     ("stageBindings { evaluateOnPlan }", {STAGE_BINDINGS: {"evaluate_on_plan"}}),
     ("stageBindings { reEvaluatePolicies }", {STAGE_BINDINGS: {"re_evaluate_policies"}}),
+    (
+        "stageBindings { policyEngineMode }",
+        {
+            STAGE_BINDINGS: {"policybindingmodel_ptr_id"},
+            RELATED_TABLES["policyEngineMode"]: {"policy_engine_mode", "pbm_uuid"},
+        },
+    ),
     ("stageBindings { invalidResponseAction }", {STAGE_BINDINGS: {"invalid_response_action"}}),
     ("stageBindings { stage { __typename } }", {STAGE_BINDINGS: set()}),
     (
