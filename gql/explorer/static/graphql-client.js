@@ -4,7 +4,6 @@
 const graphqlClient = (() => {
   const HEADERS = { Accept: "application/json", "Content-Type": "application/json" };
   const NO_RESPONSE = "No response from FlowQL. Check your network, and that FlowQL is running.";
-  const CUT_OFF = "The connection closed before the response was complete. Run the operation again.";
   const REDIRECTED = "A proxy redirected the request, perhaps to its sign-in page. Reload this page.";
   const STOPPED = "Stopped";
   const GATEWAY_FAULTS = [502, 503, 504];
@@ -41,14 +40,12 @@ const graphqlClient = (() => {
   const send = async (endpoint, operation, signal) => {
     const started = performance.now();
     const headers = { ...HEADERS, ...session.headers() };
-    let message = NO_RESPONSE;
     try {
       const response = await fetch(endpoint, { method: "POST", headers, body: JSON.stringify(operation), redirect: "manual", signal });
-      message = CUT_OFF;
       if (response.type === "opaqueredirect") return { result: { message: REDIRECTED }, summary: "Redirected" };
       return await readResult(response, started);
     } catch {
-      return signal?.aborted ? { result: {}, summary: STOPPED } : { result: { message }, summary: "No response" };
+      return signal?.aborted ? { result: {}, summary: STOPPED } : { result: { message: NO_RESPONSE }, summary: "No response" };
     }
   };
 
