@@ -60,7 +60,9 @@
   // GraphiQL documents these keys, but its own handlers miss Ctrl-K and do not prevent a reload by Ctrl-Shift-R.
   const handleKey = (event) => {
     if (event.ctrlKey && isKey(event, "r", true)) event.preventDefault();
-    if (!(event.ctrlKey || event.metaKey) || !isKey(event, "k", false) || isModal()) return;
+    // On a Mac, Ctrl-K deletes the rest of a line.
+    const isModified = event.metaKey || (event.ctrlKey && !GraphiQL.React.isMacOs);
+    if (!isModified || !isKey(event, "k", false) || isModal()) return;
     event.preventDefault();
     event.stopPropagation();
     searchDocumentation();

@@ -11,7 +11,8 @@
   let linkProperties = {};
   const root = ReactDOM.createRoot(container);
 
-  const NEW_TAB = "# Write a query. Ctrl-Space completes it, Ctrl-Enter runs it,\n# and Ctrl-K searches the documentation.\n\n";
+  const MODIFIER = GraphiQL.React.isMacOs ? "Cmd" : "Ctrl";
+  const NEW_TAB = `# Write a query. Ctrl-Space completes it, ${MODIFIER}-Enter runs it,\n# and ${MODIFIER}-K searches the documentation.\n\n`;
   const NO_SCHEMA = "This server does not publish its schema. Queries run without documentation and completion.";
   const SCHEMA_FAULT = "Could not load the schema. Check that FlowQL is running, then press 'Re-fetch GraphQL schema'.";
 
@@ -29,16 +30,16 @@
       summaries.delete(tab);
       graphiqlToolbar.showNotice("");
       graphqlClient.send(endpoint, graphiqlToolbar.dropStaleName(operation), controller.signal).then(({ result, summary }) => {
-        summaries.set(tab, summary);
         if (controller.signal.aborted) return;
+        summaries.set(tab, summary);
         next(result);
         complete();
-        container.querySelector(".graphiql-response").scrollIntoView({ block: "nearest" });
+        container.querySelector(".graphiql-response")?.scrollIntoView({ block: "nearest" });
       });
       return {
         unsubscribe: () => {
           controller.abort();
-          summaries.set(tab, graphqlClient.STOPPED);
+          summaries.set(tab, "Stopped");
         },
       };
     },

@@ -7,7 +7,7 @@ const graphiqlToolbar = (() => {
   const ICONS = {
     link: "M10 14a4 4 0 0 0 6 .4l3-3a4 4 0 0 0-5.7-5.7l-1.2 1.2M14 10a4 4 0 0 0-6-.4l-3 3a4 4 0 0 0 5.7 5.7l1.2-1.2",
     code: "M8 7l-5 5 5 5M16 7l5 5-5 5M13.5 4l-3 16",
-    examples: "M4 5h7v14H4zM13 5h7v14h-7zM6.5 9H9M15.500 9H18M6.5 12H9M15.500 12H18",
+    examples: "M4 5h7v14H4zM13 5h7v14h-7zM6.5 9H9M15.5 9H18M6.5 12H9M15.5 12H18",
   };
 
   const renderIcon = (name) =>
@@ -96,7 +96,7 @@ const graphiqlToolbar = (() => {
     return createElement(
       Fragment,
       null,
-      createElement("p", { id: "response-summary", role: "status", "aria-label": "Response" }, summaries.get(id)),
+      createElement("p", { id: "response-summary", role: "status", "aria-live": "polite", "aria-label": "Response" }, summaries.get(id)),
       createElement("p", { id: "notice", role: "status" }),
     );
   };

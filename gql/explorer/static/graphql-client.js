@@ -5,7 +5,6 @@ const graphqlClient = (() => {
   const HEADERS = { Accept: "application/json", "Content-Type": "application/json" };
   const NO_RESPONSE = "No response from FlowQL. Check your network, and that FlowQL is running.";
   const REDIRECTED = "A proxy redirected the request, perhaps to its sign-in page. Reload this page.";
-  const STOPPED = "Stopped";
   const GATEWAY_FAULTS = [502, 503, 504];
   const AUTHENTICATION_FAULTS = [401, 403, 407];
 
@@ -35,7 +34,7 @@ const graphqlClient = (() => {
     return { result: result || { message: describeForeignResponse(response) }, summary };
   };
 
-  // Returns the result and a summary. Does not throw.
+  // Returns the result and a summary. Does not throw, also if the signal stops the request.
   // With application/json, responses to invalid documents have status 200.
   const send = async (endpoint, operation, signal) => {
     const started = performance.now();
@@ -45,9 +44,9 @@ const graphqlClient = (() => {
       if (response.type === "opaqueredirect") return { result: { message: REDIRECTED }, summary: "Redirected" };
       return await readResult(response, started);
     } catch {
-      return signal?.aborted ? { result: {}, summary: STOPPED } : { result: { message: NO_RESPONSE }, summary: "No response" };
+      return { result: { message: NO_RESPONSE }, summary: "No response" };
     }
   };
 
-  return { send, STOPPED };
+  return { send };
 })();

@@ -8,7 +8,9 @@ const operationLink = (() => {
   // Returns the operation in the address of the page, or null. Values are strings, valid or not.
   const read = () => {
     const parameters = new URLSearchParams(location.search);
-    const [query, variables, operationName] = ["query", "variables", "operationName"].map((name) => parameters.get(name) || "");
+    // Editors change line breaks, so that their text would differ from the link's.
+    const get = (name) => (parameters.get(name) || "").replace(/\r\n?/g, "\n");
+    const [query, variables, operationName] = ["query", "variables", "operationName"].map(get);
     return query ? { query, variables: variables === "null" ? "" : variables, operationName } : null;
   };
 

@@ -5,9 +5,11 @@
   const box = element("query-box");
   const { endpoint } = box.dataset;
   const link = operationLink.read();
-  let operationName = link?.operationName;
 
-  const readOperation = () => ({ query: element("query").value, variables: element("variables").value, operationName });
+  const readOperation = () => {
+    const [query, variables] = [element("query").value, element("variables").value];
+    return { query, variables, ...(query === link?.query && { operationName: link.operationName }) };
+  };
 
   const showResult = (text, summary = "") => {
     element("result").textContent = text;
@@ -18,7 +20,7 @@
     const operation = readOperation();
     const variables = operationCode.parseVariables(operation.variables);
     const { result, summary } = await graphqlClient.send(endpoint, { ...operation, variables });
-    showResult(result.message && Object.keys(result).length === 1 ? result.message : JSON.stringify(result, null, 2), summary);
+    showResult(result.message || JSON.stringify(result, null, 2), summary);
   };
 
   const submit = async (event) => {

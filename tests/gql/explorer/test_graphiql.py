@@ -88,7 +88,7 @@ def test_link_opens_a_tab(visit: Visit, sample_server: RunningServer) -> None:
 
 def test_link_survives_sign_in(visit: Visit, sample_server: RunningServer) -> None:
     """The operation of the link is there after signing in, and the named one is executed."""
-    link = build_link(query=TWO_OPERATIONS, operationName="Second")
+    link = build_link(query=TWO_OPERATIONS.replace("\n", "\r\n"), operationName="Second")
     page = open_graphiql(visit, link, sample_server.token)
     expect(find_active_tab(page)).to_have_text("Second")
     page.get_by_role("textbox", name="Query Editor").focus()
