@@ -6,6 +6,7 @@ from urllib.parse import urlencode
 from playwright.sync_api import Locator, Page, expect
 
 from support.browser import Visit, open_signed_in
+from support.server_process import wait_until
 
 READ_TABS = """
 () => [...document.querySelectorAll(".graphiql-tab-button")].map((button) => button.textContent)
@@ -62,7 +63,12 @@ def write_operation(page: Page, query: str, variables: str = "") -> None:
         page.locator(f"{EDITORS[name]} .CodeMirror").evaluate(
             "(element, text) => element.CodeMirror.setValue(text)", text
         )
-    page.wait_for_timeout(200)
+    wait_until(lambda: read_storage(page, "query") == query)
+
+
+def read_storage(page: Page, name: str) -> str | None:
+    """Return what GraphiQL stores under a name, some time after each change."""
+    return page.evaluate("(name) => localStorage.getItem(`graphiql:${name}`)", name)
 
 
 def run_operation(page: Page) -> None:

@@ -51,6 +51,18 @@ def test_pages_use_only_local_files(sqlite_client: AppClient, path: str) -> None
     assert all(attributes.get("src") for tag, attributes in page.elements if tag == "script")
 
 
+def test_graphiql_may_add_styles(sqlite_client: AppClient) -> None:
+    """Each response has a nonce of its own, which the policy allows for styles alone."""
+    responses = [visit(sqlite_client, "/graphql") for _ in range(2)]
+    [first, second] = [Page(response).values("data-style-nonce")[0] for response in responses]
+    policy = responses[0].headers["content-security-policy"]
+
+    assert first != second
+    assert re.findall(r"[^;]*'nonce-[^;]*", policy)[0].startswith(" style-src 'self' ")
+    assert policy.count("nonce") == policy.count(f"'nonce-{first}'") == 1
+    assert "nonce" not in visit(sqlite_client, "/").headers["content-security-policy"]
+
+
 @pytest.mark.parametrize("root", ["", ROOT_PATH])
 def test_links_in_pages_work(
     sqlite_client: AppClient, client_at_root_path: AppClient, root: str
