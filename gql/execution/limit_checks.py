@@ -13,7 +13,7 @@ from graphql import (
 )
 
 from gql.errors import LimitExceededError
-from gql.execution.cost import MAX_COUNT, Cost, CostAnalyzer, Values, integer_or_none
+from gql.execution.cost import MAX_COUNT, Cost, CostAnalyzer, Values, size_of
 from gql.limits import Limits, build_limit_error
 
 # Introspection reads nothing from the database, and validation limits the depth of its lists.
@@ -78,10 +78,10 @@ class OperationLimits:
         return self.results[cache_key]
 
     def _measure(self, value: Any) -> int | None:
-        """Return the number of terms of a search, or a page size. Raises LimitExceededError."""
+        """Return the number of terms of a search, or of items. Raises LimitExceededError."""
         if isinstance(value, str):
             return len(self.document.limits.split_search(value))
-        return integer_or_none(value)
+        return size_of(value)
 
     def _check_objects(self, values: Values) -> GraphQLError | None:
         limits = self.document.limits
