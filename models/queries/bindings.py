@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import (
     ColumnElement,
-    CompoundSelect,
     FromClause,
     Integer,
     Select,
@@ -19,9 +18,10 @@ from sqlalchemy import (
     Text,
     bindparam,
     cast,
+    exists,
     func,
+    or_,
     select,
-    union_all,
 )
 from sqlmodel import col
 
@@ -233,7 +233,7 @@ class PolicyBindings(NamedTuple):
         yield from self.rights.conditions(Permission.VIEW_POLICY_BINDING, pk)
         if self.lookup is Lookup.BY_PKS:
             # Policies are bound to applications too, which the schema excludes.
-            yield target.in_(_select_targets(self.rights))
+            yield or_(*map(exists, _select_targets(target, self.rights)))
 
 
 class FlowsUsing(NamedTuple):
@@ -281,13 +281,17 @@ def _select_with_key(
     return select(cast(key, Text), *(columns[name] for name in names))
 
 
-def _select_targets(rights: Rights) -> CompoundSelect[str]:
-    """SELECT the keys of visible flows and stage bindings as policy targets."""
-    conditions = list(rights.conditions(Permission.VIEW_FLOW, col(Flow.flow_uuid)))
-    flows = select(col(Flow.policybindingmodel_ptr_id)).where(*conditions)
-    bindings = (
-        select(col(FlowStageBinding.policybindingmodel_ptr_id))
-        .join_from(FlowStageBinding, Flow, col(FlowStageBinding.target_id) == col(Flow.flow_uuid))
-        .where(*rights.conditions(Permission.VIEW_STAGE_BINDING, col(FlowStageBinding.fsb_uuid)))
+def _select_targets(
+    target: SQLColumnExpression[str], rights: Rights
+) -> Iterator[Select[*tuple[Any, ...]]]:
+    """SELECT the visible flow, and the visible stage binding, with a key as policy target."""
+    flow, binding = col(Flow.flow_uuid), col(FlowStageBinding.fsb_uuid)
+    yield select(flow).where(
+        col(Flow.policybindingmodel_ptr_id) == target,
+        *rights.conditions(Permission.VIEW_FLOW, flow),
     )
-    return union_all(flows, bindings.where(*conditions))
+    yield select(binding).where(
+        col(FlowStageBinding.policybindingmodel_ptr_id) == target,
+        *rights.conditions(Permission.VIEW_STAGE_BINDING, binding),
+        *rights.conditions(Permission.VIEW_FLOW, col(FlowStageBinding.target_id)),
+    )

@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple, TypeAlias, cast
 
 from sqlalchemy import (
+    CTE,
     BindParameter,
     ColumnElement,
     FromClause,
@@ -125,7 +126,11 @@ def component_to_sql(
     condition: Condition, component: Component, child_tables: ChildTables
 ) -> ColumnElement[bool]:
     """Compile a condition to SQL on the table of a component. The result is never NULL."""
-    return _to_sql(condition, partial(_compare_component, component, child_tables))
+    types = _build_types(component, child_tables)
+    if isinstance(types, CTE):
+        # PostgreSQL reads only the tables of matching types.
+        types = types.prefix_with("NOT MATERIALIZED", dialect="postgresql")
+    return _to_sql(condition, partial(_compare_component, component, types))
 
 
 def _to_sql(condition: Condition, compile_comparison: CompileComparison) -> ColumnElement[bool]:
@@ -205,35 +210,42 @@ def _is_matching(uses: UsesComponent, bound_key: SQLColumnExpression[Any]) -> Co
     if uses.condition == And(()):
         is_visible = rights.conditions(component.permission, bound_key)
         return and_(bound_key.is_not(None), *is_visible)
+    types = _share_types(component, uses.child_tables)
     # Components are selected before their bindings, because there are far fewer of them.
     components = select(component.key).where(
-        component_to_sql(uses.condition, component, uses.child_tables),
+        _to_sql(uses.condition, partial(_compare_component, component, types)),
         *rights.conditions(component.permission, component.key),
     )
     return SemiJoin(bound_key, components)
 
 
 def _compare_component(
-    component: Component, child_tables: ChildTables, comparison: Comparison
+    component: Component, types: FromClause | None, comparison: Comparison
 ) -> ColumnElement[bool]:
     if comparison.column != "type":
         return _compare_column(component.sort_columns, comparison)
-    # Without child tables all types are unknown, and an unknown type matches nothing.
-    if child_tables == ():
+    # An unknown type matches nothing.
+    if types is None:
         return false()
-    types = _component_types(component, child_tables)
     keys = select(types.c.ptr_id).where(_compare(types.c.model, comparison))
     return SemiJoin(component.key, keys)
 
 
 @cache
-def _component_types(component: Component, child_tables: ChildTables) -> FromClause:
-    """Return (ptr_id, model) of all components.
+def _share_types(component: Component, child_tables: ChildTables) -> FromClause | None:
+    """Return (ptr_id, model) of all components, read once by all conditions of a statement.
 
     The result is cached, because a statement renders the same CTE object only once.
     """
+    return _build_types(component, child_tables)
+
+
+def _build_types(component: Component, child_tables: ChildTables) -> FromClause | None:
+    """Return (ptr_id, model) of all components, None without tables of types."""
     if child_tables is None:
         return component.types
+    if not child_tables:
+        return None
     return union_all(*map(select_models, child_tables)).cte(f"types_by_{component.value}")
 
 

@@ -112,7 +112,7 @@ def list_slugs(
                 list_flows, viewer=viewer, query=query._replace(page=number), selection=selection
             )
         )
-        slugs += page.rows.columns["slug"]
+        slugs += page.flows.columns["slug"]
     return slugs
 
 
