@@ -11,7 +11,6 @@ from types import MappingProxyType
 from typing import Any, NamedTuple, TypeAlias, cast
 
 from sqlalchemy import (
-    CTE,
     BindParameter,
     ColumnElement,
     FromClause,
@@ -126,10 +125,7 @@ def component_to_sql(
     condition: Condition, component: Component, child_tables: ChildTables
 ) -> ColumnElement[bool]:
     """Compile a condition to SQL on the table of a component. The result is never NULL."""
-    types = _build_types(component, child_tables)
-    if isinstance(types, CTE):
-        # PostgreSQL reads only the tables of matching types.
-        types = types.prefix_with("NOT MATERIALIZED", dialect="postgresql")
+    types = _component_types(component, child_tables, is_inlined=True)
     return _to_sql(condition, partial(_compare_component, component, types))
 
 
@@ -210,7 +206,7 @@ def _is_matching(uses: UsesComponent, bound_key: SQLColumnExpression[Any]) -> Co
     if uses.condition == And(()):
         is_visible = rights.conditions(component.permission, bound_key)
         return and_(bound_key.is_not(None), *is_visible)
-    types = _share_types(component, uses.child_tables)
+    types = _component_types(component, uses.child_tables)
     # Components are selected before their bindings, because there are far fewer of them.
     components = select(component.key).where(
         _to_sql(uses.condition, partial(_compare_component, component, types)),
@@ -232,21 +228,20 @@ def _compare_component(
 
 
 @cache
-def _share_types(component: Component, child_tables: ChildTables) -> FromClause | None:
-    """Return (ptr_id, model) of all components, read once by all conditions of a statement.
+def _component_types(
+    component: Component, child_tables: ChildTables, *, is_inlined: bool = False
+) -> FromClause | None:
+    """Return (ptr_id, model) of all components, None without tables of types.
 
-    The result is cached, because a statement renders the same CTE object only once.
+    PostgreSQL reads only the tables of matching types if it inlines the CTE in each condition. The
+    result is cached, because a statement renders the same CTE object only once.
     """
-    return _build_types(component, child_tables)
-
-
-def _build_types(component: Component, child_tables: ChildTables) -> FromClause | None:
-    """Return (ptr_id, model) of all components, None without tables of types."""
     if child_tables is None:
         return component.types
     if not child_tables:
         return None
-    return union_all(*map(select_models, child_tables)).cte(f"types_by_{component.value}")
+    types = union_all(*map(select_models, child_tables)).cte(f"types_by_{component.value}")
+    return types.prefix_with("NOT MATERIALIZED", dialect="postgresql") if is_inlined else types
 
 
 class SemiJoin(FunctionElement[bool]):
