@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from gql.errors import BadUserInputError
 from gql.resolvers import cursors
 from gql.resolvers.connections import (
+    ConnectionData,
     ConnectionQuery,
     ConnectionSelection,
-    ConnectionData,
     load_flow_connection,
 )
 from gql.resolvers.flows import FlowSelection, list_flows
