@@ -96,9 +96,10 @@ EXPORT = (
     Right(Permission.VIEW_PROMPT, is_global=True),
 )
 
-# The rights by schema coordinate, by type for `node`, and by view for REST. A field that is not listed
-# requires no more than its object. Everything is below a flow: a request of a viewer who may see no
-# flow is rejected as a whole, so the entries of flows themselves only add conditions to SELECTs.
+# The rights by schema coordinate, by type for `node` and `nodes`, and by view for REST. A field that
+# is not listed requires no more than its object. Everything is below a flow: a request of a viewer
+# who may see no flow is rejected as a whole, so the entries of flows themselves only add conditions
+# to SELECTs.
 RIGHTS: Mapping[str, Sequence[Right]] = {
     "Query.flows": FLOW,
     "Query.flowConnection": FLOW,

@@ -307,23 +307,21 @@ def test_a_list_has_at_most_100_ids(typed_client: AppClient, form: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("argument", "count"),
-    [("[]", 0), (f'"{VALID_ID}"', 1), (f'["{VALID_ID}"]', 1), ("$ids", 2), ("[$id, $id]", 2)],
+    ("query", "count"),
+    [
+        ("{ nodes(ids: []) { id } }", 0),
+        ('{ nodes(ids: "ID") { id } }', 1),
+        ('query ($id: ID!) { nodes(ids: [$id, "ID"]) { id } }', 2),
+        ('query ($other: [ID!]! = ["ID"]) { nodes(ids: $other) { id } }', 1),
+        ("query ($ids: [ID!]!) { nodes(ids: $ids) { id } }", 3),
+        ("query ($id: [ID!]!) { nodes(ids: $id) { id } }", 1),
+    ],
 )
-def test_forms_of_lists_of_ids(typed_client: AppClient, argument: str, count: int) -> None:
+def test_forms_of_lists_of_ids(typed_client: AppClient, query: str, count: int) -> None:
     """A list may be empty, a single ID is a list of one, and variables may be in it."""
-    types = {"$ids": "[ID!]! = []", "$id": "ID!"}
-    declared = [
-        f"{name}: {type_}"
-        for name, type_ in types.items()
-        if name in argument.split(",", maxsplit=1)[0].strip("[")
-    ]
-    header = f"query ({declared[0]})" if declared else ""
-    variables = {"ids": [VALID_ID] * 2, "id": VALID_ID}
-    data = typed_client.graphql(
-        f"{header} {{ nodes(ids: {argument}) {{ id }} }}", SUPERUSER, variables
-    ).json
-    assert data == {"data": {"nodes": [{"id": VALID_ID}] * count}}
+    variables = {"ids": [VALID_ID] * 3, "id": VALID_ID}
+    response = typed_client.graphql(query.replace('"ID"', f'"{VALID_ID}"'), SUPERUSER, variables)
+    assert response.json == {"data": {"nodes": [{"id": VALID_ID}] * count}}
 
 
 @pytest.mark.parametrize("viewer", RESTRICTED)
