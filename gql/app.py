@@ -3,6 +3,8 @@
 from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
+from http import HTTPStatus
 from typing import cast
 
 import orjson
@@ -22,16 +24,17 @@ from gql.endpoint import endpoint, sdl
 from gql.endpoint.endpoint import GraphQLEndpoint
 from gql.endpoint.persisted import PersistedDocuments
 from gql.execution.executor import Executor
-from gql.explorer import front, graphiql
+from gql.explorer import front, graphiql, rest_page
 from gql.explorer.files import read_files
+from gql.explorer.flow_details import FlowReader
 from gql.explorer.pages import Pages
 from gql.http.internal_errors import InternalErrorMiddleware
-from gql.http.negotiation import JSON
+from gql.http.negotiation import JSON, negotiate_graphql
 from gql.http.root_path import RootPathMiddleware
 from gql.reading import ReadRunner
 from gql.rest import endpoint as rest
 from gql.rest import openapi
-from gql.rest.dialects import CURRENT, DOCUMENTED
+from gql.rest.dialects import CURRENT, DOCUMENTED, build_dialects
 from gql.rest.errors import build_http_error_body, build_internal_error_body
 from gql.schema import Schema, build_schema, print_schema
 from gql.settings import LOOPBACK_HOST, Settings
@@ -73,7 +76,7 @@ def create_app(settings: Settings, token: str | None = None) -> Starlette:
     app = Starlette(
         routes=list(_build_routes(settings, services, pages)),
         middleware=list(_build_middleware(settings, token)),
-        exception_handlers={HTTPException: _handle_http_exception},
+        exception_handlers={HTTPException: partial(_handle_http_exception, pages)},
         lifespan=lifespan,
     )
     # A path without its trailing slash does not exist in authentik, and a redirect loses a POST.
@@ -94,7 +97,8 @@ def _build_services(settings: Settings) -> Services:
 
 def _build_routes(settings: Settings, services: Services, pages: Pages) -> Iterator[Route]:
     authenticator = Authenticator(services.database, settings.viewer_ttl)
-    runner = ReadRunner(settings.limits)
+    runner = ReadRunner(settings.limits, settings.root_path)
+    dialects = build_dialects(settings.dialect)
     graphql = GraphQLEndpoint(
         services.executor,
         authenticator,
@@ -104,9 +108,13 @@ def _build_routes(settings: Settings, services: Services, pages: Pages) -> Itera
         graphiql.build_page(pages) if settings.graphiql else None,
     )
     yield from endpoint.build_routes(graphql)
-    yield from rest.build_routes(authenticator, settings.limits, runner)
-    yield from openapi.build_routes(settings.root_path)
-    yield from front.build_routes(authenticator, pages, runner)
+    yield from rest.build_routes(
+        authenticator, settings.limits, runner, settings.root_path, dialects
+    )
+    yield from openapi.build_routes(settings.root_path, dialects)
+    flow_reader = FlowReader(Executor(services.schema), settings.limits)
+    yield from front.build_routes(authenticator, pages, runner, settings.limits, flow_reader)
+    yield rest_page.build_route(pages, dialects)
     if settings.introspection:
         yield sdl.build_route(print_schema(services.schema))
     yield from health.build_routes(services.database)
@@ -141,6 +149,7 @@ def _build_links(settings: Settings) -> Mapping[str, str]:
         "graphql": endpoint.PATH,
         **({"graphiql": endpoint.PATH} if settings.graphiql else {}),
         **({"schema": sdl.SDL_PATH} if settings.introspection else {}),
+        "rest_api": rest_page.PATH,
         "rest": DOCUMENTED.flows_path,
         "rest_v3": CURRENT.flows_path,
         "openapi": CURRENT.openapi_path,
@@ -151,8 +160,14 @@ def _build_links(settings: Settings) -> Mapping[str, str]:
     return {name: f"{settings.root_path}{path}" for name, path in paths.items()}
 
 
-async def _handle_http_exception(_request: Request, error: Exception) -> Response:
-    """Return Starlette's own errors as JSON, in the wording of Django REST framework."""
+async def _handle_http_exception(pages: Pages, request: Request, error: Exception) -> Response:
+    """Return Starlette's own errors as JSON, in the wording of Django REST framework.
+
+    A browser gets a page if nothing is at the address.
+    """
     exception = cast(HTTPException, error)
+    is_page = negotiate_graphql(request.headers).is_page
+    if is_page and exception.status_code == HTTPStatus.NOT_FOUND:
+        return pages.render("not-found.html", HTTPStatus.NOT_FOUND, path=request.url.path)
     body = orjson.dumps(build_http_error_body(exception))
     return Response(body, exception.status_code, exception.headers, JSON)

@@ -49,7 +49,7 @@ class Limits:
 
 
 DEFAULTS = Limits()
-# This number of characters of a diagram counts as an object.
+# This number of characters of a diagram counts as an object. Nodes and edges are objects.
 TEXT_UNIT = 100
 
 

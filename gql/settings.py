@@ -8,7 +8,14 @@ from itertools import chain
 from pathlib import Path
 from typing import Annotated, Any, cast
 
-from pydantic import BeforeValidator, Field, ValidationError, ValidationInfo, field_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 from pydantic.fields import FieldInfo
 from pydantic_settings import (
     BaseSettings,
@@ -18,6 +25,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from gql.generations import GENERATIONS, find_generation
 from gql.limits import DEFAULTS, Limits
 from models import limits as pool
 from models.errors import OperatorError
@@ -92,6 +100,11 @@ def _normalize_root_path(value: Any) -> Any:
     if isinstance(path, str) and not ROOT_PATH.fullmatch(path):
         raise ValueError(f"invalid path {value!r}: expected a path such as /flows")
     return "" if path == "/" else path
+
+
+def _check_version(value: str) -> str:
+    find_generation(value)
+    return value
 
 
 def _parse_networks(value: Any) -> Any:
@@ -184,6 +197,10 @@ class Settings(BaseSettings):
         default="",
         description="The path prefix under which a proxy serves FlowQL, such as `/flows`. The proxy"
         " may strip it or not.",
+    )
+    dialect: Annotated[str, AfterValidator(_check_version)] = Field(
+        default=GENERATIONS[-1].name,
+        description="The version of authentik, from 2024.2 on, whose REST API `/api/v3` implements.",
     )
     workers: int = Field(default=1, ge=1, description="The number of worker processes.")
     access_log: bool = Field(default=False, description="Log every request.")

@@ -69,16 +69,27 @@ def test_cost(text: str, cost: int) -> None:
 
 
 def test_cost_of_a_diagram() -> None:
-    """A diagram costs as much as its stage bindings with their policy bindings."""
+    """A diagram costs as much as its stage bindings with their policy bindings.
+
+    The fields of a graph come on top.
+    """
     costs = [
         CostAnalyzer(core_schema(schema.build_schema()), {}).analyze(operation).cost
-        for selected in ("diagram", "stageBindings { policyBindings { pk } }")
+        for selected in (
+            "diagram",
+            "stageBindings { policyBindings { pk } }",
+            "diagramGraph { nodes { id label } edges { label } }",
+        )
         for operation in parse(
             f"{{ flows(pageSize: 7) {{ results {{ {selected} }} }} }}"
         ).definitions
         if isinstance(operation, OperationDefinitionNode)
     ]
-    assert [(cost.cost, cost.depth) for cost in costs] == [(2 + 7 * 111, 3), (2 + 7 * 111, 5)]
+    assert [(cost.cost, cost.depth) for cost in costs] == [
+        (2 + 7 * 111, 3),
+        (2 + 7 * 111, 5),
+        (2 + 7 * (111 + 21 + 11), 5),
+    ]
 
 
 @pytest.mark.parametrize(

@@ -174,7 +174,7 @@ def test_random_requests_reach_all_targets(
     counts = Counter[str]()
     type_names = [type_.name for type_ in _object_types(schema)]
     draws = [*[("", "")] * 50 * min_count, *((flaw, "") for flaw in FLAWS * (min_count + 1))]
-    draws += [("", name) for name in (type_names + RARE_TYPES) * 3 * min_count]
+    draws += [("", name) for name in (type_names + RARE_TYPES) * 4 * min_count]
     for flaw, target in draws:
         request = draw_request(schema, chance.randbytes(SIZE), flaw, target=target)
         response = sqlite_comparison.check(request)

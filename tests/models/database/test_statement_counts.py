@@ -12,6 +12,7 @@ from support.app_client import AppClient, Response
 from support.databases import KINDS
 from support.edge_case_data import AUTHORIZED_KEYS, KEYS, flow_uuid, identifier
 from support.graphql_from_rest import EVERY_FLOW_FIELD, EVERY_PAGINATION_FIELD, FIELDS
+from support.reference.requests import MOUNTS
 from support.sql_recorder import is_of_viewer, record_statements
 
 SUPERUSER = KEYS["superuser"]
@@ -60,8 +61,8 @@ def record_graphql(client: AppClient, query: str, key: str = SUPERUSER) -> list[
 
 
 def test_a_rest_page_takes_one_statement(client: AppClient) -> None:
-    """A page of 1 flow and a page of 100 flows take one statement, for both mounts."""
-    for mount in ("/flows/instances/", "/api/v3/flows/instances/"):
+    """A page of 1 flow and a page of 100 flows take one statement, for all mounts."""
+    for mount in MOUNTS:
         for size in PAGE_SIZES:
             target = f"{mount}?page_size={size}"
             [_] = record(lambda target=target: client.get(target, SUPERUSER))
