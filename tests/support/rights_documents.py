@@ -273,7 +273,7 @@ class ComponentList(NamedTuple):
     component: str
     cursor: str
     where: str
-    find: Callable[[View, str], object]
+    find: Callable[[str, View], object]
 
     @property
     def selection(self) -> str:
@@ -301,15 +301,9 @@ class ComponentList(NamedTuple):
         self, view: View, rows: Sequence[Row], page: Sequence[Row], sides: _Sides = NO_SIDES
     ) -> object:
         """Return a page of these rows, as `selection` selects it."""
-        nodes = [self.find(view, self.key_of(row)) for row in page]
+        nodes = [self.find(self.key_of(row), view) for row in page]
         edges = [{"cursor": self.encode_cursor(row), "node": {"name": row["name"]}} for row in page]
         return _build_connection(len(rows), nodes, edges, sides)
-
-
-STAGE_LIST = ComponentList("stages", "stage", "$cs", "$xs", lambda view, pk: Graph(view).stage(pk))
-POLICY_LIST = ComponentList(
-    "policies", "policy", "$cp", "$yp", lambda view, pk: Graph(view).policy(pk)
-)
 
 
 def _component_roots(list_: ComponentList, row: Row, where: Where) -> Iterator[Root]:
@@ -383,6 +377,10 @@ def _find_stage(pk: str, view: View) -> object:
 
 def _find_policy(pk: str, view: View) -> object:
     return Graph(view).policy(pk) if view.rights.has_any("view_policy") else FORBIDDEN
+
+
+STAGE_LIST = ComponentList("stages", "stage", "$cs", "$xs", _find_stage)
+POLICY_LIST = ComponentList("policies", "policy", "$cp", "$yp", _find_policy)
 
 
 class Lookup(NamedTuple):

@@ -27,6 +27,10 @@ from support.expected_graph import (
 )
 
 LISTS = {"stage": "stages", "policy": "policies"}
+EXPECT: Mapping[str, Callable[[object], Any]] = {
+    "stage": expected_stage,
+    "policy": expected_policy,
+}
 FIELDS = {"stage": "pk name type", "policy": "pk name type executionLogging"}
 TYPE_NAMES = {"stage": "Stage", "policy": "Policy"}
 ARGUMENTS = "($first: Int, $after: String, $last: Int, $before: String, $where: {}Where)"
@@ -63,10 +67,9 @@ def list_keys(name: str, viewer: str = "superuser") -> list[str]:
 
 def expected_nodes(name: str, keys: Sequence[str], viewer: str = "superuser") -> list[Any]:
     """Return the nodes with these keys."""
-    expect: Callable[[object], Any] = expected_stage if name == "stage" else expected_policy
     flows = visible_flows(viewer)
     return [
-        {**expect(pk), "flows": [{"slug": slug} for slug in slugs_using(name, pk, flows)[:3]]}
+        EXPECT[name](pk) | {"flows": [{"slug": slug} for slug in slugs_using(name, pk, flows)[:3]]}
         for pk in keys
     ]
 
@@ -180,28 +183,33 @@ def test_a_page_after_the_last_component_is_empty(typed_client: AppClient, name:
 # Conditions ---------------------------------------------------------------------------------------
 
 
-def matches(name: str, pk: str, where: Mapping[str, Any]) -> bool:
+# The comparisons of each column, by operator.
+Where = Mapping[str, Mapping[str, Any]]
+
+
+def matches(name: str, pk: str, where: Where) -> bool:
     """Return whether a component matches a condition."""
     values = {"pk": pk, "name": str(COMPONENTS[name][0][pk]["name"]), "type": TYPES.get(pk)}
     return all(
         _compare(operator, values[column], operand)
         for column, comparison in where.items()
-        for operator, operand in (comparison or {}).items()
+        for operator, operand in comparison.items()
     )
 
 
 def _compare(operator: str, value: str | None, operand: Any) -> bool:
-    if operand is None:
-        return True
+    # An unknown type matches nothing.
     if value is None:
         return False
-    operations: Mapping[str, bool] = {
-        "equals": value == operand,
-        "in": value in operand,
-        "contains": operator == "contains" and operand in value,
-        "startsWith": operator == "startsWith" and value.startswith(operand),
-    }
-    return operations[operator]
+    match operator:
+        case "equals":
+            return value == operand
+        case "contains":
+            return operand in value
+        case "startsWith":
+            return value.startswith(operand)
+        case _:
+            return value in operand
 
 
 def text_matches(values: Sequence[str]) -> st.SearchStrategy[Mapping[str, Any]]:
@@ -216,7 +224,7 @@ def text_matches(values: Sequence[str]) -> st.SearchStrategy[Mapping[str, Any]]:
     return st.fixed_dictionaries({}, optional=operators)
 
 
-def conditions(name: str) -> st.SearchStrategy[Mapping[str, Any]]:
+def conditions(name: str) -> st.SearchStrategy[Where]:
     """Return conditions on stages or policies."""
     rows, _ = COMPONENTS[name]
     pk = st.sampled_from([*rows, MISSING])
@@ -268,7 +276,7 @@ def test_empty_conditions_match_all(
 
 
 def errors_of(
-    client: AppClient, name: str, key: str = SUPERUSER, **variables: Any
+    client: AppClient, name: str, variables: Mapping[str, Any], key: str = SUPERUSER
 ) -> Sequence[tuple[str, str]]:
     """Return the messages and codes of the errors of a list, which is null; `__typename` is not."""
     query = build_query(name, "__typename")
@@ -304,7 +312,7 @@ def test_invalid_arguments(
     typed_client: AppClient, name: str, arguments: Mapping[str, Any], message: str
 ) -> None:
     """An invalid argument makes the list null, with an error."""
-    assert errors_of(typed_client, name, **arguments) == [(message, BAD_INPUT)]
+    assert errors_of(typed_client, name, arguments) == [(message, BAD_INPUT)]
 
 
 @pytest.mark.parametrize("name", COMPONENT_NAMES)
@@ -322,7 +330,7 @@ def test_cursors_of_other_lists_are_invalid(typed_client: AppClient, name: str) 
             for variables in ({"first": 1, "after": cursor}, {"last": 1, "before": cursor}):
                 argument = list(variables)[-1]
                 expected = (INVALID_CURSOR.format(argument), BAD_INPUT)
-                assert errors_of(typed_client, name, **variables) == [expected]
+                assert errors_of(typed_client, name, variables) == [expected]
 
 
 @pytest.mark.parametrize("ordering", ["[NAME_ASC, PK_ASC]", "[NAME_ASC]"])
@@ -352,4 +360,4 @@ def test_the_permission_is_required(typed_client: AppClient, name: str) -> None:
     label = {"stage": "authentik_flows.view_stage", "policy": "authentik_policies.view_policy"}
     message = f"'Query.{LISTS[name]}' requires the permission {label[name]}."
     for variables in ({}, {"first": -1}, {"after": "a"}, {"where": {"name": {"equals": "\0"}}}):
-        assert errors_of(typed_client, name, key, **variables) == [(message, "FORBIDDEN")]
+        assert errors_of(typed_client, name, variables, key) == [(message, "FORBIDDEN")]
