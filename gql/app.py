@@ -1,6 +1,6 @@
 """The application: settings, services, routes and middleware, composed."""
 
-from collections.abc import AsyncGenerator, Iterator, Mapping
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import cast
@@ -38,7 +38,7 @@ from gql.settings import LOOPBACK_HOST, Settings
 
 # Browsers cache the response to a preflight request for this long.
 PREFLIGHT_MAX_AGE_SECONDS = 3600
-LOCAL_HOSTS = (LOOPBACK_HOST, "localhost")
+LOCAL_HOSTS = (LOOPBACK_HOST, "[::1]", "localhost")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +51,14 @@ class Services:
     database: DatabaseHandle
 
 
-def create_app(settings: Settings, token: str | None = None) -> Starlette:
+def create_app(
+    settings: Settings, token: str | None = None, hosts: Sequence[str] = ()
+) -> Starlette:
     """Return the ASGI application.
 
     Its lifespan reads the trusted documents and opens the database; it raises TrustedDocumentError
-    or DatabaseError. With a token, visitors of the pages are signed in.
+    or DatabaseError. With a token, visitors of the pages are signed in, and requests for other hosts
+    than these and the local ones are rejected.
     """
     services = _build_services(settings)
 
@@ -72,7 +75,7 @@ def create_app(settings: Settings, token: str | None = None) -> Starlette:
     pages = Pages(settings.root_path, read_files(), _build_links(settings), token)
     app = Starlette(
         routes=list(_build_routes(settings, services, pages)),
-        middleware=list(_build_middleware(settings, token)),
+        middleware=list(_build_middleware(settings, token, hosts)),
         exception_handlers={HTTPException: _handle_http_exception},
         lifespan=lifespan,
     )
@@ -112,11 +115,13 @@ def _build_routes(settings: Settings, services: Services, pages: Pages) -> Itera
     yield from health.build_routes(services.database)
 
 
-def _build_middleware(settings: Settings, token: str | None) -> Iterator[Middleware]:
+def _build_middleware(
+    settings: Settings, token: str | None, hosts: Sequence[str]
+) -> Iterator[Middleware]:
     """Yield the middleware, outermost first."""
     if token:
         # Pages contain the token: DNS rebinding must not make them readable for other sites.
-        yield Middleware(TrustedHostMiddleware, allowed_hosts=LOCAL_HOSTS)
+        yield Middleware(TrustedHostMiddleware, allowed_hosts=(*LOCAL_HOSTS, *hosts))
     if settings.root_path:
         yield Middleware(RootPathMiddleware, root=settings.root_path)
     if settings.cors_origins:

@@ -133,5 +133,5 @@ def test_trusted_only_without_a_folder(monkeypatch: pytest.MonkeyPatch) -> None:
     """The server could not execute anything; an empty variable is not a folder."""
     monkeypatch.setenv("FLOWQL_TRUSTED_DOCUMENTS", "")
     assert run_failing_in_process("serve", "--trusted-only") == (
-        "FLOWQL_TRUSTED_ONLY: requires FLOWQL_TRUSTED_DOCUMENTS, the folder of the documents"
+        "--trusted-only: requires --trusted-documents or FLOWQL_TRUSTED_DOCUMENTS"
     )
