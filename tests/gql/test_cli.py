@@ -342,7 +342,8 @@ def run_unread(stream: str, *arguments: str) -> CompletedProcess[bytes]:
 
 
 @pytest.mark.parametrize(
-    "command", [["schema"], ["token", "list"], ["token", "list", "--json"], ["--help"], ["--version"]]
+    "command",
+    [["schema"], ["token", "list"], ["token", "list", "--json"], ["--help"], ["--version"]],
 )
 def test_command_ends_quietly_if_nobody_reads_its_output(
     command: list[str], sample_url: str
@@ -362,7 +363,9 @@ def test_command_succeeds_if_nobody_reads_its_messages(sample_url: str) -> None:
 
 def test_closed_streams_are_ignored(sample_url: str) -> None:
     """A shell can close each stream, and messages do not end up in the other one."""
-    script = '"$0" token create closed --database "$1" 2>&- && "$0" schema <&- >&- && "$0" bogus 2>&-'
+    script = (
+        '"$0" token create closed --database "$1" 2>&- && "$0" schema <&- >&- && "$0" bogus 2>&-'
+    )
     result = subprocess.run(
         ["/bin/sh", "-c", script, FLOWQL, sample_url],
         env=clean_environment(),

@@ -213,15 +213,17 @@ def test_settings_with_invalid_values_are_known() -> None:
     assert Settings.model_fields.keys() - INVALID == {"database_url", "host", "trusted_documents"}
 
 
-@pytest.mark.parametrize("setting", describe_settings(), ids=lambda setting: setting.field)
+@pytest.mark.parametrize(
+    "setting",
+    [setting for setting in describe_settings() if setting.field in INVALID],
+    ids=lambda setting: setting.field,
+)
 def test_errors_name_the_source_of_the_value(
     setting: SettingInfo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is the option, or the variable, or the last line of `.env` that sets it."""
     monkeypatch.chdir(tmp_path)
-    value = INVALID.get(setting.field)
-    if value is None:
-        return
+    value = INVALID[setting.field]
     lines = [f"#{setting.variable}=1", "", f"{setting.variable}={value}", "FLOWQL_HOST=x"]
     (tmp_path / ".env").write_text("\n".join(lines))
     assert read_error().startswith(f".env:3: {setting.variable}: ")
