@@ -217,7 +217,8 @@ class Settings(BaseSettings):
     )
     trusted_documents: Annotated[Path | None, BeforeValidator(_none_if_empty), GRAPHQL] = Field(
         default=None,
-        description="The folder of `*.graphql` documents that clients can execute by SHA-256 hash.",
+        description="The folder of `*.graphql` documents and of manifests (`*.json`) that clients can"
+        " execute by ID, or one such file.",
     )
     trusted_only: Annotated[bool, GRAPHQL] = Field(
         default=False, description="Reject all documents except the trusted ones with 403."

@@ -330,13 +330,18 @@ def check_schema() -> str:
     return result.stderr
 
 
-def run_unread(stream: str, *arguments: str) -> CompletedProcess[bytes]:
-    """Run `flowql` with a stream that nobody reads, and the other one captured."""
+def run_unread(*arguments: str, is_output: bool) -> CompletedProcess[bytes]:
+    """Run `flowql`; nobody reads its output or its messages, and the other stream is captured."""
     reader, writer = os.pipe()
     os.close(reader)
-    streams = {"stdout": PIPE, "stderr": PIPE, stream: writer}
     try:
-        return subprocess.run([FLOWQL, *arguments], env=clean_environment(), check=False, **streams)
+        return subprocess.run(
+            [FLOWQL, *arguments],
+            env=clean_environment(),
+            stdout=writer if is_output else PIPE,
+            stderr=PIPE if is_output else writer,
+            check=False,
+        )
     finally:
         os.close(writer)
 
@@ -350,15 +355,16 @@ def test_command_ends_quietly_if_nobody_reads_its_output(
 ) -> None:
     """`flowql schema | true` prints no error, and its exit code is 1."""
     option = ["--database", sample_url] if command[0] == "token" else []
-    result = run_unread("stdout", *command, *option)
+    result = run_unread(*command, *option, is_output=True)
     assert (result.returncode, result.stderr) == (1, b"")
 
 
 def test_command_succeeds_if_nobody_reads_its_messages(sample_url: str) -> None:
     """The key of a new token is printed; an error has the same exit code as otherwise."""
-    result = run_unread("stderr", "token", "create", "unread", "--database", sample_url)
+    command = ["token", "create", "unread", "--database", sample_url]
+    result = run_unread(*command, is_output=False)
     assert (result.returncode, len(result.stdout.strip())) == (0, 60)
-    assert run_unread("stderr", "bogus").returncode == 2
+    assert run_unread("bogus", is_output=False).returncode == 2
 
 
 def test_closed_streams_are_ignored(sample_url: str) -> None:

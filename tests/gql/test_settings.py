@@ -4,6 +4,7 @@ import pickle
 from contextlib import chdir
 from dataclasses import fields
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
@@ -203,7 +204,7 @@ INVALID = {
     **{
         name: "-1"
         for name, field in Settings.model_fields.items()
-        if field.annotation in (int, float, bool, int | None)
+        if cast(Any, field.annotation) in (int, float, bool, int | None)
     },
 }
 
