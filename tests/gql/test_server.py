@@ -116,8 +116,9 @@ def test_demo_commands_work_and_no_files_remain(
 
 def test_demo_takes_the_next_free_port() -> None:
     """Without the setting, the port is 8000, unless it is in use."""
-    with ExitStack() as stack, suppress(OSError):
-        stack.enter_context(create_server(("127.0.0.1", 8000)))
+    with ExitStack() as stack:
+        with suppress(OSError):
+            stack.enter_context(create_server(("127.0.0.1", 8000)))
         with start_flowql(["demo"]) as process:
             port = urlsplit(read_demo(process).url).port
             assert port is not None
@@ -126,7 +127,7 @@ def test_demo_takes_the_next_free_port() -> None:
 
 @dataclass(frozen=True, slots=True)
 class Demo:
-    """What a demo prints: its URL, its token, and everything."""
+    """The output of a demo, and the URL and the token in it."""
 
     url: str
     token: str
