@@ -109,8 +109,8 @@ def serve(**options: Any) -> None:
 def demo(*, host: HostOption = None, port: PortOption = None) -> None:
     """Serve authentik's sample flows from a temporary database, and print a token.
 
-    Without `--port` and `FLOWQL_PORT`, the demo takes the next free port. On a loopback address its
-    pages are signed in; on others they ask for the token.
+    If no port is set and 8000 is in use, the demo takes the next free port. On a loopback address,
+    its pages are signed in; on others, they ask for the token.
     """
     from gql.demo import run as run_demo
 

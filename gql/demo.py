@@ -14,7 +14,7 @@ from threading import Thread
 
 from gql import administration
 from gql.server import PortInUseError, build_url, listen, serve
-from gql.settings import MAX_PORT, Settings, read_settings
+from gql.settings import Settings, read_settings
 from models import blueprint
 from models.tokens import TokenScope
 
@@ -25,7 +25,7 @@ MAX_ATTEMPTS = 100
 def run(host: str | None, port: int | None) -> None:
     """Serve the demo until SIGTERM or SIGINT, or until nobody reads its output.
 
-    Without `port`, and without the setting, it takes the first free port from the default on.
+    If neither `port` nor the setting is set, it takes the first free port from the default on.
     """
     with tempfile.TemporaryDirectory(prefix="flowql-demo-") as folder:
         settings = read_settings(
@@ -46,7 +46,7 @@ def run(host: str | None, port: int | None) -> None:
 def _listen(settings: Settings) -> socket.socket:
     first = settings.port
     is_set = "port" in settings.model_fields_set
-    last = first if is_set else min(first + MAX_ATTEMPTS - 1, MAX_PORT)
+    last = first if is_set else first + MAX_ATTEMPTS - 1
     for candidate in range(first, last):
         with suppress(PortInUseError):
             return listen(settings.host, candidate)

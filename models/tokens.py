@@ -216,8 +216,8 @@ def _list(connection: Connection) -> Sequence[TokenSummary]:
 
 def _summarize(session: Session, token: Token, user: User) -> TokenSummary:
     scope = _read_scope(session, token, user)
-    # Each token has a user of its own, which is created with it.
     expires = token.expires if token.expiring else None
+    # Each token has a user of its own, which is created with it.
     return TokenSummary(token.identifier, user.date_joined, expires, scope)
 
 
