@@ -3,6 +3,8 @@
 from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
+from http import HTTPStatus
 from typing import cast
 
 import orjson
@@ -22,22 +24,29 @@ from gql.endpoint import endpoint, sdl
 from gql.endpoint.endpoint import GraphQLEndpoint
 from gql.endpoint.persisted import PersistedDocuments
 from gql.execution.executor import Executor
-from gql.explorer import front, graphiql
+from gql.execution.graphql_core import core_schema
+from gql.execution.introspection import find_minimum_limits
+from gql.explorer import front, graphiql, rest_page
 from gql.explorer.files import read_files
+from gql.explorer.flow_details import FlowReader
 from gql.explorer.pages import Pages
 from gql.http.internal_errors import InternalErrorMiddleware
-from gql.http.negotiation import JSON
+from gql.http.negotiation import JSON, negotiate_graphql
 from gql.http.root_path import RootPathMiddleware
 from gql.reading import ReadRunner
 from gql.rest import endpoint as rest
 from gql.rest import openapi
-from gql.rest.dialects import CURRENT, DOCUMENTED
+from gql.rest.dialects import CURRENT, DOCUMENTED, build_dialects
 from gql.rest.errors import build_http_error_body, build_internal_error_body
 from gql.schema import Schema, build_schema, print_schema
-from gql.settings import LOOPBACK_HOST, Settings
+from gql.settings import LOOPBACK_HOST, Settings, SettingsError, name_setting
 
 # Browsers cache the response to a preflight request for this long.
 PREFLIGHT_MAX_AGE_SECONDS = 3600
+LOW_LIMIT = (
+    "{limit} is {value}, but the introspection query of GraphQL tools requires {minimum}: raise it,"
+    " or turn introspection off with --no-introspection"
+)
 LOCAL_HOSTS = (LOOPBACK_HOST, "[::1]", "localhost")
 
 
@@ -54,11 +63,12 @@ class Services:
 def create_app(
     settings: Settings, token: str | None = None, hosts: Sequence[str] = ()
 ) -> Starlette:
-    """Return the ASGI application.
+    """Return the ASGI application; `state.warnings` are warnings about its settings.
 
-    Its lifespan reads the trusted documents and opens the database; it raises TrustedDocumentError
-    or DatabaseError. With a token, visitors of the pages are signed in, and requests for other hosts
-    than these and the local ones are rejected.
+    Raises SettingsError if introspection is on, but its limit is too low. The lifespan reads the
+    trusted documents and opens the database; it raises TrustedDocumentError or DatabaseError. With a
+    token, visitors of the pages are signed in, and requests for other hosts than these and the local
+    ones are rejected.
     """
     services = _build_services(settings)
 
@@ -76,11 +86,12 @@ def create_app(
     app = Starlette(
         routes=list(_build_routes(settings, services, pages)),
         middleware=list(_build_middleware(settings, token, hosts)),
-        exception_handlers={HTTPException: _handle_http_exception},
+        exception_handlers={HTTPException: partial(_handle_http_exception, pages)},
         lifespan=lifespan,
     )
     # A path without its trailing slash does not exist in authentik, and a redirect loses a POST.
     app.router.redirect_slashes = False
+    app.state.warnings = _check_limits(settings, services.schema)
     return app
 
 
@@ -95,9 +106,33 @@ def _build_services(settings: Settings) -> Services:
     return Services(schema, executor, PersistedDocuments(settings.trusted_only), DatabaseHandle())
 
 
+def _check_limits(settings: Settings, schema: Schema) -> Sequence[str]:
+    """Return the warnings about limits that reject the introspection query of tools.
+
+    Raises SettingsError if the limit that has no other purpose rejects it.
+    """
+    low_limits = _find_low_limits(settings, schema)
+    if "introspection_cost" in low_limits:
+        raise SettingsError(low_limits["introspection_cost"])
+    # With trusted documents only, tools cannot introspect anyway.
+    return () if settings.trusted_only else tuple(low_limits.values())
+
+
+def _find_low_limits(settings: Settings, schema: Schema) -> Mapping[str, str]:
+    """Return a message for each limit that rejects the introspection query of tools, by its name."""
+    if not settings.introspection:
+        return {}
+    return {
+        name: LOW_LIMIT.format(limit=name_setting(f"max_{name}"), value=value, minimum=minimum)
+        for name, minimum in find_minimum_limits(core_schema(schema)).items()
+        if (value := getattr(settings.limits, name)) < minimum
+    }
+
+
 def _build_routes(settings: Settings, services: Services, pages: Pages) -> Iterator[Route]:
     authenticator = Authenticator(services.database, settings.viewer_ttl)
-    runner = ReadRunner(settings.limits)
+    runner = ReadRunner(settings.limits, settings.root_path)
+    dialects = build_dialects(settings.dialect)
     graphql = GraphQLEndpoint(
         services.executor,
         authenticator,
@@ -107,9 +142,13 @@ def _build_routes(settings: Settings, services: Services, pages: Pages) -> Itera
         graphiql.build_page(pages) if settings.graphiql else None,
     )
     yield from endpoint.build_routes(graphql)
-    yield from rest.build_routes(authenticator, settings.limits, runner)
-    yield from openapi.build_routes(settings.root_path)
-    yield from front.build_routes(authenticator, pages, runner)
+    yield from rest.build_routes(
+        authenticator, settings.limits, runner, settings.root_path, dialects
+    )
+    yield from openapi.build_routes(settings.root_path, dialects)
+    flow_reader = FlowReader(Executor(services.schema), settings.limits)
+    yield from front.build_routes(authenticator, pages, runner, settings.limits, flow_reader)
+    yield rest_page.build_route(pages, dialects)
     if settings.introspection:
         yield sdl.build_route(print_schema(services.schema))
     yield from health.build_routes(services.database)
@@ -146,6 +185,7 @@ def _build_links(settings: Settings) -> Mapping[str, str]:
         "graphql": endpoint.PATH,
         **({"graphiql": endpoint.PATH} if settings.graphiql else {}),
         **({"schema": sdl.SDL_PATH} if settings.introspection else {}),
+        "rest_api": rest_page.PATH,
         "rest": DOCUMENTED.flows_path,
         "rest_v3": CURRENT.flows_path,
         "openapi": CURRENT.openapi_path,
@@ -156,8 +196,14 @@ def _build_links(settings: Settings) -> Mapping[str, str]:
     return {name: f"{settings.root_path}{path}" for name, path in paths.items()}
 
 
-async def _handle_http_exception(_request: Request, error: Exception) -> Response:
-    """Return Starlette's own errors as JSON, in the wording of Django REST framework."""
+async def _handle_http_exception(pages: Pages, request: Request, error: Exception) -> Response:
+    """Return Starlette's own errors as JSON, in the wording of Django REST framework.
+
+    A browser gets a page if nothing is at the address.
+    """
     exception = cast(HTTPException, error)
+    is_page = negotiate_graphql(request.headers).is_page
+    if is_page and exception.status_code == HTTPStatus.NOT_FOUND:
+        return pages.render("not-found.html", HTTPStatus.NOT_FOUND, path=request.url.path)
     body = orjson.dumps(build_http_error_body(exception))
     return Response(body, exception.status_code, exception.headers, JSON)

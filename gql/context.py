@@ -17,10 +17,11 @@ class Identity(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """The session and the viewer of an operation."""
+    """The session and the viewer of an operation, and the root path of the server."""
 
     session: Session
     viewer: Viewer
     size: ResponseSize = field(default_factory=ResponseSize)
+    root_path: str = ""
     # Data loaders for graphql-core; a plan needs none.
     loaders: dict[Any, Any] = field(default_factory=dict[Any, Any])

@@ -14,7 +14,8 @@ class Limits:
     """The limits of one request. Raises ValueError if one is below 1.
 
     `body` is in bytes. `depth` counts levels of fields, and of input objects. `cost` counts each
-    field, with the terms of its search, once for every time that it may occur in the response.
+    field, with the terms of its search, once for every time that it may occur in the response;
+    `introspection_cost` counts the fields of introspection, in lists of ten items.
     `conditions` counts input objects, `objects` those in lists of the response. `search_length` is
     in characters.
     """
@@ -26,6 +27,7 @@ class Limits:
     directives: int = 50
     root_fields: int = 20
     cost: int = 10_000
+    introspection_cost: int = 100_000
     seconds: float = 10
     conditions: int = 100
     objects: int = 100_000
@@ -49,7 +51,7 @@ class Limits:
 
 
 DEFAULTS = Limits()
-# This number of characters of a diagram counts as an object.
+# This number of characters of a diagram counts as an object. Nodes and edges are objects.
 TEXT_UNIT = 100
 
 

@@ -16,10 +16,11 @@ Read = Callable[[Context], Awaitable[T]]
 
 
 class ReadRunner:
-    """Runs the reads of requests within limits."""
+    """Runs the reads of requests within limits, for a server below `root_path`."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, root_path: str = "") -> None:
         self._limits = limits
+        self._root_path = root_path
         self._watchdog = Watchdog(limits.seconds)
 
     def limit_time(self) -> "TimeLimit":
@@ -41,7 +42,8 @@ class ReadRunner:
         """
         caller = Caller(identity.viewer.token, is_expensive)
         session = identity.database.open_session(caller, is_snapshot=is_snapshot)
-        context = Context(session, identity.viewer, ResponseSize(self._limits.objects))
+        size = ResponseSize(self._limits.objects)
+        context = Context(session, identity.viewer, size, self._root_path)
         try:
             async with session:
                 result = await read(context)

@@ -35,6 +35,8 @@ RESERVED_DESCRIPTORS = 100
 # The ticks of uvicorn between two reports of a worker, a second.
 REPORT_TICKS = 10
 
+log = logging.getLogger("flowql")
+
 ReadyCallback = Callable[[], None]
 
 
@@ -191,8 +193,8 @@ def serve(
     """Serve until SIGTERM or SIGINT.
 
     With `token`, which requires a single worker and a loopback address, every visitor of a page is
-    signed in. Raises DatabaseError if the database is not usable, and TrustedDocumentError if the
-    trusted documents are not valid.
+    signed in. Raises SettingsError if introspection is on, but its limit is too low, DatabaseError
+    if the database is not usable, and TrustedDocumentError if the trusted documents are not valid.
     """
     signal.signal(signal.SIGTERM, _exit)
     if settings.workers > 1:
@@ -200,7 +202,9 @@ def serve(
     else:
         hosts = map(_render_host, (settings.host, listener.getsockname()[0]))
         app = create_app(settings, token, tuple(hosts))
-        _run(app, Server(_build_config(settings, app), on_ready), [listener])
+        server = Server(_build_config(settings, app), on_ready)
+        _log_warnings(app)
+        _run(app, server, [listener])
 
 
 def _share_port(listener: socket.socket, count: int) -> list[socket.socket]:
@@ -233,7 +237,9 @@ def _serve_by_workers(
 ) -> None:
     logging.config.dictConfig(_build_log_config(settings))
     # Raises the errors of unusable settings before any worker starts.
-    asyncio.run(_check(create_app(settings)))
+    app = create_app(settings)
+    _log_warnings(app)
+    asyncio.run(_check(app))
     on_ready()
     run_workers(listeners, partial(_serve_channel, settings))
 
@@ -244,6 +250,11 @@ def _serve_channel(settings: Settings, channel: Channel) -> None:
     app = create_app(settings)
     listener = channel.listeners[channel.place]
     _run(app, WorkerServer(_build_config(settings, app), channel), [listener])
+
+
+def _log_warnings(app: Starlette) -> None:
+    for warning in app.state.warnings:
+        log.warning(warning)
 
 
 def _run(app: Starlette, server: Server, sockets: list[socket.socket]) -> None:

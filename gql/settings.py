@@ -9,7 +9,14 @@ from itertools import chain
 from pathlib import Path
 from typing import Annotated, Any, cast
 
-from pydantic import BeforeValidator, Field, ValidationError, ValidationInfo, field_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 from pydantic.fields import FieldInfo
 from pydantic_settings import (
     BaseSettings,
@@ -19,6 +26,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from gql.generations import GENERATIONS, find_generation
 from gql.limits import DEFAULTS, Limits
 from models import limits as pool
 from models.errors import OperatorError
@@ -94,6 +102,11 @@ def _normalize_root_path(value: Any) -> Any:
     if isinstance(path, str) and not ROOT_PATH.fullmatch(path):
         raise ValueError(f"invalid path {value!r}: expected a path such as /flows")
     return "" if path == "/" else path
+
+
+def _check_version(value: str) -> str:
+    find_generation(value)
+    return value
 
 
 def _parse_networks(value: Any) -> Any:
@@ -188,6 +201,10 @@ class Settings(BaseSettings):
         description="The path prefix under which a proxy serves FlowQL, such as `/flows`. The proxy"
         " may strip it or not.",
     )
+    dialect: Annotated[str, AfterValidator(_check_version)] = Field(
+        default=GENERATIONS[-1].name,
+        description="The version of authentik, from 2024.2 on, whose REST API `/api/v3` implements.",
+    )
     workers: int = Field(default=1, ge=1, description="The number of worker processes.")
     access_log: bool = Field(default=False, description="Log every request.")
     access_log_queries: bool = Field(default=False, description="Include query strings in the log.")
@@ -217,8 +234,8 @@ class Settings(BaseSettings):
     )
     trusted_documents: Annotated[Path | None, BeforeValidator(_none_if_empty), GRAPHQL] = Field(
         default=None,
-        description="The folder of `*.graphql` documents and of manifests (`*.json`) that clients can"
-        " execute by ID, or one such file.",
+        description="The documents (`*.graphql`) and manifests (`*.json`) that clients can execute by"
+        " ID: a folder or a file.",
     )
     trusted_only: Annotated[bool, GRAPHQL] = Field(
         default=False, description="Reject all documents except the trusted ones with 403."
@@ -255,6 +272,11 @@ class Settings(BaseSettings):
         default=DEFAULTS.cost,
         description="Maximum cost of an operation: the number of its fields and of the terms of"
         " their searches, each counted as often as the response can contain it.",
+    )
+    max_introspection_cost: Limit = Field(
+        default=DEFAULTS.introspection_cost,
+        description="Maximum cost of introspection in an operation. With introspection on, it has"
+        " to admit the introspection query of GraphQL tools.",
     )
     max_seconds: Annotated[float, LIMITS] = Field(
         default=DEFAULTS.seconds,
@@ -381,6 +403,12 @@ def describe_settings() -> Iterator[SettingInfo]:
             field.description or "",
             field.annotation,
         )
+
+
+def name_setting(field: str) -> str:
+    """Return the option and the variable of a setting, for messages."""
+    info = Settings.model_fields[field]
+    return f"{_get_option(field, info).name} ({_get_variable(field, info)})"
 
 
 def render_settings_table(*, limits: bool = False) -> str:

@@ -5,8 +5,9 @@ import re
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
-# The name of `contains_terms` in SQLite.
+# The names of `contains_terms` and `fold` in SQLite.
 SEARCH_FUNCTION = "flowql_contains_terms"
+FOLD_FUNCTION = "flowql_fold"
 UNQUOTED = re.compile(r"[^\s'\"]*")
 WORD = re.compile(r"\S+")
 
@@ -76,7 +77,7 @@ def _fold_character(character: str) -> str:
 
 
 def fold(text: str) -> str:
-    """Fold case one character to one, like PostgreSQL's upper()."""
+    """Fold case one character to one, like PostgreSQL's upper(). SQLite calls this function."""
     folded = text.upper()
     # str.upper() never shortens a character, so an equal length means that none was expanded.
     if len(folded) == len(text):

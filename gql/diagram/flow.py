@@ -13,6 +13,9 @@ ANY = "any"
 UNNAMED = "(no name)"
 POLICY_OUTCOMES = ("passes", "fails")
 MEMBERSHIP_OUTCOMES = ("yes", "no")
+STAGE_BINDING_MODEL = "authentik_flows.flowstagebinding"
+POLICY_BINDING_MODEL = "authentik_policies.policybinding"
+GROUP_MODEL, USER_MODEL = "authentik_core.group", "authentik_core.user"
 # The SVG of this number of nodes takes some milliseconds.
 MAX_SMALL_NODES = 50
 
@@ -53,19 +56,35 @@ class FlowSummary(NamedTuple):
     authentication: str
 
 
+class BoundObject(NamedTuple):
+    """The object that a node shows, with its binding. Models have their names in blueprints."""
+
+    model: str = ""
+    pk: str = ""
+    binding_model: str = ""
+    binding_pk: str = ""
+    binding_order: int | None = None
+
+
+NOTHING = BoundObject()
+
+
 @dataclass(frozen=True, slots=True)
 class Node:
     """A node with plain, unescaped texts. A notice is about the whole diagram.
 
-    Stages are numbered from 1; the number of every other node is 0.
+    The identifier is unique in the diagram. Stages are numbered from 1; the number of every other
+    node is 0.
     """
 
     kind: NodeKind
+    identifier: str
     text: str
     subtitle: str = ""
     caption: str = ""
     number: int = 0
     notice: str = ""
+    bound: BoundObject = NOTHING
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +135,7 @@ def build_diagram(
 
     If bindings may be hidden from the viewer, the start node has a notice.
     """
-    decisions = _build_decisions(policies, flow.policybindingmodel_ptr_id)
+    decisions = _build_decisions(policies, flow.policybindingmodel_ptr_id, "flow")
     nodes = [
         _build_start(flow, may_hide_bindings=may_hide_bindings),
         *(decision.node for decision in decisions),
@@ -124,11 +143,12 @@ def build_diagram(
     edges = [Edge(0, 1)]
     gates = [_Gate(1, decisions, flow.policy_engine_mode)]
     for number, stage in enumerate(stages, 1):
-        decisions = _build_decisions(policies, stage.policybindingmodel_ptr_id)
+        node = _build_stage(stage, number)
+        decisions = _build_decisions(policies, stage.policybindingmodel_ptr_id, node.identifier)
         gate = _Gate(len(nodes), decisions, stage.policy_engine_mode)
-        nodes += [*(decision.node for decision in decisions), _build_stage(stage, number)]
+        nodes += [*(decision.node for decision in decisions), node]
         gates.append(gate)
-    nodes.append(Node(NodeKind.END, "End"))
+    nodes.append(Node(NodeKind.END, "done", "End"))
     flow_gate, *stage_gates = gates
     edges += flow_gate.edges(len(nodes), EdgeKind.DENIED)
     for gate in stage_gates:
@@ -165,34 +185,41 @@ class _Gate:
 
 
 def _build_decisions(
-    policies: Mapping[str, Sequence[PolicyBindingRow]], target: str
+    policies: Mapping[str, Sequence[PolicyBindingRow]], target: str, prefix: str
 ) -> Sequence[_Decision]:
-    return [_build_decision(row) for row in policies.get(target, ()) if row.enabled]
+    """Return the decisions on a target; `prefix` is the start of their identifiers."""
+    rows = [row for row in policies.get(target, ()) if row.enabled]
+    return [_build_decision(row, f"{prefix}_policy_{index}") for index, row in enumerate(rows)]
 
 
-def _build_decision(row: PolicyBindingRow) -> _Decision:
-    node, (passes, fails) = _build_decision_node(row)
+def _build_decision(row: PolicyBindingRow, identifier: str) -> _Decision:
+    node, (passes, fails) = _build_decision_node(row, identifier)
     return _Decision(node, fails, passes) if row.negate else _Decision(node, passes, fails)
 
 
-def _build_decision_node(row: PolicyBindingRow) -> tuple[Node, tuple[str, str]]:
+def _build_decision_node(row: PolicyBindingRow, identifier: str) -> tuple[Node, tuple[str, str]]:
     """Return the node of a policy binding and the names of its two outcomes."""
     if row.policy is not None:
-        subtitle = labels.format_policy_type(row.policy_model)
-        return Node(NodeKind.DECISION, _format_name(row.policy_name), subtitle), POLICY_OUTCOMES
-    if row.group_name is not None:
-        text = f"in group {_format_name(row.group_name)}"
-        return Node(NodeKind.DECISION, text, "Group"), MEMBERSHIP_OUTCOMES
-    if row.username is not None:
-        text = f"is {_format_name(row.username)}"
-        return Node(NodeKind.DECISION, text, "User"), MEMBERSHIP_OUTCOMES
-    # authentik evaluates a binding without a policy, group or user, and it never passes.
-    return Node(NodeKind.DECISION, "never passes", "Empty binding"), POLICY_OUTCOMES
+        text, subtitle = _format_name(row.policy_name), labels.format_policy_type(row.policy_model)
+        model, pk, outcomes = row.policy_model or "", row.policy, POLICY_OUTCOMES
+    elif row.group is not None:
+        text, subtitle = f"in group {_format_name(row.group_name)}", "Group"
+        model, pk, outcomes = GROUP_MODEL, row.group, MEMBERSHIP_OUTCOMES
+    elif row.user is not None:
+        text, subtitle = f"is {_format_name(row.username)}", "User"
+        model, pk, outcomes = USER_MODEL, str(row.user), MEMBERSHIP_OUTCOMES
+    else:
+        # authentik evaluates a binding without a policy, group or user, and it never passes.
+        text, subtitle = "never passes", "Empty binding"
+        model, pk, outcomes = "", "", POLICY_OUTCOMES
+    bound = BoundObject(model, pk, POLICY_BINDING_MODEL, row.pk, row.order)
+    return Node(NodeKind.DECISION, identifier, text, subtitle, bound=bound), outcomes
 
 
 def _build_start(flow: FlowSummary, *, may_hide_bindings: bool) -> Node:
     return Node(
         NodeKind.START,
+        "flow_start",
         _format_name(flow.title if flow.title.strip() else flow.name),
         labels.DESIGNATIONS.get(flow.designation, flow.designation),
         labels.AUTHENTICATIONS.get(flow.authentication, flow.authentication),
@@ -204,12 +231,22 @@ def _build_stage(row: StageBindingRow, number: int) -> Node:
     action = row.invalid_response_action
     caption = labels.INVALID_RESPONSE_ACTIONS.get(action, f"On an invalid response: {action}")
     subtitle = labels.format_type(row.stage_model)
-    return Node(NodeKind.STAGE, _format_name(row.stage_name), subtitle, caption, number)
+    return Node(
+        NodeKind.STAGE,
+        f"stage_{number - 1}",
+        _format_name(row.stage_name),
+        subtitle,
+        caption,
+        number,
+        bound=BoundObject(row.stage_model or "", row.stage, STAGE_BINDING_MODEL, row.pk, row.order),
+    )
 
 
 def _build_denied(flow: FlowSummary) -> Node:
     action = flow.denied_action
-    return Node(NodeKind.DENIED, "Denied", caption=labels.DENIED_ACTIONS.get(action, action))
+    return Node(
+        NodeKind.DENIED, "denied", "Denied", caption=labels.DENIED_ACTIONS.get(action, action)
+    )
 
 
 def _format_name(name: str | None) -> str:

@@ -58,8 +58,7 @@ DARK = Palette(
 )
 
 
-def _build_rules(palette: Palette) -> Iterator[str]:
-    yield f".{BACKGROUND}{{fill:{palette.background}}}"
+def _build_foreground_rules(palette: Palette) -> Iterator[str]:
     yield f".edge{{stroke:{palette.edge}}}"
     yield f".arrow{{fill:{palette.edge}}}"
     yield f".label{{fill:{palette.label}}}"
@@ -74,9 +73,9 @@ def _build_rules(palette: Palette) -> Iterator[str]:
     yield f".number{{fill:{palette.background}}}"
 
 
-def _scope(rules: Iterator[str]) -> str:
+def _scope(rules: Iterator[str], parent: str = "") -> str:
     """Restrict rules to diagrams, because a page that embeds one has its own styles."""
-    return "".join(f".{ROOT} {rule}\n" for rule in rules)
+    return "".join(f"{parent}.{ROOT} {rule}\n" for rule in rules)
 
 
 COMMON_RULES = f"""\
@@ -96,10 +95,17 @@ font-family:system-ui,-apple-system,"Segoe UI",Roboto,"Noto Sans",sans-serif}}
 .{ROOT} .badge{{stroke-width:2}}
 .{ROOT} .edge{{fill:none;stroke-width:1.5;stroke-linejoin:round}}
 """
+
+
+def _build_palette_rules(palette: Palette) -> Iterator[str]:
+    yield f".{BACKGROUND}{{fill:{palette.background}}}"
+    yield from _build_foreground_rules(palette)
+
+
 # The CSP contains the hash, so this is constant and has no characters that XML or HTML escapes.
 STYLE = (
-    f"\n{COMMON_RULES}{_scope(_build_rules(LIGHT))}"
-    f"@media (prefers-color-scheme:dark){{\n{_scope(_build_rules(DARK))}}}\n"
+    f"\n{COMMON_RULES}{_scope(_build_palette_rules(LIGHT))}"
+    f"@media (prefers-color-scheme:dark){{\n{_scope(_build_palette_rules(DARK))}}}\n"
 )
 
 
@@ -107,3 +113,16 @@ def compute_csp_source(style: str) -> str:
     """Return the CSP source expression that allows a style element with this content."""
     digest = hashlib.sha256(style.encode()).digest()
     return f"'sha256-{base64.b64encode(digest).decode()}'"
+
+
+def render_page_style() -> str:
+    """Return the stylesheet of pages whose `data-theme` selects a palette, whatever the system's.
+
+    The background is that of the page.
+    """
+    themes = (("light", LIGHT), ("dark", DARK))
+    rules = (
+        _scope(_build_foreground_rules(palette), f":root[data-theme={name}] ")
+        for name, palette in themes
+    )
+    return f"{''.join(rules)}:root .{ROOT} .{BACKGROUND}{{fill:none}}\n"

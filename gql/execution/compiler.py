@@ -33,6 +33,7 @@ from strawberry.types.arguments import convert_argument
 
 from gql.execution.completion import (
     ComputedField,
+    ComputedObjectField,
     ConvertedLeafField,
     EnumField,
     Field,
@@ -199,6 +200,8 @@ class Compilation:
                 return JoinedObjectField(joined.key_column, info, selection_set, columns)
             case Relation() as relation:
                 return RelationField(relation, info, selection_set, self._compile_call(field))
+            case Computed(columns, compute):
+                return ComputedObjectField(columns, info, compute, selection_set)
             case _:
                 raise NotPlannableError
 

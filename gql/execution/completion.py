@@ -21,7 +21,14 @@ from typing import Any, NamedTuple, Protocol, TypeVar, cast
 from graphql import FieldNode, GraphQLError, located_error
 from graphql.execution.values import VariableValues
 
-from gql.execution.declarations import Compute, FieldConverter, Relation, RowList, RowObject
+from gql.execution.declarations import (
+    Compute,
+    FieldConverter,
+    Relation,
+    RowList,
+    RowObject,
+    measure,
+)
 from gql.execution.resolver_call import ColumnPaths, ResolverCall
 from models.batch import NO_ROWS, Batch, GroupedRows
 
@@ -468,11 +475,13 @@ class ComputedField:
             value_of = dict(zip(distinct_rows, values, strict=True))
         except Exception as error:  # noqa: BLE001 - every error is a field error of all rows
             return {loaded_column(self.info): [error] * batch.size}
-        texts = [value_of.get(row) for row in rows]
+        computed = [value_of.get(row) for row in rows]
         occurrences = batch.columns.get(OCCURRENCES) or repeat(1)
-        lengths = (len(text or "") * count for text, count in zip(texts, occurrences, strict=False))
+        lengths = (
+            measure(value) * count for value, count in zip(computed, occurrences, strict=False)
+        )
         run.context.size.add_texts(sum(lengths))
-        return {loaded_column(self.info): texts}
+        return {loaded_column(self.info): computed}
 
     def complete(self, batch: Batch, path_of: PathOf, run: PlanRun) -> Iterable[Any]:
         values = [
@@ -482,6 +491,23 @@ class ComputedField:
             for index, value in enumerate(batch.columns[loaded_column(self.info)])
         ]
         return self.info.require_non_null(values, path_of, run)
+
+
+@dataclass(frozen=True, slots=True)
+class ComputedObjectField(ComputedField):
+    """A field with computed objects."""
+
+    selection_set: SelectionSet
+
+    def complete(self, batch: Batch, path_of: PathOf, run: PlanRun) -> Iterable[Any]:
+        field = ObjectField("", self.info, self.selection_set)
+        paths = ([*path_of(index), self.info.response_key] for index in range(batch.size))
+        return [
+            self.info.handle_error(value, path, run)
+            if isinstance(value, Exception)
+            else field.complete_value(value, path, run)
+            for path, value in zip(paths, batch.columns[loaded_column(self.info)], strict=True)
+        ]
 
 
 def _count_occurrences(

@@ -44,8 +44,9 @@ NESTED_SIZE_ARGUMENTS = frozenset({"first", "last"})
 SEARCH_ARGUMENT = "search"
 # The expected number of items of a list without size arguments.
 LIST_ITEMS = 10
-# A computed field (a flow's diagram) is a single string, but reads a list of objects with a list in
-# each, and its length grows with them. It costs as much as these lists with one field each.
+# A computed field (a flow's diagram) is a single value, but reads a list of objects with a list in
+# each, and its size grows with them. It costs as much as these lists with one field each, besides
+# the fields that are selected on the value.
 COMPUTED_COST = 1 + LIST_ITEMS * (1 + LIST_ITEMS)
 INTROSPECTION_FIELDS = frozenset({"__schema", "__type"})
 # Counts stop here: fragments that double each other would yield numbers with hundreds of digits.
@@ -334,7 +335,7 @@ def _field_cost(
     if node.name.value in INTROSPECTION_FIELDS:
         depth, introspection_cost = 0, introspection_cost + 1 + below.cost_of(LIST_ITEMS)
     elif field and isinstance(declaration_of(field), Computed):
-        depth, cost = 1, COMPUTED_COST
+        cost = COMPUTED_COST + below.cost_of(LIST_ITEMS)
     elif field is None or not is_list(field):
         cost = 1 + below.cost_of(items or LIST_ITEMS)
     elif items is None:

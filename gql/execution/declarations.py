@@ -5,7 +5,7 @@ completes the field for all rows in one step. `fields.py` turns it into a resolv
 graphql-core calls for each object.
 """
 
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Generic, TypeVar
@@ -15,6 +15,7 @@ from graphql import GraphQLField
 
 from gql.errors import UnknownEnumValueError
 from gql.execution.graphql_core import definition_of
+from gql.limits import TEXT_UNIT
 from models.batch import Batch, GroupedRows
 
 T = TypeVar("T")
@@ -105,7 +106,7 @@ class Relation:
 class Computed:
     """A field whose values are computed from columns of the row, for many objects in one batch.
 
-    The field is null if the first column is null.
+    The values are strings, or objects with lists of rows. The field is null if the first column is null.
     """
 
     columns: tuple[str, ...]
@@ -113,6 +114,14 @@ class Computed:
 
 
 Declaration = Column | Joined | Relation | Computed
+
+
+def measure(value: Any) -> int:
+    """Return the length of a computed string, or of an object by the rows of its lists."""
+    if isinstance(value, RowObject):
+        values: Iterable[Any] = value.row.values()
+        return TEXT_UNIT * sum(item.batch.size for item in values if isinstance(item, RowList))
+    return len(value or "")
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,8 +16,6 @@ from gql.errors import LimitExceededError
 from gql.execution.cost import MAX_COUNT, Cost, CostAnalyzer, Values, integer_or_none
 from gql.limits import Limits, build_limit_error
 
-# Introspection reads nothing from the database, and validation limits the depth of its lists.
-INTROSPECTION_FACTOR = 10
 # The cached results of an operation, one for each combination of page sizes and numbers of search
 # terms in variables.
 MAX_RESULTS = 100
@@ -151,7 +149,7 @@ def _violations(cost: Cost, limits: Limits, *, checks_cost: bool = True) -> Iter
         (
             "The operation has an introspection cost of {}: the limit is {}.",
             cost.introspection_cost,
-            limits.cost * INTROSPECTION_FACTOR,
+            limits.introspection_cost,
         ),
         ("The operation has a cost of {}: the limit is {}.", checks_cost * cost.cost, limits.cost),
     )

@@ -10,9 +10,11 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
 
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from gql.diagram.style import render_page_style
 from gql.explorer.packages import VENDOR
 
 STATIC = Path(__file__).with_name("static")
@@ -66,16 +68,17 @@ class Files:
     url_names: Mapping[str, str]
 
     async def respond(self, request: Request) -> Response:
-        """Return the file with the requested URL name, or 404."""
+        """Return the file with the requested URL name; raises HTTPException."""
         file = self.by_url_name.get(request.path_params["url_name"])
         if file is None:
-            return Response(status_code=404)
+            raise HTTPException(404)
         return file.build_response(request.headers.get("accept-encoding", ""))
 
 
 def read_files() -> Files:
     """Read FlowQL's own static files and those of GraphiQL that are installed."""
     files = [_read(path, path.stat().st_mtime_ns) for path in sorted(_list_paths())]
+    files.append(_render_diagram_style())
     url_names = {file.path.name: file.url_name for file in files}
     return Files({file.url_name: file for file in files}, url_names)
 
@@ -89,3 +92,8 @@ def _list_paths() -> Iterable[Path]:
 def _read(path: Path, _mtime: int) -> File:
     """Read a file. All applications in a process share it, and it is compressed only once."""
     return File(path, path.read_bytes())
+
+
+@cache
+def _render_diagram_style() -> File:
+    return File(Path("diagram.css"), render_page_style().encode())

@@ -1,14 +1,10 @@
-"""The front page: the endpoints, and for signed-in viewers the flows with their diagrams."""
+"""The front page: the endpoints, and for signed-in viewers the flows."""
 
-from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import metadata
-from itertools import groupby
-from operator import itemgetter
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import orjson
-from markupsafe import Markup
 from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
@@ -18,29 +14,15 @@ from starlette.routing import Route
 from gql import background
 from gql.auth import Authenticator, require_access
 from gql.context import Context, Identity
-from gql.diagram import loading, mermaid, svg
-from gql.diagram.flow import Diagram
-from gql.errors import (
-    ExecutionTimeoutError,
-    ForbiddenError,
-    InvalidPageError,
-    UnauthenticatedError,
-)
+from gql.errors import ExecutionTimeoutError, ForbiddenError, UnauthenticatedError
 from gql.explorer.files import STATIC_PATH
+from gql.explorer.flow_details import FlowDetails, FlowReader
+from gql.explorer.flow_list import DESIGNATIONS, FlowList, FlowListRequest, load_flow_list
 from gql.explorer.pages import NO_STORE, Pages
 from gql.http.negotiation import negotiate_graphql
+from gql.limits import Limits
 from gql.reading import ReadRunner
-from gql.resolvers import flows as resolvers
-from gql.resolvers.flows import FlowPageData, FlowSelection, PaginationData
-from models.batch import Batch
 from models.errors import UnavailableError
-from models.queries.flows import BY_SLUG, MAX_PAGE_SIZE, FlowQuery, Ordering
-from models.tables.flow import SLUG
-
-LISTED_FIELDS = FlowSelection(("slug", "name", "designation", "stages"))
-BY_DESIGNATION = (Ordering("designation"), BY_SLUG)
-FLOW_NOT_FOUND = "Flow {!r} not found. It does not exist, or you do not have permission to view it."
-INVALID_PAGE_NUMBER = 0
 
 
 class PageSession(NamedTuple):
@@ -50,40 +32,22 @@ class PageSession(NamedTuple):
     error: str | None = None
 
 
-class FlowGroup(NamedTuple):
-    """The flows of one designation."""
-
-    designation: str
-    flows: Sequence[Mapping[str, Any]]
-
-
-class FlowList(NamedTuple):
-    """A page of flows, grouped by designation."""
-
-    pagination: PaginationData | None
-    groups: Sequence[FlowGroup]
-
-
-class SelectedFlow(NamedTuple):
-    """The flow that the page shows in full, with its diagram as SVG and as Mermaid source."""
-
-    slug: str
-    name: str
-    diagram: Markup
-    mermaid: str
-
-
 class PageContext(NamedTuple):
-    """The values in the template of the front page."""
+    """The values in the template of the front page.
 
-    is_signed_in: bool
+    `error` replaces the flows. The errors of the list and of the selected flow are parts of them.
+    """
+
+    username: str | None = None
     error: str | None = None
     listing: FlowList | None = None
-    selected: SelectedFlow | None = None
+    selected: FlowDetails | None = None
 
-
-class FrontPageError(Exception):
-    """The requested page of flows, or the requested flow, does not exist."""
+    @property
+    def status(self) -> int:
+        """The status of the response."""
+        statuses = [part.status for part in (self.listing, self.selected) if part]
+        return max(statuses, default=200)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +57,8 @@ class FrontPage:
     authenticator: Authenticator
     pages: Pages
     runner: ReadRunner
+    limits: Limits
+    flow_reader: FlowReader
 
     async def respond(self, request: Request) -> Response:
         """Return HTML to browsers and JSON to other clients; both say whether a token is valid."""
@@ -103,8 +69,6 @@ class FrontPage:
                 return self._render_index(session)
             with self.runner.limit_time():
                 return await self._respond_with_flows(session, request)
-        except FrontPageError as error:
-            return self._render_page(PageContext(is_signed_in=True, error=str(error)), 404)
         except (UnavailableError, ExecutionTimeoutError) as error:
             return self._render_failure(error, is_page=is_page)
 
@@ -120,6 +84,7 @@ class FrontPage:
 
     def _render_index(self, session: PageSession) -> Response:
         distribution = metadata("flowql")
+        viewer = {"viewer": session.identity.viewer.username} if session.identity else {}
         detail = {"detail": session.error} if session.error else {}
         index = {
             "name": "FlowQL",
@@ -127,6 +92,7 @@ class FrontPage:
             "description": distribution["Summary"],
             **self.pages.links,
             "authenticated": session.identity is not None,
+            **viewer,
             **detail,
         }
         return Response(orjson.dumps(index), 200, NO_STORE, "application/json")
@@ -134,7 +100,7 @@ class FrontPage:
     def _render_failure(self, error: Exception, *, is_page: bool) -> Response:
         headers = {"Retry-After": str(getattr(error, "retry_after", 1))}
         if is_page:
-            response = self._render_page(PageContext(is_signed_in=False, error=str(error)), 503)
+            response = self._render_page(PageContext(error=str(error)), 503)
         else:
             body = orjson.dumps({"detail": str(error)})
             response = Response(body, 503, NO_STORE, "application/json")
@@ -142,81 +108,35 @@ class FrontPage:
         return response
 
     def _render_page(self, context: PageContext, status: int = 200) -> Response:
-        return self.pages.render("front.html", status, **context._asdict())
+        values = context._asdict()
+        return self.pages.render("front.html", status, designations=DESIGNATIONS, **values)
 
     async def _respond_with_flows(self, session: PageSession, request: Request) -> Response:
-        """Return the page of flows with the selected flow; raises FrontPageError."""
         if session.identity is None:
-            return self._render_page(PageContext(is_signed_in=False, error=session.error))
-        number, slug = request.query_params.get("page", "1"), request.query_params.get("flow")
-        page, diagram = await self.runner.run(
-            lambda context: _load(context, number, slug),
-            session.identity,
-            is_snapshot=slug is not None,
-        )
-        return await background.call(
-            self._render_flows,
-            page,
-            slug,
-            diagram,
-            is_long=diagram is not None and diagram.is_large,
-        )
+            return self._render_page(PageContext(error=session.error))
+        list_request = FlowListRequest.parse(request.query_params, self.limits)
+        slug = request.query_params.get("flow")
 
-    def _render_flows(
-        self, page: FlowPageData, slug: str | None, diagram: Diagram | None
-    ) -> Response:
-        listing = FlowList(page.pagination, list(_group_by_designation(page.flows)))
-        selected = _render_flow(slug, diagram) if slug and diagram else None
-        return self._render_page(PageContext(is_signed_in=True, listing=listing, selected=selected))
+        async def read(context: Context) -> PageContext:
+            listing = await load_flow_list(context, list_request)
+            selected = await self.flow_reader.read(context, slug) if slug is not None else None
+            return PageContext(context.viewer.username, None, listing, selected)
+
+        page = await self.runner.run(read, session.identity, is_snapshot=slug is not None)
+        is_long = page.selected is not None and page.selected.is_large
+        return await background.call(self._render_page, page, page.status, is_long=is_long)
 
 
-def build_routes(authenticator: Authenticator, pages: Pages, runner: ReadRunner) -> list[Route]:
+def build_routes(
+    authenticator: Authenticator,
+    pages: Pages,
+    runner: ReadRunner,
+    limits: Limits,
+    reader: FlowReader,
+) -> list[Route]:
     """Return the routes of the front page and of the static files of all pages."""
-    front_page = FrontPage(authenticator, pages, runner)
+    front_page = FrontPage(authenticator, pages, runner, limits, reader)
     return [
         Route("/", front_page.respond, middleware=[Middleware(GZipMiddleware)]),
         Route(f"{STATIC_PATH}/{{url_name}}", pages.files.respond),
     ]
-
-
-async def _load(
-    context: Context, number: str, slug: str | None
-) -> tuple[FlowPageData, Diagram | None]:
-    page = await _load_page(context, number)
-    return page, await _load_diagram(context, slug) if slug else None
-
-
-async def _load_page(context: Context, number: str) -> FlowPageData:
-    query = FlowQuery(
-        ordering=BY_DESIGNATION, page=_parse_page_number(number), page_size=MAX_PAGE_SIZE
-    )
-    try:
-        return await resolvers.list_flows(context.session, context.viewer, query, LISTED_FIELDS)
-    except InvalidPageError as error:
-        raise FrontPageError(str(error)) from None
-
-
-async def _load_diagram(context: Context, slug: str) -> Diagram:
-    session, viewer, query = context.session, context.viewer, FlowQuery(slug=slug)
-    is_valid = SLUG.fullmatch(slug)
-    diagram = await loading.find_diagram(session, viewer, query) if is_valid else None
-    if diagram is None:
-        raise FrontPageError(FLOW_NOT_FOUND.format(slug))
-    return diagram
-
-
-def _render_flow(slug: str, diagram: Diagram) -> SelectedFlow:
-    image = Markup(svg.render(diagram))  # noqa: S704 - the SVG is already escaped
-    return SelectedFlow(slug, diagram.name, image, mermaid.render(diagram))
-
-
-def _group_by_designation(flows: Batch) -> Iterator[FlowGroup]:
-    for designation, rows in groupby(flows.rows(), itemgetter("designation")):
-        yield FlowGroup(str(designation).replace("_", " ").capitalize(), list(rows))
-
-
-def _parse_page_number(text: str) -> int:
-    try:
-        return int(text)
-    except ValueError:
-        return INVALID_PAGE_NUMBER

@@ -1,5 +1,6 @@
 """HTML pages: their templates and security headers."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -7,12 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
 from starlette.responses import HTMLResponse
 
+from gql.diagram import labels
 from gql.diagram.svg import STYLE_SOURCE
 from gql.explorer.files import STATIC_PATH, Files
 
 TEMPLATES = Path(__file__).with_name("templates")
+CODE = re.compile(r"`([^`]+)`")
 # Pages load resources from this server only and contain no inline scripts.
 POLICY_DIRECTIVES = {
     "default-src": "'none'",
@@ -76,10 +80,27 @@ def build_content_security_policy() -> str:
 
 @cache
 def _load_templates() -> Environment:
-    return Environment(
+    environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters |= {
+        "enum_label": _format_enum_value,
+        "type_label": labels.format_type,
+        "policy_label": labels.format_policy_type,
+        "code": _format_code,
+    }
+    return environment
+
+
+def _format_enum_value(value: str | None) -> str:
+    """Return a value of an enum, as GraphQL or the database writes it, in words."""
+    return (value or "Unknown").replace("_", " ").capitalize()
+
+
+def _format_code(text: str) -> Markup:
+    """Return escaped text in which backquotes mark code."""
+    return Markup(CODE.sub(r"<code>\1</code>", str(escape(text))))  # noqa: S704 - escaped

@@ -17,6 +17,8 @@ GRAPHQL = "application/graphql-response+json"
 JSON = "application/json"
 HTML = "text/html"
 SVG = "image/svg+xml"
+# The graph of a diagram; JSON Graph Format (application/vnd.jgf+json) has another shape.
+FLOW_GRAPH = "application/vnd.goauthentik.flow-graph+json"
 UTF8_NAMES = ("utf-8", "utf8")
 WEIGHT = re.compile(r"0?\.\d+|[01]\.?0*", re.ASCII)
 # In Accept headers.

@@ -1,22 +1,25 @@
 """The dialects of the REST API, one for each generation of authentik: paths, fields, orderings."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
+from gql.generations import GENERATIONS, Generation, find_generation
 from gql.resolvers import urls
-from gql.rest.serializer import Field, Serializer
+from gql.resolvers.urls import API_PATH, FLOWS_PATH
+from gql.rest.serializer import Field, Serializer, UrlBase
 from models.queries.flows import ORDERING_FIELDS
 
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """A generation of authentik's API.
+    """A generation of authentik's API below `base_path`.
 
     `orderings` are the names that `ordering` accepts; `extra` are the keys of a list's response
     after `pagination` and `results`.
     """
 
+    generation: Generation
     base_path: str
     orderings: frozenset[str]
     flow: Serializer
@@ -25,12 +28,16 @@ class Dialect:
     @property
     def flows_path(self) -> str:
         """The path of the list of flows."""
-        return f"{self.base_path}/flows/instances/"
+        return f"{self.base_path}{FLOWS_PATH}"
 
     @property
     def openapi_path(self) -> str:
         """The path of the OpenAPI document."""
         return f"{self.base_path}/schema/"
+
+
+def _build_versioned_path(generation: Generation) -> str:
+    return f"/{generation.name}{API_PATH}"
 
 
 def _build_fields(*names: str) -> Mapping[str, Field]:
@@ -54,30 +61,71 @@ def _build_flow_serializer(backgrounds: Mapping[str, Field]) -> Serializer:
     )
 
 
-def _build_export_url(slug: str, _schema: str) -> str:
-    return urls.export_url(slug)
+def _build_background_url(background: str, base: UrlBase) -> str:
+    return urls.background_url(background, base.schema)
 
 
-BACKGROUND_URL = Field("background", urls.background_url)
+def _build_background_themed_urls(background: str, base: UrlBase) -> Mapping[str, str] | None:
+    return urls.background_themed_urls(background, base.schema)
 
-# The documented API, from authentik 2024.2 to 2025.6.
+
+def _build_export_url(slug: str, base: UrlBase) -> str:
+    return urls.export_url(slug, base.root_path)
+
+
+BACKGROUND_URL = Field("background", _build_background_url)
+BACKGROUND_FIELDS = {"background": Field("background"), "background_url": BACKGROUND_URL}
+AUTOCOMPLETE: Mapping[str, Any] = {"autocomplete": {}}
+
+# The documented API. authentik serves it below /api/v3 too; its documentation leaves that out.
 DOCUMENTED = Dialect(
+    generation=GENERATIONS[0],
     base_path="",
     orderings=frozenset(ORDERING_FIELDS) - {"background"},
     flow=_build_flow_serializer({"background": BACKGROUND_URL}),
     extra={},
 )
-# authentik 2026.8, which the generated clients read.
-CURRENT = Dialect(
-    base_path="/api/v3",
+WITH_AUTOCOMPLETE = replace(
+    DOCUMENTED,
+    generation=GENERATIONS[1],
+    base_path=_build_versioned_path(GENERATIONS[1]),
+    extra=AUTOCOMPLETE,
+)
+WITH_BACKGROUND_URL = Dialect(
+    generation=GENERATIONS[2],
+    base_path=_build_versioned_path(GENERATIONS[2]),
     orderings=frozenset(ORDERING_FIELDS),
+    flow=_build_flow_serializer(BACKGROUND_FIELDS),
+    extra=AUTOCOMPLETE,
+)
+# The API that the generated clients of authentik 2026.8 read.
+CURRENT = replace(
+    WITH_BACKGROUND_URL,
+    generation=GENERATIONS[3],
+    base_path=API_PATH,
     flow=_build_flow_serializer(
         {
-            "background": Field("background"),
-            "background_url": BACKGROUND_URL,
-            "background_themed_urls": Field("background", urls.background_themed_urls),
+            **BACKGROUND_FIELDS,
+            "background_themed_urls": Field("background", _build_background_themed_urls),
         }
     ),
-    extra={"autocomplete": {}},
 )
-DIALECTS = (DOCUMENTED, CURRENT)
+DIALECTS = (DOCUMENTED, WITH_AUTOCOMPLETE, WITH_BACKGROUND_URL, CURRENT)
+
+
+def build_dialects(version: str) -> Sequence[Dialect]:
+    """Return the dialects of a server with their paths.
+
+    /api/v3 has the dialect of this version of authentik. Each dialect is also below the name of its
+    generation, so that clients can choose it, and the documented one is at the root.
+    """
+    generation = find_generation(version)
+    default = next(dialect for dialect in DIALECTS if dialect.generation == generation)
+    return (
+        DOCUMENTED,
+        replace(default, base_path=API_PATH),
+        *(
+            replace(dialect, base_path=_build_versioned_path(dialect.generation))
+            for dialect in DIALECTS
+        ),
+    )

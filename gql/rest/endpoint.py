@@ -1,7 +1,7 @@
 """The REST endpoints: one ASGI application for each of authentik's flow views in each dialect."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
@@ -15,7 +15,7 @@ from starlette.types import Receive, Scope, Send
 from gql import background
 from gql.auth import Authenticator, require_access
 from gql.context import Context, Identity
-from gql.diagram import loading, mermaid, svg
+from gql.diagram import graph, loading, mermaid, svg
 from gql.diagram.flow import Diagram
 from gql.errors import (
     FORBIDDEN,
@@ -24,12 +24,12 @@ from gql.errors import (
     InvalidPageError,
     UnauthenticatedError,
 )
-from gql.http.negotiation import JSON, SVG, accepts_json, best_match
+from gql.http.negotiation import FLOW_GRAPH, JSON, SVG, accepts_json, best_match
 from gql.limits import Limits
 from gql.reading import ReadRunner
 from gql.resolvers import flows as resolvers
 from gql.resolvers.flows import FlowPageData
-from gql.rest.dialects import DIALECTS, Dialect
+from gql.rest.dialects import Dialect
 from gql.rest.errors import (
     MethodNotAllowedError,
     NotAcceptableError,
@@ -40,6 +40,7 @@ from gql.rest.errors import (
     build_unavailable_body,
 )
 from gql.rest.parameters import Parameters
+from gql.rest.serializer import UrlBase
 from models.batch import Batch
 from models.blueprint import export
 from models.errors import UnavailableError
@@ -64,6 +65,7 @@ class FlowRequest(NamedTuple):
 
     identity: Identity
     query: FlowQuery
+    format: str
     media_type: str
 
 
@@ -86,6 +88,7 @@ class FlowEndpoint(ABC):
     authenticator: Authenticator
     limits: Limits
     runner: ReadRunner
+    root_path: str
     dialect: Dialect
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -115,7 +118,8 @@ class FlowEndpoint(ABC):
         """
         _check_path(request)
         parameters = Parameters.parse(request.scope["query_string"])
-        media_type = self._negotiate(request.headers, parameters.get("format"))
+        format_ = parameters.get("format")
+        media_type = self._negotiate(request.headers, format_)
         identity = await self.authenticator.authenticate(request.headers)
         if request.method == "OPTIONS":
             return json_response(self._build_metadata())
@@ -130,7 +134,9 @@ class FlowEndpoint(ABC):
                 is_snapshot=self.has_several_reads or query.offset is None,
                 is_expensive=self.has_several_reads,
             )
-            return await self.build_response(FlowRequest(identity, query, media_type), result)
+            return await self.build_response(
+                FlowRequest(identity, query, format_, media_type), result
+            )
 
     def _negotiate(self, headers: Headers, format_: str) -> str:
         if format_ not in self.formats:
@@ -162,7 +168,8 @@ class FlowEndpoint(ABC):
 
     def serialize(self, flows: Batch, request: FlowRequest) -> list[dict[str, Any]]:
         """Return flows as objects of the dialect."""
-        return self.dialect.flow.serialize(flows, request.identity.database.schema)
+        base = UrlBase(self.root_path, request.identity.database.schema)
+        return self.dialect.flow.serialize(flows, base)
 
 
 class FlowListEndpoint(FlowEndpoint):
@@ -227,16 +234,17 @@ class FlowExportEndpoint(FlowEndpoint):
 
 
 class FlowDiagramEndpoint(FlowEndpoint):
-    """One flow as a diagram: Mermaid in a JSON object, or SVG."""
+    """One flow as a diagram: Mermaid in a JSON object, SVG, or a graph in JSON."""
 
     path = "{slug}/diagram/"
     name = "Diagram"
     description = "Return diagram for flow with slug `slug`, in the format used by flowchart.js"
     has_several_reads = True
     formats: ClassVar[Mapping[str, Sequence[str]]] = {
-        "": (JSON, SVG),
+        "": (JSON, SVG, FLOW_GRAPH),
         "json": (JSON,),
         "svg": (SVG,),
+        "graph": (JSON, FLOW_GRAPH),
     }
 
     def select_media_type(self, headers: Headers, media_types: Sequence[str], /) -> str | None:
@@ -249,11 +257,18 @@ class FlowDiagramEndpoint(FlowEndpoint):
         return diagram
 
     async def build_response(self, request: FlowRequest, result: Diagram) -> Response:
-        render = svg.render if request.media_type == SVG else mermaid.render
-        text = await background.call(render, result, is_long=result.is_large)
+        render, headers = self._choose_rendering(request)
+        content = await background.call(render, result, is_long=result.is_large)
+        return Response(content, 200, headers, request.media_type)
+
+    def _choose_rendering(
+        self, request: FlowRequest
+    ) -> tuple[Callable[[Diagram], str | bytes], Mapping[str, str]]:
         if request.media_type == SVG:
-            return Response(text, 200, {**HEADERS, **SVG_HEADERS}, SVG)
-        return json_response({"diagram": text})
+            return svg.render, {**HEADERS, **SVG_HEADERS}
+        if request.format == "graph" or request.media_type == FLOW_GRAPH:
+            return _dump_graph, HEADERS
+        return _dump_mermaid, HEADERS
 
 
 ENDPOINTS: Sequence[type[FlowEndpoint]] = (
@@ -264,13 +279,20 @@ ENDPOINTS: Sequence[type[FlowEndpoint]] = (
 )
 
 
-def build_routes(authenticator: Authenticator, limits: Limits, runner: ReadRunner) -> list[Route]:
-    """Return the routes of all views in all dialects."""
+def build_routes(
+    authenticator: Authenticator,
+    limits: Limits,
+    runner: ReadRunner,
+    root_path: str,
+    dialects: Iterable[Dialect],
+) -> list[Route]:
+    """Return the routes of all views in these dialects."""
     return [
         Route(
-            f"{dialect.flows_path}{endpoint.path}", endpoint(authenticator, limits, runner, dialect)
+            f"{dialect.flows_path}{endpoint.path}",
+            endpoint(authenticator, limits, runner, root_path, dialect),
         )
-        for dialect in DIALECTS
+        for dialect in dialects
         for endpoint in ENDPOINTS
     ]
 
@@ -300,6 +322,14 @@ def _add_slug(query: FlowQuery, request: Request) -> FlowQuery:
     if query.slug not in (None, slug):
         raise NotFoundError(NO_FLOW)
     return query._replace(slug=slug)
+
+
+def _dump_mermaid(diagram: Diagram) -> bytes:
+    return orjson.dumps({"diagram": mermaid.render(diagram)})
+
+
+def _dump_graph(diagram: Diagram) -> bytes:
+    return orjson.dumps(graph.render(diagram))
 
 
 def json_response(

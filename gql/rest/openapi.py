@@ -16,7 +16,7 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from gql.http.negotiation import JSON, best_match
-from gql.rest.dialects import CURRENT, DIALECTS, Dialect
+from gql.rest.dialects import CURRENT, Dialect
 from gql.rest.endpoint import ALLOW, check_method, json_response
 from gql.rest.errors import NotAcceptableError, NotFoundError, RestError
 from gql.rest.parameters import Parameters
@@ -39,7 +39,9 @@ Dumper: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 def build_document(dialect: Dialect, root_path: str) -> dict[str, Any]:
     """Return the OpenAPI document of a dialect for a server below `root_path`."""
     document = yaml.load(SOURCE.read_bytes(), Loader)  # noqa: S506 - both loaders are safe
-    document["info"]["version"] = version("flowql")
+    info = document["info"]
+    info["version"] = version("flowql")
+    info["description"] += f" The objects are those of authentik {dialect.generation.versions}."
     document["servers"] = [{"url": f"{root_path}{dialect.base_path}" or "/"}]
     _remove_newer_parts(document, dialect)
     return document
@@ -124,8 +126,8 @@ def _build_metadata() -> Mapping[str, Any]:
     }
 
 
-def build_routes(root_path: str) -> Iterator[Route]:
+def build_routes(root_path: str, dialects: Iterable[Dialect]) -> Iterator[Route]:
     """Yield the routes of the documents, each below the base path of its dialect."""
-    for dialect in DIALECTS:
+    for dialect in dialects:
         endpoint = OpenApiEndpoint(_encode(build_document(dialect, root_path)))
         yield Route(dialect.openapi_path, endpoint, middleware=[Middleware(GZipMiddleware)])

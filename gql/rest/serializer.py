@@ -6,8 +6,19 @@ from typing import Any, NamedTuple
 
 from models.batch import Batch
 
-# Takes a value of the column and the name of the database's schema.
-Converter = Callable[[str, str], Any]
+
+class UrlBase(NamedTuple):
+    """The parts that the URLs of one server share.
+
+    `root_path` is the start of FlowQL's own URLs. The database's `schema` is part of the URLs of
+    images.
+    """
+
+    root_path: str
+    schema: str
+
+
+Converter = Callable[[str, UrlBase], Any]
 
 
 class Field(NamedTuple):
@@ -16,10 +27,10 @@ class Field(NamedTuple):
     column: str
     convert: Converter | None = None
 
-    def read(self, batch: Batch, schema: str) -> Sequence[Any]:
+    def read(self, batch: Batch, base: UrlBase) -> Sequence[Any]:
         """Return the field's value in each row."""
         values, convert = batch.columns[self.column], self.convert
-        return values if convert is None else [convert(value, schema) for value in values]
+        return values if convert is None else [convert(value, base) for value in values]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,10 +39,10 @@ class Serializer:
 
     fields: Mapping[str, Field]
 
-    def serialize(self, batch: Batch, schema: str) -> list[dict[str, Any]]:
+    def serialize(self, batch: Batch, base: UrlBase) -> list[dict[str, Any]]:
         """Return an object for each row of the batch."""
         if not batch.size:
             return []
         keys = tuple(self.fields)
-        columns = (field.read(batch, schema) for field in self.fields.values())
+        columns = (field.read(batch, base) for field in self.fields.values())
         return [dict(zip(keys, row, strict=True)) for row in zip(*columns, strict=True)]

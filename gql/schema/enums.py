@@ -9,6 +9,7 @@ from typing import TypeVar
 
 import strawberry
 
+from gql.diagram.graph import FlowDiagramEdgeType, FlowDiagramNodeType
 from gql.execution.graphql_core import enum_values_of
 from models.tables.flow import (
     FlowAuthentication,
@@ -23,6 +24,8 @@ __all__ = [
     "FlowAuthentication",
     "FlowDeniedAction",
     "FlowDesignation",
+    "FlowDiagramEdgeType",
+    "FlowDiagramNodeType",
     "FlowLayout",
     "FlowOrdering",
     "InvalidResponseAction",
@@ -146,6 +149,27 @@ _register_enum(
         InvalidResponseAction.RESTART_WITH_CONTEXT: (
             "Restarts the flow and keeps the data collected so far."
         ),
+    },
+)
+_register_enum(
+    FlowDiagramNodeType,
+    "The type of a node of a diagram.",
+    {
+        FlowDiagramNodeType.FLOW_START: "The start of the flow.",
+        FlowDiagramNodeType.STAGE: "A stage.",
+        FlowDiagramNodeType.POLICY: "A policy, group or user that decides how the flow continues.",
+        FlowDiagramNodeType.FLOW_END: "The end of the flow, regular or by denial.",
+    },
+)
+_register_enum(
+    FlowDiagramEdgeType,
+    "The type of an edge of a diagram.",
+    {
+        FlowDiagramEdgeType.PROCEED: "Leads on without a condition.",
+        FlowDiagramEdgeType.POLICY_PASSED: (
+            "Leads on if the policy passes, or the user is the bound one or a member of the group."
+        ),
+        FlowDiagramEdgeType.POLICY_DENIED: "Leads on otherwise.",
     },
 )
 _register_enum(

@@ -40,7 +40,9 @@ OPERATORS = {
     "equals": ("equals", Operator.EQUALS),
     "in": ("in_", Operator.IN),
     "contains": ("contains", Operator.CONTAINS),
+    "containsInsensitive": ("contains_insensitive", Operator.CONTAINS_INSENSITIVE),
     "startsWith": ("starts_with", Operator.STARTS_WITH),
+    "endsWith": ("ends_with", Operator.ENDS_WITH),
 }
 # The GraphQL names of the fields that match a column. The attribute has the name of the column.
 FLOW_FIELDS = {
@@ -80,8 +82,8 @@ class BooleanMatch:
 
 
 @strawberry.input(
-    description="Conditions on a string. All of them must hold. Matching is case-sensitive and has"
-    " no wildcards."
+    description="Conditions on a string. All of them must hold. No character is a wildcard. Only"
+    " `containsInsensitive` ignores case."
 )
 class TextMatch:
     equals: str | None = _optional_field(EQUALS)
@@ -89,8 +91,15 @@ class TextMatch:
     contains: str | None = _optional_field(
         "Matches strings that contain this one; an empty string matches every string."
     )
+    contains_insensitive: str | None = _optional_field(
+        "Matches strings that contain this one, ignoring case as `search` does; an empty string"
+        " matches every string."
+    )
     starts_with: str | None = _optional_field(
         "Matches strings that start with this one; an empty string matches every string."
+    )
+    ends_with: str | None = _optional_field(
+        "Matches strings that end with this one; an empty string matches every string."
     )
 
 

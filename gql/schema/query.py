@@ -53,7 +53,7 @@ class Query:
     @strawberry.field(
         description="A page of flows by number, with the filters, search and pagination of"
         " authentik's `flows_instances_list`. All filters must match; null or omitted filters match"
-        " every flow."
+        " every flow. Null, with an error, if an argument is invalid."
     )
     async def flows(  # noqa: PLR0913, PLR0917 - the arguments are the API
         self,
@@ -98,7 +98,7 @@ class Query:
         pk: Annotated[
             UUID | None, strawberry.argument(description="Matches the flow with this primary key.")
         ] = strawberry.UNSET,
-    ) -> FlowPage:
+    ) -> FlowPage | None:
         if not 1 <= page_size <= MAX_PAGE_SIZE:
             raise InvalidSizeError("pageSize", page_size, minimum=1, maximum=MAX_PAGE_SIZE)
         query = FlowQuery(

@@ -7,20 +7,21 @@ import uuid
 from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import starmap
-from typing import Annotated, Any, NewType, cast
+from typing import Annotated, Any, NewType, Optional, cast
 
 import strawberry
 
 from gql import background
 from gql.context import Context
-from gql.diagram import loading, mermaid
-from gql.diagram.flow import FlowSummary
+from gql.diagram import graph, loading, mermaid
+from gql.diagram.flow import Diagram, FlowSummary
 from gql.errors import BadUserInputError
 from gql.execution.declarations import (
     METADATA_KEY,
     EnumConverter,
     LoadRelation,
     Relation,
+    RowList,
     RowObject,
 )
 from gql.execution.fallback.loaders import load_relation
@@ -33,6 +34,8 @@ from gql.schema.enums import (
     FlowAuthentication,
     FlowDeniedAction,
     FlowDesignation,
+    FlowDiagramEdgeType,
+    FlowDiagramNodeType,
     FlowLayout,
     InvalidResponseAction,
     PolicyEngineMode,
@@ -93,8 +96,8 @@ def _convert_background(background: str, context: Context) -> str:
     return urls.background_url(background, context.session.schema)
 
 
-def _convert_export_url(slug: str, _context: Context) -> str:
-    return urls.export_url(slug)
+def _convert_export_url(slug: str, context: Context) -> str:
+    return urls.export_url(slug, context.root_path)
 
 
 def _may_hide_bindings(_pk: str, context: Context) -> bool:
@@ -111,11 +114,27 @@ def _require_execution_logging(stored: Any, _context: Context) -> Any:
     return stored
 
 
-async def _render_diagrams(context: Context, rows: Sequence[tuple[Any, ...]]) -> Sequence[str]:
+def _none_if_empty(text: str, _context: Context) -> str | None:
+    return text or None
+
+
+async def _render_diagrams(
+    render: Callable[[Diagram], Any], context: Context, rows: Sequence[tuple[Any, ...]]
+) -> Sequence[Any]:
     flows = list(starmap(FlowSummary, rows))
     diagrams = await loading.build_diagrams(context.session, context.viewer, flows)
     is_long = any(diagram.is_large for diagram in diagrams)
-    return await background.call(lambda: list(map(mermaid.render, diagrams)), is_long=is_long)
+    return await background.call(lambda: list(map(render, diagrams)), is_long=is_long)
+
+
+def _build_graph(diagram: Diagram) -> "FlowDiagramGraph":
+    return FlowDiagramGraph(
+        row={
+            "nodes": RowList(FlowDiagramNode, graph.build_nodes(diagram)),
+            "edges": RowList(FlowDiagramEdge, graph.build_edges(diagram)),
+            "notice": graph.find_notice(diagram),
+        }
+    )
 
 
 def _load_for_viewer(coordinate: str, resolve: Callable[..., Any], *leading: Any) -> LoadRelation:
@@ -247,10 +266,88 @@ class Flow(Node):
     )
     diagram: str = computed_field(
         FlowSummary._fields,
-        _render_diagrams,
+        partial(_render_diagrams, mermaid.render),
         "The flow as a Mermaid flowchart: the stages in execution order, with the policies, groups"
         " and users that control access. Contains only bindings that you may see, and a note if"
         " bindings may be hidden.",
+    )
+    diagram_graph: Optional["FlowDiagramGraph"] = computed_field(
+        FlowSummary._fields,
+        partial(_render_diagrams, _build_graph),
+        "The nodes and edges of `diagram`. Contains only bindings that you may see, and a notice if"
+        " bindings may be hidden.",
+    )
+
+
+@strawberry.type(description="A diagram of a flow as a graph.")
+class FlowDiagramGraph(RowObject):
+    nodes: list["FlowDiagramNode"] = column_field("nodes", "The nodes, in execution order.")
+    edges: list["FlowDiagramEdge"] = column_field("edges", "The edges, sorted by source.")
+    notice: str | None = column_field(
+        "notice",
+        "A notice that bindings may be hidden. Null if you may see all of them.",
+        _none_if_empty,
+    )
+
+
+@strawberry.type(description="A node of a diagram.")
+class FlowDiagramNode(RowObject):
+    id: strawberry.ID = column_field(
+        "id", "The identifier, unique among all diagrams. No global ID for the `node` query."
+    )
+    type: FlowDiagramNodeType = column_field(
+        "type", "The type.", EnumConverter(FlowDiagramNodeType)
+    )
+    label: str = column_field(
+        "name", "The label: the title of the flow, or the name of what is bound to it."
+    )
+    verbose_name: str | None = column_field(
+        "verbose_name",
+        "The label of the type of the stage or policy, or of the flow's designation. Null if there"
+        " is none.",
+        _none_if_empty,
+    )
+    caption: str | None = column_field(
+        "caption",
+        "The requirement of the flow, or the action on an invalid response or on denial. Null if"
+        " there is none.",
+        _none_if_empty,
+    )
+    model: str | None = column_field(
+        "model",
+        "The blueprint model of the bound object, such as `authentik_stages_password.passwordstage`."
+        " Null if unknown, or if nothing is bound.",
+        _none_if_empty,
+    )
+    pk: str | None = column_field(
+        "pk", "The primary key of the bound object. Null if nothing is bound.", _none_if_empty
+    )
+    binding_model: str | None = column_field(
+        "binding_model",
+        "The blueprint model of the binding. Null if the node has no binding.",
+        _none_if_empty,
+    )
+    binding_pk: str | None = column_field(
+        "binding_pk",
+        "The primary key of the binding. Null if the node has no binding.",
+        _none_if_empty,
+    )
+    binding_order: int | None = column_field(
+        "binding_order", "The sort key of the binding. Null if the node has no binding."
+    )
+
+
+@strawberry.type(description="An edge of a diagram.")
+class FlowDiagramEdge(RowObject):
+    source: strawberry.ID = column_field("source_id", "The `id` of the node that the edge leaves.")
+    target: strawberry.ID = column_field("target_id", "The `id` of the node that the edge enters.")
+    type: FlowDiagramEdgeType = column_field(
+        "type", "The type.", EnumConverter(FlowDiagramEdgeType)
+    )
+    label: str | None = column_field(
+        "label",
+        "The outcome of the policy, before negation. Null if the edge leaves no policy.",
+        _none_if_empty,
     )
 
 
@@ -265,6 +362,11 @@ class FlowStageBinding(Node):
     re_evaluate_policies: bool = column_field(
         "re_evaluate_policies",
         "Indicates whether policies are evaluated before the stage is executed.",
+    )
+    policy_engine_mode: PolicyEngineMode | None = _enum_field(
+        "policy_engine_mode",
+        "The rule that combines the results of the stage binding's policies.",
+        EnumConverter(PolicyEngineMode),
     )
     invalid_response_action: InvalidResponseAction | None = _enum_field(
         "invalid_response_action",

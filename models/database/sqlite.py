@@ -16,7 +16,7 @@ from models.database.slots import ANYONE, Caller, Slots
 from models.database.sqlite_file import DatabaseFile
 from models.database.statement import Rows, Statement
 from models.limits import PoolLimits
-from models.search_terms import SEARCH_FUNCTION, contains_terms
+from models.search_terms import FOLD_FUNCTION, SEARCH_FUNCTION, contains_terms, fold
 
 BUSY_TIMEOUT_SECONDS = 5
 CHECK_TIMEOUT_SECONDS = 1
@@ -24,9 +24,10 @@ CHECK_TIMEOUT_SECONDS = 1
 # slow after MAX_FAST_STEPS calls: some milliseconds, but independent of the load of the machine.
 STEP_INSTRUCTIONS = 10_000
 MAX_FAST_STEPS = 10
-# The cost of a search in one row, of each character of the row and of the encoded terms, and of the
-# comparison of one of the former with one of the latter, in calls of the progress handler.
-SEARCH_STEPS = 0.004
+# The cost of a call of a function, of each character of its arguments, and in a search of the
+# comparison of a character of the row with one of the encoded terms, in calls of the progress
+# handler.
+CALL_STEPS = 0.004
 CHARACTER_STEPS = 0.00002
 COMPARISON_STEPS = 0.0000005
 CACHE_KIB = 8000
@@ -106,6 +107,7 @@ class SQLiteConnection:
             connection.create_function(
                 SEARCH_FUNCTION, -1, self._contains_terms, deterministic=True
             )
+            connection.create_function(FOLD_FUNCTION, 1, self._fold, deterministic=True)
             connection.set_progress_handler(partial(self._advance, 1), STEP_INSTRUCTIONS)
             connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
         except BaseException:
@@ -119,12 +121,22 @@ class SQLiteConnection:
         return self.is_cancelled or (self._interrupts_slow and self._is_slow)
 
     def _contains_terms(self, encoded: str, separator: str, *values: str) -> bool:
-        # SQLite counts this function as one instruction.
         size, terms = sum(map(len, values)), len(encoded)
-        steps = (size + terms) * CHARACTER_STEPS + size * terms * COMPARISON_STEPS
-        if self._advance(SEARCH_STEPS + steps):
-            raise InterruptedError
+        self._count_call(size + terms, comparisons=size * terms)
         return contains_terms(encoded, separator, *values)
+
+    def _fold(self, text: str) -> str:
+        self._count_call(len(text))
+        return fold(text)
+
+    def _count_call(self, characters: int, comparisons: int = 0) -> None:
+        """Count the steps of a call of a function, which SQLite counts as one instruction.
+
+        Raises InterruptedError if the query has to be interrupted.
+        """
+        steps = characters * CHARACTER_STEPS + comparisons * COMPARISON_STEPS
+        if self._advance(CALL_STEPS + steps):
+            raise InterruptedError
 
 
 class SQLiteReader:

@@ -109,7 +109,9 @@ class PolicyBindingRow:
     policy_name: str | None
     execution_logging: bool | None
     policy_model: str | None
+    group: str | None
     group_name: str | None
+    user: int | None
     username: str | None
 
 
@@ -120,7 +122,8 @@ STAGE_BINDING_ROW = (
 )
 POLICY_BINDING_ROW = (
     *("pk", "target", "order", "enabled", "negate", "timeout", "failure_result", "policy.pk"),
-    *("policy.name", "policy.execution_logging", "policy.type", "group.name", "user.username"),
+    *("policy.name", "policy.execution_logging", "policy.type"),
+    *("group.pk", "group.name", "user.pk", "user.username"),
 )
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from functools import cache, partial
 from types import MappingProxyType
-from typing import Any, NamedTuple, TypeAlias, cast
+from typing import Any, NamedTuple, TypeAlias, TypeVar, cast
 
 from sqlalchemy import (
     BindParameter,
@@ -35,12 +35,14 @@ from sqlmodel import col
 from models.queries.arrays import InTextArray, InUuidArray, compile_clauses
 from models.queries.components import Component, select_models
 from models.queries.rights import Permission, Rights
+from models.queries.search import Fold
 from models.tables.child_table import ChildTable
 from models.tables.columns import TEXT, UUID
 from models.tables.flow import Flow, FlowStageBinding
 from models.tables.policy import Policy, PolicyBinding
 from models.tables.stage import Stage
 
+F = TypeVar("F", bound=type[FunctionElement[Any]])
 ColumnSource: TypeAlias = (
     Mapping[str, SQLColumnExpression[Any]] | ReadOnlyColumnCollection[str, ColumnElement[Any]]
 )
@@ -52,9 +54,11 @@ class Operator(Enum):
     EQUALS = auto()
     # The parameter is a list of strings or UUIDs.
     IN = auto()
-    # These two are case-sensitive and have no wildcards.
+    # These have no wildcards.
     CONTAINS = auto()
+    CONTAINS_INSENSITIVE = auto()
     STARTS_WITH = auto()
+    ENDS_WITH = auto()
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +146,7 @@ def _compare_column(columns: ColumnSource, comparison: Comparison) -> ColumnElem
 
 
 def _compare(column: SQLColumnExpression[Any], comparison: Comparison) -> ColumnElement[bool]:
+    part = bindparam(comparison.parameter, type_=TEXT)
     match comparison.operator:
         case Operator.EQUALS:
             return column == column_parameter(comparison.parameter, column)
@@ -149,9 +154,14 @@ def _compare(column: SQLColumnExpression[Any], comparison: Comparison) -> Column
             in_array = InUuidArray if _type_of(column) is UUID else InTextArray
             return in_array(column, comparison.parameter)
         case Operator.CONTAINS:
-            return Contains(column, bindparam(comparison.parameter, type_=TEXT))
+            return Contains(column, part)
+        case Operator.CONTAINS_INSENSITIVE:
+            # A subquery folds the parameter once, not for each row.
+            return Contains(Fold(column), select(Fold(part)).scalar_subquery())
         case Operator.STARTS_WITH:
-            return StartsWith(column, bindparam(comparison.parameter, type_=TEXT))
+            return StartsWith(column, part)
+        case Operator.ENDS_WITH:
+            return EndsWith(column, part)
 
 
 def column_parameter(name: str, column: SQLColumnExpression[Any]) -> BindParameter[Any]:
@@ -250,18 +260,6 @@ class SemiJoin(FunctionElement[bool]):
         super().__init__(column, select(cte).scalar_subquery())
 
 
-class Contains(FunctionElement[bool]):
-    """The condition that a string contains another one."""
-
-    inherit_cache = True
-
-
-class StartsWith(FunctionElement[bool]):
-    """The condition that a string starts with another one."""
-
-    inherit_cache = True
-
-
 @compiles(SemiJoin, "postgresql")
 def _postgresql_semi_join(element: SemiJoin, compiler: SQLCompiler, **options: Any) -> str:
     # Under NOT or OR, PostgreSQL scans the result of IN for each row unless a hash table of it fits
@@ -276,25 +274,42 @@ def _sqlite_semi_join(element: SemiJoin, compiler: SQLCompiler, **options: Any) 
     return f"{column} IN {rows}"
 
 
-@compiles(Contains, "postgresql")
-def _postgresql_contains(element: Contains, compiler: SQLCompiler, **options: Any) -> str:
-    text, part = compile_clauses(element, compiler, options)
-    return f"strpos({text}, {part}) > 0"
+def _compile_as(*, postgresql: str, sqlite: str) -> Callable[[F], F]:
+    """Compile a function to the SQL of a template, which contains the arguments by number."""
+
+    def register(function: F) -> F:
+        for dialect, template in (("postgresql", postgresql), ("sqlite", sqlite)):
+            compiles(function, dialect)(partial(_fill, template))
+        return function
+
+    return register
 
 
-@compiles(Contains, "sqlite")
-def _sqlite_contains(element: Contains, compiler: SQLCompiler, **options: Any) -> str:
-    text, part = compile_clauses(element, compiler, options)
-    return f"instr({text}, {part}) > 0"
+def _fill(
+    template: str, element: FunctionElement[Any], compiler: SQLCompiler, **options: Any
+) -> str:
+    return template.format(*compile_clauses(element, compiler, options))
 
 
-@compiles(StartsWith, "postgresql")
-def _postgresql_starts_with(element: StartsWith, compiler: SQLCompiler, **options: Any) -> str:
-    text, prefix = compile_clauses(element, compiler, options)
-    return f"starts_with({text}, {prefix})"
+@_compile_as(postgresql="strpos({0}, {1}) > 0", sqlite="instr({0}, {1}) > 0")
+class Contains(FunctionElement[bool]):
+    """The condition that a string contains another one."""
+
+    inherit_cache = True
 
 
-@compiles(StartsWith, "sqlite")
-def _sqlite_starts_with(element: StartsWith, compiler: SQLCompiler, **options: Any) -> str:
-    text, prefix = compile_clauses(element, compiler, options)
-    return f"instr({text}, {prefix}) = 1"
+@_compile_as(postgresql="starts_with({0}, {1})", sqlite="instr({0}, {1}) = 1")
+class StartsWith(FunctionElement[bool]):
+    """The condition that a string starts with another one."""
+
+    inherit_cache = True
+
+
+@_compile_as(
+    postgresql="right({0}, length({1})) = {1}",
+    sqlite="substr({0}, length({0}) - length({1}) + 1) = {1}",
+)
+class EndsWith(FunctionElement[bool]):
+    """The condition that a string ends with another one."""
+
+    inherit_cache = True

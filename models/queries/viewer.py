@@ -62,12 +62,13 @@ TOKEN_TABLE = METADATA.tables[Token.__tablename__]
 class Viewer:
     """The authenticated viewer. A forbidden viewer gets an error for every request.
 
-    `parameters` are the values that the conditions of `rights` need.
+    `parameters` are the values that the conditions of `rights` need. `username` is for display.
     """
 
     rights: Rights
     parameters: Mapping[str, Any]
     is_forbidden: bool = False
+    username: str = ""
 
     @property
     def token(self) -> str:
@@ -89,6 +90,7 @@ class ViewerRow(NamedTuple):
     """
 
     token: str
+    username: str
     user_type: str
     is_superuser: bool
     roles: Sequence[str]
@@ -103,7 +105,7 @@ def build_viewer(row: ViewerRow) -> Viewer:
     rights = _build_rights(row)
     parameters = {ROLES: row.roles, TOKEN: row.token, **_build_parameters(row.object_permissions)}
     is_forbidden = rights.view_flow is Access.NONE and row.user_type != INTERNAL_SERVICE_ACCOUNT
-    return Viewer(rights, parameters, is_forbidden)
+    return Viewer(rights, parameters, is_forbidden, row.username)
 
 
 def _build_rights(row: ViewerRow) -> Rights:
@@ -162,6 +164,7 @@ class ViewerByKey:
         )
         return select(
             cast(viewer.c.token_uuid, Text),
+            viewer.c.username,
             viewer.c.type,
             is_superuser,
             # A superuser needs none of these, and they take most of the time.
@@ -169,7 +172,7 @@ class ViewerByKey:
         )
 
 
-def _select_token_user(*, reads_view: bool) -> Select[Any, Any, str]:
+def _select_token_user(*, reads_view: bool) -> Select[Any, Any, str, str]:
     tokens = API_TOKEN if reads_view else TOKEN_TABLE
     is_valid = or_(
         not_(tokens.c.expiring),
@@ -177,7 +180,7 @@ def _select_token_user(*, reads_view: bool) -> Select[Any, Any, str]:
         tokens.c.expires >= bindparam("now", type_=TIMESTAMP),
     )
     user = (
-        select(tokens.c.token_uuid, tokens.c.user_id, col(User.type))
+        select(tokens.c.token_uuid, tokens.c.user_id, col(User.username), col(User.type))
         .join_from(tokens, User, tokens.c.user_id == col(User.id))
         .where(tokens.c.key == bindparam("key", type_=TEXT), is_valid, col(User.is_active))
         .order_by(tokens.c.token_uuid)

@@ -13,7 +13,7 @@ KEY = KEYS["superuser"]
 # A flow with 39 stage bindings, each of whose stages leads to the flow again.
 SLUG = "A-flow"
 MAX_OBJECTS = 1_000
-LISTS = ("stageBindings", "policyBindings", "flows")
+LISTS = ("stageBindings", "policyBindings", "flows", "nodes", "edges")
 # graphql-core executes an operation with introspection.
 PREFIXES = ("", "__schema { queryType { name } } ")
 SMALL = f"""flow(slug: "{SLUG}") {{
@@ -65,6 +65,25 @@ def test_nested_lists_do_not_multiply(
 def test_objects_are_counted_exactly(prefix: str, sqlite_url: str) -> None:
     """Objects that several lists share count for each of them."""
     query = f"{{ {prefix}{SMALL} }}"
+    with AppClient(sqlite_url, max_cost=1_000_000) as client:
+        data = client.graphql(query, KEY).json["data"]
+        count = count_objects(data["flow"])
+    assert count > 100
+    for limit in (count, count - 1):
+        with AppClient(sqlite_url, max_cost=1_000_000, max_objects=limit) as client:
+            response = client.graphql(query, KEY)
+        if limit == count:
+            assert response.json["data"] == data
+        else:
+            check_limit(response, limit)
+
+
+@pytest.mark.parametrize("prefix", PREFIXES)
+def test_nodes_and_edges_are_counted_exactly(prefix: str, sqlite_url: str) -> None:
+    """Nodes and edges of a graph are objects in lists; several objects may share the graph."""
+    fields = "diagramGraph { nodes { label } edges { label } }"
+    nested = f"stageBindings {{ stage {{ flows(first: 1) {{ {fields} }} }} }}"
+    query = f'{{ {prefix}flow(slug: "{SLUG}") {{ {fields} {nested} }} }}'
     with AppClient(sqlite_url, max_cost=1_000_000) as client:
         data = client.graphql(query, KEY).json["data"]
         count = count_objects(data["flow"])

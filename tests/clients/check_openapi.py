@@ -47,10 +47,18 @@ def find_invalid_responses(session: Any, document_url: str) -> dict[str, list[st
     for page in pages(session, base + RESOURCE):
         slug = page.json()["results"][0]["slug"]
         for path, slugs in invalid.items():
-            response = page if path == RESOURCE else session.get(base + path.format(slug=slug))
-            if not schema[path]["GET"].is_valid_response(response):
+            operation = schema[path]["GET"]
+            responses = [page] if path == RESOURCE else get_all(session, operation, base, slug)
+            if not all(map(operation.is_valid_response, responses)):
                 slugs.append(slug)
     return invalid
+
+
+def get_all(session: Any, operation: Any, base: str, slug: str) -> Iterator[Any]:
+    """Yield the response of an operation in each of its media types for JSON, or in its only one."""
+    types = list(operation.definition.raw["responses"]["200"]["content"])
+    for accept in [name for name in types if name.endswith("json")] or types:
+        yield session.get(base + operation.path.format(slug=slug), headers={"Accept": accept})
 
 
 def main() -> None:

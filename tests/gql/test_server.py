@@ -282,6 +282,29 @@ def test_workers_do_not_start_if_the_database_is_missing(tmp_path: Path) -> None
     assert line == "SQLite database flowql.db not found: create it with 'flowql migrate'"
 
 
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_low_introspection_cost_is_an_error(sample_url: str, workers: int) -> None:
+    """The server does not start; the error names the setting, the minimum and the alternative."""
+    options = ["--workers", str(workers), "--port", "0", "--database", sample_url]
+    line = run_failing("serve", *options, env={"FLOWQL_MAX_INTROSPECTION_COST": "50000"})
+    assert line == (
+        "--max-introspection-cost (FLOWQL_MAX_INTROSPECTION_COST) is 50000, but the introspection"
+        " query of GraphQL tools requires 51863: raise it, or turn introspection off with"
+        " --no-introspection"
+    )
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_low_limit_is_one_warning(sample_url: str, workers: int) -> None:
+    """The server starts, and warns once that tools cannot introspect the schema."""
+    options = ["--workers", str(workers), "--max-tokens", "100", "--max-cost", "1"]
+    with run_server(sample_url, *options) as (url, process):
+        _, errors = stop_server(process)
+    warning, ready = errors.splitlines()
+    assert "WARNING flowql: --max-tokens (FLOWQL_MAX_TOKENS) is 100, but" in warning
+    assert ready == f"flowql: FlowQL listens on {url}"
+
+
 def test_sigint_stops_workers_during_a_query(postgres: PostgresServer) -> None:
     """A locked table blocks requests, but not the exit of the server."""
     database_url = fill_flowql(postgres.create_database("locked_workers"))

@@ -26,6 +26,7 @@ CHANGED = Settings(
     host="::1",
     port=1,
     root_path="/some/where",
+    dialect="2025.10.3",
     workers=2,
     access_log=True,
     access_log_queries=True,

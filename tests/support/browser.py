@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
-from playwright.sync_api import Browser, ConsoleMessage, Page, Playwright, Request
+from playwright.sync_api import Browser, ConsoleMessage, Page, Playwright, Request, expect
 
 from support.client_environments import install_npm_client
 from support.paths import SCREENSHOTS
@@ -125,6 +125,21 @@ def open_visit(browser: Browser, url: str, color_scheme: ColorScheme = "light") 
         yield visit
     finally:
         context.close()
+
+
+def sign_in(page: Page, token: str) -> None:
+    """Enter a token into the dialog."""
+    page.get_by_role("button", name="Sign in").click()
+    page.get_by_label("Token").fill(token)
+    page.get_by_label("Token").press("Enter")
+
+
+def open_signed_in(visit: Visit, path: str, token: str) -> Page:
+    """Open a page and sign in."""
+    visit.page.goto(path)
+    sign_in(visit.page, token)
+    expect(visit.page.get_by_role("button", name="Sign out")).to_be_visible()
+    return visit.page
 
 
 def launch_chromium(playwright: Playwright) -> Browser:

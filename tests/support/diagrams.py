@@ -60,7 +60,9 @@ def make_binding(
         policy_name=None,
         execution_logging=None,
         policy_model=None,
+        group=group,
         group_name=group,
+        user=None if user is None else 1,
         username=user,
     )
 

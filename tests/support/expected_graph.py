@@ -34,6 +34,15 @@ POLICY_ROWS = {str(row["policy_uuid"]): row for row in ROWS["authentik_policies_
 GROUP_ROWS = {row["group_uuid"]: row for row in ROWS["authentik_core_group"]}
 USER_ROWS = {row["id"]: row for row in ROWS["authentik_core_user"]}
 FLOW_ROWS = {str(row["flow_uuid"]): row for row in FLOWS}
+MODES = {
+    row["pbm_uuid"]: row["policy_engine_mode"]
+    for row in ROWS["authentik_policies_policybindingmodel"]
+}
+# The known values of the enum fields of a stage binding.
+BINDING_ENUMS: Mapping[str, Sequence[str]] = {
+    "policyEngineMode": ("all", "any"),
+    "invalidResponseAction": ACTIONS,
+}
 
 # The primary keys in authentik's tables of component types, by table and key column.
 CHILD_ROWS: Mapping[tuple[str, str], Sequence[str]] = {
@@ -48,7 +57,7 @@ POLICY_BINDING = """fragment P on PolicyBinding {
     pk order enabled negate timeout failureResult
     policy { pk name type executionLogging } group { pk name } user { pk name } }"""
 STAGE_BINDING = """fragment S on FlowStageBinding {
-    pk order evaluateOnPlan reEvaluatePolicies invalidResponseAction
+    pk order evaluateOnPlan reEvaluatePolicies policyEngineMode invalidResponseAction
     stage { pk name type } flow { pk slug } policyBindings { ...P } }"""
 BINDINGS = f"{POLICY_BINDING} {STAGE_BINDING}"
 WHOLE_FLOW = "pk slug stageBindings { ...S } policyBindings { ...P }"
@@ -145,13 +154,12 @@ def expected_policy_bindings(target: object) -> list[dict[str, Any]]:
 
 def expected_stage_binding(row: Row) -> dict[str, Any]:
     """Return a stage binding, as the fragment S selects it."""
-    action = str(row["invalid_response_action"])
     return {
         "pk": row["fsb_uuid"],
         "order": row["order"],
         "evaluateOnPlan": row["evaluate_on_plan"],
         "reEvaluatePolicies": row["re_evaluate_policies"],
-        "invalidResponseAction": action.upper() if action in ACTIONS else None,
+        **{field: _expected_enum_value(field, row) for field in BINDING_ENUMS},
         "stage": expected_stage(row["stage_id"]),
         "flow": {"pk": row["target_id"], "slug": FLOW_ROWS[str(row["target_id"])]["slug"]},
         "policyBindings": expected_policy_bindings(row["policybindingmodel_ptr_id"]),
@@ -174,13 +182,34 @@ def expected_flow(flow: Row) -> dict[str, Any]:
     }
 
 
-def unknown_action_paths(flow: Row, *path: str | int) -> list[list[str | int]]:
+def unknown_value_paths(flow: Row, *path: str | int) -> list[list[str | int]]:
     """Return the paths of the errors that a flow's stage bindings cause."""
     return [
-        [*path, "stageBindings", index, "invalidResponseAction"]
+        [*path, "stageBindings", index, field]
         for index, row in enumerate(stage_binding_rows(flow))
-        if row["invalid_response_action"] not in ACTIONS
+        for field in unknown_value_fields(row)
     ]
+
+
+def unknown_value_fields(stage_binding: Row) -> list[str]:
+    """Return the sorted fields of a stage binding whose stored values are unknown."""
+    return [
+        field
+        for field, values in sorted(BINDING_ENUMS.items())
+        if stored_enum_value(field, stage_binding) not in values
+    ]
+
+
+def stored_enum_value(field: str, stage_binding: Row) -> str:
+    """Return the stored value of an enum field of a stage binding."""
+    if field == "policyEngineMode":
+        return str(MODES[stage_binding["policybindingmodel_ptr_id"]])
+    return str(stage_binding["invalid_response_action"])
+
+
+def _expected_enum_value(field: str, stage_binding: Row) -> str | None:
+    value = stored_enum_value(field, stage_binding)
+    return value.upper() if value in BINDING_ENUMS[field] else None
 
 
 def expected_node(type_: str, row: Row) -> dict[str, Any]:

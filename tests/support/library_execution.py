@@ -17,7 +17,7 @@ from support.library_schema import LIBRARY, Context, Values
 Case = str | tuple[str, Values]
 NO_VALUES: Values = {}
 # Limits for operations that are larger than usual.
-WIDE = Limits(aliases=10**6, root_fields=10**6, cost=10**7)
+WIDE = Limits(aliases=10**6, root_fields=10**6, cost=10**7, introspection_cost=10**8)
 
 
 def execute(executor: Executor, text: str, variables: Values | None = None) -> bytes:

@@ -113,6 +113,21 @@ async def fail_to_engrave(_context: Context, rows: Sequence[Any]) -> Sequence[st
     raise ValueError(f"{len(rows[0])} column cannot be engraved.")
 
 
+async def paint(_context: Context, rows: Sequence[Any]) -> Sequence["Portrait"]:
+    """Return an object for each row, with the last column in its own fields and in its list."""
+    return [
+        Portrait(
+            row={
+                "caption": row[-1],
+                "chapters": RowList(
+                    Chapter, Batch({"title": ["frame", row[-1]], "note": [row[-1], None]}, 2)
+                ),
+            }
+        )
+        for row in rows
+    ]
+
+
 async def compute_days(_context: Context, rows: Sequence[Any]) -> Sequence[date]:
     """Return a date for each row, which is not a string."""
     return [date(2000, 1, len(row)) for row in rows]
@@ -141,6 +156,15 @@ class Person(RowObject):
     letter: str = column_field("name", "Has the same column as the name.", greet)
     nick: str | None = column_field("nick", "May be null.")
     born: Day | None = column_field("born", "A custom scalar.")
+
+
+@strawberry.type
+class Portrait(RowObject):
+    """A computed object with a list of objects."""
+
+    caption: str | None = column_field("caption", "May be invalid.", reject_invalid)
+    chapters: list[Chapter] = column_field("chapters", "May be invalid.")
+    sketches: list[Chapter] | None = column_field("chapters", "The same, nullable.")
 
 
 @strawberry.type
@@ -230,6 +254,12 @@ class Member(Titled):
     ring: str = computed_field(("heir",), engrave, "The same, non-null.")
     stain: str | None = computed_field(("pk",), fail_to_engrave, "Fails, nullable.")
     blot: str = computed_field(("pk",), fail_to_engrave, "Fails, non-null.")
+    portrait: Portrait | None = computed_field(("pk", "title"), paint, "A computed object.")
+    statue: Portrait = computed_field(("pk", "title"), paint, "The same, non-null.")
+    mask: Portrait | None = computed_field(("heir",), paint, "Computed from a nullable column.")
+    bust: Portrait = computed_field(("heir",), paint, "The same, non-null.")
+    fresco: Portrait | None = computed_field(("pk",), fail_to_engrave, "Fails, nullable.")
+    mural: Portrait = computed_field(("pk",), fail_to_engrave, "Fails, non-null.")
     joined: Day = computed_field(("pk",), compute_days, "A custom scalar.")
     grid: list[list[Chapter]] = column_field("grid", "A list of lists.")
     mentor: Titled = column_field("mentor", "An interface.")

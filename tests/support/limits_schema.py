@@ -16,7 +16,13 @@ from support.library_execution import execute_request
 Variables = Mapping[str, Any]
 # Practically unlimited: a test narrows the limits that it is about.
 WIDE = Limits(
-    tokens=10**6, depth=10**6, aliases=10**6, directives=10**6, root_fields=10**6, cost=10**6
+    tokens=10**6,
+    depth=10**6,
+    aliases=10**6,
+    directives=10**6,
+    root_fields=10**6,
+    cost=10**6,
+    introspection_cost=10**7,
 )
 
 

@@ -69,11 +69,11 @@ class Query:
 
 @dataclass(slots=True)
 class Expectation:
-    """Data, the paths of unknown enum values, and the response keys of invalid root fields."""
+    """Data, and the paths of unknown enum values and of invalid root fields."""
 
     data: dict[str, Any] = field(default_factory=dict[str, Any])
     unknown_paths: list[Path] = field(default_factory=list[Path])
-    invalid_keys: set[str] = field(default_factory=set[str])
+    invalid_paths: list[Path] = field(default_factory=list[Path])
 
 
 def build_expectation(query: Query, get: Callable[[str], Any]) -> Expectation:
@@ -84,9 +84,10 @@ def build_expectation(query: Query, get: Callable[[str], Any]) -> Expectation:
     expectation = Expectation()
     for root in query.roots:
         key, source = root.node.key, root.target and get(root.target)
-        if root.is_invalid or (root.node.name == "flows" and source is None):
-            expectation.invalid_keys.add(key)
-        elif source is None:
+        is_invalid = root.is_invalid or (root.node.name == "flows" and source is None)
+        if is_invalid:
+            expectation.invalid_paths.append([key])
+        if is_invalid or source is None:
             expectation.data[key] = None
         else:
             evaluation = _Evaluation(query.fragments, expectation.unknown_paths)

@@ -1,8 +1,9 @@
 """Conditions for `where`, and the visible flows that they match."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from typing import Any, cast
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 
+from support.folding import fold_by_contract
 from support.rights_content import flow_pk, policy_pk, stage_pk
 from support.rights_model import View
 from support.rights_tables import POLICY_TYPES, STAGE_TYPES, Row
@@ -23,8 +24,10 @@ CONDITIONS: Sequence[Where] = (
     {"not": {"policy": {}}},
     {"stage": {"name": {"equals": "notice"}}},
     {"stage": {"type": {"contains": "prompt"}}},
+    {"stage": {"type": {"endsWith": "stage"}}},
     {"stage": {"pk": {"in": [stage_pk("code"), stage_pk("unbound")]}}},
     {"policy": {"name": {"contains": "on-"}}},
+    {"policy": {"name": {"containsInsensitive": "ON-"}}},
     {"policy": {"type": {"in": ["authentik_policies_dummy.dummypolicy"]}}},
     {"policy": {"pk": {"equals": policy_pk("on-flow")}}},
     {"not": {"stage": {"name": {"equals": "password"}}}},
@@ -91,16 +94,16 @@ def _matches_object(where: Where, values: Mapping[str, object]) -> bool:
     )
 
 
-def _compare(operator: str, value: object, operand: object) -> bool:
+def _compare(operator: str, value: object, operand: Any) -> bool:
     # An unknown type matches nothing.
-    if value is None:
-        return False
-    match operator:
-        case "equals":
-            return value == operand
-        case "in":
-            return value in cast(Collection[object], operand)
-        case "contains":
-            return str(operand) in str(value)
-        case _:
-            return str(value).startswith(str(operand))
+    return value is not None and OPERATORS[operator](str(value), operand)
+
+
+OPERATORS: Mapping[str, Callable[[str, Any], bool]] = {
+    "equals": str.__eq__,
+    "in": lambda value, operands: value in operands,
+    "contains": str.__contains__,
+    "containsInsensitive": lambda value, part: fold_by_contract(part) in fold_by_contract(value),
+    "startsWith": str.startswith,
+    "endsWith": str.endswith,
+}

@@ -75,6 +75,8 @@ def _build_policy_row(view: View, row: Row) -> PolicyBindingRow:
         policy_name=view.find(POLICIES, policy)["name"] if policy else None,
         execution_logging=None,
         policy_model=view.find_model(POLICY_TYPES, policy) if policy else None,
+        group=group,
         group_name=view.find(GROUPS, group)["name"] if group else None,
+        user=user,
         username=view.find(USERS, user)["username"] if user else None,
     )

@@ -4,6 +4,8 @@ from collections.abc import Callable
 from typing import Any, NamedTuple, cast
 
 from gql.diagram import mermaid
+from gql.diagram.flow import Diagram
+from gql.diagram.graph import EDGE_TYPES
 from support.graphql_from_rest import FIELDS, graphql_flow
 from support.rights_content import PLANNER
 from support.rights_diagrams import expected_diagram
@@ -35,14 +37,20 @@ class FieldError(NamedTuple):
 
 FORBIDDEN = FieldError("FORBIDDEN")
 UNKNOWN_ENUM_VALUE = FieldError("UNKNOWN_ENUM_VALUE")
-ENUM_VALUES = {name: name.upper() for name in ("retry", "restart", "restart_with_context")}
+ENUM_VALUES = {
+    name: name.upper() for name in ("all", "any", "retry", "restart", "restart_with_context")
+}
 
+GRAPH_FIELDS = """{
+  nodes { label model pk bindingPk bindingOrder } edges { label type } notice
+}"""
 WHOLE_FLOW = f"""fragment WholeFlow on Flow {{
-  id {" ".join(FIELDS)} bindingsMayBeHidden diagram
+  id {" ".join(FIELDS)} bindingsMayBeHidden diagram diagramGraph {GRAPH_FIELDS}
   stageBindings {{ ...WholeStageBinding }} policyBindings {{ ...WholePolicyBinding }}
 }}"""
 WHOLE_BINDINGS = """fragment WholeStageBinding on FlowStageBinding {
-  id pk order evaluateOnPlan reEvaluatePolicies invalidResponseAction bindingsMayBeHidden
+  id pk order evaluateOnPlan reEvaluatePolicies policyEngineMode invalidResponseAction
+  bindingsMayBeHidden
   stage { id pk name type flows(first: 2) { slug } } flow { slug }
   policyBindings { ...WholePolicyBinding }
 }
@@ -120,6 +128,24 @@ def rest_flow(view: View, row: Row) -> Json:
 # GraphQL ------------------------------------------------------------------------------------------
 
 
+def _graph(diagram: Diagram) -> Json:
+    """Return the graph of a diagram, as GRAPH_FIELDS selects it."""
+    nodes = [
+        {
+            "label": node.text,
+            "model": node.bound.model or None,
+            "pk": node.bound.pk or None,
+            "bindingPk": node.bound.binding_pk or None,
+            "bindingOrder": node.bound.binding_order,
+        }
+        for node in diagram.nodes
+    ]
+    edges = [
+        {"label": edge.label or None, "type": EDGE_TYPES[edge.label].name} for edge in diagram.edges
+    ]
+    return {"nodes": nodes, "edges": edges, "notice": diagram.nodes[0].notice or None}
+
+
 class Graph:
     """The GraphQL objects that a viewer sees, as the fragments select them."""
 
@@ -129,11 +155,13 @@ class Graph:
 
     def flow(self, row: Row) -> Json:
         """Return a visible flow, as WholeFlow selects it."""
+        diagram = expected_diagram(self.view, row)
         return {
             "id": global_id("Flow", row["flow_uuid"]),
             **graphql_flow(rest_flow(self.view, row)),
             "bindingsMayBeHidden": self.view.may_hide_bindings,
-            "diagram": mermaid.render(expected_diagram(self.view, row)),
+            "diagram": mermaid.render(diagram),
+            "diagramGraph": _graph(diagram),
             "stageBindings": self._stage_bindings(row, self.stage_binding),
             "policyBindings": self._policy_bindings(row, self.policy_binding),
         }
@@ -142,12 +170,14 @@ class Graph:
         """Return a visible stage binding, as WholeStageBinding selects it."""
         action, stage = row["invalid_response_action"], row["stage_id"]
         flow = self.view.find(FLOWS, row["target_id"])
+        target = self.view.find(TARGETS, row["policybindingmodel_ptr_id"])
         return {
             "id": global_id("FlowStageBinding", row["fsb_uuid"]),
             "pk": row["fsb_uuid"],
             "order": row["order"],
             "evaluateOnPlan": row["evaluate_on_plan"],
             "reEvaluatePolicies": row["re_evaluate_policies"],
+            "policyEngineMode": ENUM_VALUES.get(target["policy_engine_mode"], UNKNOWN_ENUM_VALUE),
             "invalidResponseAction": ENUM_VALUES.get(action, UNKNOWN_ENUM_VALUE),
             "bindingsMayBeHidden": self.view.may_hide_policy_bindings,
             "stage": self._stage(stage) | {"flows": self._flows_of_stage(stage, slug_of, 2)},

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any, NamedTuple
 
-from gql.diagram import mermaid, svg
+from gql.diagram import graph, mermaid, svg
 from support.app_client import JSON_HEADERS, AppClient, Response, bearer_headers
 from support.rights_conditions import CONDITIONS
 from support.rights_data import RightsRows
@@ -61,7 +61,7 @@ def build_cases(rights: RightsRows) -> Iterator[Case]:
     yield _get_case("list", FLOWS_PATH, _unless_forbidden(_rest_list), _observe_json)
     yield _instance_case(rng.choice(SLUGS))
     yield _export_case(rng.choice(SLUGS))
-    build_diagram_case = rng.choice((_mermaid_case, _image_case))
+    build_diagram_case = rng.choice((_mermaid_case, _image_case, _graph_case))
     yield build_diagram_case(rng.choice(SLUGS))
     yield _page_case(rng.choice((None, *SLUGS)))
 
@@ -181,6 +181,10 @@ def _image(view: View, flow: Row) -> object:
     return 200, svg.render(expected_diagram(view, flow))
 
 
+def _graph(view: View, flow: Row) -> object:
+    return 200, graph.render(expected_diagram(view, flow))
+
+
 def _instance(view: View, flow: Row) -> object:
     return 200, rest_flow(view, flow)
 
@@ -204,6 +208,11 @@ def _image_case(slug: str) -> Case:
     target = f"{FLOWS_PATH}{slug}/diagram/"
     accept = "image/svg+xml"
     return _get_case(f"image {slug}", target, _of_flow(slug, _image), _observe_text, accept)
+
+
+def _graph_case(slug: str) -> Case:
+    target = f"{FLOWS_PATH}{slug}/diagram/?format=graph"
+    return _get_case(f"graph {slug}", target, _of_flow(slug, _graph), _observe_json)
 
 
 def _page_case(slug: str | None) -> Case:

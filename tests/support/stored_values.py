@@ -11,6 +11,8 @@ UNKNOWN_VALUE_FLOWS = [
     *UNKNOWN_ENGINE_MODES,
     *(number for number, row in UNKNOWN_ENUMS.items() for _ in range(len(row) ** 2)),
 ]
+# The stage bindings with such values.
+UNKNOWN_VALUE_BINDINGS = sorted({*UNKNOWN_ACTIONS, *UNKNOWN_ENGINE_MODES})
 WORDS = ("a", "flow", "Message", '"hello world"', "recovery continue", "no such thing", "🚀", "ß")
 
 
@@ -25,7 +27,7 @@ def _stored_rows(owner: str) -> Sequence[Row]:
     if table == "_flow":
         rows += [rows[number] for number in UNKNOWN_VALUE_FLOWS] * 14
         bindings = ROWS["authentik_flows_flowstagebinding"]
-        flows = {bindings[number]["target_id"] for number in UNKNOWN_ACTIONS}
+        flows = {bindings[number]["target_id"] for number in UNKNOWN_VALUE_BINDINGS}
         rows += [row for row in rows if row["flow_uuid"] in flows] * 40
     return rows or [row for rows in ROWS.values() for row in rows]
 
@@ -50,7 +52,7 @@ def stored_ids() -> Sequence[str]:
     """Return the IDs of stored nodes; bindings are repeated because few other fields reach them."""
     flows, stages, policies = (stored_uuids(owner) for owner in ("flow", "stage", "policy"))
     bindings = ROWS["authentik_flows_flowstagebinding"]
-    unknown = [bindings[number]["fsb_uuid"] for number in UNKNOWN_ACTIONS]
+    unknown = [bindings[number]["fsb_uuid"] for number in UNKNOWN_VALUE_BINDINGS]
     policy_bindings = [
         row["policy_binding_uuid"] for row in ROWS["authentik_policies_policybinding"]
     ]

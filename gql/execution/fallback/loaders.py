@@ -9,7 +9,7 @@ from typing import Any
 import strawberry
 from strawberry.dataloader import DataLoader
 
-from gql.execution.declarations import Computed, Relation, RowList, RowObject
+from gql.execution.declarations import Computed, Relation, RowList, RowObject, measure
 from models.batch import NO_ROWS
 
 BatchLoad = Callable[[list[Any]], Awaitable[Sequence[Any]]]
@@ -47,7 +47,7 @@ async def load_computed(
         return await computed.compute(context, rows)
 
     value = await _get_loader(context.loaders, computed, load).load(row)
-    context.size.add_texts(len(value))
+    context.size.add_texts(measure(value))
     return value
 
 

@@ -3,6 +3,7 @@
 // The session: a token in the tab's session storage, sent only in the Authorization header.
 const session = (() => {
   const TOKEN_KEY = "flowql:token";
+  const NAME_KEY = "flowql:name";
   const PAGE_TOKEN_KEY = "flowql:page-token";
   const { root, token: pageToken } = document.documentElement.dataset;
   const element = (id) => document.getElementById(id);
@@ -25,24 +26,27 @@ const session = (() => {
   });
   const headers = () => (token() ? authorization(token()) : {});
 
-  // Returns a message, which is empty if the token is valid.
+  // Returns the name of the token's user, or a message if the token is invalid.
   const verify = async (text) => {
     try {
       const response = await fetch(`${root}/`, { headers: { Accept: "application/json", ...authorization(text) } });
       const index = await response.json();
-      return index.authenticated ? "" : translate(index.detail);
+      return index.authenticated ? { name: index.viewer } : { message: translate(index.detail) };
     } catch {
-      return "No response from FlowQL. Check that it is running.";
+      return { message: "No response from FlowQL. Check that it is running." };
     }
   };
 
   const updateButton = () => {
-    element("session-state").textContent = token() ? "Signed in" : "Not signed in";
+    const name = sessionStorage.getItem(NAME_KEY);
+    element("session-state").textContent = token() ? `Signed in${name ? ` as ${name}` : ""}` : "Not signed in";
+    element("session-state").title = name || "";
     element("session-button").textContent = token() ? "Sign out" : "Sign in";
   };
 
-  const setToken = (text) => {
+  const setToken = (text, name = "") => {
     sessionStorage.setItem(TOKEN_KEY, text);
+    sessionStorage.setItem(NAME_KEY, name);
     updateButton();
     document.dispatchEvent(new Event("flowql:session"));
   };
@@ -60,7 +64,7 @@ const session = (() => {
     // Invisible characters get pasted by mistake, and headers forbid most of them.
     const text = field.value.replace(/\p{C}/gu, "").trim().replace(/^bearer(\s+|$)/i, "");
     problem.textContent = "";
-    const message = text ? await verify(text) : "Enter a token.";
+    const { message = "", name } = text ? await verify(text) : { message: "Enter a token." };
     if (!dialog.open) return;
     problem.textContent = message;
     if (message) {
@@ -70,7 +74,7 @@ const session = (() => {
     }
     field.value = "";
     dialog.close();
-    setToken(text);
+    setToken(text, name);
   };
 
   element("sign-in-form").addEventListener("submit", submit);
@@ -81,8 +85,16 @@ const session = (() => {
   if (pageToken && sessionStorage.getItem(PAGE_TOKEN_KEY) !== pageToken) {
     sessionStorage.setItem(PAGE_TOKEN_KEY, pageToken);
     sessionStorage.setItem(TOKEN_KEY, pageToken);
+    sessionStorage.removeItem(NAME_KEY);
   }
   updateButton();
+  // The page's own token comes without the name of its user.
+  if (token() && !sessionStorage.getItem(NAME_KEY)) {
+    verify(token()).then(({ name = "" }) => {
+      sessionStorage.setItem(NAME_KEY, name);
+      updateButton();
+    });
+  }
 
   // Drops a token that the server no longer accepts and asks for another one.
   const reject = (message) => {

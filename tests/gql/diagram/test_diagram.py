@@ -17,17 +17,15 @@ from gql.diagram.flow import Diagram, NodeKind, build_diagram
 from gql.diagram.layout import lay_out
 from gql.diagram.style import DARK, LIGHT, Palette
 from gql.diagram.text import replace_unreadable
+from gql.http.negotiation import FLOW_GRAPH, JSON, SVG
 from models.queries.bindings import PolicyBindingRow
 from support.app_client import AppClient, bearer_headers
 from support.blueprints import BlueprintDatabase
 from support.diagrams import PK, UNUSUAL_NAMES, make_binding, make_flow, make_policy, make_stage
 from support.edge_case_data import KEYS, ROWS, VISIBLE_FLOWS_BY_ROLE
+from support.reference.requests import CURRENT, MOUNTS
 
 SUPERUSER = KEYS["superuser"]
-DOCUMENTED = "/flows/instances/"
-CURRENT = "/api/v3/flows/instances/"
-MOUNTS = (DOCUMENTED, CURRENT)
-JSON, SVG = "application/json", "image/svg+xml"
 NOT_ACCEPTABLE = {"detail": "Could not satisfy the request Accept header."}
 NO_FLOW = {"detail": "No Flow matches the given query."}
 NAMESPACE = "{http://www.w3.org/2000/svg}"
@@ -503,7 +501,7 @@ def test_svg_has_a_content_security_policy(sqlite_client: AppClient) -> None:
                 "name": "Diagram",
                 "description": "Return diagram for flow with slug `slug`, in the format used by"
                 " flowchart.js",
-                "renders": [JSON, SVG],
+                "renders": [JSON, SVG, FLOW_GRAPH],
                 "parses": [JSON],
             },
         ),

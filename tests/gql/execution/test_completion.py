@@ -185,6 +185,20 @@ RELATION_TEMPLATES: Mapping[str, Case] = {
     "failed computed non-null fields": "{optionalMembers(names: MIXED_NAMES) {title blot}}",
     "failed computed fields in nullable relations": """{members(names: ["Ann", "Bob"]) {
         badge rivals {home {genre crest} blot}}}""",
+    "computed objects": """{members(names: VALID_NAMES) {portrait {caption chapters {title note}}
+        again: portrait {caption} statue {chapters {title}} friends {statue {__typename}}}}""",
+    "computed objects with errors": """{optionalMembers(names: ALL_NAMES) {note
+        portrait {caption sketches {title note} chapters {note}}}}""",
+    "computed objects with errors in non-null fields": """{optionalMembers(names: MIXED_NAMES) {
+        portrait {chapters {title}} other: portrait {caption}}}""",
+    "computed non-null objects with errors": """{optionalMembers(names: MIXED_NAMES) {
+        statue {chapters {title}}}}""",
+    "computed objects of a nullable column": "{members(names: MIXED_NAMES) {mask {caption}}}",
+    "a computed non-null object of a null column": """{optionalMembers(names: ["Dora"]) {
+        note bust {caption}}}""",
+    "failed computed objects": """{members(names: MIXED_NAMES) {title fresco {caption}
+        friends {title fresco {chapters {title}}}}}""",
+    "failed computed non-null objects": "{optionalMembers(names: MIXED_NAMES) {mural {caption}}}",
     "computed fields of no objects": '{members(names: []) {badge} titled(title: "chess") {...C}}'
     " fragment C on Club {crest}",
     "conditions on relations": (

@@ -69,16 +69,27 @@ def test_cost(text: str, cost: int) -> None:
 
 
 def test_cost_of_a_diagram() -> None:
-    """A diagram costs as much as its stage bindings with their policy bindings."""
+    """A diagram costs as much as its stage bindings with their policy bindings.
+
+    The fields of a graph come on top.
+    """
     costs = [
         CostAnalyzer(core_schema(schema.build_schema()), {}).analyze(operation).cost
-        for selected in ("diagram", "stageBindings { policyBindings { pk } }")
+        for selected in (
+            "diagram",
+            "stageBindings { policyBindings { pk } }",
+            "diagramGraph { nodes { id label } edges { label } }",
+        )
         for operation in parse(
             f"{{ flows(pageSize: 7) {{ results {{ {selected} }} }} }}"
         ).definitions
         if isinstance(operation, OperationDefinitionNode)
     ]
-    assert [(cost.cost, cost.depth) for cost in costs] == [(2 + 7 * 111, 3), (2 + 7 * 111, 5)]
+    assert [(cost.cost, cost.depth) for cost in costs] == [
+        (2 + 7 * 111, 3),
+        (2 + 7 * 111, 5),
+        (2 + 7 * (111 + 21 + 11), 5),
+    ]
 
 
 def test_cost_of_other_operations() -> None:
@@ -89,12 +100,12 @@ def test_cost_of_other_operations() -> None:
 
 
 def test_introspection_cost() -> None:
-    """Introspection has its own limit, ten times the cost; a list counts as 10 items."""
+    """Introspection has its own limit, whatever the cost; a list counts as 10 items."""
     text = "{__schema {types {fields {name}}} find}"
     cost = 1 + 1 + 10 * (1 + 10)
-    assert is_successful(execute(text, limits=replace(WIDE, cost=12)))
-    expected = f"The operation has an introspection cost of {cost}: the limit is 110."
-    assert_rejected(text, replace(WIDE, cost=11), expected)
+    assert is_successful(execute(text, limits=replace(WIDE, cost=1, introspection_cost=cost)))
+    expected = f"The operation has an introspection cost of {cost}: the limit is {cost - 1}."
+    assert_rejected(text, replace(WIDE, introspection_cost=cost - 1), expected)
 
 
 def test_introspection_depth() -> None:

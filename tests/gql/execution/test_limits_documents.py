@@ -30,7 +30,8 @@ def test_defaults() -> None:
     """Limits without arguments are the default limits."""
     assert repr(Limits()) == (
         "Limits(body=100000, tokens=2000, depth=12, aliases=30, directives=50, root_fields=20,"
-        " cost=10000, seconds=10, conditions=100, objects=100000, search_terms=100, search_length=1000)"
+        " cost=10000, introspection_cost=100000, seconds=10, conditions=100, objects=100000,"
+        " search_terms=100, search_length=1000)"
     )
 
 

@@ -2,63 +2,19 @@
 
 import re
 import shutil
-from collections.abc import Generator, Iterator
-from contextlib import ExitStack
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
+from playwright.sync_api import Locator, Page, expect
 
 import gql
 import models
-from support.browser import ColorScheme, StartVisit, Visit, launch_chromium, open_visit
+from support.browser import ColorScheme, StartVisit, Visit, open_signed_in, sign_in
 from support.server_process import RunningServer, run_server
 
 FLOW = "default-authentication-flow"
 COLOR_SCHEMES = ("light", "dark")
-
-
-# The scope is not the session, because Playwright's event loop blocks those of other tests.
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """A running Chromium."""
-    with sync_playwright() as playwright, launch_chromium(playwright) as chromium:
-        yield chromium
-
-
-@pytest.fixture
-def start_visit(browser: Browser) -> Iterator[StartVisit]:
-    """Return a function that starts a visit to a URL, in light by default."""
-    with ExitStack() as stack:
-
-        def start(url: str, color_scheme: ColorScheme = "light") -> Visit:
-            return stack.enter_context(open_visit(browser, url, color_scheme))
-
-        yield start
-
-
-@pytest.fixture
-def visit(start_visit: StartVisit, sample_server: RunningServer) -> Generator[Visit]:
-    """A visit to `sample_server` without problems and without requests to other hosts."""
-    visit = start_visit(sample_server.url)
-    yield visit
-    assert visit.problems == []
-    assert set(visit.requests) == {sample_server.url}
-
-
-def sign_in(page: Page, token: str) -> None:
-    """Enter a token into the dialog."""
-    page.get_by_role("button", name="Sign in").click()
-    page.get_by_label("Token").fill(token)
-    page.get_by_label("Token").press("Enter")
-
-
-def open_signed_in(visit: Visit, path: str, token: str) -> Page:
-    """Open a page and sign in."""
-    visit.page.goto(path)
-    sign_in(visit.page, token)
-    expect(visit.page.get_by_role("button", name="Sign out")).to_be_visible()
-    return visit.page
 
 
 def find_tabs(page: Page) -> Locator:

@@ -12,7 +12,8 @@ import pytest
 from models.search_terms import fold
 from support.app_client import AppClient
 from support.edge_case_data import FLOW_COUNT, KEYS, flow_uuid
-from support.reference.requests import CURRENT, DOCUMENTED, FLOWS, MOUNTS
+from support.folding import fold_by_contract
+from support.reference.requests import CURRENT, DOCUMENTED, FLOWS, GENERATIONS, MOUNTS
 from support.reference.responses import INVALID_PAGE, NUL, format_choice_error, parse_ordered
 
 SLUGS = sorted(str(flow["slug"]) for flow in FLOWS)
@@ -33,12 +34,6 @@ def list_slugs_except(condition: Callable[[dict[str, Any]], bool]) -> list[str]:
 
 
 # Search -------------------------------------------------------------------------------------------
-
-
-def fold_by_contract(text: str) -> str:
-    """Fold case as the contract defines it, one character to one character."""
-    candidates = ((c.upper(), c.title(), c) for c in text)
-    return "".join(next(c for c in folded if len(c) == 1) for folded in candidates)
 
 
 def search_slugs(terms: Sequence[str]) -> list[str]:
@@ -255,11 +250,13 @@ def test_ordering(
 
 
 def test_ordering_by_background(client: AppClient) -> None:
-    """Only the current dialect sorts by the background."""
+    """Only the dialects with the stored background sort by it."""
     expected = sorted(FLOWS, key=lambda flow: (str(flow["background"]), str(flow["slug"])))
-    assert list_slugs(client, "ordering=background", DOCUMENTED) == SLUGS[:100]
-    by_background = list_slugs(client, "ordering=background", CURRENT)
-    assert by_background == [flow["slug"] for flow in expected[:100]]
+    for mount in (DOCUMENTED, *GENERATIONS[:2]):
+        assert list_slugs(client, "ordering=background", mount) == SLUGS[:100]
+    for mount in (CURRENT, *GENERATIONS[2:]):
+        by_background = list_slugs(client, "ordering=background", mount)
+        assert by_background == [flow["slug"] for flow in expected[:100]]
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Tests of the fields of REST responses, in both dialects."""
+"""Tests of the fields of REST responses, in all dialects."""
 
 import json
 
@@ -6,7 +6,7 @@ import pytest
 
 from support.app_client import AppClient
 from support.edge_case_data import KEYS
-from support.reference.requests import CURRENT, DOCUMENTED, FLOWS
+from support.reference.requests import CURRENT, DOCUMENTED, FLOWS, GENERATIONS
 from support.reference.responses import parse_ordered
 
 SUPERUSER = KEYS["superuser"]
@@ -31,6 +31,8 @@ FIRST_KEYS = [
     "background",
 ]
 CURRENT_KEYS = ["background_url", "background_themed_urls"]
+PAGE_KEYS = ["pagination", "results"]
+AUTOCOMPLETE_KEYS = [*PAGE_KEYS, "autocomplete"]
 LAST_KEYS = [
     "stages",
     "policies",
@@ -47,12 +49,12 @@ LAST_KEYS = [
 @pytest.mark.parametrize(
     ("mount", "keys", "flow_keys"),
     [
-        (DOCUMENTED, ["pagination", "results"], FIRST_KEYS + LAST_KEYS),
-        (
-            CURRENT,
-            ["pagination", "results", "autocomplete"],
-            FIRST_KEYS + CURRENT_KEYS + LAST_KEYS,
-        ),
+        (DOCUMENTED, PAGE_KEYS, FIRST_KEYS + LAST_KEYS),
+        (CURRENT, AUTOCOMPLETE_KEYS, FIRST_KEYS + CURRENT_KEYS + LAST_KEYS),
+        (GENERATIONS[0], PAGE_KEYS, FIRST_KEYS + LAST_KEYS),
+        (GENERATIONS[1], AUTOCOMPLETE_KEYS, FIRST_KEYS + LAST_KEYS),
+        (GENERATIONS[2], AUTOCOMPLETE_KEYS, FIRST_KEYS + CURRENT_KEYS[:1] + LAST_KEYS),
+        (GENERATIONS[3], AUTOCOMPLETE_KEYS, FIRST_KEYS + CURRENT_KEYS + LAST_KEYS),
     ],
 )
 def test_keys(client: AppClient, mount: str, keys: list[str], flow_keys: list[str]) -> None:
@@ -100,11 +102,16 @@ def find_slug_by_background(background: str) -> str:
     ],
 )
 def test_backgrounds(client: AppClient, background: str, url: str, themed: object) -> None:
-    """One dialect has the URL. The other has the stored value, the URL and a URL for each theme."""
+    """Old dialects have the URL. New ones have the stored value, the URL and one for each theme."""
     slug = find_slug_by_background(background)
-    assert client.get(f"{DOCUMENTED}{slug}/", SUPERUSER).json["background"] == url
-    flow = client.get(f"{CURRENT}{slug}/", SUPERUSER).json
-    assert [flow[key] for key in ("background", *CURRENT_KEYS)] == [background, url, themed]
+    for mount in (DOCUMENTED, *GENERATIONS[:2]):
+        assert client.get(f"{mount}{slug}/", SUPERUSER).json["background"] == url
+    for mount in (CURRENT, *GENERATIONS[2:]):
+        flow = client.get(f"{mount}{slug}/", SUPERUSER).json
+        expected: dict[str, object] = {"background": background, "background_url": url}
+        if mount != GENERATIONS[2]:
+            expected["background_themed_urls"] = themed
+        assert {key: value for key, value in flow.items() if "background" in key} == expected
 
 
 def test_unknown_enum_values_are_returned_unchanged(client: AppClient) -> None:

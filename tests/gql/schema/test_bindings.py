@@ -3,7 +3,7 @@
 import pytest
 
 from support.app_client import AppClient
-from support.edge_case_data import KEYS, ROWS, UNKNOWN_ACTIONS, flow_uuid
+from support.edge_case_data import KEYS, ROWS, flow_uuid
 from support.expected_graph import (
     BINDINGS,
     FLOW_ROWS,
@@ -20,16 +20,23 @@ from support.expected_graph import (
     expected_stage,
     expected_stage_binding,
     stage_binding_rows,
-    unknown_action_paths,
+    stored_enum_value,
+    unknown_value_fields,
+    unknown_value_paths,
     visible_flows,
 )
 from support.graphql_from_rest import EVERY_FLOW_FIELD
-from support.stored_values import global_id
+from support.stored_values import UNKNOWN_VALUE_BINDINGS, global_id
+
+ENUM_NAMES = {
+    "policyEngineMode": "PolicyEngineMode",
+    "invalidResponseAction": "InvalidResponseAction",
+}
 
 
 @pytest.mark.parametrize("viewer", ["superuser", *RESTRICTED])
 def test_bindings_of_every_flow(typed_client: AppClient, viewer: str) -> None:
-    """All fields of all bindings are correct and in order; unknown actions are errors."""
+    """All fields of all bindings are correct and in order; unknown enum values are errors."""
     visible, size = visible_flows(viewer), 4
     for start in range(0, len(visible), size):
         flows = visible[start : start + size]
@@ -40,7 +47,7 @@ def test_bindings_of_every_flow(typed_client: AppClient, viewer: str) -> None:
         assert [error["path"] for error in body.get("errors", [])] == [
             path
             for index, flow in enumerate(flows)
-            for path in unknown_action_paths(flow, "flows", "results", index)
+            for path in unknown_value_paths(flow, "flows", "results", index)
         ]
 
 
@@ -72,7 +79,7 @@ def test_bindings_of_one_flow(typed_client: AppClient, number: int) -> None:
     query = f"query ($slug: String!) {{ flow(slug: $slug) {{ {WHOLE_FLOW} }} }} {BINDINGS}"
     body = typed_client.graphql(query, SUPERUSER, {"slug": flow["slug"]}).json
     assert body["data"] == {"flow": expected_flow(flow)}
-    assert [error["path"] for error in body.get("errors", [])] == unknown_action_paths(flow, "flow")
+    assert [error["path"] for error in body.get("errors", [])] == unknown_value_paths(flow, "flow")
 
 
 @pytest.mark.parametrize("viewer", ["superuser", *RESTRICTED, "internal_service_account_none"])
@@ -91,19 +98,21 @@ def test_introspection_changes_no_data(typed_client: AppClient, viewer: str) -> 
     assert planned == by_graphql_core
 
 
-def test_unknown_actions(typed_client: AppClient) -> None:
-    """An unknown action is null with an error; all other fields are resolved."""
-    for number, action in UNKNOWN_ACTIONS.items():
+def test_unknown_values(typed_client: AppClient) -> None:
+    """An unknown enum value is null with an error; all other fields are resolved."""
+    for number in UNKNOWN_VALUE_BINDINGS:
         row = STAGE_BINDINGS[number]
         query = f"query ($id: ID!) {{ node(id: $id) {{ ...S }} }} {BINDINGS}"
         variables = {"id": global_id("FlowStageBinding", row["fsb_uuid"])}
         body = typed_client.graphql(query, SUPERUSER, variables).json
         assert body["data"] == {"node": expected_stage_binding(row)}
-        [error] = body["errors"]
-        assert error["path"] == ["node", "invalidResponseAction"]
-        expected = f"The database contains an unknown InvalidResponseAction value: {action!r}."
-        assert error["message"] == expected
-        assert error["extensions"] == {"code": "UNKNOWN_ENUM_VALUE"}
+        fields = unknown_value_fields(row)
+        assert [error["path"] for error in body["errors"]] == [["node", field] for field in fields]
+        for field, error in zip(fields, body["errors"], strict=True):
+            value = stored_enum_value(field, row)
+            expected = f"The database contains an unknown {ENUM_NAMES[field]} value: {value!r}."
+            assert error["message"] == expected
+            assert error["extensions"] == {"code": "UNKNOWN_ENUM_VALUE"}
 
 
 def test_flows_of_stage_bindings(typed_client: AppClient) -> None:

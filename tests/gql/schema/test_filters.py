@@ -31,6 +31,7 @@ from models.tables.flow import (
     FlowLayout,
     PolicyEngineMode,
 )
+from support.app_client import AppClient
 from support.databases import (
     POLICY_TYPES,
     STAGE_TYPES,
@@ -40,6 +41,8 @@ from support.databases import (
     open_for_test,
 )
 from support.edge_case_data import (
+    DENIED_ACTIONS,
+    DESIGNATIONS,
     FLOW_COUNT,
     NAMES,
     POLICIES,
@@ -50,6 +53,8 @@ from support.edge_case_data import (
     flow_uuid,
     identifier,
 )
+from support.expected_graph import MODES, SUPERUSER, execute
+from support.folding import fold_by_contract
 from support.postgres import PostgresServer
 from support.sql_recorder import record_statements
 from support.viewers import ALL_VIEWER, build_restricted_viewer
@@ -69,10 +74,6 @@ COLUMNS = {
     "compatibility_mode": "compatibility_mode",
     "pk": "flow_uuid",
     "policy_engine_mode": "policy_engine_mode",
-}
-MODES = {
-    row["pbm_uuid"]: row["policy_engine_mode"]
-    for row in ROWS["authentik_policies_policybindingmodel"]
 }
 SLUG_COLUMN = ConnectionSelection(columns=("slug",), needs_previous=False)
 
@@ -148,14 +149,24 @@ def has_component(
 
 def matches(match: Any, value: Any) -> bool:
     """Return whether a value matches; None matches only an empty condition."""
-    equals, in_ = getattr(match, "equals", None), getattr(match, "in_", None)
-    contains, starts = getattr(match, "contains", None), getattr(match, "starts_with", None)
-    return not (
-        (is_set(equals) and value != to_stored(equals))
-        or (is_set(in_) and value not in map(to_stored, in_ or ()))
-        or (is_set(contains) and (value is None or contains not in value))
-        or (is_set(starts) and (value is None or not value.startswith(starts)))
+    return all(
+        is_operator_match(value, operand)
+        for operator, is_operator_match in OPERATORS.items()
+        if is_set(operand := getattr(match, operator, None))
     )
+
+
+# The operators of match inputs: whether a value matches an operand.
+OPERATORS: Mapping[str, Callable[[Any, Any], bool]] = {
+    "equals": lambda value, operand: value == to_stored(operand),
+    "in_": lambda value, operands: value in map(to_stored, operands),
+    "contains": lambda value, part: value is not None and part in value,
+    "contains_insensitive": lambda value, part: (
+        value is not None and fold_by_contract(part) in fold_by_contract(value)
+    ),
+    "starts_with": lambda value, part: value is not None and value.startswith(part),
+    "ends_with": lambda value, part: value is not None and value.endswith(part),
+}
 
 
 def is_set(value: object) -> bool:
@@ -202,17 +213,40 @@ def build_matches(match: Callable[..., T], values: st.SearchStrategy[Any]) -> st
 
 def take_part(text: str, start: int, size: int) -> str:
     """Return a part of a string. Swaps the case for every other `start`."""
-    part = text[start : start + size]
+    part = text[start:][:size]
     return part if start % 2 == 0 else part.swapcase()
 
 
-SPECIAL_STRINGS = ("", "%", "_", "\\", "'", '"', "🚀", "ß", "SS", "nope")
+SPECIAL_STRINGS = (
+    *("", "%", "_", "\\", "'", '"', "🚀", "nope", "x" * 299, "X" * 301),
+    # Characters that fold to others, and that other foldings and normalizations would change.
+    *(
+        "ß",
+        "SS",
+        "ẞ",
+        "İ",
+        "i\u0307",
+        "\u0131",
+        "\u017f",
+        "\u212a",
+        "µ",
+        "μ",
+        "ς",
+        "ŉ",
+        "ﬁ",
+        "FI",
+        "ǅ",
+        "𐐀",
+    ),
+    *("é", "É", "e\u0301", "\u0301", "\u200d", "\ufeff"),
+)
 
 
 def text_matches(stored: Sequence[str]) -> st.SearchStrategy[TextMatch]:
     """Generate conditions on stored strings, on parts of them and on special characters."""
     whole = st.sampled_from(stored)
-    start, size = st.integers(0, 4), st.integers(0, 4)
+    # Negative starts count from the end.
+    start, size = st.integers(-4, 4), st.integers(0, 4)
     partial_strings = st.one_of(
         st.builds(take_part, whole, start, size), st.sampled_from(SPECIAL_STRINGS)
     )
@@ -222,7 +256,9 @@ def text_matches(stored: Sequence[str]) -> st.SearchStrategy[TextMatch]:
         equals=optional(any_text, 4),
         in_=optional(st.lists(any_text), 3),
         contains=optional(partial_strings, 3),
+        contains_insensitive=optional(partial_strings, 3),
         starts_with=optional(partial_strings, 3),
+        ends_with=optional(partial_strings, 3),
     )
 
 
@@ -309,6 +345,8 @@ ALL = sorted(str(flow["slug"]) for flow in FLOWS)
         (FlowWhere(slug=TextMatch(equals="")), []),
         (FlowWhere(slug=TextMatch(contains="")), ALL),
         (FlowWhere(slug=TextMatch(starts_with="")), ALL),
+        (FlowWhere(slug=TextMatch(ends_with="")), ALL),
+        (FlowWhere(slug=TextMatch(contains_insensitive="")), ALL),
         (FlowWhere(slug=TextMatch(equals="A-flow")), ["A-flow"]),
         (
             FlowWhere(slug=TextMatch(in_=["A-flow", "nope", "a-flow", "a-flow"])),
@@ -316,6 +354,17 @@ ALL = sorted(str(flow["slug"]) for flow in FLOWS)
         ),
         (FlowWhere(slug=TextMatch(contains="_flow")), ["A_flow", "a_flow"]),
         (FlowWhere(slug=TextMatch(starts_with="default-s")), ["default-source-enrollment"]),
+        (FlowWhere(slug=TextMatch(ends_with="e-enrollment")), ["default-source-enrollment"]),
+        (FlowWhere(slug=TextMatch(ends_with="E-ENROLLMENT")), []),
+        (FlowWhere(slug=TextMatch(ends_with="-default-source-enrollment")), []),
+        (
+            FlowWhere(slug=TextMatch(contains_insensitive="_FLOW")),
+            ["A_flow", "a_flow"],
+        ),
+        (
+            FlowWhere(slug=TextMatch(contains="flow", contains_insensitive="A_", ends_with="w")),
+            ["A_flow", "a_flow"],
+        ),
         (FlowWhere(pk=Match(equals=UUID(flow_uuid(1)))), [SLUGS[1]]),
         (FlowWhere(pk=Match(in_=[])), []),
         (FlowWhere(compatibility_mode=BooleanMatch(in_=[])), []),
@@ -332,7 +381,14 @@ def test_conditions(
     assert [find_slugs(database, where) for database in databases] == [expected] * len(databases)
 
 
-@pytest.mark.parametrize("type_", [TextMatch(contains=""), TextMatch(starts_with="authentik")])
+@pytest.mark.parametrize(
+    "type_",
+    [
+        TextMatch(contains=""),
+        TextMatch(starts_with="authentik"),
+        TextMatch(contains_insensitive=""),
+    ],
+)
 def test_unknown_types(databases: Sequence[OpenDatabase], type_: TextMatch) -> None:
     """A stage of unknown type matches no condition on the type; the negation matches all flows."""
     names: list[str] = sorted(set(STAGES) - set(STAGE_TYPES))
@@ -340,6 +396,45 @@ def test_unknown_types(databases: Sequence[OpenDatabase], type_: TextMatch) -> N
     for database in databases:
         assert find_slugs(database, FlowWhere(stage=of_unknown)) == []
         assert find_slugs(database, FlowWhere(not_=FlowWhere(stage=of_unknown))) == ALL
+
+
+@pytest.mark.parametrize("text", [*NAMES, *SPECIAL_STRINGS])
+def test_parts_of_strings(databases: Sequence[OpenDatabase], text: str) -> None:
+    """Every string matches as in Python: in any case, at the end, and without its first character."""
+    wheres = [
+        FlowWhere(name=TextMatch(contains_insensitive=text.swapcase())),
+        FlowWhere(title=TextMatch(contains_insensitive=text[1:])),
+        FlowWhere(name=TextMatch(ends_with=text[1:])),
+        FlowWhere(name=TextMatch(ends_with=f"_{text}")),
+    ]
+    for where in wheres:
+        expected = expected_slugs(where)
+        assert [find_slugs(database, where) for database in databases] == [expected] * 3
+
+
+COMPARE_WITH_SEARCH = """query ($search: String!, $text: String!) {
+    searched: flows(search: $search, pageSize: 100) { results { slug } }
+    matched: flowConnection(first: 100, where: {or: [
+        {name: {containsInsensitive: $text}}
+        {slug: {containsInsensitive: $text}}
+        {title: {containsInsensitive: $text}}]}) { results: nodes { slug } } }"""
+# The columns that only a search reads.
+ENUM_VALUES = fold_by_contract(" ".join((*DESIGNATIONS, *DENIED_ACTIONS)))
+
+
+def test_case_is_ignored_as_in_searches(client: AppClient) -> None:
+    """`containsInsensitive` on the searched columns finds the flows that a search finds."""
+    for text in (*NAMES, *SPECIAL_STRINGS):
+        if fold_by_contract(text) not in ENUM_VALUES:
+            variables = {"search": quote_phrase(text), "text": text}
+            data = execute(client, COMPARE_WITH_SEARCH, **variables)
+            assert data["searched"] == data["matched"], text
+
+
+def quote_phrase(text: str) -> str:
+    """Return a search for a string as one term."""
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
 
 
 def repeat_condition(where: FlowWhere) -> FlowWhere:
@@ -359,6 +454,7 @@ def repeat_nested_condition(where: FlowWhere) -> FlowWhere:
 
 
 OUT = FlowWhere(name=TextMatch(contains="out"))
+FOLDED = FlowWhere(name=TextMatch(contains_insensitive="OUT", ends_with="t"))
 LOGIN = FlowWhere(stage=StageWhere(type=TextMatch(contains="login")))
 POLICY = PolicyWhere(name=TextMatch(contains="if"), type=TextMatch(contains="p"))
 
@@ -369,7 +465,7 @@ POLICY = PolicyWhere(name=TextMatch(contains="if"), type=TextMatch(contains="p")
         *(
             (make, where)
             for make in (repeat_condition, nest_condition)
-            for where in (OUT, LOGIN, FlowWhere(policy=POLICY))
+            for where in (OUT, FOLDED, LOGIN, FlowWhere(policy=POLICY))
         ),
         (repeat_nested_condition, LOGIN),
     ],
@@ -425,6 +521,11 @@ NUL = "a\0b"
     [
         (FlowWhere(slug=TextMatch(equals=NUL)), "where.slug.equals"),
         (FlowWhere(title=TextMatch(starts_with=NUL)), "where.title.startsWith"),
+        (FlowWhere(title=TextMatch(ends_with=NUL)), "where.title.endsWith"),
+        (
+            FlowWhere(title=TextMatch(contains_insensitive=NUL)),
+            "where.title.containsInsensitive",
+        ),
         (FlowWhere(name=TextMatch(in_=["a", NUL])), "where.name.in.1"),
         (FlowWhere(or_=[FlowWhere(slug=TextMatch(contains=NUL))]), "where.or.0.slug.contains"),
         (
@@ -445,3 +546,20 @@ def test_nul_characters_are_invalid(
     with pytest.raises(BadUserInputError) as error:
         parse_where("where", where, Context(databases[0].open_session(), ALL_VIEWER))
     assert str(error.value) == f"'{path}' must not contain NUL characters."
+
+
+@pytest.mark.parametrize("operator", ["contains", "containsInsensitive", "startsWith", "endsWith"])
+def test_surrogates(sqlite_client: AppClient, operator: str) -> None:
+    """A surrogate is invalid, as a literal and in a variable."""
+    query = "query ($name: TextMatch) { flowConnection(where: {name: $name}) { totalCount } }"
+    literal = query.replace("$name}", f'{{{operator}: "\\ud83d"}}}}').replace(
+        "($name: TextMatch)", ""
+    )
+    responses = [
+        sqlite_client.graphql(literal, SUPERUSER),
+        sqlite_client.graphql(query, SUPERUSER, {"name": {operator: "\ud83d"}}),
+    ]
+    assert [(item.status, list(item.json)) for item in responses] == [
+        (200, ["errors"]),
+        (400, ["errors"]),
+    ]

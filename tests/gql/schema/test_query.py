@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pytest
+from graphql import build_schema
 
 from support.app_client import AppClient
 from support.edge_case_data import (
@@ -16,7 +17,7 @@ from support.edge_case_data import (
     flow_uuid,
     identifier,
 )
-from support.expected_graph import data_of
+from support.expected_graph import MODES, data_of
 from support.graphql_from_rest import (
     EVERY_FLOW_FIELD,
     EVERY_PAGINATION_FIELD,
@@ -24,13 +25,11 @@ from support.graphql_from_rest import (
     graphql_pagination,
     unknown_enum_paths,
 )
+from support.paths import SCHEMA
+from support.schema_fields import is_non_null, type_of
 
 FLOWS = ROWS["authentik_flows_flow"]
 SLUGS = sorted(str(flow["slug"]) for flow in FLOWS)
-MODES = {
-    row["pbm_uuid"]: str(row["policy_engine_mode"])
-    for row in ROWS["authentik_policies_policybindingmodel"]
-}
 SUPERUSER = KEYS["superuser"]
 UNKNOWN = "UNKNOWN_ENUM_VALUE"
 BAD_INPUT = "BAD_USER_INPUT"
@@ -303,12 +302,29 @@ def test_errors_are_sorted_by_path(client: AppClient) -> None:
     ],
 )
 def test_invalid_arguments(client: AppClient, field: str, message: str) -> None:
-    """An invalid argument is an error with a code and a path, and `data` is null."""
-    response = client.graphql(f"{{ {field} {{ results {{ pk }} }} }}", SUPERUSER)
+    """An invalid argument is an error with a code and a path; other fields are resolved."""
+    sibling = 'flow(slug: "a-flow") { slug }'
+    response = client.graphql(f"{{ {field} {{ results {{ pk }} }} {sibling} }}", SUPERUSER)
     [error] = response.json["errors"]
-    assert (response.status, response.json["data"], error["path"]) == (200, None, ["flows"])
+    expected = {"flows": None, "flow": {"slug": "a-flow"}}
+    assert (response.status, response.json["data"], error["path"]) == (200, expected, ["flows"])
     assert error["extensions"] == {"code": BAD_INPUT}
     assert error["message"] == message
+
+
+def test_several_invalid_pages(client: AppClient) -> None:
+    """Each invalid field has an error, in order of their paths."""
+    query = "{ b: flows(page: 0) { results { pk } } a: flows(pageSize: 0) { results { pk } } }"
+    body = client.graphql(query, SUPERUSER).json
+    assert body["data"] == {"b": None, "a": None}
+    assert [error["path"] for error in body["errors"]] == [["a"], ["b"]]
+
+
+def test_root_fields_are_nullable() -> None:
+    """A root field that fails never removes the other root fields from the response."""
+    query = build_schema(SCHEMA.read_text()).query_type
+    assert query
+    assert [name for name, field in query.fields.items() if is_non_null(type_of(field))] == []
 
 
 def test_nul_in_the_slug_of_a_flow(client: AppClient) -> None:

@@ -450,7 +450,9 @@ def build_empty_binding(key: str) -> PolicyBindingRow:
         policy_name=None,
         execution_logging=None,
         policy_model=None,
+        group=None,
         group_name=None,
+        user=None,
         username=None,
     )
 

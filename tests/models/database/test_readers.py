@@ -7,7 +7,7 @@ import random
 import sqlite3
 import threading
 import time
-from collections.abc import AsyncGenerator, Coroutine, Iterator
+from collections.abc import AsyncGenerator, Coroutine, Iterator, Sequence
 from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import Any, LiteralString
@@ -24,7 +24,7 @@ from models.database.sqlite_file import DatabaseFile
 from models.database.statement import RawSQL
 from models.errors import DatabaseUnavailableError
 from models.limits import DEFAULTS, PoolLimits
-from models.search_terms import SEARCH_FUNCTION
+from models.search_terms import FOLD_FUNCTION, SEARCH_FUNCTION
 
 POOL_SIZE = THREADS = DEFAULTS.size
 IMPATIENT = PoolLimits(queue_seconds=0.1)
@@ -35,6 +35,7 @@ COUNT = RawSQL(
 )
 # Limits that take some tenths of a second, and minutes.
 SLOW, ENDLESS = 1_000_000, 1_000_000_000
+FOLD = f"SELECT count(*) FROM flow WHERE instr({FOLD_FUNCTION}(name), ?) > 0"  # noqa: S608 - no user input
 FAST = RawSQL("SELECT 1")
 SEARCH = f"SELECT count(*) FROM flow WHERE {SEARCH_FUNCTION}(?, ?, name)"  # noqa: S608 - no user input
 # The time limit of a test.
@@ -112,7 +113,16 @@ def test_a_statement_that_is_fast_again_runs_in_the_event_loop(sqlite_url: str) 
 )
 def test_a_search_is_interrupted_whatever_its_terms(terms: list[str], tmp_path: Path) -> None:
     """A search of long rows ends in the event loop within some milliseconds."""
-    path = tmp_path / "flows.db"
+    check_interruption(SEARCH, (json.dumps(terms), "\1"), tmp_path / "flows.db")
+
+
+def test_a_comparison_that_ignores_case_is_interrupted(tmp_path: Path) -> None:
+    """A comparison of long rows ends in the event loop within some milliseconds."""
+    check_interruption(FOLD, ("É",), tmp_path / "flows.db")
+
+
+def check_interruption(query: str, arguments: Sequence[str], path: Path) -> None:
+    """Assert that a query of a database with long rows is interrupted in time."""
     with closing(sqlite3.connect(path)) as connection, connection:
         connection.execute("CREATE TABLE flow (name TEXT)")
         connection.executemany("INSERT INTO flow VALUES (?)", [("eé" * 100,)] * 5000)
@@ -120,7 +130,7 @@ def test_a_search_is_interrupted_whatever_its_terms(terms: list[str], tmp_path: 
     with closing(SQLiteConnection(file)) as connection:
         start = time.perf_counter()
         with pytest.raises(sqlite3.OperationalError):
-            connection.fetch_fast(SEARCH, (json.dumps(terms), "\1"))
+            connection.fetch_fast(query, arguments)
         assert time.perf_counter() - start < 0.1
 
 

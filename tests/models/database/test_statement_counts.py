@@ -11,6 +11,7 @@ from support.app_client import AppClient, Response
 from support.databases import KINDS
 from support.edge_case_data import AUTHORIZED_KEYS, KEYS, flow_uuid, identifier
 from support.graphql_from_rest import EVERY_FLOW_FIELD, EVERY_PAGINATION_FIELD, FIELDS
+from support.reference.requests import MOUNTS
 from support.sql_recorder import is_of_viewer, record_statements
 
 SUPERUSER = KEYS["superuser"]
@@ -59,8 +60,8 @@ def record_graphql(client: AppClient, query: str, key: str = SUPERUSER) -> list[
 
 
 def test_a_rest_page_takes_one_statement(client: AppClient) -> None:
-    """A page of 1 flow and a page of 100 flows take one statement, for both mounts."""
-    for mount in ("/flows/instances/", "/api/v3/flows/instances/"):
+    """A page of 1 flow and a page of 100 flows take one statement, for all mounts."""
+    for mount in MOUNTS:
         for size in PAGE_SIZES:
             target = f"{mount}?page_size={size}"
             [_] = record(lambda target=target: client.get(target, SUPERUSER))
@@ -312,6 +313,13 @@ READ_COLUMNS: list[tuple[str, dict[str, set[str]]]] = [
     ("stageBindings { id }", {STAGE_BINDINGS: set()}),
     ("stageBindings { evaluateOnPlan }", {STAGE_BINDINGS: {"evaluate_on_plan"}}),
     ("stageBindings { reEvaluatePolicies }", {STAGE_BINDINGS: {"re_evaluate_policies"}}),
+    (
+        "stageBindings { policyEngineMode }",
+        {
+            STAGE_BINDINGS: {"policybindingmodel_ptr_id"},
+            RELATED_TABLES["policyEngineMode"]: {"policy_engine_mode", "pbm_uuid"},
+        },
+    ),
     ("stageBindings { invalidResponseAction }", {STAGE_BINDINGS: {"invalid_response_action"}}),
     ("stageBindings { stage { __typename } }", {STAGE_BINDINGS: set()}),
     (

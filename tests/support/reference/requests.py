@@ -21,7 +21,11 @@ from support.edge_case_data import (
 FLOWS = ROWS["authentik_flows_flow"]
 DOCUMENTED = "/flows/instances/"
 CURRENT = "/api/v3/flows/instances/"
-MOUNTS = (DOCUMENTED, CURRENT)
+# The mounts of the generations of authentik's API, from the first on.
+GENERATIONS = tuple(
+    f"/{version}{CURRENT}" for version in ("2025.6", "2025.10", "2025.12.0", "2026.8")
+)
+MOUNTS = (DOCUMENTED, CURRENT, *GENERATIONS)
 WHITE_SPACE = (" ", "  ", "\t", "\n", "\r\n", "\x0b", "\x1c", "\x85", "\u00a0", "\u2003", "\u3000")
 HOSTILE = (
     "%00",

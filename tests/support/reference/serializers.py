@@ -76,14 +76,24 @@ class FlowSerializer(ModelSerializer[Flow]):
         return f"/api/v3/flows/instances/{flow.slug}/export/"
 
 
-class ThemedFlowSerializer(FlowSerializer):
-    """A flow in the dialect of authentik 2026.8, with the stored background and its URLs."""
+class BackgroundUrlFlowSerializer(FlowSerializer):
+    """A flow in the dialect of authentik 2025.12.0, with the stored background and its URL."""
 
     background = ReadOnlyField()
     background_url = SerializerMethodField()
-    background_themed_urls = SerializerMethodField()
 
     class Meta(FlowSerializer.Meta):
+        """The fields, with one more for the background."""
+
+        fields: ClassVar[tuple[str, ...]] = (*FIRST_FIELDS, "background_url", *LAST_FIELDS)
+
+
+class ThemedFlowSerializer(BackgroundUrlFlowSerializer):
+    """A flow in the dialect of authentik 2026.8, with the URLs for each theme."""
+
+    background_themed_urls = SerializerMethodField()
+
+    class Meta(BackgroundUrlFlowSerializer.Meta):
         """The fields, with two more for the background."""
 
         fields: ClassVar[tuple[str, ...]] = (

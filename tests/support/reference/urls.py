@@ -1,13 +1,14 @@
-"""The routes of both dialects."""
+"""The routes of all dialects."""
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from django.http import HttpResponseBase
 from django.urls import URLPattern, re_path
 
 from support.reference.listing import ORDERING_FIELDS, AutocompletePagination
-from support.reference.serializers import ThemedFlowSerializer
+from support.reference.serializers import BackgroundUrlFlowSerializer, ThemedFlowSerializer
 from support.reference.views import AnyAcceptNegotiation, FlowViewSet
 
 SLUG = "(?P<slug>[-a-zA-Z0-9_]+)"
@@ -36,13 +37,25 @@ def _build_patterns(prefix: str, **dialect: Any) -> list[URLPattern]:
     ]
 
 
+DOCUMENTED: Mapping[str, Any] = {}
+WITH_AUTOCOMPLETE = {"pagination_class": AutocompletePagination}
+WITH_BACKGROUND_URL = {
+    **WITH_AUTOCOMPLETE,
+    "serializer_class": BackgroundUrlFlowSerializer,
+    "ordering_fields": (*ORDERING_FIELDS, "background"),
+}
+CURRENT = {**WITH_BACKGROUND_URL, "serializer_class": ThemedFlowSerializer}
+DIALECTS = {
+    "": DOCUMENTED,
+    "api/v3/": CURRENT,
+    "2025.6/api/v3/": DOCUMENTED,
+    "2025.10/api/v3/": WITH_AUTOCOMPLETE,
+    "2025.12.0/api/v3/": WITH_BACKGROUND_URL,
+    "2026.8/api/v3/": CURRENT,
+}
 urlpatterns = [
-    *_build_patterns(""),
-    *_build_patterns(
-        "api/v3/",
-        serializer_class=ThemedFlowSerializer,
-        pagination_class=AutocompletePagination,
-        ordering_fields=(*ORDERING_FIELDS, "background"),
-    ),
+    pattern
+    for prefix, dialect in DIALECTS.items()
+    for pattern in _build_patterns(re.escape(prefix), **dialect)
 ]
 handler404 = "support.reference.views.not_found"

@@ -88,7 +88,7 @@ export async function listPaths(execute: Execute): Promise<string[]> {
 
 export async function listRecoveryPaths(execute: Execute): Promise<string[]> {
   const { flows } = await execute(FlowsByDesignation, { designation: "RECOVERY" });
-  return flows.results.map(formatPath);
+  return (flows?.results ?? []).map(formatPath);
 }
 
 export async function listSlugsOf(execute: Execute, id: string): Promise<string[]> {

@@ -1,0 +1,108 @@
+"""The selected flow on the front page: what the query `flow.graphql` returns, and the diagram."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, NamedTuple, cast
+from urllib.parse import urlencode
+
+import orjson
+from graphql import ExecutionResult, GraphQLError
+from markupsafe import Markup
+
+from gql.context import Context
+from gql.diagram import loading, mermaid, svg
+from gql.diagram.flow import Diagram
+from gql.endpoint.format_error import format_errors
+from gql.errors import LimitExceededError
+from gql.execution.executor import Execution, Executor
+from gql.execution.request import GraphQLRequest
+from gql.limits import Limits, ResponseSize
+from models.queries.flows import FlowQuery
+from models.tables.flow import SLUG
+
+QUERY = Path(__file__).with_name("flow.graphql").read_text()
+NOT_FOUND = "Flow {!r} not found. It does not exist, or you do not have permission to view it."
+
+
+class FlowDetails(NamedTuple):
+    """The selected flow, or the error that says why there is none.
+
+    `flow` is the object of the query's response; `notes` say why parts of it are null.
+    """
+
+    slug: str
+    flow: Mapping[str, Any] | None = None
+    notes: Sequence[str] = ()
+    diagram: Diagram | None = None
+    error: str | None = None
+    status: int = 200
+
+    @property
+    def is_large(self) -> bool:
+        """True if rendering the flow would delay other requests."""
+        return self.diagram is not None and self.diagram.is_large
+
+    @property
+    def svg(self) -> Markup:
+        """The diagram as an SVG element, already escaped."""
+        return Markup(svg.render(self.diagram) if self.diagram else "")  # noqa: S704 - see above
+
+    @property
+    def mermaid(self) -> str:
+        """The diagram as Mermaid source."""
+        return mermaid.render(self.diagram) if self.diagram else ""
+
+    @property
+    def operation(self) -> str:
+        """The query string that opens the query in GraphiQL."""
+        return urlencode({"query": QUERY, "variables": _dump_variables(self.slug)})
+
+    def list_other_uses(self, stage: Mapping[str, Any]) -> Sequence[str] | None:
+        """Return the slugs of other flows that use a stage; None if they are forbidden."""
+        flows = stage["flows"]
+        return None if flows is None else [use["slug"] for use in flows if use["slug"] != self.slug]
+
+
+@dataclass(frozen=True, slots=True)
+class FlowReader:
+    """Reads flows with the query, within the limit of objects.
+
+    The executor has the default limits: the query does not depend on those for clients.
+    """
+
+    executor: Executor
+    limits: Limits
+
+    async def read(self, context: Context, slug: str) -> FlowDetails:
+        """Read the flow with this slug, or return the error that there is none."""
+        diagram = await _find_diagram(context, slug)
+        if diagram is None:
+            return FlowDetails(slug, error=NOT_FOUND.format(slug), status=404)
+        size = ResponseSize(self.limits.objects)
+        try:
+            result = await self._execute(replace(context, size=size), slug)
+            size.check()
+        except LimitExceededError as error:
+            return FlowDetails(slug, diagram=diagram, error=str(error), status=400)
+        flow, notes = (result.data or {}).get("flow"), _list_notes(result.errors or ())
+        return FlowDetails(slug, flow, notes, diagram)
+
+    async def _execute(self, context: Context, slug: str) -> ExecutionResult:
+        request = GraphQLRequest(QUERY, variables={"slug": slug})
+        return await cast(Execution, self.executor.prepare(request)).execute(context)
+
+
+async def _find_diagram(context: Context, slug: str) -> Diagram | None:
+    query = FlowQuery(slug=slug)
+    is_valid = SLUG.fullmatch(slug)
+    return await loading.find_diagram(context.session, context.viewer, query) if is_valid else None
+
+
+def _list_notes(errors: Sequence[GraphQLError]) -> Sequence[str]:
+    """Return the different messages of errors, of which each row may have the same."""
+    return list(dict.fromkeys(error["message"] for error in format_errors(errors)))
+
+
+def _dump_variables(slug: str) -> str:
+    return orjson.dumps({"slug": slug}, option=orjson.OPT_INDENT_2).decode()
