@@ -37,8 +37,9 @@ PATH = "/graphql"
 # A redirect to the path with a trailing slash would lose a POST.
 PATHS = (PATH, f"{PATH}/")
 ALLOW = {"Allow": "GET, POST"}
-# A GET with one of these parameters is a GraphQL request, not a page visit.
-REQUEST_PARAMETERS = ("query", "documentId", "extensions")
+# A GET without a query but with one of these parameters is a GraphQL request, not a page visit:
+# the page cannot show a document that the link only names.
+DOCUMENT_NAMES = ("documentId", "extensions")
 # A response is for the bearer of one token. Uncached responses need no `Vary: Accept`.
 NO_STORE = {"Cache-Control": "no-store"}
 
@@ -131,9 +132,9 @@ def build_routes(endpoint: GraphQLEndpoint) -> list[Route]:
 
 
 def _is_page_visit(request: Request) -> bool:
-    return request.method == "GET" and not any(
-        name in request.query_params for name in REQUEST_PARAMETERS
-    )
+    parameters = request.query_params
+    is_named = any(name in parameters for name in DOCUMENT_NAMES)
+    return request.method == "GET" and ("query" in parameters or not is_named)
 
 
 def _request_error_status(media_type: str) -> int:

@@ -52,8 +52,13 @@ class Pages:
     links: Mapping[str, str]
     token: str | None = field(default=None, repr=False)
 
-    def render(self, template: str, status: int = 200, **values: Any) -> HTMLResponse:
-        """Render a template with these values and add the security headers."""
+    def render(
+        self, template: str, status: int = 200, *, style_nonce: str = "", **values: Any
+    ) -> HTMLResponse:
+        """Render a template with these values and add the security headers.
+
+        With a nonce, scripts of the page may add style elements that have it.
+        """
         html = (
             _load_templates()
             .get_template(template)
@@ -62,20 +67,24 @@ class Pages:
                 root=self.root,
                 links=self.links,
                 token=self.token or "",
+                style_nonce=style_nonce,
                 file=self.build_file_url,
             )
         )
-        headers = {**PAGE_HEADERS, "Content-Security-Policy": build_content_security_policy()}
-        return HTMLResponse(html, status, headers)
+        policy = build_content_security_policy(style_nonce)
+        return HTMLResponse(html, status, {**PAGE_HEADERS, "Content-Security-Policy": policy})
 
     def build_file_url(self, name: str) -> str:
         """Return the URL of the static file with this name."""
         return f"{self.root}{STATIC_PATH}/{self.files.url_names[name]}"
 
 
-def build_content_security_policy() -> str:
+def build_content_security_policy(style_nonce: str = "") -> str:
     """Return the value of the Content-Security-Policy header."""
-    return "; ".join(f"{directive} {sources}" for directive, sources in POLICY_DIRECTIVES.items())
+    directives = dict(POLICY_DIRECTIVES)
+    if style_nonce:
+        directives["style-src"] += f" 'nonce-{style_nonce}'"
+    return "; ".join(f"{directive} {sources}" for directive, sources in directives.items())
 
 
 @cache

@@ -1,34 +1,42 @@
 "use strict";
 
 (() => {
-  const box = document.getElementById("query-box");
-  const query = document.getElementById("query");
-  const variables = document.getElementById("variables");
-  const result = document.getElementById("result");
+  const element = (id) => document.getElementById(id);
+  const box = element("query-box");
+  const { endpoint } = box.dataset;
+  const link = operationLink.read();
+  let operationName = link?.operationName;
 
-  const parseVariables = () => (variables.value.trim() ? JSON.parse(variables.value) : undefined);
+  const readOperation = () => ({ query: element("query").value, variables: element("variables").value, operationName });
 
-  const execute = async (values) => {
-    const headers = { Accept: "application/json", "Content-Type": "application/json", ...session.headers() };
-    const body = JSON.stringify({ query: query.value, variables: values });
-    const response = await fetch(box.dataset.endpoint, { method: "POST", headers, body });
-    const data = await response.json();
-    if ([401, 403].includes(response.status)) session.reject(data.errors[0].message);
-    return JSON.stringify(data, null, 2);
+  const showResult = (text, summary = "") => {
+    element("result").textContent = text;
+    element("response-summary").textContent = summary;
+  };
+
+  const execute = async () => {
+    const operation = readOperation();
+    const variables = operationCode.parseVariables(operation.variables);
+    const { result, summary } = await graphqlClient.send(endpoint, { ...operation, variables });
+    showResult(result.message && Object.keys(result).length === 1 ? result.message : JSON.stringify(result, null, 2), summary);
   };
 
   const submit = async (event) => {
     event.preventDefault();
-    try {
-      const values = parseVariables();
-      result.textContent = await execute(values).catch(() => "Could not execute the query. Check that FlowQL is running.");
-    } catch (error) {
-      result.textContent = `The variables are not valid JSON: ${error.message}`;
-    }
+    await execute().catch((error) => showResult(`The variables are not a JSON object: ${error.message}`));
   };
 
+  const copyLink = async () => {
+    element("notice").textContent = await operationLink.copy(endpoint, readOperation());
+  };
+
+  if (link) {
+    element("query").value = link.query;
+    element("variables").value = link.variables;
+  }
   box.addEventListener("submit", submit);
   box.addEventListener("keydown", (event) => {
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) box.requestSubmit();
   });
+  element("copy-link").addEventListener("click", copyLink);
 })();

@@ -3,7 +3,27 @@
 // Requests with the session's token, and their failures in words.
 const request = (() => {
   const UNREACHABLE = "No response from FlowQL. Check that it is running.";
-  const formatSize = (bytes) => (bytes < 1000 ? `${bytes} B` : `${(bytes / 1000).toFixed(1)} kB`);
+
+  const formatTime = (milliseconds) =>
+    milliseconds < 1000 ? `${Math.round(milliseconds)} ms` : `${(milliseconds / 1000).toFixed(1)} s`;
+
+  const formatSize = (bytes) => {
+    if (bytes < 1000) return `${bytes} B`;
+    return bytes < 1e6 ? `${(bytes / 1000).toFixed(1)} kB` : `${(bytes / 1e6).toFixed(1)} MB`;
+  };
+
+  // The header is a number of seconds or a date.
+  const describeRetry = (value) => {
+    if (!/^\d+$/.test(value)) return `try again after ${value}`;
+    return `try again in ${value} ${value === "1" ? "second" : "seconds"}`;
+  };
+
+  // Returns status, time and size, such as "200 · 14 ms · 2.1 kB".
+  const summarize = (response, milliseconds, bytes) => {
+    const retry = response.headers.get("Retry-After");
+    const parts = [response.status, formatTime(milliseconds), formatSize(bytes), ...(retry ? [describeRetry(retry)] : [])];
+    return parts.join(" · ");
+  };
 
   // Returns the response with its text and a summary; throws an error whose message is for people.
   const send = async (url, headers = {}) => {
@@ -11,8 +31,7 @@ const request = (() => {
     try {
       const response = await fetch(url, { headers: { ...session.headers(), ...headers } });
       const content = await response.blob();
-      const milliseconds = Math.round(performance.now() - start);
-      const summary = [response.status, `${milliseconds} ms`, formatSize(content.size)].join(" · ");
+      const summary = summarize(response, performance.now() - start, content.size);
       return { response, content, text: await content.text(), summary };
     } catch {
       throw new Error(UNREACHABLE);
@@ -35,5 +54,5 @@ const request = (() => {
     link.click();
     setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
   };
-  return { send, describe, save };
+  return { send, summarize, describe, save };
 })();

@@ -3,6 +3,7 @@
 The tests of gql.http.negotiation are here because they send requests to the GraphQL endpoint.
 """
 
+from collections.abc import Mapping
 from time import perf_counter
 
 import pytest
@@ -118,11 +119,42 @@ def test_programs_get_json(sqlite_client: AppClient, accept: str) -> None:
     assert sqlite_client.request("GET", "/graphql", {"accept": accept}).status == 401
 
 
-def test_browsers_with_a_query_get_json(sqlite_client: AppClient) -> None:
-    """A query in the URL is executed, and needs a token."""
-    assert data(get(sqlite_client, BROWSER, query=TYPENAME)) == TYPENAME_DATA
-    assert get(sqlite_client, BROWSER, documentId="sha256:x").status == 200
-    assert sqlite_client.request("GET", "/graphql?query=x", {"accept": BROWSER}).status == 401
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {"query": TYPENAME},
+        {"query": ""},
+        {"query": "{", "variables": "[", "operationName": "\0"},
+        {"query": TYPENAME, "documentId": "sha256:x"},
+        {"query": TYPENAME, "extensions": "{}"},
+        {"variables": "{}"},
+        {"operationName": "A"},
+    ],
+)
+def test_browsers_with_a_query_get_a_page(
+    sqlite_client: AppClient, parameters: Mapping[str, str]
+) -> None:
+    """The page opens the operation of the URL, which the server neither executes nor checks."""
+    response = get(sqlite_client, BROWSER, **parameters)
+    assert (response.status, media_type(response)) == (200, "text/html")
+    assert b"GraphiQL" in response.body
+
+
+def test_programs_with_a_query_get_json(sqlite_client: AppClient) -> None:
+    """A query in the URL is executed, and requires a token."""
+    for accept in ("*/*", PLAIN, f"{PLAIN}, text/html;q=0.9"):
+        assert data(get(sqlite_client, accept, query=TYPENAME)) == TYPENAME_DATA
+        response = sqlite_client.request("GET", "/graphql?query=x", {"accept": accept})
+        assert response.status == 401
+
+
+def test_browsers_with_the_name_of_a_document_get_json(sqlite_client: AppClient) -> None:
+    """The page cannot show a document that the URL only names."""
+    hash_only = '{"persistedQuery": {"version": 1, "sha256Hash": "x"}}'
+    for parameters in ({"documentId": "sha256:x"}, {"extensions": hash_only}):
+        response = get(sqlite_client, BROWSER, **parameters)
+        assert (response.status, media_type(response)) == (200, PLAIN)
+        assert code(response) == "PERSISTED_QUERY_NOT_FOUND"
 
 
 def test_browsers_without_graphiql(sqlite_url: str) -> None:

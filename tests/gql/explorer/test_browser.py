@@ -11,6 +11,7 @@ from playwright.sync_api import Locator, Page, expect
 import gql
 import models
 from support.browser import ColorScheme, StartVisit, Visit, open_signed_in, sign_in
+from support.graphiql import build_link
 from support.server_process import RunningServer, run_server
 
 FLOW = "default-authentication-flow"
@@ -254,6 +255,47 @@ def test_query_box(
     visit.screenshot(f"query-box-{color_scheme}")
     assert visit.find_violations() == []
     assert (visit.problems, set(visit.requests)) == ([], {url_without_graphiql})
+
+
+def test_query_box_opens_links(
+    start_visit: StartVisit, sample_server: RunningServer, url_without_graphiql: str
+) -> None:
+    """The form shows the operation of a link, runs it on request, and copies the same link."""
+    visit = start_visit(url_without_graphiql)
+    visit.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    query = "query A { __typename }\nquery B($size: Int) { flows(pageSize: $size) { results { slug } } }"
+    link = build_link(query=query, variables='{"size": 1}', operationName="B")
+    page = open_signed_in(visit, link, sample_server.token)
+    expect(page.get_by_label("Query")).to_have_value(query)
+    expect(page.get_by_label("Variables")).to_have_value('{"size": 1}')
+    result, summary = page.get_by_role("region", name="Result"), page.locator("#response-summary")
+    expect(result).to_have_text("")
+    page.get_by_role("button", name="Copy link").click()
+    expect(page.locator("#notice")).to_have_text("Link copied.")
+    assert page.evaluate("() => navigator.clipboard.readText()") == f"{url_without_graphiql}{link}"
+
+    page.get_by_role("button", name="Run").click()
+    expect(result).to_contain_text('"slug"')
+    expect(summary).to_have_text(re.compile(r"^200 · \d+ ms · \d+ B$"))
+    assert visit.problems == []
+
+
+def test_query_box_describes_faults(start_visit: StartVisit, url_without_graphiql: str) -> None:
+    """Malformed variables and a response that is not FlowQL's are described in words."""
+    visit = start_visit(url_without_graphiql)
+    page = visit.page
+    page.goto(build_link(query="<b>{", variables="[1]"))
+    result, run = page.get_by_role("region", name="Result"), page.get_by_role("button", name="Run")
+    run.click()
+    expect(result).to_have_text("The variables are not a JSON object: they are not an object")
+    page.get_by_label("Variables").fill("")
+    page.route("**/graphql", lambda route: route.fulfill(status=502, body="<h1>Bad gateway</h1>"))
+    run.click()
+    expect(result).to_contain_text("Expected JSON from FlowQL, but a proxy returned")
+    page.unroute_all()
+    page.route("**/graphql", lambda route: route.abort())
+    run.click()
+    expect(result).to_contain_text("No response from FlowQL.")
 
 
 @pytest.fixture(scope="module")
