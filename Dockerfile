@@ -10,12 +10,21 @@ RUN pip install --no-index --no-deps --no-build-isolation /source \
  && pip uninstall --yes uv-build pip setuptools
 
 FROM python:3.11-slim
+LABEL org.opencontainers.image.title="FlowQL" \
+      org.opencontainers.image.description="A GraphQL gateway for authentik's flows that also serves authentik's REST endpoint." \
+      org.opencontainers.image.version="0.1.0" \
+      org.opencontainers.image.licenses="MIT" \
+      org.opencontainers.image.base.name="docker.io/library/python:3.11-slim"
 COPY --from=build /opt/flowql /opt/flowql
-RUN useradd --system --create-home --home-dir /var/lib/flowql flowql
-USER flowql
+RUN useradd --uid 10001 --user-group --create-home --home-dir /var/lib/flowql --shell /usr/sbin/nologin flowql
 WORKDIR /var/lib/flowql
+# Kubernetes can only check that a numeric user is not root.
+USER 10001:10001
 ENV PATH=/opt/flowql/bin:$PATH PYTHONUNBUFFERED=1 FLOWQL_HOST=0.0.0.0 FLOWQL_PORT=8000
+# Docker copies the empty database to a new volume.
+RUN flowql migrate
+VOLUME /var/lib/flowql
 EXPOSE 8000
-HEALTHCHECK --start-period=10s CMD ["python", "-c", "import urllib.request as r; r.urlopen('http://127.0.0.1:8000/-/health/live/', timeout=3)"]
+HEALTHCHECK --start-period=10s CMD ["python", "-c", "import os, sys; from http.client import HTTPConnection; connection = HTTPConnection(os.environ['FLOWQL_HOST'], int(os.environ['FLOWQL_PORT']), timeout=3); connection.request('GET', '/-/health/live/'); sys.exit(connection.getresponse().status != 200)"]
 ENTRYPOINT ["flowql"]
 CMD ["serve"]

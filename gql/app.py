@@ -47,7 +47,7 @@ LOW_LIMIT = (
     "{limit} is {value}, but the introspection query of GraphQL tools requires {minimum}: raise it,"
     " or turn introspection off with --no-introspection"
 )
-LOCAL_HOSTS = (LOOPBACK_HOST, "localhost")
+LOCAL_HOSTS = (LOOPBACK_HOST, "[::1]", "localhost")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +60,15 @@ class Services:
     database: DatabaseHandle
 
 
-def create_app(settings: Settings, token: str | None = None) -> Starlette:
+def create_app(
+    settings: Settings, token: str | None = None, hosts: Sequence[str] = ()
+) -> Starlette:
     """Return the ASGI application; `state.warnings` are warnings about its settings.
 
     Raises SettingsError if introspection is on, but its limit is too low. The lifespan reads the
     trusted documents and opens the database; it raises TrustedDocumentError or DatabaseError. With a
-    token, visitors of the pages are signed in.
+    token, visitors of the pages are signed in, and requests for other hosts than these and the local
+    ones are rejected.
     """
     services = _build_services(settings)
 
@@ -82,7 +85,7 @@ def create_app(settings: Settings, token: str | None = None) -> Starlette:
     pages = Pages(settings.root_path, read_files(), _build_links(settings), token)
     app = Starlette(
         routes=list(_build_routes(settings, services, pages)),
-        middleware=list(_build_middleware(settings, token)),
+        middleware=list(_build_middleware(settings, token, hosts)),
         exception_handlers={HTTPException: partial(_handle_http_exception, pages)},
         lifespan=lifespan,
     )
@@ -151,11 +154,13 @@ def _build_routes(settings: Settings, services: Services, pages: Pages) -> Itera
     yield from health.build_routes(services.database)
 
 
-def _build_middleware(settings: Settings, token: str | None) -> Iterator[Middleware]:
+def _build_middleware(
+    settings: Settings, token: str | None, hosts: Sequence[str]
+) -> Iterator[Middleware]:
     """Yield the middleware, outermost first."""
     if token:
         # Pages contain the token: DNS rebinding must not make them readable for other sites.
-        yield Middleware(TrustedHostMiddleware, allowed_hosts=LOCAL_HOSTS)
+        yield Middleware(TrustedHostMiddleware, allowed_hosts=(*LOCAL_HOSTS, *hosts))
     if settings.root_path:
         yield Middleware(RootPathMiddleware, root=settings.root_path)
     if settings.cors_origins:

@@ -4,32 +4,35 @@ Commands import their modules when they run, which keeps `flowql --help` fast.
 """
 
 import asyncio
+import json
 import logging
+import os
 import re
 import sys
-from collections.abc import Callable, Sequence
-from datetime import timedelta
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta
 from importlib.metadata import metadata
 from inspect import Parameter as SignatureParameter
 from inspect import Signature
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar, cast, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, TextIO, TypeVar, cast, get_origin
 
-from cyclopts import App, CycloptsError, Group, Parameter, validators
+from cyclopts import App, CycloptsError, Group, Parameter
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 from setproctitle import setproctitle
 
-from gql.settings import MAX_PORT, SettingInfo, Settings, describe_settings, read_settings
+from gql.settings import SettingInfo, Settings, describe_settings, read_settings
 from models.errors import OperatorError
 
 if TYPE_CHECKING:
-    from models.tokens import TokenScope
+    from models.tokens import TokenScope, TokenSummary
 
 DISTRIBUTION = metadata("flowql")
 USAGE_ERROR = 2
 OUTDATED = 1
+BROKEN_PIPE = 1
 INTERRUPTED = 130
 PIPE_WIDTH = 10_000
 MAX_LIFETIME = timedelta(days=100 * 365)
@@ -86,6 +89,8 @@ def _add_option_per_setting(command: Command) -> Command:
 
 DatabaseOption = Annotated[str | None, _build_option(SETTINGS["database_url"])]
 SchemaOption = Annotated[str | None, _build_option(SETTINGS["schema_name"])]
+HostOption = Annotated[str | None, _build_option(SETTINGS["host"])]
+PortOption = Annotated[int | None, _build_option(SETTINGS["port"])]
 
 
 @app.command
@@ -101,20 +106,15 @@ def serve(**options: Any) -> None:
 
 
 @app.command
-def demo(
-    *,
-    port: Annotated[
-        int,
-        Parameter(
-            help="The port to listen on. If it is in use, FlowQL takes the next free port.",
-            validator=validators.Number(gte=1, lte=MAX_PORT),
-        ),
-    ] = Settings.model_fields["port"].default,
-) -> None:
-    """Serve authentik's sample flows from a temporary database, and print a token."""
+def demo(*, host: HostOption = None, port: PortOption = None) -> None:
+    """Serve authentik's sample flows from a temporary database, and print a token.
+
+    If no port is set and 8000 is in use, the demo takes the next free port. On a loopback address,
+    its pages are signed in; on others, they ask for the token.
+    """
     from gql.demo import run as run_demo
 
-    run_demo(port)
+    run_demo(host, port)
 
 
 @app.command
@@ -200,15 +200,25 @@ def token_create(
 
 
 @tokens.command(name="list")
-def token_list(*, database: DatabaseOption = None, schema: SchemaOption = None) -> None:
-    """List the tokens with the flows that they can view and their expiry dates."""
+def token_list(
+    *,
+    as_json: Annotated[
+        bool, Parameter(name="--json", negative=(), help="Print a JSON array.")
+    ] = False,
+    database: DatabaseOption = None,
+    schema: SchemaOption = None,
+) -> None:
+    """List the tokens with the flows that they can view, and when they were created and expire."""
     from gql import administration
 
-    table = Table("name", "sees", "expires", box=None, pad_edge=False)
-    for token in asyncio.run(administration.list_tokens(_read_settings(database, schema))):
-        sees = _summarize_scope(token.scope)
-        expires = f"{token.expires:%Y-%m-%d %H:%M} UTC" if token.expires else "never"
-        table.add_row(Text(token.name), sees, expires)
+    summaries = asyncio.run(administration.list_tokens(_read_settings(database, schema)))
+    if as_json:
+        print(json.dumps([_build_token_object(token) for token in summaries], indent=2))
+        return
+    table = Table("name", "sees", "created", "expires", box=None, pad_edge=False)
+    for token in summaries:
+        dates = (_render_date(token.created), _render_date(token.expires))
+        table.add_row(Text(token.name), _summarize_scope(token.scope), *dates)
     # Lines for a pipe must not wrap.
     Console(width=None if sys.stdout.isatty() else PIPE_WIDTH).print(table)
 
@@ -256,17 +266,30 @@ def schema_(
     sdl = schema.print_schema(schema.build_schema())
     if not check:
         sys.stdout.write(sdl)
-    elif not SDL_FILE.is_file() or SDL_FILE.read_text() != sdl:
-        _print_message(f"{SDL_FILE} is outdated: run 'flowql schema > {SDL_FILE}'")
+    elif difference := _compare_file(sdl):
+        _print_message(f"{SDL_FILE} {difference}: run 'flowql schema > {SDL_FILE}'")
         sys.exit(OUTDATED)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the command; print an error as one line on standard error and exit with code 2."""
+    """Run the command; print an error as one line on standard error and exit with code 2.
+
+    A command whose output nobody reads any more, as in `flowql schema | head`, ends without a
+    message and with code 1, as Rich does when it prints help.
+    """
+    _open_closed_streams()
     logging.basicConfig(format="flowql: %(message)s")
     if arguments is None:
         arguments = sys.argv[1:]
         _set_process_title(arguments)
+    try:
+        _run(arguments)
+    except BrokenPipeError:
+        _discard_output(sys.stdout)
+        sys.exit(BROKEN_PIPE)
+
+
+def _run(arguments: Sequence[str]) -> None:
     try:
         app(arguments, exit_on_error=False, print_error=False)
     except (OperatorError, CycloptsError) as error:
@@ -274,6 +297,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(USAGE_ERROR)
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
+    finally:
+        # The interpreter would report an error of its own when it exits.
+        sys.stdout.flush()
+
+
+def _open_closed_streams() -> None:
+    """Open the null device for closed streams, whose descriptors other files would get."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open(mode))  # noqa: SIM115 - open until the process ends
 
 
 def _set_process_title(arguments: Sequence[str]) -> None:
@@ -309,5 +342,47 @@ def _summarize_scope(scope: "TokenScope | None") -> str:
     return "all, flows only" if scope.is_flows_only else ", ".join(scope.flow_slugs) or "all"
 
 
+def _render_date(date: datetime | None) -> str:
+    return f"{date:%Y-%m-%d %H:%M} UTC" if date else "never"
+
+
+def _render_iso_date(date: datetime) -> str:
+    return f"{date:%Y-%m-%dT%H:%M:%SZ}"
+
+
+def _build_token_object(token: "TokenSummary") -> Mapping[str, Any]:
+    """Return a token as an object for JSON. Its `flows` are null if it can view all of them."""
+    scope = token.scope
+    return {
+        "name": token.name,
+        "created": _render_iso_date(token.created),
+        "expires": _render_iso_date(token.expires) if token.expires else None,
+        "scope": {
+            "superuser": scope is not None and scope.is_superuser,
+            "flows_only": scope is not None and scope.is_flows_only,
+            "flows": (scope.flow_slugs or None) if scope else (),
+        },
+    }
+
+
+def _compare_file(sdl: str) -> str:
+    """Return how ./schema.graphql differs from the schema, an empty string if it does not."""
+    try:
+        return "" if SDL_FILE.read_bytes() == sdl.encode() else "is outdated"
+    except FileNotFoundError:
+        return "is missing in this folder"
+    except OSError as error:
+        raise OperatorError(f"cannot read {SDL_FILE}: {error.strerror}") from None
+
+
 def _print_message(line: str) -> None:
-    print(f"flowql: {line}", file=sys.stderr, flush=True)
+    try:
+        print(f"flowql: {line}", file=sys.stderr, flush=True)
+    except BrokenPipeError:
+        # What the command does is more important than its messages.
+        _discard_output(sys.stderr)
+
+
+def _discard_output(stream: TextIO) -> None:
+    """Write what follows, and what the stream still contains, to the null device."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

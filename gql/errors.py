@@ -16,6 +16,7 @@ class FlowQLError(Exception):
     │   └── UntrustedDocumentError   the server executes only trusted documents
     ├── BadUserInputError            a request or an argument is invalid
     │   ├── InvalidSizeError         a page size is out of range
+    │   ├── ListTooLongError         a list has too many items
     │   └── InvalidPageError         the page does not exist
     ├── LimitExceededError           the request exceeds a limit
     │   └── ExecutionTimeoutError    the execution takes too long
@@ -76,6 +77,13 @@ class InvalidSizeError(BadUserInputError):
 
     def __init__(self, argument: str, size: int, *, minimum: int, maximum: int) -> None:
         super().__init__(f"'{argument}' must be between {minimum} and {maximum}, not {size}.")
+
+
+class ListTooLongError(BadUserInputError):
+    """The list in an argument has too many items."""
+
+    def __init__(self, argument: str, size: int, *, maximum: int) -> None:
+        super().__init__(f"'{argument}' must have at most {maximum} items, not {size}.")
 
 
 class InvalidPageError(BadUserInputError):

@@ -1,6 +1,7 @@
 """The server process: it listens on a socket, runs uvicorn and exits in time."""
 
 import asyncio
+import errno
 import gc
 import logging.config
 import os
@@ -41,6 +42,10 @@ ReadyCallback = Callable[[], None]
 
 class ServerError(OperatorError):
     """The server cannot listen."""
+
+
+class PortInUseError(ServerError):
+    """Another process listens on the port."""
 
 
 class QueryStringFilter(logging.Filter):
@@ -171,7 +176,12 @@ def _bind(family: int, host: str, port: int) -> socket.socket:
 def build_url(listener: socket.socket) -> str:
     """Return the URL of a listening socket."""
     host, port = listener.getsockname()[:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    return f"http://{_render_host(host)}:{port}"
+
+
+def _render_host(host: str) -> str:
+    """Return a host as URLs and the Host header contain it."""
+    return f"[{host}]" if ":" in host else host
 
 
 def serve(
@@ -182,15 +192,16 @@ def serve(
 ) -> None:
     """Serve until SIGTERM or SIGINT.
 
-    With `token`, which requires a single worker, every visitor of a page is signed in. Raises
-    SettingsError if introspection is on, but its limit is too low, DatabaseError if the database is
-    not usable, and TrustedDocumentError if the trusted documents are not valid.
+    With `token`, which requires a single worker and a loopback address, every visitor of a page is
+    signed in. Raises SettingsError if introspection is on, but its limit is too low, DatabaseError
+    if the database is not usable, and TrustedDocumentError if the trusted documents are not valid.
     """
     signal.signal(signal.SIGTERM, _exit)
     if settings.workers > 1:
         _serve_by_workers(settings, _share_port(listener, settings.workers), on_ready)
     else:
-        app = create_app(settings, token)
+        hosts = map(_render_host, (settings.host, listener.getsockname()[0]))
+        app = create_app(settings, token, tuple(hosts))
         server = Server(_build_config(settings, app), on_ready)
         _log_warnings(app)
         _run(app, server, [listener])
@@ -216,7 +227,9 @@ def _share_port(listener: socket.socket, count: int) -> list[socket.socket]:
 def _listening_error(host: str, port: int, error: Exception) -> ServerError:
     # create_server appends the address, which this message already contains.
     reason = str(getattr(error, "strerror", error)).partition(" (while ")[0]
-    return ServerError(f"cannot listen on {host} port {port}: {reason}")
+    is_in_use = isinstance(error, OSError) and error.errno == errno.EADDRINUSE
+    kind = PortInUseError if is_in_use else ServerError
+    return kind(f"cannot listen on {host} port {port}: {reason}")
 
 
 def _serve_by_workers(

@@ -1,7 +1,8 @@
 """Settings, read from options of the command line, the environment and `.env`, in this order."""
 
+import os
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from ipaddress import ip_network
 from itertools import chain
@@ -32,6 +33,7 @@ from models.errors import OperatorError
 
 PREFIX = "FLOWQL_"
 FILE_SUFFIX = "_FILE"
+ENV_FILE = Path(".env")
 LOOPBACK_HOST = "127.0.0.1"
 MAX_PORT = 65535
 # Browsers send a scheme, a host, and a port unless it is the scheme's default port.
@@ -141,7 +143,8 @@ class SecretFiles(PydanticBaseSettingsSource):
         variable = _get_variable(field_name, field)
         path = self._get(f"{variable}{FILE_SUFFIX}")
         if path and self._get(variable):
-            raise SettingsError(f"{variable} and {variable}{FILE_SUFFIX} are mutually exclusive")
+            names = f"{_locate_variable(variable)} and {variable}{FILE_SUFFIX}"
+            raise SettingsError(f"{names} are mutually exclusive")
         return _read_secret(variable, path) if path else None, field_name, False
 
     def __call__(self) -> dict[str, Any]:
@@ -170,7 +173,7 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX,
-        env_file=".env",
+        env_file=ENV_FILE,
         extra="ignore",
         frozen=True,
         hide_input_in_errors=True,
@@ -231,7 +234,8 @@ class Settings(BaseSettings):
     )
     trusted_documents: Annotated[Path | None, BeforeValidator(_none_if_empty), GRAPHQL] = Field(
         default=None,
-        description="The folder of `*.graphql` documents that clients can execute by SHA-256 hash.",
+        description="The documents (`*.graphql`) and manifests (`*.json`) that clients can execute by"
+        " ID: a folder or a file.",
     )
     trusted_only: Annotated[bool, GRAPHQL] = Field(
         default=False, description="Reject all documents except the trusted ones with 403."
@@ -339,7 +343,7 @@ class Settings(BaseSettings):
     @classmethod
     def _require_trusted_documents(cls, value: bool, info: ValidationInfo) -> bool:  # noqa: FBT001 - pydantic's signature
         if value and info.data.get("trusted_documents") is None:
-            raise ValueError(f"requires {PREFIX}TRUSTED_DOCUMENTS, the folder of the documents")
+            raise ValueError(f"requires --trusted-documents or {PREFIX}TRUSTED_DOCUMENTS")
         return value
 
     @classmethod
@@ -377,14 +381,15 @@ class Settings(BaseSettings):
 
 def read_settings(**options: Any) -> Settings:
     """Read the settings; `options` that are not None take precedence. Raises SettingsError."""
+    given = {name: value for name, value in options.items() if value is not None}
     try:
-        return Settings(**{name: value for name, value in options.items() if value is not None})
+        return Settings(**given)
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         reason = first["msg"].removeprefix("Value error, ")
-        raise SettingsError(f"{_locate_variable(str(first['loc'][0]))}: {reason}") from None
+        raise SettingsError(f"{_locate_value(str(first['loc'][0]), given)}: {reason}") from None
     except (OSError, UnicodeError) as error:
-        raise SettingsError(f"cannot read .env: {error}") from None
+        raise SettingsError(f"cannot read {ENV_FILE}: {error}") from None
 
 
 def describe_settings() -> Iterator[SettingInfo]:
@@ -424,10 +429,30 @@ def _get_variable(name: str, field: FieldInfo) -> str:
     return str(field.validation_alias or f"{PREFIX}{name.upper()}")
 
 
-def _locate_variable(location: str) -> str:
-    """Return the variable of a field that pydantic reports by its name or by its variable."""
-    field = Settings.model_fields.get(location)
-    return _get_variable(location, field) if field else location
+def _locate_value(location: str, options: Container[str]) -> str:
+    """Return the option or the variable that sets a field, which pydantic reports by either name."""
+    name, field = next(
+        (name, field)
+        for name, field in Settings.model_fields.items()
+        if location in (name, _get_variable(name, field))
+    )
+    if name in options:
+        return _get_option(name, field).name
+    return _locate_variable(_get_variable(name, field))
+
+
+def _locate_variable(variable: str) -> str:
+    """Return the variable, with its line if it is set in `.env` and not in the environment."""
+    # pydantic ignores the case of variables.
+    names = (name for name in os.environ if name.upper() == variable)
+    return next(names, None) or f"{ENV_FILE}:{_find_line(variable)}: {variable}"
+
+
+def _find_line(variable: str) -> int:
+    """Return the number of the last line of `.env` that sets a variable."""
+    assignment = re.compile(rf"\s*(export\s+)?'?{variable}'?\s*(=|$)", re.IGNORECASE)
+    with ENV_FILE.open(encoding="utf-8") as lines:
+        return max(number for number, line in enumerate(lines, 1) if assignment.match(line))
 
 
 def _find_secrets() -> list[str]:
@@ -442,7 +467,8 @@ def _read_secret(variable: str, path: str) -> str:
         return Path(path).read_text(encoding="utf-8").removesuffix("\n")
     except (OSError, UnicodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-        raise SettingsError(f"{variable}{FILE_SUFFIX}: cannot read {path}: {reason}") from None
+        source = _locate_variable(f"{variable}{FILE_SUFFIX}")
+        raise SettingsError(f"{source}: cannot read {path}: {reason}") from None
 
 
 def _get_option(name: str, field: FieldInfo) -> Option:

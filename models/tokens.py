@@ -59,6 +59,7 @@ class TokenSummary:
     """
 
     name: str
+    created: datetime
     expires: datetime | None
     scope: TokenScope | None
 
@@ -215,7 +216,9 @@ def _list(connection: Connection) -> Sequence[TokenSummary]:
 
 def _summarize(session: Session, token: Token, user: User) -> TokenSummary:
     scope = _read_scope(session, token, user)
-    return TokenSummary(token.identifier, token.expires, scope)
+    expires = token.expires if token.expiring else None
+    # Each token has a user of its own, which is created with it.
+    return TokenSummary(token.identifier, user.date_joined, expires, scope)
 
 
 def _read_scope(session: Session, token: Token, user: User) -> TokenScope | None:

@@ -59,6 +59,7 @@ from gql.execution.graphql_core import (
     definition_of,
     has_nullable_items,
     is_list,
+    is_mixed_list,
     is_nullable,
     leaf_type_of,
     resolver_of,
@@ -115,7 +116,10 @@ class Compilation:
         field = query.fields.get(_field_name(group))
         definition = definition_of(field) if field else None
         resolve = resolver_of(definition) if definition else None
-        if field is None or resolve is None or has_nullable_items(field):
+        if field is None or resolve is None:
+            raise NotPlannableError
+        is_mixed = is_mixed_list(field)
+        if has_nullable_items(field) and not is_mixed:
             raise NotPlannableError
         info = self._field_info(query, field, key, group)
         fields_by_type = {
@@ -125,14 +129,15 @@ class Compilation:
         column_paths = _root_column_paths(
             fields_by_type, has_type_names=is_abstract_type(type_of(field))
         )
-        return RootField(info, fields_by_type, resolve, self._compile_call(field), column_paths)
+        call = self._compile_call(field)
+        return RootField(info, fields_by_type, resolve, call, column_paths, is_mixed=is_mixed)
 
     def _possible_types(self, field: GraphQLField) -> Sequence[GraphQLObjectType]:
         """Return the types that objects of a field may have."""
         type_ = type_of(field)
         if isinstance(type_, GraphQLObjectType):
             return (type_,)
-        if is_abstract_type(type_) and not is_list(field):
+        if is_abstract_type(type_) and (not is_list(field) or is_mixed_list(field)):
             return self.core_schema.get_possible_types(type_)
         raise NotPlannableError
 

@@ -24,11 +24,14 @@ from graphql.execution.values import VariableValues
 from gql.execution.declarations import (
     Compute,
     FieldConverter,
+    MixedList,
     Relation,
     RowList,
     RowObject,
+    TypedRows,
     measure,
 )
+from gql.execution.graphql_core import type_name_of
 from gql.execution.resolver_call import ColumnPaths, ResolverCall
 from models.batch import NO_ROWS, Batch, GroupedRows
 
@@ -38,7 +41,7 @@ Path = Sequence[str | int]
 PathOf = Callable[[int], Path]
 # Columns of a batch by name.
 Columns = Mapping[str, Sequence[Any]]
-# The value of a resolver.
+# The value of a resolver, except at the root, where it may be a MixedList.
 Resolved = RowObject | RowList[Any] | None
 # How often a row is in the response; objects that several lists contain are read once. Rows of a
 # batch without this column are in it once. No read column starts with @.
@@ -221,6 +224,26 @@ class SelectionSet:
             for index in range(batch.size)
         ]
 
+    def complete_nullable(
+        self, batch: Batch, path_of: PathOf, info: FieldInfo, run: PlanRun
+    ) -> Sequence[Any]:
+        """Return an object for each row, null if it fails; `info` is that of nullable objects."""
+        error_count = len(run.errors)
+        try:
+            return self.complete(batch, path_of, run)
+        except GraphQLError:
+            del run.errors[error_count:]
+        return [
+            self._complete_row(batch.row(index), path_of(index), info, run)
+            for index in range(batch.size)
+        ]
+
+    def _complete_row(self, row: Batch, path: Path, info: FieldInfo, run: PlanRun) -> Any:
+        try:
+            return self.complete(row, partial(_constant_path, path), run)[0]
+        except GraphQLError as error:
+            return info.handle_error(error, path, run)
+
     def _complete_rows(self, batch: Batch, path_of: PathOf, run: PlanRun) -> list[dict[str, Any]]:
         if not (self.fields and batch.size):
             return [{} for _ in range(batch.size)]
@@ -284,6 +307,46 @@ class ObjectField:
 
 
 @dataclass(frozen=True, slots=True)
+class MixedListField:
+    """A root field with a list of nullable objects of several types."""
+
+    info: FieldInfo
+    fields_by_type: Mapping[str, ObjectField]
+
+    async def load_value(self, value: MixedList[Any], run: PlanRun) -> MixedList[Any]:
+        """Return the list with the loaded columns added."""
+        parts = await gather(self._load_part(part, run) for part in value.parts)
+        return replace(value, parts=parts)
+
+    async def _load_part(self, part: TypedRows[Any], run: PlanRun) -> TypedRows[Any]:
+        selection_set = self._selection_set_of(part)
+        batch = await selection_set.load(part.rows.batch, run)
+        return replace(part, rows=replace(part.rows, batch=batch))
+
+    def complete_value(self, value: MixedList[Any], path: Path, run: PlanRun) -> list[Any]:
+        """Return the response value of a list; an item is null if it fails."""
+        info = replace(self.info, is_nullable=True)
+        items: list[Any] = [None] * value.size
+        for position, error in value.errors.items():
+            info.handle_error(error, [*path, position], run)
+        for part in value.parts:
+            objects = self._complete_part(part, path, info, run)
+            for position, item in zip(part.positions, objects, strict=True):
+                items[position] = item
+        return items
+
+    def _complete_part(
+        self, part: TypedRows[Any], path: Path, info: FieldInfo, run: PlanRun
+    ) -> Sequence[Any]:
+        return self._selection_set_of(part).complete_nullable(
+            part.rows.batch, lambda index: [*path, part.positions[index]], info, run
+        )
+
+    def _selection_set_of(self, part: TypedRows[Any]) -> SelectionSet:
+        return self.fields_by_type[type_name_of(part.rows.type_)].selection_set
+
+
+@dataclass(frozen=True, slots=True)
 class JoinedObjectField:
     """A field with objects in the same rows; it is null if `key_column` is null.
 
@@ -325,33 +388,16 @@ class JoinedObjectField:
             )
         keys = batch.columns[self.key_column]
         indexes = [index for index, key in enumerate(keys) if key is not None]
-        objects = self._complete_objects(
-            inner.take(indexes), lambda index: path_of(indexes[index]), run
+        objects = self.selection_set.complete_nullable(
+            inner.take(indexes),
+            lambda index: [*path_of(indexes[index]), self.info.response_key],
+            self.info,
+            run,
         )
         values: list[Any] = [None] * batch.size
         for index, value in zip(indexes, objects, strict=True):
             values[index] = value
         return values
-
-    def _complete_objects(self, batch: Batch, path_of: PathOf, run: PlanRun) -> Sequence[Any]:
-        """Return an object for each row, null if it fails."""
-        error_count = len(run.errors)
-        try:
-            return self.selection_set.complete(
-                batch, lambda index: [*path_of(index), self.info.response_key], run
-            )
-        except GraphQLError:
-            del run.errors[error_count:]
-        return [
-            self._complete_object(batch.row(index), [*path_of(index), self.info.response_key], run)
-            for index in range(batch.size)
-        ]
-
-    def _complete_object(self, row: Batch, path: Path, run: PlanRun) -> Any:
-        try:
-            return self.selection_set.complete(row, partial(_constant_path, path), run)[0]
-        except GraphQLError as error:
-            return self.info.handle_error(error, path, run)
 
     def _inner_columns(self, batch: Batch) -> dict[str, Sequence[Any]]:
         columns = {

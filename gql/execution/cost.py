@@ -6,7 +6,7 @@ counted as far as possible.
 
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 from graphql import (
     ArgumentNode,
@@ -36,8 +36,10 @@ from models.queries.flows import DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE
 
 Values = Mapping[str, Any]
 NO_VALUES: Values = {}
-# The arguments that set the number of items: of a list, or of the lists in an object.
-SIZE_ARGUMENTS = frozenset({"first", "last", "pageSize"})
+# The arguments that set the number of items: of a list, or of the lists in an object. A list sets it
+# by its length.
+LIST_ARGUMENTS = frozenset({"ids"})
+SIZE_ARGUMENTS = frozenset({"first", "last", "pageSize"}) | LIST_ARGUMENTS
 # Size arguments that are checked before execution. A root field checks its own; below the root, a
 # field resolves for many parents, and which error comes first would depend on timing.
 NESTED_SIZE_ARGUMENTS = frozenset({"first", "last"})
@@ -283,11 +285,18 @@ class CostAnalyzer:
         return Analysis(Cost(cost=len(terms)), frozenset(names))
 
     def _known_sizes(self, arguments: Iterable[ArgumentNode]) -> Iterator[tuple[str, int]]:
-        """Yield the names and values of the arguments whose values are known integers."""
+        """Yield the names and sizes of the arguments whose sizes are known."""
         for argument in arguments:
-            size = self._integer_value(argument.value)
+            is_list_argument = argument.name.value in LIST_ARGUMENTS
+            size = (self._length_of if is_list_argument else self._integer_value)(argument.value)
             if size is not None:
                 yield argument.name.value, size
+
+    def _length_of(self, node: Any) -> int | None:
+        if isinstance(node, VariableNode):
+            return size_of(self._values.get(node.name.value))
+        # Another literal is coerced to a list of one item.
+        return len(node.values) if isinstance(node, ListValueNode) else 1
 
     def _integer_value(self, node: Any) -> int | None:
         if isinstance(node, VariableNode):
@@ -306,6 +315,11 @@ class CostAnalyzer:
 def integer_or_none(value: Any) -> int | None:
     """Return the value if it is an integer, and not a boolean."""
     return value if type(value) is int else None
+
+
+def size_of(value: Any) -> int | None:
+    """Return an integer, or the length of a list; None for other values."""
+    return len(cast(list[Any], value)) if isinstance(value, list) else integer_or_none(value)
 
 
 def _run(steps: Steps) -> Analysis:

@@ -53,6 +53,34 @@ class RowList(Generic[T]):
 
 
 @dataclass(frozen=True, slots=True)
+class TypedRows(Generic[T]):
+    """The objects of one type in a list of several types, with their positions in it."""
+
+    rows: RowList[T]
+    positions: Sequence[int]
+
+
+@dataclass(frozen=True, slots=True)
+class MixedList(Generic[T]):
+    """A list of nullable objects of several types.
+
+    `errors` are the errors of items by position; every other position without an object is null.
+    """
+
+    size: int
+    parts: Sequence[TypedRows[T]]
+    errors: Mapping[int, Exception]
+
+    def __iter__(self) -> Iterator[T | Exception | None]:
+        """Iterate over the items; graphql-core raises those that are errors."""
+        items: list[T | Exception | None] = [self.errors.get(i) for i in range(self.size)]
+        for part in self.parts:
+            for position, item in zip(part.positions, part.rows, strict=True):
+                items[position] = item
+        return iter(items)
+
+
+@dataclass(frozen=True, slots=True)
 class Column:
     """A field with the value of a column, converted if there is a converter."""
 

@@ -28,6 +28,7 @@ from graphql import (
     InlineFragmentNode,
     OperationDefinitionNode,
     get_named_type,
+    is_abstract_type,
     is_leaf_type,
 )
 from graphql.execution.get_variable_signature import GraphQLVariableSignature
@@ -72,11 +73,16 @@ def is_list(typed: Typed) -> bool:
 
 def has_nullable_items(typed: Typed) -> bool:
     """Return whether the type is a list with nullable items, or a list of lists."""
-    list_ = _strip_non_null(_wrapped_type(typed))
-    if not isinstance(list_, GraphQLList):
+    items = _item_type_of(typed)
+    if items is None:
         return False
-    items = cast(Any, list_).of_type
     return not isinstance(items, GraphQLNonNull) or cast(Any, items).of_type is not type_of(typed)
+
+
+def is_mixed_list(typed: Typed) -> bool:
+    """Return whether the type is a list of nullable objects of several types."""
+    type_ = type_of(typed)
+    return is_abstract_type(type_) and _item_type_of(typed) is type_
 
 
 def selections_of(
@@ -127,7 +133,7 @@ def resolve_info_of(info: strawberry.Info[Any, Any]) -> ResolveInfo:
 
 
 def type_name_of(value: object) -> str:
-    """Return the GraphQL type name of an instance of a Strawberry type."""
+    """Return the GraphQL name of a Strawberry type, or of that of an instance."""
     return cast(Any, value).__strawberry_definition__.name
 
 
@@ -138,6 +144,12 @@ def enum_values_of(enum: type[Enum]) -> Sequence[EnumValue]:
 
 def _wrapped_type(typed: Typed) -> Any:
     return cast(Any, typed).type
+
+
+def _item_type_of(typed: Typed) -> Any:
+    """Return the type of the items of a list, None for other types."""
+    list_ = _strip_non_null(_wrapped_type(typed))
+    return cast(Any, list_).of_type if isinstance(list_, GraphQLList) else None
 
 
 def _strip_non_null(type_: Any) -> Any:

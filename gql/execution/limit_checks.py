@@ -13,7 +13,7 @@ from graphql import (
 )
 
 from gql.errors import LimitExceededError
-from gql.execution.cost import MAX_COUNT, Cost, CostAnalyzer, Values, integer_or_none
+from gql.execution.cost import MAX_COUNT, Cost, CostAnalyzer, Values, size_of
 from gql.limits import Limits, build_limit_error
 
 # The cached results of an operation, one for each combination of page sizes and numbers of search
@@ -76,10 +76,10 @@ class OperationLimits:
         return self.results[cache_key]
 
     def _measure(self, value: Any) -> int | None:
-        """Return the number of terms of a search, or a page size. Raises LimitExceededError."""
+        """Return the number of terms of a search, or of items. Raises LimitExceededError."""
         if isinstance(value, str):
             return len(self.document.limits.split_search(value))
-        return integer_or_none(value)
+        return size_of(value)
 
     def _check_objects(self, values: Values) -> GraphQLError | None:
         limits = self.document.limits

@@ -13,7 +13,14 @@ from graphql import ExecutionResult, GraphQLError
 from graphql.execution.values import VariableValues
 
 from gql import background
-from gql.execution.completion import FieldInfo, ObjectField, PlanRun, Resolved, Typename, gather
+from gql.execution.completion import (
+    FieldInfo,
+    MixedListField,
+    ObjectField,
+    PlanRun,
+    Typename,
+    gather,
+)
 from gql.execution.graphql_core import type_name_of
 from gql.execution.resolver_call import ColumnPaths, ResolverCall, ResolverInfo
 
@@ -25,13 +32,17 @@ NULL_DATA = object()
 
 @dataclass(frozen=True, slots=True)
 class RootField:
-    """A root field: a resolver, and for each type that it may return a field to complete."""
+    """A root field: a resolver, and for each type that it may return a field to complete.
+
+    A mixed field returns a MixedList.
+    """
 
     info: FieldInfo
     fields_by_type: Mapping[str, ObjectField]
     resolve: Callable[..., Awaitable[Any]]
     call: ResolverCall
     columns: ColumnPaths
+    is_mixed: bool = False
 
     async def execute(self, run: PlanRun) -> Any:
         """Return the completed value. Raises GraphQLError if the error makes `data` null."""
@@ -48,7 +59,9 @@ class RootField:
             return self.info.handle_error(error, path, run)
         return await background.call(field.complete_value, loaded, path, run, is_long=is_long)
 
-    def _field_for(self, value: Resolved) -> ObjectField:
+    def _field_for(self, value: Any) -> ObjectField | MixedListField:
+        if self.is_mixed:
+            return MixedListField(self.info, self.fields_by_type)
         if len(self.fields_by_type) == 1 or value is None:
             return next(iter(self.fields_by_type.values()))
         return self.fields_by_type[type_name_of(value)]
@@ -62,10 +75,13 @@ class Plan:
 
     @property
     def has_one_read(self) -> bool:
-        """True if at most one root field reads the database, and nothing below it does."""
+        """True if at most one root field reads the database, and nothing below it does.
+
+        A mixed field may read once for each type.
+        """
         roots = [root for root in self.root_fields.values() if isinstance(root, RootField)]
         return len(roots) <= 1 and not any(
-            field.selection_set.loaded_fields
+            root.is_mixed or field.selection_set.loaded_fields
             for root in roots
             for field in root.fields_by_type.values()
         )

@@ -10,24 +10,24 @@ from models.database import Session
 from models.queries.bindings import (
     POLICY_BINDING_ROW,
     STAGE_BINDING_ROW,
-    Component,
-    ComponentByPk,
     FlowsUsing,
     Lookup,
     PolicyBindingRow,
     PolicyBindings,
     StageBindingRow,
     StageBindings,
-    TypeLookup,
 )
+from models.queries.component_lists import ComponentsByPk
+from models.queries.components import Component, TypeLookup
+from models.queries.flows import FlowsByPk
 from models.queries.rights import Access
 from models.queries.viewer import Viewer
 from models.tables.cached_plan import plan_prefix
 
 # This number of rows takes some milliseconds to build.
 MAX_INLINE_ROWS = 500
-# SELECTs whose first column is the key of the parent.
-RelatedQuery = StageBindings | PolicyBindings | ComponentByPk | FlowsUsing
+# SELECTs whose first column is the key of the group.
+GroupedQuery = StageBindings | PolicyBindings | ComponentsByPk | FlowsByPk | FlowsUsing
 Row = TypeVar("Row", StageBindingRow, PolicyBindingRow)
 
 
@@ -38,39 +38,42 @@ class FlowBindings(NamedTuple):
     policies: Mapping[str, Sequence[PolicyBindingRow]]
 
 
-async def find_stage_binding(
-    session: Session, viewer: Viewer, pk: str, columns: tuple[str, ...]
-) -> Batch:
-    """Return the stage binding with this primary key.
+async def find_stage_bindings(
+    session: Session, viewer: Viewer, pks: Sequence[str], columns: tuple[str, ...]
+) -> GroupedRows:
+    """Return the stage bindings with these primary keys, by key.
 
-    Returns no row if the viewer may not see it or its flow.
+    Contains no row if the viewer may not see a stage binding or its flow.
     """
-    query = _build_stage_bindings(Lookup.BY_PK, session, viewer, columns)
-    return (await _read_related(session, viewer, query, {"pk": pk})).batch
+    query = _build_stage_bindings(Lookup.BY_PKS, session, viewer, columns)
+    return await read_grouped(session, viewer, query, {"pks": pks})
 
 
-async def find_policy_binding(
-    session: Session, viewer: Viewer, pk: str, columns: tuple[str, ...]
-) -> Batch:
-    """Return the policy binding with this primary key.
+async def find_policy_bindings(
+    session: Session, viewer: Viewer, pks: Sequence[str], columns: tuple[str, ...]
+) -> GroupedRows:
+    """Return the policy bindings with these primary keys, by key.
 
-    Returns no row if the viewer may not see it, or if its target is not a flow, or a stage binding
-    of a flow, that the viewer may see.
+    Contains no row if the viewer may not see a policy binding, or if its target is not a flow, or a
+    stage binding of a flow, that the viewer may see.
     """
-    query = _build_policy_bindings(Lookup.BY_PK, session, viewer, columns)
-    return (await _read_related(session, viewer, query, {"pk": pk})).batch
+    query = _build_policy_bindings(Lookup.BY_PKS, session, viewer, columns)
+    return await read_grouped(session, viewer, query, {"pks": pks})
 
 
-async def find_component(
-    component: Component, session: Session, viewer: Viewer, pk: str, columns: tuple[str, ...]
-) -> Batch:
-    """Return the stage or policy with this primary key.
+async def find_components(
+    component: Component,
+    session: Session,
+    viewer: Viewer,
+    pks: Sequence[str],
+    columns: tuple[str, ...],
+) -> GroupedRows:
+    """Return the stages or policies with these primary keys, by key.
 
-    Returns no row if the viewer may not see it, or none of the flows that use it.
+    Contains no row if the viewer may not see a component, or none of the flows that use it.
     """
-    types = _build_type_lookup(session, component, "type", columns)
-    query = ComponentByPk(component, columns, types, viewer.rights)
-    return (await _read_related(session, viewer, query, {"pk": pk})).batch
+    query = ComponentsByPk(build_type_lookup(session, component), columns, viewer.rights)
+    return await read_grouped(session, viewer, query, {"pks": pks})
 
 
 async def list_stage_bindings(
@@ -81,7 +84,7 @@ async def list_stage_bindings(
     `flows` are primary keys of flows that the viewer may see.
     """
     query = _build_stage_bindings(Lookup.BY_PARENTS, session, viewer, columns)
-    return await _read_related(session, viewer, query, {"parents": flows})
+    return await read_grouped(session, viewer, query, {"parents": flows})
 
 
 async def list_policy_bindings(
@@ -92,7 +95,7 @@ async def list_policy_bindings(
     `targets` are the `policybindingmodel_ptr_id` of those that the viewer may see.
     """
     query = _build_policy_bindings(Lookup.BY_PARENTS, session, viewer, columns)
-    return await _read_related(session, viewer, query, {"parents": targets})
+    return await read_grouped(session, viewer, query, {"parents": targets})
 
 
 async def load_bindings(session: Session, viewer: Viewer, flows: Mapping[str, str]) -> FlowBindings:
@@ -147,36 +150,34 @@ async def list_flows_using(  # noqa: PLR0913, PLR0917 - a relation's parameters 
     `components` are primary keys. Each group has at most `first` flows, sorted by slug.
     """
     query = FlowsUsing(component, columns, session.catalog.plan_keys, viewer.rights)
-    return await _read_related(session, viewer, query, {"parents": components, "first": first})
+    return await read_grouped(session, viewer, query, {"parents": components, "first": first})
 
 
 def _build_stage_bindings(
     lookup: Lookup, session: Session, viewer: Viewer, columns: tuple[str, ...]
 ) -> StageBindings:
-    types = _build_type_lookup(session, Component.STAGE, "stage.type", columns)
+    types = build_type_lookup(session, Component.STAGE) if "stage.type" in columns else None
     return StageBindings(lookup, columns, types, session.catalog.plan_keys, viewer.rights)
 
 
 def _build_policy_bindings(
     lookup: Lookup, session: Session, viewer: Viewer, columns: tuple[str, ...]
 ) -> PolicyBindings:
-    types = _build_type_lookup(session, Component.POLICY, "policy.type", columns)
+    types = build_type_lookup(session, Component.POLICY) if "policy.type" in columns else None
     return PolicyBindings(lookup, columns, types, viewer.rights)
 
 
-def _build_type_lookup(
-    session: Session, component: Component, column: str, columns: tuple[str, ...]
-) -> TypeLookup | None:
-    if column not in columns:
-        return None
+def build_type_lookup(session: Session, component: Component) -> TypeLookup:
+    """Return the source of the types of components in a session's database."""
     catalog = session.catalog
     child_tables = None if session.is_flowql else catalog.child_tables(component.value)
     return TypeLookup(component, child_tables)
 
 
-async def _read_related(
-    session: Session, viewer: Viewer, query: RelatedQuery, values: Mapping[str, Any]
+async def read_grouped(
+    session: Session, viewer: Viewer, query: GroupedQuery, values: Mapping[str, Any]
 ) -> GroupedRows:
+    """Return the rows of a query by key; no rows if the viewer may see no flow."""
     if not (viewer.has_flows and values.get("parents", True)):
         return NO_GROUPS
     common_values = {"plans": plan_prefix(session.schema), **viewer.parameters}

@@ -1,4 +1,4 @@
-"""Connections: pages of flows between two cursors."""
+"""Connections: pages of flows, stages or policies between two cursors."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -6,10 +6,13 @@ from typing import Any, NamedTuple
 
 from gql.errors import BadUserInputError, InvalidSizeError
 from gql.resolvers import cursors
+from gql.resolvers.bindings import build_type_lookup
 from models.batch import NO_ROWS, Batch
 from models.database import Session
 from models.queries import flows as flow_queries
 from models.queries import keyset
+from models.queries.component_lists import BY_NAME, Components
+from models.queries.components import Component
 from models.queries.conditions import NO_CONDITION, WhereClause
 from models.queries.flows import (
     BY_SLUG,
@@ -20,13 +23,13 @@ from models.queries.flows import (
     Flows,
     Ordering,
 )
-from models.queries.keyset import KeysetPage, PageInfoQuery, Side
+from models.queries.keyset import KeysetPage, KeysetRows, PageInfoQuery, Side
 from models.queries.viewer import Viewer
 from models.tables.cached_plan import plan_prefix
 
 
 class ConnectionQuery(NamedTuple):
-    """The arguments of a connection."""
+    """The arguments of a connection. Only flows have an ordering of their own."""
 
     where: WhereClause = NO_CONDITION
     ordering: tuple[Ordering, ...] = (BY_SLUG,)
@@ -46,7 +49,7 @@ class ConnectionQuery(NamedTuple):
 
     @property
     def size(self) -> int:
-        """The maximum number of flows. Raises BadUserInputError if the arguments are invalid."""
+        """The maximum number of rows. Raises BadUserInputError if the arguments are invalid."""
         self._check()
         if self.last is not None:
             return self.last
@@ -63,9 +66,9 @@ class ConnectionQuery(NamedTuple):
 
 
 class ConnectionSelection(NamedTuple):
-    """The parts of a connection to read. `columns` is None if no flows are needed.
+    """The parts of a connection to read. `columns` is None if no rows are needed.
 
-    `needs_next` and `needs_previous` are about the existence of flows on either side of the page.
+    `needs_next` and `needs_previous` are about the existence of rows on either side of the page.
     """
 
     columns: tuple[str, ...] | None = COLUMNS
@@ -75,35 +78,68 @@ class ConnectionSelection(NamedTuple):
     needs_total_count: bool = True
 
 
-class FlowConnectionData(NamedTuple):
-    """A page of a connection, with one cursor for each flow.
+class ConnectionData(NamedTuple):
+    """A page of a connection, with one cursor for each row.
 
     Parts that were not selected are empty, None or false.
     """
 
-    flows: Batch
+    rows: Batch
     cursors: Sequence[str] | None
     has_next: bool
     has_previous: bool
     total_count: int | None
 
 
-async def load_connection(
+async def load_flow_connection(
     session: Session, viewer: Viewer, query: ConnectionQuery, selection: ConnectionSelection
-) -> FlowConnectionData:
+) -> ConnectionData:
     """Return the first or the last flows between two cursors.
 
     Executes at most one statement, or two if the page is empty and has a cursor.
     Raises BadUserInputError if the arguments are invalid.
     """
-    page_query = _build_page_query(session, viewer, query, selection)
+    query = query._replace(ordering=flow_queries.complete_ordering(query.ordering))
+    flow_filter = FlowFilter(
+        (), is_searched=False, rights=viewer.rights, where=query.where.condition
+    )
+    rows = Flows(flow_filter, _list_columns(query, selection), session.catalog.plan_keys)
+    return await _load(session, viewer, query, selection, rows)
+
+
+async def load_component_connection(
+    component: Component,
+    session: Session,
+    viewer: Viewer,
+    query: ConnectionQuery,
+    selection: ConnectionSelection,
+) -> ConnectionData:
+    """Return the first or the last stages or policies between two cursors, sorted by name.
+
+    Executes as many statements, and raises the same errors, as `load_flow_connection`.
+    """
+    query = query._replace(ordering=BY_NAME)
+    types, columns = build_type_lookup(session, component), _list_columns(query, selection)
+    rows = Components(types, columns, viewer.rights, query.where.condition)
+    return await _load(session, viewer, query, selection, rows)
+
+
+async def _load(
+    session: Session,
+    viewer: Viewer,
+    query: ConnectionQuery,
+    selection: ConnectionSelection,
+    rows: KeysetRows,
+) -> ConnectionData:
+    page_query = _build_page_query(session, viewer, query, selection, rows)
     page = await page_query.execute() if viewer.has_flows else _EMPTY_PAGE
-    ordering = page_query.page.ordering
     sides = (page.has_more, page.has_opposite_side)
     has_next, has_previous = reversed(sides) if query.is_backward else sides
-    return FlowConnectionData(
-        page.flows,
-        cursors.encode_cursors(ordering, page.flows) if selection.needs_cursors else None,
+    return ConnectionData(
+        page.rows,
+        cursors.encode_cursors(rows.cursor_prefix, query.ordering, page.rows)
+        if selection.needs_cursors
+        else None,
         has_next=has_next,
         has_previous=has_previous,
         total_count=page.total if selection.needs_total_count else None,
@@ -111,12 +147,12 @@ async def load_connection(
 
 
 class _PageData(NamedTuple):
-    """A page of flows, the existence of flows on either side of it, and the count of all flows.
+    """A page of rows, the existence of rows on either side of it, and the count of all rows.
 
     `has_more` is about the direction of paging, `has_opposite_side` about the other one.
     """
 
-    flows: Batch
+    rows: Batch
     has_more: bool
     has_opposite_side: bool
     total: int
@@ -129,7 +165,7 @@ _EMPTY_PAGE = _PageData(NO_ROWS, has_more=False, has_opposite_side=False, total=
 class _PageQuery:
     """The SELECT of a page with its values.
 
-    `limit` is 0 if no flows are needed, and `size + 1` to find out if there are more.
+    `limit` is 0 if no rows are needed, and `size + 1` to find out if there are more.
     """
 
     session: Session
@@ -139,14 +175,14 @@ class _PageQuery:
     limit: int
 
     async def execute(self) -> _PageData:
-        """Read the page. Its flows are in the requested order."""
+        """Read the page. Its rows are in the requested order."""
         columns = await self._read_columns() if self.limit else []
         if not columns:
             return self._build_page(NO_ROWS, await self._read_page_info(), has_more=False)
         # A page of no columns selects a constant instead.
         page_info = [values[0] for values in columns[len(self._column_names) or 1 :]]
         has_more = len(columns[0]) > self.size
-        return self._build_page(self._build_flows(columns), page_info, has_more=has_more)
+        return self._build_page(self._build_batch(columns), page_info, has_more=has_more)
 
     async def _read_columns(self) -> list[Sequence[Any]]:
         return await self.session.read_columns(self.page, {**self.values, "limit": self.limit})
@@ -160,12 +196,12 @@ class _PageQuery:
         [page_info] = await self.session.read(PageInfoQuery(page), self.values)
         return page_info
 
-    def _build_page(self, flows: Batch, page_info: Sequence[Any], *, has_more: bool) -> _PageData:
+    def _build_page(self, rows: Batch, page_info: Sequence[Any], *, has_more: bool) -> _PageData:
         has_opposite_side = self.page.needs_opposite_side and bool(page_info[-1])
         total = page_info[0] if self.page.is_counted else 0
-        return _PageData(flows, has_more, has_opposite_side, total)
+        return _PageData(rows, has_more, has_opposite_side, total)
 
-    def _build_flows(self, columns: Sequence[Sequence[Any]]) -> Batch:
+    def _build_batch(self, columns: Sequence[Sequence[Any]]) -> Batch:
         size = min(len(columns[0]), self.size)
         # A backward page is read in reverse.
         step = -1 if self.page.is_backward else 1
@@ -174,39 +210,41 @@ class _PageQuery:
 
     @property
     def _column_names(self) -> tuple[str, ...]:
-        return self.page.flows.columns
+        return self.page.rows.columns
+
+
+def _list_columns(query: ConnectionQuery, selection: ConnectionSelection) -> tuple[str, ...]:
+    sort_columns = (term.name for term in query.ordering) if selection.needs_cursors else ()
+    return tuple(dict.fromkeys((*(selection.columns or ()), *sort_columns)))
 
 
 def _build_page_query(
-    session: Session, viewer: Viewer, query: ConnectionQuery, selection: ConnectionSelection
+    session: Session,
+    viewer: Viewer,
+    query: ConnectionQuery,
+    selection: ConnectionSelection,
+    rows: KeysetRows,
 ) -> _PageQuery:
-    size, ordering = query.size, flow_queries.complete_ordering(query.ordering)
+    page, size = _build_keyset_page(query, selection, rows), query.size
     needs_more = selection.needs_previous if query.is_backward else selection.needs_next
-    needs_flows = needs_more or selection.columns is not None or selection.needs_cursors
+    needs_rows = needs_more or selection.columns is not None or selection.needs_cursors
     values = {
         **query.where.values,
-        **_decode_values("after", query.after, ordering),
-        **_decode_values("before", query.before, ordering),
+        **_decode_values("after", query.after, page),
+        **_decode_values("before", query.before, page),
         **viewer.parameters,
         "plans": plan_prefix(session.schema),
     }
-    page = _build_keyset_page(session, viewer, query, selection)
-    return _PageQuery(session, page, values, size, size + needs_more if needs_flows else 0)
+    return _PageQuery(session, page, values, size, size + needs_more if needs_rows else 0)
 
 
 def _build_keyset_page(
-    session: Session, viewer: Viewer, query: ConnectionQuery, selection: ConnectionSelection
+    query: ConnectionQuery, selection: ConnectionSelection, rows: KeysetRows
 ) -> KeysetPage:
-    ordering = flow_queries.complete_ordering(query.ordering)
-    sort_columns = (term.name for term in ordering) if selection.needs_cursors else ()
-    columns = tuple(dict.fromkeys((*(selection.columns or ()), *sort_columns)))
-    flow_filter = FlowFilter(
-        (), is_searched=False, rights=viewer.rights, where=query.where.condition
-    )
     needs_opposite_side = selection.needs_next if query.is_backward else selection.needs_previous
     return KeysetPage(
-        Flows(flow_filter, columns, session.catalog.plan_keys),
-        ordering,
+        rows,
+        query.ordering,
         query.is_backward,
         has_after=query.after is not None,
         has_before=query.before is not None,
@@ -215,9 +253,8 @@ def _build_keyset_page(
     )
 
 
-def _decode_values(
-    side: Side, cursor: str | None, ordering: Sequence[Ordering]
-) -> Mapping[str, Any]:
+def _decode_values(side: Side, cursor: str | None, page: KeysetPage) -> Mapping[str, Any]:
     if cursor is None:
         return {}
-    return keyset.cursor_values(side, cursors.decode_cursor(side, cursor, ordering), ordering)
+    values = cursors.decode_cursor(side, cursor, page.rows.cursor_prefix, page.ordering)
+    return keyset.cursor_values(side, values, page.ordering)

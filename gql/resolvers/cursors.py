@@ -1,6 +1,6 @@
 """Opaque cursors: URL-safe base64 of a JSON list.
 
-The list contains the version, the ordering, and the values that the flow is sorted by.
+The list contains the version, the ordering, and the values that the row is sorted by.
 """
 
 import re
@@ -20,23 +20,27 @@ UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 BOOLEANS = frozenset({"compatibility_mode"})
 
 
-def encode_cursors(ordering: Sequence[Ordering], flows: Batch) -> Sequence[str]:
-    """Return the cursors of flows. `flows` has the columns of the ordering."""
-    terms = _render_ordering(ordering)
-    sort_columns = [flows.columns[term.name] for term in ordering] if flows.size else ()
+def encode_cursors(prefix: str, ordering: Sequence[Ordering], rows: Batch) -> Sequence[str]:
+    """Return the cursors of rows, which have the columns of the ordering.
+
+    `prefix` is that of the list, so that no other list accepts them.
+    """
+    terms = _render_ordering(prefix, ordering)
+    sort_columns = [rows.columns[term.name] for term in ordering] if rows.size else ()
     return [_encode(terms, values) for values in zip(*sort_columns, strict=True)]
 
 
-def decode_cursor(argument: str, cursor: str, ordering: Sequence[Ordering]) -> Sequence[Any]:
+def decode_cursor(
+    argument: str, cursor: str, prefix: str, ordering: Sequence[Ordering]
+) -> Sequence[Any]:
     """Return the sort values of a cursor, one for each term of the ordering.
 
-    Raises BadUserInputError, naming the argument, if the cursor is invalid for this ordering.
+    Raises BadUserInputError, naming the argument, if the cursor is invalid for this ordering of the
+    list with this prefix.
     """
-    values = _decode(cursor)
+    values, terms = _decode(cursor), _render_ordering(prefix, ordering)
     # Only the canonical encoding is a cursor.
-    if not (
-        _are_sort_values(values, ordering) and _encode(_render_ordering(ordering), values) == cursor
-    ):
+    if not (_are_sort_values(values, ordering) and _encode(terms, values) == cursor):
         raise BadUserInputError(
             f"'{argument}' is not a valid cursor for this ordering."
             " Use a cursor returned with the same orderBy."
@@ -44,8 +48,9 @@ def decode_cursor(argument: str, cursor: str, ordering: Sequence[Ordering]) -> S
     return values
 
 
-def _render_ordering(ordering: Sequence[Ordering]) -> str:
-    return ",".join(f"-{term.name}" if term.descending else term.name for term in ordering)
+def _render_ordering(prefix: str, ordering: Sequence[Ordering]) -> str:
+    terms = (f"-{term.name}" if term.descending else term.name for term in ordering)
+    return prefix + ",".join(terms)
 
 
 def _encode(terms: str, values: Sequence[Any]) -> str:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, TypedDict
 from gql.errors import InvalidPageError, MissingPermissionError
 from gql.resolvers import bindings
 from gql.resolvers.rights import require_rights
-from models.batch import NO_ROWS, Batch
+from models.batch import NO_ROWS, Batch, GroupedRows
 from models.blueprint import export
 from models.database import Session
 from models.queries import flows as flow_queries
@@ -20,6 +20,7 @@ from models.queries.flows import (
     FlowQuery,
     FlowRow,
     Flows,
+    FlowsByPk,
     OffsetPage,
 )
 from models.queries.rights import Access, Permission
@@ -97,11 +98,12 @@ async def find_flow(
     return await _VisibleFlows(session, viewer, query).read_all(columns)
 
 
-async def find_flow_by_pk(
-    session: Session, viewer: Viewer, pk: str, columns: tuple[str, ...]
-) -> Batch:
-    """Return the flow with this primary key; no row if the viewer may not see it."""
-    return await find_flow(session, viewer, FlowQuery(pk=pk), columns)
+async def find_flows(
+    session: Session, viewer: Viewer, pks: Sequence[str], columns: tuple[str, ...]
+) -> GroupedRows:
+    """Return the flows with these primary keys, by key, as far as the viewer may see them."""
+    query = FlowsByPk(columns, session.catalog.plan_keys, viewer.rights)
+    return await bindings.read_grouped(session, viewer, query, {"pks": pks})
 
 
 async def export_flow(

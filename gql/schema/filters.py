@@ -174,8 +174,17 @@ def parse_where(argument: str, where: FlowWhere | None, context: Context) -> Whe
     if not where:
         return NO_CONDITION
     parser = _WhereParser(context.session, context.viewer)
-    condition = parser.parse_flow(where, argument)
-    return NO_CONDITION if condition == And(()) else WhereClause(condition, parser.values)
+    return parser.build_clause(parser.parse_flow(where, argument))
+
+
+def parse_component_where(
+    argument: str, where: StageWhere | PolicyWhere | None, context: Context
+) -> WhereClause:
+    """Return the condition of a `where` argument on stages or policies, as `parse_where` does."""
+    if not where:
+        return NO_CONDITION
+    parser = _WhereParser(context.session, context.viewer)
+    return parser.build_clause(parser.parse_component(where, argument))
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +194,10 @@ class _WhereParser:
     session: Session
     viewer: Viewer
     values: dict[str, Any] = field(default_factory=dict[str, Any])
+
+    def build_clause(self, condition: Condition) -> WhereClause:
+        """Return the condition with the collected values; no condition if it is always true."""
+        return NO_CONDITION if condition == And(()) else WhereClause(condition, self.values)
 
     def parse_flow(self, where: FlowWhere, path: str) -> Condition:
         return _combine_all(
@@ -207,18 +220,20 @@ class _WhereParser:
     def _parse_components(self, where: FlowWhere, path: str) -> Iterator[Condition]:
         if stage := unset_to_none(where.stage):
             require_rights(self.viewer, "FlowWhere.stage", f"{path}.stage")
-            yield self._parse_component(Component.STAGE, stage, f"{path}.stage")
+            yield self._parse_use(Component.STAGE, stage, f"{path}.stage")
         if policy := unset_to_none(where.policy):
             require_rights(self.viewer, "FlowWhere.policy", f"{path}.policy")
-            yield self._parse_component(Component.POLICY, policy, f"{path}.policy")
+            yield self._parse_use(Component.POLICY, policy, f"{path}.policy")
 
-    def _parse_component(
+    def parse_component(self, where: StageWhere | PolicyWhere, path: str) -> Condition:
+        return _combine_all(*self._parse_matches(where, COMPONENT_FIELDS, path))
+
+    def _parse_use(
         self, component: Component, where: StageWhere | PolicyWhere, path: str
     ) -> Condition:
         needs_types = unset_to_none(where.type) and not self.session.is_flowql
         child_tables = self.session.catalog.child_tables(component.value) if needs_types else None
-        conditions = self._parse_matches(where, COMPONENT_FIELDS, path)
-        condition = _combine_all(*conditions)
+        condition = self.parse_component(where, path)
         return UsesComponent(component, condition, child_tables, self.viewer.rights)
 
     def _parse_matches(

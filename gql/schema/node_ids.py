@@ -26,10 +26,11 @@ def encode_node_id(type_: str, pk: str) -> str:
     return base64.urlsafe_b64encode(f"{type_}{SEPARATOR}{pk}".encode()).decode()
 
 
-def decode_node_id(id_: str, types: Container[str]) -> tuple[str, str]:
+def decode_node_id(argument: str, id_: str, types: Container[str]) -> tuple[str, str]:
     """Return the type and the primary key of an ID.
 
-    Raises BadUserInputError if `id_` is malformed or its type is not one of `types`.
+    Raises BadUserInputError, naming the argument, if `id_` is malformed or its type is not one of
+    `types`.
     """
     try:
         type_, _, key = (
@@ -40,5 +41,7 @@ def decode_node_id(id_: str, types: Container[str]) -> tuple[str, str]:
         type_, pk = "", ""
     # A node has a single ID, so other spellings of the base64 or the UUID are invalid.
     if type_ not in types or encode_node_id(type_, pk) != id_:
-        raise BadUserInputError("'id' is not a valid node ID. Use an ID returned by this API.")
+        raise BadUserInputError(
+            f"'{argument}' is not a valid node ID. Use an ID returned by this API."
+        )
     return type_, pk

@@ -1,22 +1,30 @@
 """The root query type."""
 
+from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, TypeVar, cast
 
 import strawberry
 
 from gql.context import Context
-from gql.errors import InvalidSizeError
-from gql.execution.declarations import RowList
+from gql.errors import FlowQLError, InvalidSizeError, ListTooLongError
+from gql.execution.completion import gather
+from gql.execution.declarations import MixedList, RowList, RowObject, TypedRows
 from gql.resolvers import bindings, connections
 from gql.resolvers import flows as flow_resolvers
-from gql.resolvers.connections import ConnectionQuery, ConnectionSelection, FlowConnectionData
+from gql.resolvers.connections import ConnectionData, ConnectionQuery, ConnectionSelection
 from gql.resolvers.flows import FlowSelection
 from gql.resolvers.rights import require_rights
 from gql.schema.arguments import require_no_nul, unset_to_none
 from gql.schema.enums import FlowDeniedAction, FlowDesignation, FlowOrdering
-from gql.schema.filters import FlowWhere, parse_where
+from gql.schema.filters import (
+    FlowWhere,
+    PolicyWhere,
+    StageWhere,
+    parse_component_where,
+    parse_where,
+)
 from gql.schema.node_ids import decode_node_id
 from gql.schema.types import (
     UUID,
@@ -31,9 +39,13 @@ from gql.schema.types import (
     Pagination,
     Policy,
     PolicyBinding,
+    PolicyConnection,
+    PolicyEdge,
     Stage,
+    StageConnection,
+    StageEdge,
 )
-from models.batch import Batch
+from models.batch import Batch, GroupedRows
 from models.database import Session
 from models.queries.components import Component
 from models.queries.flows import BY_SLUG, DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE, FlowQuery, Ordering
@@ -46,6 +58,32 @@ N = TypeVar("N", bound=Node)
 NODE_PREFIX = "node."
 # The fields of PageInfo that need cursors.
 PAGE_INFO_CURSORS = {"start_cursor", "end_cursor"}
+# The maximum number of IDs of `nodes`.
+MAX_NODES = 100
+
+# The arguments of a connection.
+First = Annotated[
+    int | None,
+    strawberry.argument(
+        description=f"The number of nodes to return, from the first one: 0 to {MAX_PAGE_SIZE}."
+    ),
+]
+After = Annotated[
+    str | None, strawberry.argument(description="Returns the nodes that come after this cursor.")
+]
+Last = Annotated[
+    int | None,
+    strawberry.argument(
+        description=f"The number of nodes to return, from the last one: 0 to {MAX_PAGE_SIZE}."
+        " Cannot be combined with `first`."
+    ),
+]
+Before = Annotated[
+    str | None,
+    strawberry.argument(
+        description="Returns the nodes that come before this cursor. Requires `last` or `first`."
+    ),
+]
 
 
 @strawberry.type(description="The root query type.")
@@ -130,31 +168,10 @@ class Query:
     async def flow_connection(  # noqa: PLR0913, PLR0917 - the arguments are the API
         self,
         info: Info,
-        first: Annotated[
-            int | None,
-            strawberry.argument(
-                description="The number of flows to return, from the first one: 0 to"
-                f" {MAX_PAGE_SIZE}."
-            ),
-        ] = strawberry.UNSET,
-        after: Annotated[
-            str | None,
-            strawberry.argument(description="Returns the flows that come after this cursor."),
-        ] = strawberry.UNSET,
-        last: Annotated[
-            int | None,
-            strawberry.argument(
-                description="The number of flows to return, from the last one: 0 to"
-                f" {MAX_PAGE_SIZE}. Cannot be combined with `first`."
-            ),
-        ] = strawberry.UNSET,
-        before: Annotated[
-            str | None,
-            strawberry.argument(
-                description="Returns the flows that come before this cursor. Requires `last` or"
-                " `first`."
-            ),
-        ] = strawberry.UNSET,
+        first: First = strawberry.UNSET,
+        after: After = strawberry.UNSET,
+        last: Last = strawberry.UNSET,
+        before: Before = strawberry.UNSET,
         where: Annotated[
             FlowWhere | None, strawberry.argument(description="The conditions on the flows.")
         ] = strawberry.UNSET,
@@ -166,18 +183,57 @@ class Query:
         ] = strawberry.UNSET,
     ) -> FlowConnection | None:
         context = info.context
-        query = ConnectionQuery(
-            where=parse_where("where", where or None, context),
-            ordering=_parse_ordering(order_by),
-            first=unset_to_none(first),
-            after=unset_to_none(after),
-            last=unset_to_none(last),
-            before=unset_to_none(before),
+        query = _parse_page(first, after, last, before)._replace(
+            where=parse_where("where", where or None, context), ordering=_parse_ordering(order_by)
         )
-        data = await connections.load_connection(
+        data = await connections.load_flow_connection(
             context.session, context.viewer, query, _select_connection(info)
         )
-        return _build_connection(data)
+        return FlowConnection(row=_build_connection_row(data, FlowEdge, Flow))
+
+    @strawberry.field(
+        description="A page of stages by cursor: those that you may see and that a flow that you"
+        f" may see uses, sorted by name. Returns the first {DEFAULT_PAGE_SIZE} stages by default."
+        " Requires `view_stage`, at least for single objects. Null, with an error, without it or if"
+        " an argument is invalid."
+    )
+    async def stages(  # noqa: PLR0913, PLR0917 - the arguments are the API
+        self,
+        info: Info,
+        first: First = strawberry.UNSET,
+        after: After = strawberry.UNSET,
+        last: Last = strawberry.UNSET,
+        before: Before = strawberry.UNSET,
+        where: Annotated[
+            StageWhere | None, strawberry.argument(description="The conditions on the stages.")
+        ] = strawberry.UNSET,
+    ) -> StageConnection | None:
+        require_rights(info.context.viewer, "Query.stages")
+        page = _parse_page(first, after, last, before)
+        data = await _load_components(Component.STAGE, info, page, where)
+        return StageConnection(row=_build_connection_row(data, StageEdge, Stage))
+
+    @strawberry.field(
+        description="A page of policies by cursor: those that you may see and that a flow that you"
+        " may see uses, directly or in a stage binding, sorted by name. Returns the first"
+        f" {DEFAULT_PAGE_SIZE} policies by default. Requires `view_policy`, at least for single"
+        " objects. Null, with an error, without it or if an argument is invalid."
+    )
+    async def policies(  # noqa: PLR0913, PLR0917 - the arguments are the API
+        self,
+        info: Info,
+        first: First = strawberry.UNSET,
+        after: After = strawberry.UNSET,
+        last: Last = strawberry.UNSET,
+        before: Before = strawberry.UNSET,
+        where: Annotated[
+            PolicyWhere | None, strawberry.argument(description="The conditions on the policies.")
+        ] = strawberry.UNSET,
+    ) -> PolicyConnection | None:
+        require_rights(info.context.viewer, "Query.policies")
+        page = _parse_page(first, after, last, before)
+        data = await _load_components(Component.POLICY, info, page, where)
+        return PolicyConnection(row=_build_connection_row(data, PolicyEdge, Policy))
 
     @strawberry.field(
         description="The stage with this primary key. Null if it does not exist, if you may not see"
@@ -217,11 +273,29 @@ class Query:
             strawberry.ID, strawberry.argument(name="id", description="The ID of the object.")
         ],
     ) -> Node | None:
-        name, pk = decode_node_id(id_, NODE_TYPES)
-        # Like `flow`, a flow is null for a viewer who may see no flows.
-        if name != Flow.__name__:
-            require_rights(info.context.viewer, f"Query.node({name})")
+        name, pk = _decode_id("id", id_, info.context.viewer, "Query.node")
         return await _find_node(NODE_TYPES[name], info.context, pk, info.selected_columns(name))
+
+    @strawberry.field(
+        description="The objects with these IDs, in the order of the IDs, as `node` returns each of"
+        f" them: at most {MAX_NODES}. Null for an object that does not exist or that you may not"
+        " see; with an error at this index if the ID is invalid or if you lack the permission for"
+        " objects of its type."
+    )
+    async def nodes(
+        self,
+        info: Info,
+        ids: Annotated[
+            list[strawberry.ID],
+            strawberry.argument(description="The IDs of the objects. They may repeat."),
+        ],
+    ) -> list[Node | None]:
+        if len(ids) > MAX_NODES:
+            raise ListTooLongError("ids", len(ids), maximum=MAX_NODES)
+        keys, errors = _decode_ids(ids, info.context.viewer)
+        parts = await gather(_find_nodes(name, info, pks) for name, pks in keys.items())
+        # Strawberry knows no list of other classes.
+        return cast(Any, MixedList(len(ids), parts, errors))
 
     @strawberry.field(
         description="The flow with this slug. Null if it does not exist or you may not see it."
@@ -253,31 +327,53 @@ def _select_connection(info: Info) -> ConnectionSelection:
     )
 
 
-def _build_connection(data: FlowConnectionData) -> FlowConnection:
-    flows, cursors = data.flows, data.cursors or [""] * data.flows.size
-    edges = {f"{NODE_PREFIX}{name}": values for name, values in flows.columns.items()}
+def _parse_page(
+    first: int | None, after: str | None, last: int | None, before: str | None
+) -> ConnectionQuery:
+    return ConnectionQuery(
+        first=unset_to_none(first),
+        after=unset_to_none(after),
+        last=unset_to_none(last),
+        before=unset_to_none(before),
+    )
+
+
+async def _load_components(
+    component: Component, info: Info, page: ConnectionQuery, where: StageWhere | PolicyWhere | None
+) -> ConnectionData:
+    context = info.context
+    query = page._replace(where=parse_component_where("where", where or None, context))
+    return await connections.load_component_connection(
+        component, context.session, context.viewer, query, _select_connection(info)
+    )
+
+
+def _build_connection_row(
+    data: ConnectionData, edge_type: type[RowObject], node_type: type[Node]
+) -> Mapping[str, Any]:
+    rows, cursors = data.rows, data.cursors or [""] * data.rows.size
+    edges = {f"{NODE_PREFIX}{name}": values for name, values in rows.columns.items()}
     page_info = {
         "has_next_page": data.has_next,
         "has_previous_page": data.has_previous,
         "start_cursor": cursors[0] if cursors else None,
         "end_cursor": cursors[-1] if cursors else None,
     }
-    row = {
-        "edges": RowList(FlowEdge, Batch({**edges, "cursor": cursors}, flows.size)),
-        "nodes": RowList(Flow, flows),
+    return {
+        "edges": RowList(edge_type, Batch({**edges, "cursor": cursors}, rows.size)),
+        "nodes": RowList(node_type, rows),
         "page_info": PageInfo(row=page_info),
         "total_count": data.total_count,
     }
-    return FlowConnection(row=row)
 
 
-FindNode = Callable[[Session, Viewer, str, tuple[str, ...]], Awaitable[Batch]]
-NODE_FINDERS: Mapping[type[Node], FindNode] = {
-    Flow: flow_resolvers.find_flow_by_pk,
-    FlowStageBinding: bindings.find_stage_binding,
-    Stage: partial(bindings.find_component, Component.STAGE),
-    Policy: partial(bindings.find_component, Component.POLICY),
-    PolicyBinding: bindings.find_policy_binding,
+FindNodes = Callable[[Session, Viewer, Sequence[str], tuple[str, ...]], Awaitable[GroupedRows]]
+NODE_FINDERS: Mapping[type[Node], FindNodes] = {
+    Flow: flow_resolvers.find_flows,
+    FlowStageBinding: bindings.find_stage_bindings,
+    Stage: partial(bindings.find_components, Component.STAGE),
+    Policy: partial(bindings.find_components, Component.POLICY),
+    PolicyBinding: bindings.find_policy_bindings,
 }
 NODE_TYPES: Mapping[str, type[Node]] = {type_.__name__: type_ for type_ in NODE_FINDERS}
 
@@ -285,8 +381,46 @@ NODE_TYPES: Mapping[str, type[Node]] = {type_.__name__: type_ for type_ in NODE_
 async def _find_node(
     type_: type[N], context: Context, pk: str, columns: tuple[str, ...] | None
 ) -> N | None:
-    batch = await NODE_FINDERS[type_](context.session, context.viewer, pk, columns or ())
-    return next(iter(RowList(type_, batch)), None)
+    groups = await NODE_FINDERS[type_](context.session, context.viewer, [pk], columns or ())
+    return next(iter(RowList(type_, groups.batch)), None)
+
+
+async def _find_nodes(name: str, info: Info, pks: Mapping[int, str]) -> TypedRows[Node]:
+    """Return the objects of one type with primary keys by position in the list."""
+    type_, context = NODE_TYPES[name], info.context
+    columns, distinct_pks = info.selected_columns(name) or (), list(dict.fromkeys(pks.values()))
+    groups = await NODE_FINDERS[type_](context.session, context.viewer, distinct_pks, columns)
+    positions = [position for position, pk in pks.items() if pk in groups.spans]
+    rows = groups.batch.take([groups.span(pks[position])[0] for position in positions])
+    return TypedRows(RowList(type_, rows), positions)
+
+
+def _decode_ids(
+    ids: Sequence[str], viewer: Viewer
+) -> tuple[Mapping[str, Mapping[int, str]], Mapping[int, FlowQLError]]:
+    """Return primary keys by type and position in the list, and errors by position."""
+    keys: defaultdict[str, dict[int, str]] = defaultdict(dict)
+    errors: dict[int, FlowQLError] = {}
+    for position, id_ in enumerate(ids):
+        try:
+            name, pk = _decode_id(f"ids.{position}", id_, viewer, "Query.nodes")
+            keys[name][position] = pk
+        except FlowQLError as error:
+            errors[position] = error
+    return keys, errors
+
+
+def _decode_id(argument: str, id_: str, viewer: Viewer, field: str) -> tuple[str, str]:
+    """Return the type and the primary key of an ID.
+
+    Raises BadUserInputError if it is invalid, and MissingPermissionError if the viewer lacks the
+    permission for objects of its type.
+    """
+    name, pk = decode_node_id(argument, id_, NODE_TYPES)
+    # Like `flow`, a flow is null for a viewer who may see no flows.
+    if name != Flow.__name__:
+        require_rights(viewer, f"Query.node({name})", f"{field}({name})")
+    return name, pk
 
 
 def _parse_ordering(terms: Sequence[FlowOrdering] | None) -> tuple[Ordering, ...]:

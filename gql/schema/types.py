@@ -49,9 +49,11 @@ UUID = NewType("UUID", str)
 
 INVALID_UUID = "Invalid UUID: expected 32 hexadecimal digits, with or without hyphens."
 PRIMARY_KEY = "The primary key."
-NODE_ID = "The global ID, an opaque string for the `node` query."
+NODE_ID = "The global ID, an opaque string for the `node` and `nodes` queries."
 UNKNOWN_VALUE = "Null, with an error, if the stored value is unknown."
 PAGE_FLOWS = "The flows on this page."
+CURSOR = "The cursor, an opaque string for `after` and `before`."
+PAGE_INFO = "Information about this page."
 REQUIRES_STAGE_BINDINGS = "Requires `view_flowstagebinding`, at least for single objects; null, with an error, without it."
 REQUIRES_POLICY_BINDINGS = (
     "Requires `view_policybinding`, at least for single objects; null, with an error, without it."
@@ -491,23 +493,35 @@ class FlowPage(RowObject):
 
 @strawberry.type(description="A flow in a connection, with its cursor.")
 class FlowEdge(RowObject):
-    cursor: str = column_field("cursor", "The cursor, an opaque string for `after` and `before`.")
+    cursor: str = column_field("cursor", CURSOR)
     node: Flow = joined_field("node", lambda: Flow, "The flow.")
+
+
+@strawberry.type(description="A stage in a connection, with its cursor.")
+class StageEdge(RowObject):
+    cursor: str = column_field("cursor", CURSOR)
+    node: Stage = joined_field("node", lambda: Stage, "The stage.")
+
+
+@strawberry.type(description="A policy in a connection, with its cursor.")
+class PolicyEdge(RowObject):
+    cursor: str = column_field("cursor", CURSOR)
+    node: Policy = joined_field("node", lambda: Policy, "The policy.")
 
 
 @strawberry.type(description="Information about pagination in a connection.")
 class PageInfo(RowObject):
     has_next_page: bool = column_field(
-        "has_next_page", "Indicates whether there are flows after this page."
+        "has_next_page", "Indicates whether there are nodes after this page."
     )
     has_previous_page: bool = column_field(
-        "has_previous_page", "Indicates whether there are flows before this page."
+        "has_previous_page", "Indicates whether there are nodes before this page."
     )
     start_cursor: str | None = column_field(
-        "start_cursor", "The cursor of the first flow on this page. Null if the page is empty."
+        "start_cursor", "The cursor of the first node on this page. Null if the page is empty."
     )
     end_cursor: str | None = column_field(
-        "end_cursor", "The cursor of the last flow on this page. Null if the page is empty."
+        "end_cursor", "The cursor of the last node on this page. Null if the page is empty."
     )
 
 
@@ -515,8 +529,32 @@ class PageInfo(RowObject):
 class FlowConnection(RowObject):
     edges: list[FlowEdge] = column_field("edges", "The flows on this page, with their cursors.")
     nodes: list[Flow] = column_field("nodes", PAGE_FLOWS)
-    page_info: PageInfo = column_field("page_info", "Information about this page.")
+    page_info: PageInfo = column_field("page_info", PAGE_INFO)
     total_count: int = column_field(
         "total_count",
         "The total number of flows that match `where`. Counting them takes additional time.",
+    )
+
+
+@strawberry.type(description="A page of stages by cursor.")
+class StageConnection(RowObject):
+    edges: list[StageEdge] = column_field("edges", "The stages on this page, with their cursors.")
+    nodes: list[Stage] = column_field("nodes", "The stages on this page.")
+    page_info: PageInfo = column_field("page_info", PAGE_INFO)
+    total_count: int = column_field(
+        "total_count",
+        "The total number of stages that match `where`. Counting them takes additional time.",
+    )
+
+
+@strawberry.type(description="A page of policies by cursor.")
+class PolicyConnection(RowObject):
+    edges: list[PolicyEdge] = column_field(
+        "edges", "The policies on this page, with their cursors."
+    )
+    nodes: list[Policy] = column_field("nodes", "The policies on this page.")
+    page_info: PageInfo = column_field("page_info", PAGE_INFO)
+    total_count: int = column_field(
+        "total_count",
+        "The total number of policies that match `where`. Counting them takes additional time.",
     )

@@ -4,14 +4,25 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Dialect, Select, SQLColumnExpression, Text, bindparam
+from sqlalchemy import (
+    CompoundSelect,
+    Dialect,
+    Select,
+    SQLColumnExpression,
+    TableValuedAlias,
+    Text,
+    bindparam,
+    column,
+)
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
-# The name of the column that ArrayAggregate aggregates.
+from models.tables.columns import UUID
+
+# The name of the column that ArrayAggregate aggregates, and of the elements of UuidArray.
 VALUE_COLUMN = "value"
 
 
@@ -68,12 +79,27 @@ class InTextArray(InUuidArray):
     inherit_cache = True
 
 
+class UuidArray(FunctionElement[str]):
+    """The elements of an array parameter of UUIDs, as the rows of a table."""
+
+    inherit_cache = True
+
+    def __init__(self, parameter: str) -> None:
+        super().__init__(bindparam(parameter, type_=TextArray()))
+
+    def as_table(self) -> TableValuedAlias:
+        """Return the table, with the column VALUE_COLUMN."""
+        return self.table_valued(column(VALUE_COLUMN, UUID))
+
+
 class InSubquery(FunctionElement[bool]):
     """The condition that a value is a result of a SELECT, which the database executes first."""
 
     inherit_cache = True
 
-    def __init__(self, column: SQLColumnExpression[str], rows: Select[Any]) -> None:
+    def __init__(
+        self, column: SQLColumnExpression[str], rows: Select[Any] | CompoundSelect[Any]
+    ) -> None:
         super().__init__(column, rows.scalar_subquery())
 
 
@@ -111,6 +137,18 @@ def _postgresql_in_texts(element: InTextArray, compiler: SQLCompiler, **options:
 def _sqlite_in_array(element: InUuidArray, compiler: SQLCompiler, **options: Any) -> str:
     column, values = compile_clauses(element, compiler, options)
     return f"{column} IN (SELECT value FROM json_each({values}))"  # noqa: S608 - no user input
+
+
+@compiles(UuidArray, "postgresql")
+def _postgresql_uuids(element: UuidArray, compiler: SQLCompiler, **options: Any) -> str:
+    [values] = compile_clauses(element, compiler, options)
+    return f"(SELECT unnest(CAST({values} AS uuid[])) AS {VALUE_COLUMN})"
+
+
+@compiles(UuidArray, "sqlite")
+def _sqlite_uuids(element: UuidArray, compiler: SQLCompiler, **options: Any) -> str:
+    # The function names its column "value" itself.
+    return f"json_each({compile_clauses(element, compiler, options)[0]})"
 
 
 @compiles(InSubquery, "postgresql")

@@ -1,7 +1,7 @@
-"""Queries for bindings, their components, and the flows that use a component.
+"""Queries for bindings, and for the flows that use a component.
 
-One statement selects the rows of many parents. Its first column is the key of the parent, and the
-rows of one parent are adjacent.
+One statement selects the rows of many keys: of parents, or of the bindings themselves. Its first
+column is the key, and the rows of one key are adjacent.
 """
 
 from collections.abc import Iterator
@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import (
     ColumnElement,
-    CompoundSelect,
     FromClause,
     Integer,
     Select,
@@ -19,9 +18,10 @@ from sqlalchemy import (
     Text,
     bindparam,
     cast,
+    exists,
     func,
+    or_,
     select,
-    union_all,
 )
 from sqlmodel import col
 
@@ -32,6 +32,7 @@ from models.queries.components import (
     ColumnExpressions,
     Component,
     TypeLookup,
+    join_types,
     table_of,
 )
 from models.queries.flows import flow_columns
@@ -39,7 +40,6 @@ from models.queries.rights import Permission, Rights
 from models.queries.subqueries import select_policy_engine_mode
 from models.tables.access import Group, User
 from models.tables.cached_plan import PlanKeys
-from models.tables.columns import UUID
 from models.tables.flow import Flow, FlowStageBinding
 from models.tables.policy import Policy, PolicyBinding
 from models.tables.stage import Stage
@@ -131,22 +131,20 @@ class Lookup(Enum):
     """The key by which bindings are selected. The value is the name of the parameter."""
 
     BY_PARENTS = "parents"
-    BY_PK = "pk"
+    BY_PKS = "pks"
 
-    def to_sql(
+    def key(
         self, parent: SQLColumnExpression[str], pk: SQLColumnExpression[str]
-    ) -> ColumnElement[bool]:
-        """Return the condition that a binding, with its parent and its own key, is selected."""
-        if self is Lookup.BY_PARENTS:
-            return InUuidArray(parent, self.value)
-        return pk == bindparam(self.value, type_=UUID)
+    ) -> SQLColumnExpression[str]:
+        """Return the key of a binding with this parent and this primary key."""
+        return parent if self is Lookup.BY_PARENTS else pk
 
 
 class StageBindings(NamedTuple):
     """SELECT the visible stage bindings with their stages and flows, in execution order.
 
     `types` is None if no type is selected. Parameters: `parents`, the keys of visible flows, or
-    `pk`, the key of a binding; `plans` for the number of cached plans, and those of `rights`.
+    `pks`, the keys of bindings; `plans` for the number of cached plans, and those of `rights`.
     """
 
     lookup: Lookup
@@ -157,9 +155,9 @@ class StageBindings(NamedTuple):
 
     def select(self) -> Select[*tuple[Any, ...]]:
         """Return the SELECT, with one row for each binding."""
-        flow = col(FlowStageBinding.target_id)
+        flow, pk = col(FlowStageBinding.target_id), col(FlowStageBinding.fsb_uuid)
         conditions = list(self._conditions())
-        columns, source = _join_types(
+        columns, source = join_types(
             {
                 **STAGE_BINDING_COLUMNS,
                 **_add_prefix("stage", Component.STAGE.columns(self.rights)),
@@ -170,8 +168,8 @@ class StageBindings(NamedTuple):
             self.types,
             select(col(FlowStageBinding.stage_id)).where(*conditions).distinct(),
         )
-        order = (flow, col(FlowStageBinding.order), col(FlowStageBinding.fsb_uuid))
-        rows = _select_with_parent(flow, self.columns, columns)
+        order = (flow, col(FlowStageBinding.order), pk)
+        rows = _select_with_key(self.lookup.key(flow, pk), self.columns, columns)
         return rows.select_from(source).where(*conditions).order_by(*order)
 
     def _tables(self) -> FromClause:
@@ -184,9 +182,9 @@ class StageBindings(NamedTuple):
 
     def _conditions(self) -> Iterator[ColumnElement[bool]]:
         flow, pk = col(FlowStageBinding.target_id), col(FlowStageBinding.fsb_uuid)
-        yield self.lookup.to_sql(flow, pk)
+        yield InUuidArray(self.lookup.key(flow, pk), self.lookup.value)
         yield from self.rights.conditions(Permission.VIEW_STAGE_BINDING, pk)
-        if self.lookup is Lookup.BY_PK:
+        if self.lookup is Lookup.BY_PKS:
             yield from self.rights.conditions(Permission.VIEW_FLOW, flow)
 
 
@@ -194,7 +192,7 @@ class PolicyBindings(NamedTuple):
     """SELECT the visible policy bindings with their policies, groups and users, in order.
 
     `types` is None if no type is selected. Parameters: `parents`, the keys of visible policy
-    targets, or `pk`, the key of a binding; and those of `rights`.
+    targets, or `pks`, the keys of bindings; and those of `rights`.
     """
 
     lookup: Lookup
@@ -204,9 +202,9 @@ class PolicyBindings(NamedTuple):
 
     def select(self) -> Select[*tuple[Any, ...]]:
         """Return the SELECT, with one row for each binding."""
-        target = col(PolicyBinding.target_id)
+        target, pk = col(PolicyBinding.target_id), col(PolicyBinding.policy_binding_uuid)
         conditions = list(self._conditions())
-        columns, source = _join_types(
+        columns, source = join_types(
             {
                 **POLICY_BINDING_COLUMNS,
                 **_add_prefix("policy", Component.POLICY.columns(self.rights)),
@@ -218,8 +216,8 @@ class PolicyBindings(NamedTuple):
             self.types,
             select(col(PolicyBinding.policy_id)).where(*conditions).distinct(),
         )
-        order = (target, col(PolicyBinding.order), col(PolicyBinding.policy_binding_uuid))
-        rows = _select_with_parent(target, self.columns, columns)
+        order = (target, col(PolicyBinding.order), pk)
+        rows = _select_with_key(self.lookup.key(target, pk), self.columns, columns)
         return rows.select_from(source).where(*conditions).order_by(*order)
 
     def _tables(self) -> FromClause:
@@ -234,36 +232,11 @@ class PolicyBindings(NamedTuple):
 
     def _conditions(self) -> Iterator[ColumnElement[bool]]:
         target, pk = col(PolicyBinding.target_id), col(PolicyBinding.policy_binding_uuid)
-        yield self.lookup.to_sql(target, pk)
+        yield InUuidArray(self.lookup.key(target, pk), self.lookup.value)
         yield from self.rights.conditions(Permission.VIEW_POLICY_BINDING, pk)
-        if self.lookup is Lookup.BY_PK:
+        if self.lookup is Lookup.BY_PKS:
             # Policies are bound to applications too, which the schema excludes.
-            yield target.in_(_select_targets(self.rights))
-
-
-class ComponentByPk(NamedTuple):
-    """SELECT the stage or the policy with the primary key `pk`, if a visible flow uses it.
-
-    `types` is None if no type is selected. Parameters: `pk`, and those of `rights`.
-    """
-
-    component: Component
-    columns: tuple[str, ...]
-    types: TypeLookup | None
-    rights: Rights
-
-    def select(self) -> Select[*tuple[Any, ...]]:
-        """Return the SELECT, with at most one row."""
-        key = self.component.key
-        columns, source = _join_types(
-            self.component.columns(self.rights),
-            table_of(self.component.table),
-            "",
-            self.types,
-            select(bindparam("pk", type_=UUID)),
-        )
-        rows = _select_with_parent(key, self.columns, columns).select_from(source)
-        return rows.where(key == self.component.select_visible("pk", self.rights))
+            yield or_(*map(exists, _select_targets(target, self.rights)))
 
 
 class FlowsUsing(NamedTuple):
@@ -285,11 +258,11 @@ class FlowsUsing(NamedTuple):
         ranked = (
             select(uses.c.component, uses.c.flow, rank.label("rank"))
             .join_from(uses, Flow, uses.c.flow == col(Flow.flow_uuid))
-            .where(*self.rights.flow_conditions(col(Flow.flow_uuid)))
+            .where(*self.rights.list_conditions(Permission.VIEW_FLOW, col(Flow.flow_uuid)))
             .subquery("ranked")
         )
         return (
-            _select_with_parent(ranked.c.component, self.columns, flow_columns(self.plan_keys))
+            _select_with_key(ranked.c.component, self.columns, flow_columns(self.plan_keys))
             .join_from(ranked, Flow, ranked.c.flow == col(Flow.flow_uuid))
             .where(ranked.c.rank <= bindparam("first", type_=Integer))
             .order_by(ranked.c.component, ranked.c.rank)
@@ -305,31 +278,23 @@ def _add_prefix(name: str, columns: ColumnExpressions) -> ColumnExpressions:
     return {f"{name}.{column}": expression for column, expression in columns.items()}
 
 
-def _join_types(
-    columns: ColumnExpressions, source: Any, name: str, types: TypeLookup | None, keys: Select[Any]
-) -> tuple[ColumnExpressions, Any]:
-    """Add the type of the object of this name to the columns and to their source."""
-    if types is None:
-        return columns, source
-    models = types.select_types(keys)
-    column = f"{name}.type" if name else "type"
-    joined = source.outerjoin(models, models.c.ptr_id == types.component.key)
-    return {**columns, column: models.c.model}, joined
-
-
-def _select_with_parent(
-    parent: SQLColumnExpression[str], names: tuple[str, ...], columns: ColumnExpressions
+def _select_with_key(
+    key: SQLColumnExpression[str], names: tuple[str, ...], columns: ColumnExpressions
 ) -> Select[*tuple[Any, ...]]:
-    return select(cast(parent, Text), *(columns[name] for name in names))
+    return select(cast(key, Text), *(columns[name] for name in names))
 
 
-def _select_targets(rights: Rights) -> CompoundSelect[str]:
-    """SELECT the keys of visible flows and stage bindings as policy targets."""
-    conditions = list(rights.conditions(Permission.VIEW_FLOW, col(Flow.flow_uuid)))
-    flows = select(col(Flow.policybindingmodel_ptr_id)).where(*conditions)
-    bindings = (
-        select(col(FlowStageBinding.policybindingmodel_ptr_id))
-        .join_from(FlowStageBinding, Flow, col(FlowStageBinding.target_id) == col(Flow.flow_uuid))
-        .where(*rights.conditions(Permission.VIEW_STAGE_BINDING, col(FlowStageBinding.fsb_uuid)))
+def _select_targets(
+    target: SQLColumnExpression[str], rights: Rights
+) -> Iterator[Select[*tuple[Any, ...]]]:
+    """SELECT the visible flow, and the visible stage binding, with a key as policy target."""
+    flow, binding = col(Flow.flow_uuid), col(FlowStageBinding.fsb_uuid)
+    yield select(flow).where(
+        col(Flow.policybindingmodel_ptr_id) == target,
+        *rights.conditions(Permission.VIEW_FLOW, flow),
     )
-    return union_all(flows, bindings.where(*conditions))
+    yield select(binding).where(
+        col(FlowStageBinding.policybindingmodel_ptr_id) == target,
+        *rights.conditions(Permission.VIEW_STAGE_BINDING, binding),
+        *rights.conditions(Permission.VIEW_FLOW, col(FlowStageBinding.target_id)),
+    )

@@ -1,20 +1,19 @@
 """Components: stages and policies, their types, and the flows that use them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from enum import Enum
 from typing import Any, NamedTuple
 from typing import cast as cast_type
 
 from sqlalchemy import (
     CTE,
-    BindParameter,
     ColumnElement,
+    CompoundSelect,
     FromClause,
     Select,
     SQLColumnExpression,
     Text,
     and_,
-    bindparam,
     case,
     cast,
     column,
@@ -23,11 +22,18 @@ from sqlalchemy import (
     literal,
     select,
     table,
+    union,
     union_all,
 )
 from sqlmodel import col
 
-from models.queries.arrays import InSubquery, InUuidArray
+from models.queries.arrays import (
+    VALUE_COLUMN,
+    InSubquery,
+    InTextArray,
+    InUuidArray,
+    UuidArray,
+)
 from models.queries.rights import Access, Permission, Rights
 from models.tables.child_table import ChildTable
 from models.tables.columns import TEXT, UUID, Table
@@ -36,6 +42,8 @@ from models.tables.policy import Policy, PolicyBinding, PolicyType
 from models.tables.stage import Stage, StageType
 
 ColumnExpressions = Mapping[str, SQLColumnExpression[Any]]
+# authentik's tables, one for each type of component; None in FlowQL's own database.
+ChildTables = tuple[ChildTable, ...] | None
 
 STAGE_KEY = col(Stage.stage_uuid)
 POLICY_KEY = col(Policy.policy_uuid)
@@ -81,6 +89,12 @@ class Component(Enum):
         return STAGE_KEY if self is Component.STAGE else POLICY_KEY
 
     @property
+    def sort_columns(self) -> ColumnExpressions:
+        """The columns that components are sorted and compared by."""
+        columns = STAGE_COLUMNS if self is Component.STAGE else POLICY_COLUMNS
+        return {"name": columns["name"], "pk": self.key}
+
+    @property
     def types(self) -> FromClause:
         """The table (ptr_id, model) of FlowQL's own database."""
         types = StageType if self is Component.STAGE else PolicyType
@@ -100,19 +114,50 @@ class Component(Enum):
         ).subquery()
         return select(uses.c.component, uses.c.flow).distinct()
 
-    def select_visible(self, parameter: str, rights: Rights) -> ColumnElement[str]:
-        """SELECT the key in a parameter if a visible flow uses the component, and it is visible.
+    def conditions(self, rights: Rights) -> Iterator[ColumnElement[bool]]:
+        """Yield the conditions that a component is visible, and that a visible flow uses it.
 
-        The work does not depend on hidden rows: neither on the existence of the component nor, if
-        the viewer may see some flows only, on its uses by other flows.
+        They suit lists. The database starts with the visible flows, or with the visible components,
+        unless the viewer may see all of them.
         """
-        key = bindparam(parameter, type_=UUID)
-        is_visible = list(rights.conditions(self.permission, key))
-        uses = [
-            use.find(key, rights).where(*is_visible).scalar_subquery()
-            for use in list_uses(self, rights)
-        ]
+        if rights.view_flow is Access.ALL:
+            yield from rights.list_conditions(self.permission, self.key)
+            # PostgreSQL expects of this form that it is true for most rows, so it can read the
+            # first rows of an index.
+            yield self._find_use(self.key, rights).is_not(None)
+        else:
+            yield InSubquery(self.key, self._select_used(rights))
+
+    def select_visible(self, parameter: str, rights: Rights) -> Select[str] | CompoundSelect[str]:
+        """SELECT the keys in an array parameter if a visible flow uses the component and it is visible.
+
+        The work does not depend on hidden rows: neither on the existence of the components nor, if
+        the viewer may see some flows only, on their uses by other flows. Unused keys may be NULL.
+        """
+        if rights.view_flow is Access.ALL:
+            keys = UuidArray(parameter).as_table()
+            key = keys.c[VALUE_COLUMN]
+            is_visible = rights.conditions(self.permission, key)
+            return select(self._find_use(key, rights)).select_from(keys).where(*is_visible)
+        return self._select_used(rights, parameter)
+
+    def _find_use(self, key: SQLColumnExpression[str], rights: Rights) -> ColumnElement[str]:
+        """SELECT a key if a visible flow uses the component with this key."""
+        uses = [use.find(key).scalar_subquery() for use in list_uses(self, rights)]
         return func.coalesce(*uses) if len(uses) > 1 else uses[0]
+
+    def _select_used(
+        self, rights: Rights, parameter: str | None = None
+    ) -> Select[str] | CompoundSelect[str]:
+        """SELECT the visible components that visible flows use, starting with these flows."""
+        return union(
+            *(
+                use.select_visible(parameter).where(
+                    *rights.conditions(self.permission, use.component)
+                )
+                for use in list_uses(self, rights)
+            )
+        )
 
 
 class Use(NamedTuple):
@@ -138,18 +183,21 @@ class Use(NamedTuple):
         ]
         return select(*columns).select_from(self.source)
 
-    def find(self, key: BindParameter[Any], rights: Rights) -> Select[*tuple[Any, ...]]:
-        """SELECT the key if a visible flow uses the component with this key."""
-        rows = select(self.component).limit(1)
-        if rights.view_flow is Access.ALL:
-            # With an equation, PostgreSQL scans the table for the first of many estimated rows.
-            # With a range and an order, it uses the index.
-            is_key = self.component.between(key, key)
-            rows = rows.select_from(self.source).where(*self.conditions, is_key)
-            return rows.order_by(self.component)
+    def find(self, key: SQLColumnExpression[str]) -> Select[str]:
+        """SELECT the key if a flow uses the component with this key. All flows are visible."""
+        # With an equation, PostgreSQL scans the table for the first of many estimated rows. With a
+        # range and an order, it uses the index.
+        is_key = self.component.between(key, key)
+        rows = select(self.component).select_from(self.source).where(*self.conditions, is_key)
+        return rows.order_by(self.component).limit(1)
+
+    def select_visible(self, parameter: str | None) -> Select[str]:
+        """SELECT the components in visible uses, or those of them that an array parameter lists."""
+        rows = select(self.component).select_from(self.bindings).where(*self.restriction)
+        if parameter is None:
+            return rows
         # The cast keeps the database from starting with the uses by hidden flows.
-        is_key = cast(self.component, Text) == cast(key, Text)
-        return rows.select_from(self.bindings).where(*self.restriction, is_key)
+        return rows.where(InTextArray(cast(self.component, Text), parameter))
 
 
 def list_uses(component: Component, rights: Rights) -> Sequence[Use]:
@@ -164,14 +212,14 @@ def list_uses(component: Component, rights: Rights) -> Sequence[Use]:
 
 def _build_stage_use(rights: Rights) -> Use:
     bindings, flow = table_of(FlowStageBinding), col(FlowStageBinding.target_id)
-    restriction = list(rights.flow_conditions(flow))
+    restriction = list(rights.list_conditions(Permission.VIEW_FLOW, flow))
     return Use(col(FlowStageBinding.stage_id), flow, bindings, (), bindings, restriction)
 
 
 def _build_policy_use(rights: Rights) -> Use:
     bindings, target = table_of(PolicyBinding), col(PolicyBinding.target_id)
     flow, flow_target = col(Flow.flow_uuid), col(Flow.policybindingmodel_ptr_id)
-    targets = select(flow_target).where(*rights.flow_conditions(flow))
+    targets = select(flow_target).where(*rights.list_conditions(Permission.VIEW_FLOW, flow))
     return Use(
         col(PolicyBinding.policy_id),
         flow,
@@ -195,7 +243,9 @@ def _build_policy_use_by_stage(rights: Rights) -> Use:
     has_visible_target = list(
         rights.conditions(Permission.VIEW_STAGE_BINDING, col(FlowStageBinding.fsb_uuid))
     )
-    targets = select(stage_target).where(*rights.flow_conditions(flow), *has_visible_target)
+    targets = select(stage_target).where(
+        *rights.list_conditions(Permission.VIEW_FLOW, flow), *has_visible_target
+    )
     return Use(
         col(PolicyBinding.policy_id),
         flow,
@@ -212,13 +262,10 @@ def table_of(model: type[Table]) -> Any:
 
 
 class TypeLookup(NamedTuple):
-    """The source of the types of components.
-
-    `child_tables` are authentik's tables, one for each type; None in FlowQL's own database.
-    """
+    """The source of the types of components."""
 
     component: Component
-    child_tables: tuple[ChildTable, ...] | None = None
+    child_tables: ChildTables = None
 
     def select_types(self, keys: Select[Any]) -> FromClause:
         """SELECT (ptr_id, model) of the components with these keys whose type is known."""
@@ -236,6 +283,18 @@ class TypeLookup(NamedTuple):
         # MIN keeps one row of a component that is in two child tables.
         types = select(models.c.ptr_id, func.min(models.c.model).label("model"))
         return types.group_by(models.c.ptr_id).subquery("types")
+
+
+def join_types(
+    columns: ColumnExpressions, source: Any, name: str, types: TypeLookup | None, keys: Select[Any]
+) -> tuple[ColumnExpressions, Any]:
+    """Add the type of the object of this name to the columns and to their source."""
+    if types is None:
+        return columns, source
+    models = types.select_types(keys)
+    column = f"{name}.type" if name else "type"
+    joined = source.outerjoin(models, models.c.ptr_id == types.component.key)
+    return {**columns, column: models.c.model}, joined
 
 
 def select_models(child: ChildTable) -> Select[str, str]:

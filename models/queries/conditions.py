@@ -1,4 +1,4 @@
-"""Conditions on flows: a tree of parameter names, which compiles to one SQL condition.
+"""Conditions on flows and components: a tree of parameter names, which compiles to one SQL condition.
 
 Equal trees compile to equal SQL. The values are bound at execution.
 """
@@ -33,14 +33,12 @@ from sqlalchemy.types import TypeEngine
 from sqlmodel import col
 
 from models.queries.arrays import InTextArray, InUuidArray, compile_clauses
-from models.queries.components import Component, select_models
+from models.queries.components import ChildTables, Component, select_models
 from models.queries.rights import Permission, Rights
 from models.queries.search import Fold
-from models.tables.child_table import ChildTable
 from models.tables.columns import TEXT, UUID
 from models.tables.flow import Flow, FlowStageBinding
-from models.tables.policy import Policy, PolicyBinding
-from models.tables.stage import Stage
+from models.tables.policy import PolicyBinding
 
 F = TypeVar("F", bound=type[FunctionElement[Any]])
 ColumnSource: TypeAlias = (
@@ -104,7 +102,7 @@ class UsesComponent:
 
     component: Component
     condition: "Condition"
-    child_tables: tuple[ChildTable, ...] | None
+    child_tables: ChildTables
     rights: Rights
 
 
@@ -113,7 +111,7 @@ CompileComparison: TypeAlias = Callable[[Comparison], ColumnElement[bool]]
 
 
 class WhereClause(NamedTuple):
-    """A condition on flows and the values of its parameters; no condition matches all flows."""
+    """A condition and the values of its parameters; no condition matches everything."""
 
     condition: Condition | None = None
     values: Mapping[str, Any] = MappingProxyType({})
@@ -125,6 +123,14 @@ NO_CONDITION = WhereClause()
 def to_sql(condition: Condition, columns: ColumnSource) -> ColumnElement[bool]:
     """Compile a condition to SQL on `Flow`. The result is never NULL."""
     return _to_sql(condition, partial(_compare_column, columns))
+
+
+def component_to_sql(
+    condition: Condition, component: Component, child_tables: ChildTables
+) -> ColumnElement[bool]:
+    """Compile a condition to SQL on the table of a component. The result is never NULL."""
+    types = _component_types(component, child_tables, is_inlined=True)
+    return _to_sql(condition, partial(_compare_component, component, types))
 
 
 def _to_sql(condition: Condition, compile_comparison: CompileComparison) -> ColumnElement[bool]:
@@ -177,7 +183,7 @@ def _type_of(column: SQLColumnExpression[Any]) -> TypeEngine[Any]:
 def _uses_stage(uses: UsesComponent) -> ColumnElement[bool]:
     flows = select(col(FlowStageBinding.target_id)).where(
         *uses.rights.conditions(Permission.VIEW_STAGE_BINDING, col(FlowStageBinding.fsb_uuid)),
-        _is_matching(uses, col(FlowStageBinding.stage_id), col(Stage.stage_uuid), col(Stage.name)),
+        _is_matching(uses, col(FlowStageBinding.stage_id)),
     )
     return SemiJoin(col(Flow.flow_uuid), flows)
 
@@ -186,7 +192,7 @@ def _uses_policy(uses: UsesComponent) -> ColumnElement[bool]:
     rights = uses.rights
     targets = select(col(PolicyBinding.target_id)).where(
         *rights.conditions(Permission.VIEW_POLICY_BINDING, col(PolicyBinding.policy_binding_uuid)),
-        _is_matching(uses, col(PolicyBinding.policy_id), col(Policy.policy_uuid), col(Policy.name)),
+        _is_matching(uses, col(PolicyBinding.policy_id)),
     )
     flows_by_stage_binding = select(col(FlowStageBinding.target_id)).where(
         *rights.conditions(Permission.VIEW_STAGE_BINDING, col(FlowStageBinding.fsb_uuid)),
@@ -204,48 +210,48 @@ COMPILE_USES: Mapping[Component, Callable[[UsesComponent], ColumnElement[bool]]]
 }
 
 
-def _is_matching(
-    uses: UsesComponent,
-    bound_key: SQLColumnExpression[Any],
-    pk: SQLColumnExpression[Any],
-    name: SQLColumnExpression[Any],
-) -> ColumnElement[bool]:
+def _is_matching(uses: UsesComponent, bound_key: SQLColumnExpression[Any]) -> ColumnElement[bool]:
     """Return the condition that the component with the bound key satisfies `uses.condition`."""
-    permission = uses.component.permission
+    component, rights = uses.component, uses.rights
     if uses.condition == And(()):
-        return and_(bound_key.is_not(None), *uses.rights.conditions(permission, bound_key))
-    compile_comparison = partial(_compare_component, uses, {"pk": pk, "name": name})
+        is_visible = rights.conditions(component.permission, bound_key)
+        return and_(bound_key.is_not(None), *is_visible)
+    types = _component_types(component, uses.child_tables)
     # Components are selected before their bindings, because there are far fewer of them.
-    components = select(pk).where(
-        _to_sql(uses.condition, compile_comparison), *uses.rights.conditions(permission, pk)
+    components = select(component.key).where(
+        _to_sql(uses.condition, partial(_compare_component, component, types)),
+        *rights.conditions(component.permission, component.key),
     )
     return SemiJoin(bound_key, components)
 
 
 def _compare_component(
-    uses: UsesComponent, columns: ColumnSource, comparison: Comparison
+    component: Component, types: FromClause | None, comparison: Comparison
 ) -> ColumnElement[bool]:
     if comparison.column != "type":
-        return _compare_column(columns, comparison)
-    # Without child tables all types are unknown, and an unknown type matches nothing.
-    if uses.child_tables == ():
+        return _compare_column(component.sort_columns, comparison)
+    # An unknown type matches nothing.
+    if types is None:
         return false()
-    types = _component_types(uses.component, uses.child_tables)
     keys = select(types.c.ptr_id).where(_compare(types.c.model, comparison))
-    return SemiJoin(columns["pk"], keys)
+    return SemiJoin(component.key, keys)
 
 
 @cache
 def _component_types(
-    component: Component, child_tables: tuple[ChildTable, ...] | None
-) -> FromClause:
-    """Return (ptr_id, model) of all components.
+    component: Component, child_tables: ChildTables, *, is_inlined: bool = False
+) -> FromClause | None:
+    """Return (ptr_id, model) of all components, None without tables of types.
 
-    The result is cached, because a statement renders the same CTE object only once.
+    PostgreSQL reads only the tables of matching types if it inlines the CTE in each condition. The
+    result is cached, because a statement renders the same CTE object only once.
     """
     if child_tables is None:
         return component.types
-    return union_all(*map(select_models, child_tables)).cte(f"types_by_{component.value}")
+    if not child_tables:
+        return None
+    types = union_all(*map(select_models, child_tables)).cte(f"types_by_{component.value}")
+    return types.prefix_with("NOT MATERIALIZED", dialect="postgresql") if is_inlined else types
 
 
 class SemiJoin(FunctionElement[bool]):

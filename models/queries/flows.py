@@ -9,10 +9,10 @@ from sqlalchemy import (
     CTE,
     BigInteger,
     ColumnElement,
+    FromClause,
     Integer,
     Select,
     SQLColumnExpression,
-    Subquery,
     Text,
     bindparam,
     cast,
@@ -23,7 +23,7 @@ from sqlalchemy import (
 from sqlmodel import col
 
 from models.queries import search, subqueries
-from models.queries.arrays import InSubquery
+from models.queries.arrays import InSubquery, InUuidArray
 from models.queries.conditions import ColumnSource, Condition, to_sql
 from models.queries.rights import Access, Permission, Rights
 from models.queries.viewer import Viewer
@@ -35,6 +35,8 @@ Ts = TypeVarTuple("Ts")
 
 DEFAULT_PAGE_SIZE = 20
 MAX_PAGE_SIZE = 100
+# The name of the rows that match a filter, in SQL.
+MATCHES = "matches"
 # The largest page number whose offset fits in 64 bits.
 MAX_PAGE = 2**63 // MAX_PAGE_SIZE
 # Up to this number of columns, sorting whole rows is faster than looking them up afterwards.
@@ -187,7 +189,7 @@ class FlowFilter(NamedTuple):
     def _visibility(self) -> Iterator[ColumnElement[bool]]:
         key = col(Flow.flow_uuid)
         if UNIQUE_COLUMNS.isdisjoint(self.filters):
-            return self.rights.flow_conditions(key)
+            return self.rights.list_conditions(Permission.VIEW_FLOW, key)
         return self.rights.conditions(Permission.VIEW_FLOW, key)
 
 
@@ -212,6 +214,26 @@ class Flows(NamedTuple):
     plan_keys: PlanKeys
 
     @property
+    def cursor_prefix(self) -> str:
+        """The start of the ordering in cursors; empty, as in the cursors of earlier versions."""
+        return ""
+
+    @property
+    def sort_columns(self) -> ColumnSource:
+        """The expressions of the columns that flows can be sorted by."""
+        return SORT_COLUMNS
+
+    @property
+    def key(self) -> str:
+        """The unique column that identifies the flows of a page."""
+        return BY_SLUG.name
+
+    @property
+    def has_conditions(self) -> bool:
+        """True unless the filter matches all flows."""
+        return self.filter.has_conditions
+
+    @property
     def sorts_in_place(self) -> bool:
         """True if whole rows are sorted: they have few columns, all from the flow's own row."""
         is_small = len(self.columns) <= MAX_SORTED_COLUMNS
@@ -219,13 +241,44 @@ class Flows(NamedTuple):
 
     def select(self) -> Select[*tuple[Any, ...]]:
         """Return the SELECT of the matching flows."""
-        return self.select_all().where(*self.filter.conditions())
+        return self._select_all().where(*self.filter.conditions())
 
-    def select_all(self) -> Select[*tuple[Any, ...]]:
-        """Return the SELECT of all flows, without the filter."""
+    def select_by_key(self, slugs: Select[str]) -> Select[*tuple[Any, ...]]:
+        """Return the SELECT of the flows with these slugs, without the filter."""
+        return self._select_all().where(InSubquery(col(Flow.slug), slugs))
+
+    def select_matches(self, ordering: Sequence[Ordering]) -> Select[*tuple[Any, ...]]:
+        """Return the SELECT of the slugs and the sort columns of the matching flows."""
+        names = dict.fromkeys((*(term.name for term in ordering), self.key))
+        columns: list[Any] = [SORT_COLUMNS[name].label(name) for name in names]
+        return select(*columns).select_from(Flow).where(*self.filter.conditions())
+
+    def select_count(self) -> Select[int]:
+        """Return the SELECT of the number of matching flows."""
+        return FlowCount(self.filter).select()
+
+    def _select_all(self) -> Select[*tuple[Any, ...]]:
         expressions = flow_columns(self.plan_keys)
         columns = [expressions[name] for name in self.columns]
         return select(*(columns or [literal_column("1")])).select_from(Flow)
+
+
+class FlowsByPk(NamedTuple):
+    """SELECT the visible flows with the primary keys `pks`; the first column is the key.
+
+    Parameters: `pks`, `plans` for the number of cached plans, and those of `rights`.
+    """
+
+    columns: tuple[str, ...]
+    plan_keys: PlanKeys
+    rights: Rights
+
+    def select(self) -> Select[*tuple[Any, ...]]:
+        """Return the SELECT, without an order."""
+        key, expressions = col(Flow.flow_uuid), flow_columns(self.plan_keys)
+        rows = select(cast(key, Text), *(expressions[name] for name in self.columns))
+        is_visible = self.rights.conditions(Permission.VIEW_FLOW, key)
+        return rows.select_from(Flow).where(InUuidArray(key, "pks"), *is_visible)
 
 
 class ExportableFlow(NamedTuple):
@@ -260,7 +313,7 @@ class OffsetPage(NamedTuple):
     def select(self) -> Select[*tuple[Any, ...]]:
         """Return the SELECT of the page, in its order."""
         if self.flows.sorts_in_place and not self._shares_matches:
-            page, count = _limit_to_page(self.flows.select()), FlowCount(self.flows.filter).select()
+            page, count = _limit_to_page(self.flows.select()), self.flows.select_count()
         else:
             page, count = self._deferred_join()
         if self.is_counted:
@@ -273,20 +326,19 @@ class OffsetPage(NamedTuple):
         The slugs of the page are selected first, from an index if possible. The other columns are
         read only for the flows of the page, not for those that OFFSET skips.
         """
-        flow_filter = self.flows.filter
+        rows = self.flows.select_matches(self.ordering)
         if self._shares_matches:
-            matches = build_shared_matches(flow_filter, self.ordering)
+            matches: FromClause = share_matches(rows)
             count = select(func.count()).select_from(matches)
         else:
-            matches = select_matches(flow_filter, self.ordering)
-            count = FlowCount(flow_filter).select()
+            matches, count = rows.subquery(MATCHES), self.flows.select_count()
         slugs = _limit_to_page(select(matches.c.slug).order_by(*order_by(self.ordering, matches.c)))
-        return self.flows.select_all().where(InSubquery(col(Flow.slug), slugs)), count
+        return self.flows.select_by_key(slugs), count
 
     @property
     def _shares_matches(self) -> bool:
         """True if the page and the count share one evaluation of the filter."""
-        return self.is_counted and self.flows.filter.has_conditions
+        return self.is_counted and self.flows.has_conditions
 
 
 def _limit_to_page(rows: Select[*Ts]) -> Select[*Ts]:
@@ -315,18 +367,9 @@ def complete_ordering(ordering: Sequence[Ordering]) -> tuple[Ordering, ...]:
     return tuple(terms.values())
 
 
-def select_matches(flow_filter: FlowFilter, ordering: Sequence[Ordering]) -> Subquery:
-    """SELECT the slugs and the sort columns of the flows that match the filter."""
-    names = dict.fromkeys((*(term.name for term in ordering), BY_SLUG.name))
-    columns: list[Any] = [SORT_COLUMNS[name].label(name) for name in names]
-    rows = select(*columns).select_from(Flow).where(*flow_filter.conditions())
-    return rows.subquery("matches")
-
-
-def build_shared_matches(flow_filter: FlowFilter, ordering: Sequence[Ordering]) -> CTE:
-    """Build a CTE of `select_matches`, which the page and the count evaluate only once."""
-    matches = select_matches(flow_filter, ordering).element.cte("matches")
-    return matches.prefix_with("MATERIALIZED", dialect="postgresql")
+def share_matches(rows: Select[*tuple[Any, ...]]) -> CTE:
+    """Return a CTE of matching rows, which the page and the count evaluate only once."""
+    return rows.cte(MATCHES).prefix_with("MATERIALIZED", dialect="postgresql")
 
 
 def order_by(

@@ -1,9 +1,9 @@
-"""Keyset pages: flows after or before a cursor, at the same cost anywhere in the list."""
+"""Keyset pages: rows after or before a cursor, at the same cost anywhere in the list."""
 
 from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby
 from operator import attrgetter, ge, gt, le, lt
-from typing import Any, Literal, NamedTuple, TypeAlias
+from typing import Any, Literal, NamedTuple, Protocol, TypeAlias
 
 from sqlalchemy import (
     ColumnElement,
@@ -18,20 +18,9 @@ from sqlalchemy import (
     select,
     tuple_,
 )
-from sqlmodel import col
 
-from models.queries.arrays import InSubquery
 from models.queries.conditions import ColumnSource, column_parameter
-from models.queries.flows import (
-    SORT_COLUMNS,
-    FlowCount,
-    Flows,
-    Ordering,
-    build_shared_matches,
-    order_by,
-    select_matches,
-)
-from models.tables.flow import Flow
+from models.queries.flows import MATCHES, Ordering, order_by, share_matches
 
 # The side of a cursor. The values of a cursor are the parameters `after_<name>` or `before_<name>`,
 # one for each term of the ordering.
@@ -48,16 +37,68 @@ COMPARATORS: dict[tuple[bool, bool], Comparator] = {
 }
 
 
-class KeysetPage(NamedTuple):
-    """SELECT the first flows between two cursors, or the last.
+class KeysetRows(Protocol):
+    """The rows of a list, without an order."""
 
-    The columns are those of `flows`; if counted, the number of flows that match the filter; and
-    with `needs_opposite_side`, whether there is a flow at the start cursor or on its other side.
-    The ordering must be complete; the rows of a backward page are in reverse order. Parameters:
-    those of `flows`, the cursors and `limit`.
+    def __hash__(self) -> int: ...
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The names of the selected columns."""
+        ...
+
+    @property
+    def cursor_prefix(self) -> str:
+        """The start of the ordering in cursors, which differs from that of other lists."""
+        ...
+
+    @property
+    def sort_columns(self) -> ColumnSource:
+        """The expressions of the columns that the rows can be sorted by."""
+        ...
+
+    @property
+    def key(self) -> str:
+        """The unique sort column that identifies the rows of a page."""
+        ...
+
+    @property
+    def has_conditions(self) -> bool:
+        """True if finding the matching rows takes more than reading a part of an index."""
+        ...
+
+    @property
+    def sorts_in_place(self) -> bool:
+        """True if whole rows are sorted; otherwise the keys of the page are selected first."""
+        ...
+
+    def select(self) -> Select[*tuple[Any, ...]]:
+        """Return the SELECT of the matching rows."""
+        ...
+
+    def select_by_key(self, keys: Select[str], /) -> Select[*tuple[Any, ...]]:
+        """Return the SELECT of the rows with these keys, all of which match."""
+        ...
+
+    def select_matches(self, ordering: Terms, /) -> Select[*tuple[Any, ...]]:
+        """Return the SELECT of the keys and the sort columns of the matching rows."""
+        ...
+
+    def select_count(self) -> Select[int]:
+        """Return the SELECT of the number of matching rows."""
+        ...
+
+
+class KeysetPage(NamedTuple):
+    """SELECT the first rows between two cursors, or the last.
+
+    The columns are those of `rows`; if counted, the number of matching rows; and with
+    `needs_opposite_side`, whether there is a row at the start cursor or on its other side. The
+    ordering must be complete; the rows of a backward page are in reverse order. Parameters: those
+    of `rows`, the cursors and `limit`.
     """
 
-    flows: Flows
+    rows: KeysetRows
     ordering: tuple[Ordering, ...]
     is_backward: bool
     has_after: bool
@@ -68,51 +109,52 @@ class KeysetPage(NamedTuple):
     def select(self) -> Select[*tuple[Any, ...]]:
         """Return the SELECT of the page, in the direction of reading.
 
-        As in an OffsetPage, the slugs are selected before columns outside the flow's own row.
+        As in an OffsetPage, the keys are selected before columns outside the table itself.
         """
-        matches = self._build_shared_matches()
+        sort_columns, matches = self.rows.sort_columns, self._build_shared_matches()
         if self._sorts_in_place and matches is None:
             page = (
-                self.flows.select()
-                .where(*self._build_cursor_conditions(SORT_COLUMNS))
+                self.rows.select()
+                .where(*self._build_cursor_conditions(sort_columns))
                 .limit(_build_limit())
             )
         else:
-            slugs = self._select_slugs(matches)
-            page = self.flows.select_all().where(InSubquery(col(Flow.slug), slugs))
+            page = self.rows.select_by_key(self._select_keys(matches))
         page = page.add_columns(*self._build_page_info(matches))
-        return page.order_by(*order_by(self._direction, SORT_COLUMNS))
+        return page.order_by(*order_by(self._direction, sort_columns))
 
     def select_page_info(self) -> Select[*tuple[Any, ...]]:
-        """Return the SELECT of the columns after those of the flows, with one row."""
+        """Return the SELECT of the columns after those of the rows, with one row."""
         return select(*self._build_page_info(self._build_shared_matches()))
 
     @property
     def _sorts_in_place(self) -> bool:
         """True if whole rows are sorted, and an index can provide the order."""
-        return self.flows.sorts_in_place and len(_split_by_direction(self.ordering)) == 1
+        return self.rows.sorts_in_place and len(_split_by_direction(self.ordering)) == 1
 
     @property
     def _direction(self) -> tuple[Ordering, ...]:
         return _reverse(self.ordering) if self.is_backward else self.ordering
 
     def _build_shared_matches(self) -> FromClause | None:
-        """Return the matching flows if the page and the count share one evaluation of the filter."""
-        if not (self.is_counted and self.flows.filter.has_conditions):
+        """Return the matching rows if the page and the count share one evaluation of the filter."""
+        if not (self.is_counted and self.rows.has_conditions):
             return None
-        return build_shared_matches(self.flows.filter, self.ordering)
+        return share_matches(self.rows.select_matches(self.ordering))
 
-    def _select_slugs(self, shared: FromClause | None) -> Select[str]:
+    def _select_keys(self, shared: FromClause | None) -> Select[str]:
         matches = self._select_matches(shared)
-        slugs = (
-            select(matches.c.slug)
+        keys = (
+            select(matches.c[self.rows.key])
             .where(*self._build_cursor_conditions(matches.c))
             .limit(_build_limit())
         )
-        return slugs.order_by(*order_by(self._direction, matches.c))
+        return keys.order_by(*order_by(self._direction, matches.c))
 
     def _select_matches(self, shared: FromClause | None) -> FromClause:
-        return select_matches(self.flows.filter, self.ordering) if shared is None else shared
+        if shared is None:
+            return self.rows.select_matches(self.ordering).subquery(MATCHES)
+        return shared
 
     def _build_cursor_conditions(self, columns: ColumnSource) -> Iterator[ColumnElement[bool]]:
         if self.has_after:
@@ -128,7 +170,7 @@ class KeysetPage(NamedTuple):
 
     def _build_count(self, shared: FromClause | None) -> Select[int]:
         if shared is None:
-            return FlowCount(self.flows.filter).select()
+            return self.rows.select_count()
         return select(func.count()).select_from(shared)
 
     def _build_opposite_side(self, matches: FromClause) -> ColumnElement[bool]:
@@ -139,7 +181,7 @@ class KeysetPage(NamedTuple):
 
 
 class PageInfoQuery(NamedTuple):
-    """SELECT the page information of a page without flows, with the parameters of the page."""
+    """SELECT the page information of a page without rows, with the parameters of the page."""
 
     page: KeysetPage
 

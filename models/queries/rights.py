@@ -96,14 +96,17 @@ EXPORT = (
     Right(Permission.VIEW_PROMPT, is_global=True),
 )
 
-# The rights by schema coordinate, by type for `node`, and by view for REST. A field that is not listed
-# requires no more than its object. Everything is below a flow: a request of a viewer who may see no
-# flow is rejected as a whole, so the entries of flows themselves only add conditions to SELECTs.
+# The rights by schema coordinate, by type for `node` and `nodes`, and by view for REST. A field that
+# is not listed requires no more than its object. Everything is below a flow: a request of a viewer
+# who may see no flow is rejected as a whole, so the entries of flows themselves only add conditions
+# to SELECTs.
 RIGHTS: Mapping[str, Sequence[Right]] = {
     "Query.flows": FLOW,
     "Query.flowConnection": FLOW,
     "Query.flow": FLOW,
+    "Query.stages": STAGE,
     "Query.stage": STAGE,
+    "Query.policies": POLICY,
     "Query.policy": POLICY,
     "Query.node(Flow)": FLOW,
     "Query.node(FlowStageBinding)": STAGE_BINDING,
@@ -205,19 +208,21 @@ class Rights(NamedTuple):
                 probe = _select_scope().where(col(TokenFlow.flow_id) == key)
                 yield exists(probe.correlate_except(TokenFlow))
 
-    def flow_conditions(self, key: SQLColumnExpression[str]) -> Iterator[ColumnElement[bool]]:
-        """Yield the condition that the viewer may see the flow with this key.
+    def list_conditions(
+        self, permission: Permission, key: SQLColumnExpression[str]
+    ) -> Iterator[ColumnElement[bool]]:
+        """Yield the condition that the viewer has the permission for the object with this key.
 
-        Yields nothing if the viewer may see all flows. The database selects the visible flows
-        first: the condition suits lists of flows, of which it may be the only condition.
+        Yields nothing if the viewer has it for all objects. The database selects the keys of the
+        other objects first: the condition suits lists, of which it may be the only condition.
         """
-        match self.view_flow:
+        match self.access(permission):
             case Access.ALL:
                 return
             case Access.NONE:
                 yield false()
             case Access.SOME:
-                grants = _select_grants(Permission.VIEW_FLOW)
+                grants = _select_grants(permission)
                 key_of_grant = TextToUuid(col(RoleObjectPermission.object_pk))
                 yield InSubquery(key, grants.with_only_columns(key_of_grant))
             case Access.SCOPE:

@@ -1,17 +1,24 @@
 """Schema linters, code generators and comparison tools accept schema.graphql."""
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 from graphql import build_schema, find_breaking_changes
 
+from support.app_client import AppClient
+from support.graphql_http import post
 from support.npm_projects import Project, ToolResult, create_project
 from support.paths import SCHEMA, TESTS
 
 RELEASED = TESTS / "released" / SCHEMA.name
 
 Create = Callable[[str], Project]
+CODEGEN = ("@graphql-codegen/cli/esm/bin.js", "--config", "codegen.ts")
+RELAY = ("relay-compiler/cli.js", "--noWatchman", "relay.config.json")
+# The variables that an operation requires; others are ignored.
+VARIABLES = {"first": 5, "count": 5, "id": "Rmxvdzo=", "slug": "a-flow"}
 # codegen prints one of these before a step that has started, and one before a step that is done.
 STEP_MARKS = {"\N{HEAVY RIGHT-POINTING ANGLE QUOTATION MARK ORNAMENT}", "\N{HEAVY CHECK MARK}"}
 
@@ -84,7 +91,7 @@ def test_relay_compiles_pages_and_refetches(create: Create) -> None:
     relay = create("relay-compiler")
     artifacts = relay.home / "artifacts"
     artifacts.mkdir()
-    result = relay.run("relay-compiler/cli.js", "--noWatchman", "relay.config.json")
+    result = relay.run(*RELAY)
     lines = [line for line in result.output.splitlines() if not line.startswith("[INFO] ")]
 
     assert (result.code, lines) == (0, []), result.output
@@ -98,7 +105,7 @@ def test_relay_compiles_pages_and_refetches(create: Create) -> None:
 def test_graphql_codegen_generates_valid_types(create: Create) -> None:
     """Typed documents are generated without a warning, and code that uses them passes strict checks."""
     client = create("graphql-codegen")
-    generated = client.run("@graphql-codegen/cli/esm/bin.js", "--config", "codegen.ts")
+    generated = client.run(*CODEGEN)
     checked = client.run("typescript/bin/tsc", "--project", ".")
 
     assert generated.code == 0, generated.output
@@ -107,11 +114,38 @@ def test_graphql_codegen_generates_valid_types(create: Create) -> None:
 
 
 @pytest.mark.npm
+@pytest.mark.parametrize(
+    ("name", "command", "manifest"),
+    [
+        ("graphql-codegen", CODEGEN, "src/gql/persisted-documents.json"),
+        ("relay-compiler", RELAY, "persisted-documents.json"),
+    ],
+)
+def test_generated_manifests_are_trusted_documents(
+    create: Create, sqlite_url: str, name: str, command: Sequence[str], manifest: str
+) -> None:
+    """Each document of the manifest is executed by the ID that the client's code contains."""
+    project = create(name)
+    (project.home / "artifacts").mkdir()
+    result = project.run(*command)
+    assert result.code == 0, result.output
+    path = project.home / manifest
+    documents = json.loads(path.read_text())
+    assert len(documents) >= 3
+    with AppClient(sqlite_url, trusted_documents=path, trusted_only=True) as client:
+        for document_id, text in documents.items():
+            body = {"variables": VARIABLES}
+            response = post(client, {"documentId": document_id, **body})
+            assert "data" in response.json, response
+            assert response == post(client, {"query": text, **body})
+
+
+@pytest.mark.npm
 def test_typescript_reports_a_changed_type(create: Create) -> None:
     """Code that expects a string fails the type check when the schema has a number."""
     client = create("graphql-codegen")
     client.change_schema(lambda sdl: sdl.replace("  slug: String!\n", "  slug: Int!\n"))
-    client.run("@graphql-codegen/cli/esm/bin.js", "--config", "codegen.ts")
+    client.run(*CODEGEN)
     checked = client.run("typescript/bin/tsc", "--project", ".")
 
     assert checked.code != 0

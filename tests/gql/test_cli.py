@@ -1,10 +1,13 @@
 """The command line prints help, results, and errors of one line."""
 
 import asyncio
+import os
+import subprocess
 from collections.abc import Iterator
 from contextlib import chdir
 from pathlib import Path
 from socket import create_server
+from subprocess import PIPE, CompletedProcess
 from urllib.parse import quote
 
 import psycopg
@@ -12,7 +15,14 @@ import pytest
 from psycopg import sql
 
 from models.database import migrate
-from support.command import run_failing, run_failing_in_process, run_flowql, run_in_process
+from support.command import (
+    FLOWQL,
+    clean_environment,
+    run_failing,
+    run_failing_in_process,
+    run_flowql,
+    run_in_process,
+)
 from support.paths import SCHEMA
 from support.postgres import PASSWORD, PostgresServer
 from support.server_process import find_free_port
@@ -64,16 +74,16 @@ def test_version() -> None:
         (["serve", "extra"], "Unused Tokens: ['extra']."),
         (["serve", "--port"], "--port requires an argument."),
         (["serve", "--port", "abc"], "Invalid value for --port"),
-        (["serve", "--port", "99999"], "FLOWQL_PORT: "),
-        (["serve", "--workers", "0"], "FLOWQL_WORKERS: "),
-        (["serve", "--schema", ""], "FLOWQL_SCHEMA: "),
-        (["serve", "--root-path", "/a b"], "FLOWQL_ROOT_PATH: "),
-        (["serve", "--root-path", "/flows/.."], "FLOWQL_ROOT_PATH: "),
-        (["serve", "--root-path", "./flows"], "FLOWQL_ROOT_PATH: "),
-        (["serve", "--max-body", "0"], "FLOWQL_MAX_BODY: "),
-        (["serve", "--max-root-fields", "-1"], "FLOWQL_MAX_ROOT_FIELDS: "),
-        (["serve", "--max-seconds", "0.9"], "FLOWQL_MAX_SECONDS: "),
-        (["serve", "--max-seconds", "inf"], "FLOWQL_MAX_SECONDS: "),
+        (["serve", "--port", "99999"], "--port: "),
+        (["serve", "--workers", "0"], "--workers: "),
+        (["serve", "--schema", ""], "--schema: "),
+        (["serve", "--root-path", "/a b"], "--root-path: "),
+        (["serve", "--root-path", "/flows/.."], "--root-path: "),
+        (["serve", "--root-path", "./flows"], "--root-path: "),
+        (["serve", "--max-body", "0"], "--max-body: "),
+        (["serve", "--max-root-fields", "-1"], "--max-root-fields: "),
+        (["serve", "--max-seconds", "0.9"], "--max-seconds: "),
+        (["serve", "--max-seconds", "inf"], "--max-seconds: "),
         (["serve", "--max-cost", "much"], "Invalid value for --max-cost"),
         (["import"], "PATHS requires an argument."),
         (["token", "create"], "NAME requires an argument."),
@@ -215,10 +225,30 @@ def test_invalid_host_is_an_error(sample_url: str) -> None:
     assert line.startswith("cannot listen on .. port 0: ")
 
 
-@pytest.mark.parametrize("port", ["-1", "0", "70000"])
+@pytest.mark.parametrize("port", ["-1", "70000"])
 def test_invalid_port_of_the_demo_is_an_error(port: str) -> None:
-    """A port is a number from 1 to 65535."""
-    assert "--port" in run_failing_in_process("demo", "--port", port)
+    """A port is a number from 0 to 65535."""
+    assert run_failing_in_process("demo", "--port", port).startswith("--port: ")
+
+
+def test_port_in_use_is_an_error_of_the_demo(
+    unresponsive_port: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A port that is set by the option, the environment or `.env` is not replaced by another one."""
+    reason = f"cannot listen on 127.0.0.1 port {unresponsive_port}: Address already in use"
+    assert run_failing_in_process("demo", "--port", str(unresponsive_port)) == reason
+    with monkeypatch.context() as environment:
+        environment.setenv("FLOWQL_PORT", str(unresponsive_port))
+        assert run_failing_in_process("demo") == reason
+    (tmp_path / ".env").write_text(f"FLOWQL_PORT={unresponsive_port}\n")
+    with chdir(tmp_path):
+        assert run_failing_in_process("demo") == reason
+
+
+def test_host_of_another_machine_is_an_error_of_the_demo() -> None:
+    """The demo does not try other ports if the address is the problem."""
+    line = run_failing_in_process("demo", "--host", "192.0.2.1")
+    assert line.startswith("cannot listen on 192.0.2.1 port 8000: ")
 
 
 def test_sqlite_path_is_not_unescaped(tmp_path: Path) -> None:
@@ -276,9 +306,76 @@ def test_schema_command_prints_or_checks_the_schema(tmp_path: Path) -> None:
     """`flowql schema` prints the committed schema; `--check` compares it with ./schema.graphql."""
     committed = SCHEMA.read_text()
     assert run_flowql("schema").stdout == committed
-    (tmp_path / "schema.graphql").write_text(f"{committed}\n")
-    result = run_flowql("schema", "--check", cwd=tmp_path)
+    file = tmp_path / "schema.graphql"
+    with chdir(tmp_path):
+        assert check_schema() == (
+            "flowql: schema.graphql is missing in this folder: run 'flowql schema > schema.graphql'\n"
+        )
+        file.write_text(f"{committed}\n")
+        assert check_schema() == (
+            "flowql: schema.graphql is outdated: run 'flowql schema > schema.graphql'\n"
+        )
+        file.write_text(committed)
+        assert run_in_process("schema", "--check").returncode == 0
+        file.unlink()
+        file.mkdir()
+        line = run_failing_in_process("schema", "--check")
+        assert line == "cannot read schema.graphql: Is a directory"
+
+
+def check_schema() -> str:
+    """Run `flowql schema --check`, check that it fails, and return its message."""
+    result = run_in_process("schema", "--check")
     assert (result.returncode, result.stdout) == (1, "")
-    assert result.stderr == (
-        "flowql: schema.graphql is outdated: run 'flowql schema > schema.graphql'\n"
+    return result.stderr
+
+
+def run_unread(*arguments: str, is_output: bool) -> CompletedProcess[bytes]:
+    """Run `flowql`; nobody reads its output or its messages, and the other stream is captured."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        return subprocess.run(
+            [FLOWQL, *arguments],
+            env=clean_environment(),
+            stdout=writer if is_output else PIPE,
+            stderr=PIPE if is_output else writer,
+            check=False,
+        )
+    finally:
+        os.close(writer)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [["schema"], ["token", "list"], ["token", "list", "--json"], ["--help"], ["--version"]],
+)
+def test_command_ends_quietly_if_nobody_reads_its_output(
+    command: list[str], sample_url: str
+) -> None:
+    """`flowql schema | true` prints no error, and its exit code is 1."""
+    option = ["--database", sample_url] if command[0] == "token" else []
+    result = run_unread(*command, *option, is_output=True)
+    assert (result.returncode, result.stderr) == (1, b"")
+
+
+def test_command_succeeds_if_nobody_reads_its_messages(sample_url: str) -> None:
+    """The key of a new token is printed; an error has the same exit code as otherwise."""
+    command = ["token", "create", "unread", "--database", sample_url]
+    result = run_unread(*command, is_output=False)
+    assert (result.returncode, len(result.stdout.strip())) == (0, 60)
+    assert run_unread("bogus", is_output=False).returncode == 2
+
+
+def test_closed_streams_are_ignored(sample_url: str) -> None:
+    """A shell can close each stream, and messages do not end up in the other one."""
+    script = (
+        '"$0" token create closed --database "$1" 2>&- && "$0" schema <&- >&- && "$0" bogus 2>&-'
     )
+    result = subprocess.run(
+        ["/bin/sh", "-c", script, FLOWQL, sample_url],
+        env=clean_environment(),
+        capture_output=True,
+        check=False,
+    )
+    assert (result.returncode, len(result.stdout.strip()), result.stderr) == (2, 60, b"")

@@ -23,6 +23,7 @@ from support.rights_hidden_uses import (
     VIEWERS,
     build_hidden_uses,
 )
+from support.stored_values import global_id
 
 # The number of samples of each object: 1,500 in the full profile.
 SAMPLES = hypothesis.settings().max_examples * 3 // 4
@@ -57,6 +58,8 @@ def request_graphql(query: str, key: str) -> Request:
 FLOW = "query ($key: String!) { flow(slug: $key) { pk name stages stageBindings { pk } } }"
 STAGE = "query ($key: UUID!) { stage(pk: $key) { pk name type flows { slug } } }"
 POLICY = "query ($key: UUID!) { policy(pk: $key) { pk name type flows { slug } } }"
+NODES = """query ($key: ID!) { nodes(ids: [$key, $key]) {
+    ... on Stage { name type flows { slug } } ... on Policy { name type flows { slug } } } }"""
 # A request for a hidden object, and one for a missing object.
 REQUESTS = {
     "flow": [request_graphql(FLOW, key) for key in (HIDDEN_SLUG, MISSING_SLUG)],
@@ -65,6 +68,12 @@ REQUESTS = {
     ],
     "stage": [request_graphql(STAGE, key) for key in (HIDDEN_STAGE, MISSING)],
     "policy": [request_graphql(POLICY, key) for key in (HIDDEN_POLICY, MISSING)],
+    "stage node": [
+        request_graphql(NODES, global_id("Stage", key)) for key in (HIDDEN_STAGE, MISSING)
+    ],
+    "policy node": [
+        request_graphql(NODES, global_id("Policy", key)) for key in (HIDDEN_POLICY, MISSING)
+    ],
 }
 # The viewers see the same flows.
 CASES = [
@@ -72,6 +81,8 @@ CASES = [
     ("REST", "objects"),
     *(("stage", token) for token in VIEWERS),
     *(("policy", token) for token in VIEWERS),
+    ("stage node", "objects"),
+    ("policy node", "objects"),
 ]
 
 

@@ -7,8 +7,8 @@ import signal
 import socket
 import subprocess
 import tempfile
-from collections.abc import Iterator
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from socket import create_connection, create_server
 from subprocess import Popen
@@ -21,7 +21,8 @@ import httpx2
 import psycopg
 import pytest
 
-from support.command import run_failing
+from support.app_client import Response
+from support.command import FLOWQL, clean_environment, run_failing
 from support.edge_case_data import KEYS, ROWS
 from support.paths import SAMPLES
 from support.postgres import PASSWORD, PostgresServer
@@ -43,6 +44,8 @@ from support.server_process import (
 )
 
 SLUGS = sorted(path.stem for path in SAMPLES.glob("*.yaml"))
+# The names before the URL of GraphQL and the token in the output of a demo.
+NAMES = ("GraphQL", "Token")
 QUERY = {"query": "{ flows { results { slug } } }"}
 REQUEST = b"GET /-/health/live/ HTTP/1.1\r\nHost: localhost\r\n\r\n"
 HEAD = (
@@ -51,19 +54,13 @@ HEAD = (
 )
 
 
-@pytest.fixture
-def used_port() -> Iterator[int]:
-    """A port that is in use; the next port is free."""
-    for _ in range(100):
-        with ExitStack() as stack:
-            listening = stack.enter_context(create_server(("127.0.0.1", 0)))
-            port = listening.getsockname()[1]
-            try:
-                create_server(("127.0.0.1", port + 1)).close()
-            except OSError:
-                continue
-            yield port
-            return
+def has_ipv6() -> bool:
+    """Return whether this machine has an IPv6 loopback address."""
+    try:
+        with create_server(("::1", 0), family=socket.AF_INET6):
+            return True
+    except OSError:
+        return False
 
 
 def read_lines(process: Popen[str]) -> list[str]:
@@ -93,27 +90,134 @@ def read_slugs(body: Any) -> list[str]:
     "signal_number", [signal.SIGTERM, signal.SIGINT], ids=lambda number: number.name
 )
 def test_demo_commands_work_and_no_files_remain(
-    signal_number: signal.Signals, used_port: int, tmp_path: Path
+    signal_number: signal.Signals, tmp_path: Path
 ) -> None:
-    """Both printed commands return all sample flows, from the next free port."""
+    """Both printed commands return all sample flows."""
+    port = find_free_port()
     variables = {"TMPDIR": str(tmp_path), "COLUMNS": "40"}
-    with start_flowql(["demo", "--port", str(used_port)], cwd=tmp_path, env=variables) as process:
+    with start_flowql(["demo", "--port", str(port)], cwd=tmp_path, env=variables) as process:
         lines = read_lines(process)
         commands = [line for line in lines if line.startswith("curl ")]
         for command in commands:
-            assert f"http://127.0.0.1:{used_port + 1}/" in command
+            assert f"http://127.0.0.1:{port}/" in command
             assert "slug" in command
             assert read_slugs(run_in_shell(command)) == SLUGS
         assert "/graphql" in commands[0]
         assert "/flows/instances/" in commands[1]
         [address] = re.findall(r"^  GraphQL +(\S+)", "\n".join(lines), re.MULTILINE)
-        assert address == f"http://127.0.0.1:{used_port + 1}/graphql"
+        assert address == f"http://127.0.0.1:{port}/graphql"
         assert [path.name[:12] for path in tmp_path.iterdir()] == ["flowql-demo-"]
         process.send_signal(signal_number)
         _, errors = process.communicate(timeout=LIMIT_SECONDS)
     exit_codes = {signal.SIGTERM: 0, signal.SIGINT: 130}
     assert (process.returncode, errors) == (exit_codes[signal_number], "")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_demo_takes_the_next_free_port() -> None:
+    """Without the setting, the port is 8000, unless it is in use."""
+    with ExitStack() as stack:
+        with suppress(OSError):
+            stack.enter_context(create_server(("127.0.0.1", 8000)))
+        with start_flowql(["demo"]) as process:
+            port = urlsplit(read_demo(process).url).port
+            assert port is not None
+            assert 8000 < port < 8100
+
+
+@dataclass(frozen=True, slots=True)
+class Demo:
+    """The output of a demo, and the URL and the token in it."""
+
+    url: str
+    token: str
+    output: str
+
+
+def read_demo(process: Popen[str]) -> Demo:
+    """Return what a demo prints."""
+    output = "\n".join(read_lines(process))
+    url, token = (re.findall(rf"^  {name} +(\S+)", output, re.MULTILINE) for name in NAMES)
+    return Demo(url[0].removesuffix("/graphql"), token[0], output)
+
+
+def get_page(demo: Demo, host: str | None = None) -> Response:
+    """Return the front page of a demo, requested by another host name if one is given."""
+    headers = {"Accept": "text/html", **({"Host": host} if host else {})}
+    response = httpx2.get(f"{demo.url}/", headers=headers, timeout=LIMIT_SECONDS)
+    return Response(response.status_code, dict(response.headers), response.content)
+
+
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1", "localhost", "127.0.0.2", *(["::1"] if has_ipv6() else [])]
+)
+def test_pages_of_a_demo_on_a_loopback_address_are_signed_in(host: str) -> None:
+    """They contain the token, and reject the host names of other sites (DNS rebinding)."""
+    options = ["demo", "--port", "0", "--host", host]
+    with start_flowql(options) as process:
+        demo = read_demo(process)
+        assert "you are signed in on both" in demo.output
+        for name in (None, "localhost", "LOCALHOST:1"):
+            page = get_page(demo, name)
+            assert (page.status, demo.token in page.body.decode()) == (200, True)
+        for name in ("rebound.example", "localhost.example", "192.0.2.1", "["):
+            page = get_page(demo, name)
+            assert (page.status, demo.token in page.body.decode()) == (400, False)
+
+
+@pytest.mark.parametrize("source", ["option", "environment", "file"])
+def test_pages_of_a_demo_beyond_loopback_contain_no_token(source: str, tmp_path: Path) -> None:
+    """Other machines can read the pages. The demo prints the token, and it is valid."""
+    port = find_free_port()
+    settings = {"FLOWQL_HOST": "0.0.0.0", "FLOWQL_PORT": str(port)}  # noqa: S104 - the fact
+    if source == "file":
+        lines = [f"{name}={value}" for name, value in settings.items()]
+        (tmp_path / ".env").write_text("\n".join(lines))
+    options = ["--host", settings["FLOWQL_HOST"], "--port", str(port)]
+    arguments = ["demo", *(options if source == "option" else [])]
+    env = settings if source == "environment" else None
+    with start_flowql(arguments, cwd=tmp_path, env=env) as process:
+        demo = read_demo(process)
+        assert demo.url == f"http://0.0.0.0:{port}"
+        assert "both ask for the token" in demo.output
+        for path in ("/", "/graphql"):
+            page = send_request(demo.url, path, accept="text/html")
+            assert (page.status, demo.token in page.body.decode()) == (200, False)
+        assert get_page(demo, "demo.example").status == 200
+        response = send_request(demo.url, "/graphql", demo.token, QUERY)
+        assert read_slugs(response.json) == SLUGS
+
+
+@pytest.mark.parametrize("lines", [0, 1, 10])
+def test_demo_ends_quietly_with_the_reader_of_its_output(lines: int, tmp_path: Path) -> None:
+    """`flowql demo | head` prints the first lines; the server stops and leaves no files."""
+    script = f'"$0" demo --port 0 | head -n {lines}'
+    process = subprocess.run(
+        ["/bin/sh", "-c", script, FLOWQL],
+        env=clean_environment({"TMPDIR": str(tmp_path)}),
+        capture_output=True,
+        timeout=LIMIT_SECONDS,
+        check=True,
+    )
+    assert (len(process.stdout.splitlines()), process.stderr) == (lines, b"")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_server_continues_if_nobody_reads_its_log(workers: str, sample_url: str) -> None:
+    """A request is more important than its line in the access log."""
+    port = find_free_port()
+    options = ["--port", str(port), "--database", sample_url, "--workers", workers, "--access-log"]
+    with start_flowql(["serve", *options]) as process:
+        assert process.stderr is not None
+        assert process.stderr.readline() == f"flowql: FlowQL listens on http://127.0.0.1:{port}\n"
+        process.stderr.close()
+        url = f"http://127.0.0.1:{port}"
+        wait_until_live(url, process)
+        for _ in range(200):
+            assert send_request(url, "/-/health/live/").status == 200
+        process.terminate()
+        assert process.wait(LIMIT_SECONDS) == 0
 
 
 def test_server_starts_in_time_in_any_folder(sample_url: str) -> None:
@@ -317,15 +421,6 @@ def test_server_listens_on_ipv6(sample_url: str) -> None:
     with start_flowql(options) as process:
         wait_until_live(f"http://[::1]:{port}", process)
         assert stop_server(process)[1] == f"flowql: FlowQL listens on http://[::1]:{port}\n"
-
-
-def has_ipv6() -> bool:
-    """Return whether this machine has an IPv6 loopback address."""
-    try:
-        with create_server(("::1", 0), family=socket.AF_INET6):
-            return True
-    except OSError:
-        return False
 
 
 def test_sigterm_stops_the_server_with_open_connections(

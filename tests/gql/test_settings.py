@@ -4,11 +4,19 @@ import pickle
 from contextlib import chdir
 from dataclasses import fields
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
 from gql.limits import Limits
-from gql.settings import Settings, describe_settings, read_settings, render_settings_table
+from gql.settings import (
+    SettingInfo,
+    Settings,
+    SettingsError,
+    describe_settings,
+    read_settings,
+    render_settings_table,
+)
 from support.command import run_failing_in_process, run_flowql
 from support.paths import OPERATIONS, README
 
@@ -178,14 +186,76 @@ def test_invalid_address_of_a_proxy_is_an_error() -> None:
     """A host name is not looked up, and a network has no host bits."""
     for value in ("proxy.example", "10.0.0.1/8", "127.0.0.1,x"):
         line = run_failing_in_process("serve", "--forwarded-allow-ips", value)
-        assert line.startswith("FLOWQL_FORWARDED_ALLOW_IPS: invalid address: ")
+        assert line.startswith("--forwarded-allow-ips: invalid address: ")
 
 
 def test_invalid_value_in_the_env_file_is_an_error(tmp_path: Path) -> None:
     """`.env` is read like the environment, and unknown variables are ignored."""
     (tmp_path / ".env").write_text("FLOWQL_WORKERS=hidden\nUNRELATED=1\nFLOWQL_UNKNOWN=1\n")
     with chdir(tmp_path):
-        assert run_failing_in_process("serve").startswith("FLOWQL_WORKERS: ")
+        assert run_failing_in_process("serve").startswith(".env:1: FLOWQL_WORKERS: ")
+
+
+# A value that a setting rejects; others are valid with any string.
+INVALID = {
+    "schema_name": "",
+    "root_path": "/..",
+    "forwarded_allow_ips": "x",
+    "cors_origins": "x",
+    **{
+        name: "-1"
+        for name, field in Settings.model_fields.items()
+        if cast(Any, field.annotation) in (int, float, bool, int | None)
+    },
+}
+
+
+def test_settings_with_invalid_values_are_known() -> None:
+    """All other settings are strings and paths that are checked when they are used."""
+    assert Settings.model_fields.keys() - INVALID == {"database_url", "host", "trusted_documents"}
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [setting for setting in describe_settings() if setting.field in INVALID],
+    ids=lambda setting: setting.field,
+)
+def test_errors_name_the_source_of_the_value(
+    setting: SettingInfo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is the option, or the variable, or the last line of `.env` that sets it."""
+    monkeypatch.chdir(tmp_path)
+    value = INVALID[setting.field]
+    lines = [f"#{setting.variable}=1", "", f"{setting.variable}={value}", "FLOWQL_HOST=x"]
+    (tmp_path / ".env").write_text("\n".join(lines))
+    assert read_error().startswith(f".env:3: {setting.variable}: ")
+    (tmp_path / ".env").write_text(f"\r\n{lines[2]}\r\n export  '{setting.variable}' = '{value}'")
+    assert read_error().startswith(f".env:3: {setting.variable}: ")
+    monkeypatch.setenv(setting.variable, value)
+    assert read_error().startswith(f"{setting.variable}: ")
+    monkeypatch.delenv(setting.variable)
+    monkeypatch.setenv(setting.variable.lower(), value)
+    assert read_error().startswith(f"{setting.variable.lower()}: ")
+    assert read_error(**{setting.field: value}).startswith(f"{setting.option.name}: ")
+
+
+def read_error(**options: str) -> str:
+    """Return the error of invalid settings."""
+    with pytest.raises(SettingsError) as error:
+        read_settings(**options)
+    return str(error.value)
+
+
+def test_errors_of_secrets_name_their_line_of_the_env_file(tmp_path: Path) -> None:
+    """Files that cannot be read, and two values for one secret, are errors."""
+    with chdir(tmp_path):
+        (tmp_path / ".env").write_text("\nFLOWQL_DATABASE_URL_FILE=missing\n")
+        reason = "cannot read missing: No such file or directory"
+        assert read_error() == f".env:2: FLOWQL_DATABASE_URL_FILE: {reason}"
+        (tmp_path / ".env").write_text("FLOWQL_DATABASE_URL_FILE=x\nFLOWQL_DATABASE_URL=y\n")
+        assert read_error() == (
+            ".env:2: FLOWQL_DATABASE_URL and FLOWQL_DATABASE_URL_FILE are mutually exclusive"
+        )
 
 
 def test_options_override_the_environment_which_overrides_the_env_file(

@@ -1,6 +1,7 @@
 """`flowql token` creates, lists and revokes the tokens of FlowQL's own database."""
 
 import hashlib
+import json
 import re
 import sqlite3
 from collections.abc import Iterator
@@ -277,7 +278,7 @@ def test_invalid_token_is_an_error_and_writes_nothing(url: str) -> None:
 
 
 def test_list_contains_no_keys(tmp_path: Path) -> None:
-    """The list contains names, flows and expiry dates, ordered by name; long names are complete."""
+    """The list contains names, flows and dates, ordered by name; long names are complete."""
     url = f"sqlite:///{tmp_path / 'flowql.db'}"
     import_samples(url)
     names = ["b", "a [bold] 50%", "c" * 150, "d"]
@@ -290,14 +291,58 @@ def test_list_contains_no_keys(tmp_path: Path) -> None:
     result = run_flowql("token", "list", "--database", url, env={"COLUMNS": "300"})
     assert (result.returncode, result.stderr) == (0, "")
     rows = [re.split(" {2,}", line.strip()) for line in result.stdout.splitlines()]
-    assert rows[0] == ["name", "sees", "expires"]
-    assert rows[1:3] == [
+    assert rows[0] == ["name", "sees", "created", "expires"]
+    assert [[row[0], row[1], row[3]] for row in rows[1:3]] == [
         [names[1], f"{SLUGS[0]}, {SLUGS[1]}", "never"],
         [names[0], "all, as superuser", "never"],
     ]
     assert rows[3][:2] == [names[2], "all"]
-    assert rows[4] == [names[3], "all, flows only", "never"]
+    assert [rows[4][0], rows[4][1], rows[4][3]] == [names[3], "all, flows only", "never"]
+    now = datetime.now(UTC)
+    recent = {f"{now - timedelta(minutes=past):%Y-%m-%d %H:%M} UTC" for past in (0, 1)}
+    assert {row[2] for row in rows[1:]} <= recent
     assert not [key for key in keys if key in result.stdout]
+
+
+def list_as_json(url: str) -> list[Any]:
+    """Return what `flowql token list --json` prints."""
+    result = run_in_process("token", "list", "--json", "--database", url)
+    assert (result.returncode, result.stderr) == (0, "")
+    return json.loads(result.stdout)
+
+
+def test_list_as_json(url: str) -> None:
+    """Dates are in UTC; the scope has the same keys for all tokens."""
+    before = datetime.now(UTC).replace(microsecond=0)
+    names = ["json ü", 'json "quoted"\n', "json flows", "json expires"]
+    create_token(url, names[0], "--superuser")
+    create_token(url, names[1], "--flows-only")
+    create_token(url, names[2], "--flow", SLUGS[1], "--flow", SLUGS[0])
+    create_token(url, names[3], "--expires", "1d")
+    listed = list_as_json(url)
+    assert [token["name"] for token in listed] == sorted(token["name"] for token in listed)
+    tokens = {token.pop("name"): token for token in listed}
+    created = {name: tokens[name].pop("created") for name in names}
+    for date in created.values():
+        assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", date)
+        assert before <= datetime.fromisoformat(date) <= datetime.now(UTC)
+    expires = datetime.fromisoformat(tokens[names[3]].pop("expires"))
+    lifetime = expires - datetime.fromisoformat(created[names[3]])
+    assert abs(lifetime - timedelta(days=1)) < timedelta(minutes=1)
+    everything = {"superuser": False, "flows_only": False, "flows": None}
+    assert [tokens[name] for name in names] == [
+        {"expires": None, "scope": {**everything, "superuser": True}},
+        {"expires": None, "scope": {**everything, "flows_only": True}},
+        {"expires": None, "scope": {**everything, "flows": SLUGS[:2]}},
+        {"scope": everything},
+    ]
+
+
+def test_list_of_no_tokens_as_json(tmp_path: Path) -> None:
+    """It is an empty array."""
+    url = f"sqlite:///{tmp_path / 'flowql.db'}"
+    import_samples(url)
+    assert list_as_json(url) == []
 
 
 def test_token_of_a_deleted_flow_sees_none(tmp_path: Path) -> None:
@@ -310,4 +355,6 @@ def test_token_of_a_deleted_flow_sees_none(tmp_path: Path) -> None:
         connection.execute(delete)
         connection.commit()
     output = run_in_process("token", "list", "--database", url).stdout
-    assert re.search(r"orphan +none +never", output)
+    assert re.search(r"orphan +none .* never", output)
+    [token] = list_as_json(url)
+    assert token["scope"] == {"superuser": False, "flows_only": False, "flows": []}

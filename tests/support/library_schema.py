@@ -18,9 +18,11 @@ from gql.execution.declarations import (
     METADATA_KEY,
     EnumConverter,
     LoadRelation,
+    MixedList,
     Relation,
     RowList,
     RowObject,
+    TypedRows,
 )
 from gql.execution.fallback.executor import AllRootErrorsContext
 from gql.execution.fallback.loaders import load_relation
@@ -395,6 +397,7 @@ HOME = club("home")
 CHESS = club("chess", seat=club("hall", genre="barn", motto="invalid hall"), genre="poem")
 INVALID_CLUB = club("invalid", motto="invalid invalid", seat=HOME)
 FRINGE = club("fringe", genre="play", motto="invalid fringe", seat=club("invalid seat"))
+CLUBS: Mapping[str, Row] = {"chess": CHESS, "invalid": INVALID_CLUB, "fringe": FRINGE}
 MEMBERS: Mapping[str, Row] = {
     row["pk"]: row
     for row in (
@@ -439,6 +442,15 @@ def select_members(names: Sequence[str], columns: Sequence[str]) -> Batch:
     """Return members with only these columns, also of joined objects."""
     rows = [MEMBERS[name] for name in names]
     return Batch({name: [joined_value(row, name) for row in rows] for name in columns}, len(names))
+
+
+def _select_titled(
+    type_: type[Titled], rows: Mapping[str, Row], titles: Sequence[str], columns: Sequence[str]
+) -> TypedRows[Titled]:
+    positions = [position for position, title in enumerate(titles) if title in rows]
+    selected = [rows[titles[position]] for position in positions]
+    values = {name: [joined_value(row, name) for row in selected] for name in columns}
+    return TypedRows(RowList(type_, Batch(values, len(positions))), positions)
 
 
 def joined_value(row: Any, name: str) -> Any:
@@ -508,8 +520,19 @@ class Query:
             columns = info.selected_columns("Member") or ()
             return Member(row=next(iter(select_members([title], columns).rows())))
         columns = info.selected_columns("Club") or ()
-        row = {"chess": CHESS, "invalid": INVALID_CLUB, "fringe": FRINGE}.get(title)
+        row = CLUBS.get(title)
         return Club(row={name: joined_value(row, name) for name in columns}) if row else None
+
+    @strawberry.field
+    async def all_titled(self, info: Info, titles: list[str]) -> list[Titled | None]:
+        """Members and clubs; a title with a question mark is an error, and others are null."""
+        rows = {Member: MEMBERS, Club: CLUBS}
+        parts = [
+            _select_titled(type_, rows, titles, info.selected_columns(type_.__name__) or ())
+            for type_, rows in rows.items()
+        ]
+        errors = {n: ValueError(title) for n, title in enumerate(titles) if title.endswith("?")}
+        return cast(Any, MixedList(len(titles), parts, errors))
 
     @strawberry.field
     async def gathering(self, info: Info, names: list[str]) -> Gathering:

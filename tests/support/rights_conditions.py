@@ -37,6 +37,20 @@ CONDITIONS: Sequence[Where] = (
 )
 
 
+STAGE_CONDITIONS: Sequence[Where] = (
+    {},
+    {"name": {"contains": "o"}},
+    {"type": {"startsWith": "authentik_stages_p"}},
+    {"pk": {"in": [stage_pk("code"), stage_pk("unbound"), stage_pk("mail")]}, "name": None},
+)
+POLICY_CONDITIONS: Sequence[Where] = (
+    {},
+    {"name": {"equals": "on-many"}},
+    {"type": {"in": ["authentik_policies_dummy.dummypolicy"]}, "name": {"startsWith": "on-"}},
+    {"pk": {"equals": policy_pk("on-binding")}},
+)
+
+
 def is_permitted(where: Where, view: View) -> bool:
     """Return whether the viewer has the permissions that a condition requires."""
     return all(view.rights.has_any(*RIGHTS_OF_COMPONENTS[name]) for name in _components_in(where))
@@ -77,13 +91,22 @@ def _matches_field(name: str, value: Any, view: View, flow: Row) -> bool:
 
 
 def _list_components(kind: str, view: View, flow: Row) -> Iterator[Mapping[str, object]]:
-    """Yield the values of the stages or policies of a flow that a condition can match."""
+    """Return the values of the stages or policies of a flow that a condition can match."""
     is_stage = kind == "stage"
     rows = view.list_visible_stages(flow) if is_stage else view.list_visible_policies(flow)
-    for row in rows:
-        pk = row[f"{kind}_uuid"]
-        model = view.find_model(STAGE_TYPES if is_stage else POLICY_TYPES, pk)
-        yield {"pk": pk, "name": row["name"], "type": model}
+    return (_component_values(kind, view, row) for row in rows)
+
+
+def matches_component(where: Where, kind: str, view: View, row: Row) -> bool:
+    """Return whether a stage or a policy matches a condition."""
+    conditions = {name: value for name, value in where.items() if value is not None}
+    return _matches_object(conditions, _component_values(kind, view, row))
+
+
+def _component_values(kind: str, view: View, row: Row) -> Mapping[str, object]:
+    pk = row[f"{kind}_uuid"]
+    model = view.find_model(STAGE_TYPES if kind == "stage" else POLICY_TYPES, pk)
+    return {"pk": pk, "name": row["name"], "type": model}
 
 
 def _matches_object(where: Where, values: Mapping[str, object]) -> bool:

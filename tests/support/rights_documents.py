@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from support.edge_case_data import identifier
 from support.graphql_from_rest import EVERY_PAGINATION_FIELD
-from support.rights_conditions import Where, is_permitted, matches
+from support.rights_conditions import Where, is_permitted, matches, matches_component
 from support.rights_content import FLOW_VALUES
 from support.rights_data import CONTENT
 from support.rights_model import View
@@ -44,7 +44,15 @@ PAGE_SIZE = 2
 # The number of random keys for each field that looks up objects.
 LOOKUPS_PER_FIELD = 2
 # The types of variables by the first letter of their names.
-VARIABLE_TYPES = {"s": "String!", "c": "String!", "w": "FlowWhere", "n": "ID!", "k": "UUID!"}
+VARIABLE_TYPES = {
+    "s": "String!",
+    "c": "String!",
+    "w": "FlowWhere",
+    "x": "StageWhere",
+    "y": "PolicyWhere",
+    "n": "ID!",
+    "k": "UUID!",
+}
 
 
 class Root(NamedTuple):
@@ -93,12 +101,40 @@ def build_lookups_document(rng: random.Random) -> Document:
     """Build the document that looks up random objects, some of which do not exist."""
     roots: list[Root] = []
     variables: dict[str, object] = {}
+    nodes: dict[str, Expect] = {}
     for name, lookup in LOOKUPS.items():
         for number, pk in enumerate(rng.sample(lookup.keys, LOOKUPS_PER_FIELD)):
-            variable = f"{name}{number}"
+            variable, expect = f"{name}{number}", partial(lookup.find, pk)
             variables[variable] = lookup.encode(pk)
-            roots.append(Root(lookup.field.format(f"${variable}"), partial(lookup.find, pk)))
+            roots.append(Root(lookup.field.format(f"${variable}"), expect))
+            if VARIABLE_TYPES[name[0]] == "ID!":
+                nodes[variable] = expect
+    ids = ", ".join(f"${variable}" for variable in (*nodes, *nodes))
+    expects = [*nodes.values(), *nodes.values()]
+    roots.append(Root(f"nodes(ids: [{ids}]) {NODE.format()}", partial(_find_each, expects)))
     return _build_document(roots, (WHOLE_BINDINGS, WHOLE_COMPONENTS), variables)
+
+
+def _find_each(expects: Sequence[Expect], view: View) -> object:
+    return [expect(view) for expect in expects]
+
+
+def build_components_document(
+    rng: random.Random, stage_where: Where, policy_where: Where
+) -> Document:
+    """Build the document of the lists of stages and policies, with the flows that use them."""
+    stage, policy = rng.choice(CONTENT[STAGES]), rng.choice(CONTENT[POLICIES])
+    roots = [
+        *_component_roots(STAGE_LIST, stage, stage_where),
+        *_component_roots(POLICY_LIST, policy, policy_where),
+    ]
+    variables = {
+        "cs": STAGE_LIST.encode_cursor(stage),
+        "cp": POLICY_LIST.encode_cursor(policy),
+        "xs": stage_where,
+        "yp": policy_where,
+    }
+    return _build_document(roots, (WHOLE_COMPONENTS,), variables)
 
 
 def _build_document(
@@ -178,8 +214,11 @@ def _all_flows(view: View) -> object:
 
 
 def _encode_cursor(slug: str) -> str:
-    content = json.dumps([1, "slug", slug], separators=(",", ":"))
-    return urlsafe_b64encode(content.encode()).decode()
+    return _encode([1, "slug", slug])
+
+
+def _encode(content: Sequence[object]) -> str:
+    return urlsafe_b64encode(json.dumps(content, separators=(",", ":")).encode()).decode()
 
 
 def _page_after(slug: str, view: View) -> object:
@@ -203,21 +242,111 @@ def _matching(where: Where, view: View) -> object:
 
 def _connection(flows: Sequence[Row], page: Sequence[Row], sides: _Sides = NO_SIDES) -> object:
     """Return a page of these flows, as CONNECTION selects it."""
-    cursors = [_encode_cursor(row["slug"]) for row in page]
     nodes = list(map(slug_of, page))
+    edges = [{"cursor": _encode_cursor(node["slug"]), "node": node} for node in nodes]
+    return _build_connection(len(flows), nodes, edges, sides)
+
+
+def _build_connection(
+    count: int, nodes: Sequence[object], edges: Sequence[Mapping[str, object]], sides: _Sides
+) -> object:
     return {
-        "totalCount": len(flows),
+        "totalCount": count,
         "nodes": nodes,
-        "edges": [
-            {"cursor": cursor, "node": node} for cursor, node in zip(cursors, nodes, strict=True)
-        ],
+        "edges": edges,
         "pageInfo": {
             "hasNextPage": sides.has_next,
             "hasPreviousPage": sides.has_previous,
-            "startCursor": cursors[0] if cursors else None,
-            "endCursor": cursors[-1] if cursors else None,
+            "startCursor": edges[0]["cursor"] if edges else None,
+            "endCursor": edges[-1]["cursor"] if edges else None,
         },
     }
+
+
+# Lists of components ------------------------------------------------------------------------------
+
+
+class ComponentList(NamedTuple):
+    """A list of components: its field, and the names of its cursor and its condition."""
+
+    field: str
+    component: str
+    cursor: str
+    where: str
+    find: Callable[[str, View], object]
+
+    @property
+    def selection(self) -> str:
+        """The selection set of the connection."""
+        nodes = f"nodes {{ ...Whole{self.component.title()} }}"
+        return f"{{ totalCount {nodes} edges {{ cursor node {{ name }} }} {PAGE_INFO} }}"
+
+    def encode_cursor(self, row: Row) -> str:
+        """Return the cursor of a row."""
+        return _encode([1, f"{self.component}:name,pk", row["name"], self.key_of(row)])
+
+    def key_of(self, row: Row) -> str:
+        """Return the primary key of a row."""
+        return row[f"{self.component}_uuid"]
+
+    def rows(self, view: View) -> Sequence[Row]:
+        """Return the components in the list of a viewer, in order."""
+        is_stage = self.component == "stage"
+        rows = view.stages if is_stage else view.policies
+        list_flows = view.list_flows_with_stage if is_stage else view.list_flows_with_policy
+        used = [row for row in rows if list_flows(self.key_of(row))]
+        return sorted(used, key=lambda row: row["name"])
+
+    def connection(
+        self, view: View, rows: Sequence[Row], page: Sequence[Row], sides: _Sides = NO_SIDES
+    ) -> object:
+        """Return a page of these rows, as `selection` selects it."""
+        nodes = [self.find(self.key_of(row), view) for row in page]
+        edges = [{"cursor": self.encode_cursor(row), "node": {"name": row["name"]}} for row in page]
+        return _build_connection(len(rows), nodes, edges, sides)
+
+
+def _component_roots(list_: ComponentList, row: Row, where: Where) -> Iterator[Root]:
+    arguments = {
+        "": _all_components,
+        f"(first: 1, after: {list_.cursor})": partial(_components_after, row),
+        f"(last: 1, before: {list_.cursor})": partial(_components_before, row),
+        f"(first: {PAGE_SIZE}, where: {list_.where})": partial(_matching_components, where),
+    }
+    for text, expect in arguments.items():
+        yield Root(f"{list_.field}{text} {list_.selection}", partial(_if_permitted, list_, expect))
+
+
+def _if_permitted(
+    list_: ComponentList, expect: Callable[[ComponentList, View], object], view: View
+) -> object:
+    is_permitted = view.rights.has_any(f"view_{list_.component}")
+    return expect(list_, view) if is_permitted else FORBIDDEN
+
+
+def _all_components(list_: ComponentList, view: View) -> object:
+    rows = list_.rows(view)
+    return list_.connection(view, rows, rows)
+
+
+def _components_after(row: Row, list_: ComponentList, view: View) -> object:
+    rows = list_.rows(view)
+    after = [other for other in rows if other["name"] > row["name"]]
+    sides = _Sides(has_next=len(after) > 1, has_previous=len(after) < len(rows))
+    return list_.connection(view, rows, after[:1], sides)
+
+
+def _components_before(row: Row, list_: ComponentList, view: View) -> object:
+    rows = list_.rows(view)
+    before = [other for other in rows if other["name"] < row["name"]]
+    sides = _Sides(has_next=len(before) < len(rows), has_previous=len(before) > 1)
+    return list_.connection(view, rows, before[-1:], sides)
+
+
+def _matching_components(where: Where, list_: ComponentList, view: View) -> object:
+    rows = [row for row in list_.rows(view) if matches_component(where, list_.component, view, row)]
+    sides = _Sides(has_next=len(rows) > PAGE_SIZE)
+    return list_.connection(view, rows, rows[:PAGE_SIZE], sides)
 
 
 # Lookups ------------------------------------------------------------------------------------------
@@ -248,6 +377,10 @@ def _find_stage(pk: str, view: View) -> object:
 
 def _find_policy(pk: str, view: View) -> object:
     return Graph(view).policy(pk) if view.rights.has_any("view_policy") else FORBIDDEN
+
+
+STAGE_LIST = ComponentList("stages", "stage", "$cs", "$xs", _find_stage)
+POLICY_LIST = ComponentList("policies", "policy", "$cp", "$yp", _find_policy)
 
 
 class Lookup(NamedTuple):

@@ -9,13 +9,14 @@ from typing import Any, NamedTuple
 
 from gql.diagram import graph, mermaid, svg
 from support.app_client import JSON_HEADERS, AppClient, Response, bearer_headers
-from support.rights_conditions import CONDITIONS
+from support.rights_conditions import CONDITIONS, POLICY_CONDITIONS, STAGE_CONDITIONS
 from support.rights_data import RightsRows
 from support.rights_diagrams import expected_diagram
 from support.rights_documents import (
     SLUGS,
     Document,
     Expect,
+    build_components_document,
     build_lists_document,
     build_lookups_document,
 )
@@ -55,8 +56,11 @@ def build_cases(rights: RightsRows) -> Iterator[Case]:
     """Yield requests of all kinds, about random objects. They depend on the label of the rights."""
     rng = random.Random(rights.label)
     # A condition is part of a statement, which FlowQL compiles once for a group.
-    conditions = random.Random(rights.group).sample(CONDITIONS, 2)
+    group_rng = random.Random(rights.group)
+    conditions = group_rng.sample(CONDITIONS, 2)
+    stage_where, policy_where = map(group_rng.choice, (STAGE_CONDITIONS, POLICY_CONDITIONS))
     yield _graphql_case("lists", build_lists_document(rng, conditions))
+    yield _graphql_case("components", build_components_document(rng, stage_where, policy_where))
     yield _graphql_case("lookups", build_lookups_document(rng))
     yield _get_case("list", FLOWS_PATH, _unless_forbidden(_rest_list), _observe_json)
     yield _instance_case(rng.choice(SLUGS))

@@ -7,6 +7,7 @@ const config: CodegenConfig = {
   generates: {
     "src/gql/": {
       preset: "client",
+      presetConfig: { persistedDocuments: true },
       config: {
         scalars: { UUID: { input: "string", output: "string" } },
         defaultScalarType: "unknown",

@@ -108,6 +108,4 @@ def test_no_cors_headers_by_default(sqlite_client: AppClient) -> None:
 def test_invalid_origins(origin: str) -> None:
     """The server names the invalid origin and does not start."""
     line = run_failing_in_process("serve", "--cors-origin", f"{ORIGIN},{origin},x://y")
-    assert line == (
-        f"FLOWQL_CORS_ORIGINS: invalid origin {origin!r}: expected https://app.example, or *"
-    )
+    assert line == (f"--cors-origin: invalid origin {origin!r}: expected https://app.example, or *")

@@ -176,6 +176,18 @@ RELATION_TEMPLATES: Mapping[str, Case] = {
     "an interface by its own fields": '{titled(title: "Ann") {title} c: titled(title: "invalid") {title}}',
     "interfaces with fragments on others": """{titled(title: "fringe") {... on Member {friends {title}}
         ... on Titled {... on Club {genre seat {title} motto}}}}""",
+    "a list of several types": """{allTitled(titles: ["Ann", "chess", "none", "Ann", "Bob", "chess", "why?"]) {
+        __typename title ... on Member {note friends {title badge} club {genre}}
+        ... on Club {genre members {note rivals {note}} crest}}}""",
+    "a list of several types without columns": """{allTitled(titles: ["chess", "Ann", "why?"]) {
+        ... on Member {__typename}}}""",
+    "lists of one type": """{a: allTitled(titles: ["chess"]) {title} b: allTitled(titles: ["Bob"]) {title}
+        c: allTitled(titles: ["none"]) {title} d: allTitled(titles: []) {title}}""",
+    "errors in a list of several types": """{allTitled(titles: ["Gil", "invalid", "fringe", "invalid Flo", "Cid",
+        "Ann", "chess", "invalid"]) {title ... on Member {note home {genre motto} rivals {note title}}
+        ... on Club {motto seat {motto title} members {note}}}}""",
+    "failed loads in a list of several types": """{allTitled(titles: ["Ann", "chess", "Bob"]) {title
+        ... on Member {failing {title}} ... on Club {members {optionalFailing {title}}}} shelf {name}}""",
     "computed fields": """{members(names: VALID_NAMES) {badge again: badge medal
         friends {note badge} club {crest seat {crest}} home {title crest}}}""",
     "computed fields of a nullable column": "{members(names: MIXED_NAMES) {title medal}}",

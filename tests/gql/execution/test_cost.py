@@ -92,6 +92,28 @@ def test_cost_of_a_diagram() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("text", "values", "cost"),
+    [
+        ("{nodes(ids: []) {id}}", {}, 1 + 1),
+        ('{nodes(ids: "a") {id}}', {}, 1 + 1),
+        ("{nodes(ids: 5) {id}}", {}, 1 + 1),
+        ('{nodes(ids: ["a", "a", "b"]) {id ... on Flow {stageBindings {pk}}}}', {}, 1 + 3 * 12),
+        ("query ($i: ID!) {nodes(ids: [$i, $i]) {id}}", {"i": "a"}, 1 + 2),
+        ("query ($i: [ID!]!) {nodes(ids: $i) {id}}", {"i": ["a"] * 7}, 1 + 7),
+        ("query ($i: [ID!]!) {nodes(ids: $i) {id}}", {"i": ["a"] * 700}, 1 + 100),
+        ("query ($i: [ID!]!) {nodes(ids: $i) {id}}", {}, 1 + 20),
+    ],
+)
+def test_cost_of_nodes(text: str, values: Mapping[str, Any], cost: int) -> None:
+    """The number of IDs, up to the maximum, multiplies the fields of nodes."""
+    analyzer = CostAnalyzer(core_schema(schema.build_schema()), {}, values)
+    [operation] = parse(text).definitions
+    analysis = analyzer.analyze(cast(OperationDefinitionNode, operation))
+    assert (analysis.cost.cost, analysis.invalid_argument) == (cost, None)
+    assert analysis.cost_variables == ({"i"} if "ids: $i" in text else set())
+
+
 def test_cost_of_other_operations() -> None:
     """Every operation of a document must be within the limits."""
     expected = "The operation has a cost of 12: the limit is 11."

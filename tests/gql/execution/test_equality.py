@@ -63,6 +63,7 @@ RARE_TYPES = [
     *["Flow", "Group", "User"] * 15,
     *["FlowStageBinding"] * 35,
     *["FlowEdge", "PageInfo", "FlowConnection", "FlowPage"] * 6,
+    *["StageEdge", "StageConnection", "PolicyEdge", "PolicyConnection"] * 6,
 ]
 LOCATION_LABELS = {
     "FIELD": "a field",

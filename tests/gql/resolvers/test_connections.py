@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from gql.errors import BadUserInputError
 from gql.resolvers import cursors
 from gql.resolvers.connections import (
+    ConnectionData,
     ConnectionQuery,
     ConnectionSelection,
-    FlowConnectionData,
-    load_connection,
+    load_flow_connection,
 )
 from gql.resolvers.flows import FlowSelection, list_flows
 from models.queries.conditions import Comparison, Operator, WhereClause
@@ -81,19 +81,19 @@ def load_page(
     viewer: Viewer = ALL_VIEWER,
     selection: ConnectionSelection = SLUGS,
     **query: Any,
-) -> FlowConnectionData:
+) -> ConnectionData:
     """Return one page."""
     return database.read(
-        lambda session: load_connection(session, viewer, ConnectionQuery(**query), selection)
+        lambda session: load_flow_connection(session, viewer, ConnectionQuery(**query), selection)
     )
 
 
-def slugs_of(page: FlowConnectionData) -> list[str]:
+def slugs_of(page: ConnectionData) -> list[str]:
     """Return the slugs of a page."""
-    return list(page.flows.columns.get("slug", ()))
+    return list(page.rows.columns.get("slug", ()))
 
 
-def cursors_of(page: FlowConnectionData) -> Sequence[str]:
+def cursors_of(page: ConnectionData) -> Sequence[str]:
     """Return the cursors of a page, which were selected."""
     assert page.cursors is not None
     return page.cursors
@@ -240,15 +240,15 @@ def test_empty_pages(database: OpenDatabase) -> None:
     """Pages between adjacent cursors or after the last one are empty, with correct page info."""
     page = load_page(database, first=100)
     adjacent: dict[str, Any] = {"after": cursors_of(page)[4], "before": cursors_of(page)[5]}
-    assert load_page(database, first=5, **adjacent) == FlowConnectionData(
-        page.flows._replace(columns={}, size=0),
+    assert load_page(database, first=5, **adjacent) == ConnectionData(
+        page.rows._replace(columns={}, size=0),
         [],
         has_next=False,
         has_previous=True,
         total_count=160,
     )
-    assert load_page(database, last=5, **adjacent) == FlowConnectionData(
-        page.flows._replace(columns={}, size=0),
+    assert load_page(database, last=5, **adjacent) == ConnectionData(
+        page.rows._replace(columns={}, size=0),
         [],
         has_next=True,
         has_previous=False,
@@ -294,7 +294,7 @@ def test_viewers_without_permissions_get_an_empty_connection(database: OpenDatab
     cursor = cursors_of(load_page(database, first=1))[0]
     with record_statements() as recorded:
         page = load_page(database, NO_VIEWER, first=5, after=cursor)
-    assert (page.flows.size, *page[1:]) == (0, [], False, False, 0)
+    assert (page.rows.size, *page[1:]) == (0, [], False, False, 0)
     assert recorded == []
 
 
@@ -469,9 +469,9 @@ PK = identifier("flow", 1)
 
 def test_valid_cursors() -> None:
     """Cursors contain strings, booleans and UUIDs."""
-    assert cursors.decode_cursor("after", VALID_CURSOR, BY_NAME) == ["ü?>", "a-flow"]
+    assert cursors.decode_cursor("after", VALID_CURSOR, "", BY_NAME) == ["ü?>", "a-flow"]
     mode = encode([1, "compatibility_mode,pk", True, PK])
-    assert cursors.decode_cursor("after", mode, BY_MODE) == [True, PK]
+    assert cursors.decode_cursor("after", mode, "", BY_MODE) == [True, PK]
 
 
 @pytest.mark.parametrize("argument", ["after", "before"])
@@ -528,7 +528,7 @@ def test_valid_cursors() -> None:
 def test_invalid_cursors(argument: str, ordering: tuple[Ordering, ...], cursor: str) -> None:
     """Malformed cursors, and those of another ordering or version, are errors."""
     with pytest.raises(BadUserInputError) as error:
-        cursors.decode_cursor(argument, cursor, ordering)
+        cursors.decode_cursor(argument, cursor, "", ordering)
     assert str(error.value) == (
         f"'{argument}' is not a valid cursor for this ordering."
         " Use a cursor returned with the same orderBy."
@@ -548,7 +548,7 @@ def test_invalid_cursors(argument: str, ordering: tuple[Ordering, ...], cursor: 
 def test_cursors_have_one_encoding(text: str) -> None:
     """A string is either invalid or the canonical encoding of its values."""
     try:
-        values = cursors.decode_cursor("after", text, BY_NAME)
+        values = cursors.decode_cursor("after", text, "", BY_NAME)
     except BadUserInputError:
         return
     assert encode([1, "-name,slug", *values]) == text
@@ -572,7 +572,7 @@ def test_long_cursors_are_decoded_quickly(cursor: str) -> None:
     """A cursor ten times as long as the largest request takes less than a second."""
     start = time.perf_counter()
     with suppress(BadUserInputError):
-        cursors.decode_cursor("after", cursor, BY_NAME)
+        cursors.decode_cursor("after", cursor, "", BY_NAME)
     assert time.perf_counter() - start < 1
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from gql.context import Context
 from gql.errors import BadUserInputError
-from gql.resolvers.connections import ConnectionQuery, ConnectionSelection, load_connection
+from gql.resolvers.connections import ConnectionQuery, ConnectionSelection, load_flow_connection
 from gql.schema.filters import (
     BooleanMatch,
     FlowWhere,
@@ -102,9 +102,9 @@ def find_slugs(database: OpenDatabase, where: FlowWhere, viewer: Viewer = ALL_VI
     )
     while True:
         page = database.read(
-            partial(load_connection, viewer=viewer, query=query, selection=SLUG_COLUMN)
+            partial(load_flow_connection, viewer=viewer, query=query, selection=SLUG_COLUMN)
         )
-        slugs += page.flows.columns.get("slug", ())
+        slugs += page.rows.columns.get("slug", ())
         if not page.has_next:
             assert page.total_count == len(slugs)
             return slugs

@@ -1,7 +1,9 @@
-"""Global IDs, and the `node` field that takes them."""
+"""Global IDs, and the fields `node` and `nodes` that take them."""
 
 from base64 import urlsafe_b64encode
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from random import Random
+from typing import Any
 
 import pytest
 
@@ -9,6 +11,7 @@ from support.app_client import AppClient
 from support.edge_case_data import (
     APPLICATION,
     FLOW_COUNT,
+    KEYS,
     POLICIES,
     ROWS,
     STAGES,
@@ -22,12 +25,17 @@ from support.expected_graph import (
     NODE_FRAGMENTS,
     NODE_QUERY,
     NODES,
+    RESTRICTED,
     SUPERUSER,
     execute,
     expected_node,
     objects_in,
+    slugs_using,
 )
 from support.stored_values import global_id
+
+# An operation with introspection has no plan: graphql-core executes it.
+EXECUTIONS = {"plan": "", "graphql-core": "__schema { queryType { name } }"}
 
 
 @pytest.mark.parametrize("type_", NODES)
@@ -169,3 +177,162 @@ def test_unknown_ids_are_null(typed_client: AppClient) -> None:
         for table, key in others:
             id_ = global_id(type_, ROWS[table][0][key])
             assert execute(typed_client, NODE_QUERY, id=id_) == {"node": None}
+
+
+# Lists of nodes -----------------------------------------------------------------------------------
+
+
+@pytest.fixture(params=EXECUTIONS)
+def nodes_query(request: pytest.FixtureRequest) -> str:
+    """Return a query for everything of nodes, for each kind of execution."""
+    selection = f"nodes(ids: $ids) {{ __typename id {NODE_FRAGMENTS} }}"
+    others = f"__typename {EXECUTIONS[request.param]}"
+    return f"query ($ids: [ID!]!) {{ {selection} {others} }} {BINDINGS}"
+
+
+def list_visible_nodes() -> Sequence[tuple[str, Any]]:
+    """Return an ID and the expected node of many objects of each type, in random order."""
+    pairs = [
+        (global_id(type_, row[key]), expected_node(type_, row))
+        for type_, (table, key) in NODES.items()
+        for row in ROWS[table][::7]
+        if row.get("target_id") != APPLICATION and is_used(type_, row[key])
+    ]
+    return Random(15).sample(pairs, k=len(pairs))
+
+
+def is_used(type_: str, pk: object) -> bool:
+    """Return whether a flow uses a stage or a policy; true for other types."""
+    name = type_.lower()
+    return name not in {"stage", "policy"} or bool(slugs_using(name, str(pk)))
+
+
+def messages_of(body: Mapping[str, Any]) -> Mapping[int, tuple[str, str]]:
+    """Return the message and the code of the errors of nodes, by index."""
+    return {
+        error["path"][1]: (error["message"], error["extensions"]["code"])
+        for error in body.get("errors", ())
+        if len(error["path"]) == 2
+    }
+
+
+def test_nodes_are_in_the_order_of_ids(typed_client: AppClient, nodes_query: str) -> None:
+    """A list has the nodes of its IDs, of all types, in their order; IDs may repeat."""
+    pairs = list_visible_nodes()
+    for start in range(0, len(pairs), 40):
+        chosen = [*pairs[start : start + 40], *pairs[start : start + 40 : 3], pairs[start]]
+        ids, nodes = [list(column) for column in zip(*chosen, strict=True)]
+        body = typed_client.graphql(nodes_query, SUPERUSER, {"ids": ids}).json
+        assert body["data"]["nodes"] == nodes
+        assert messages_of(body) == {}
+
+
+def test_missing_nodes_are_null(typed_client: AppClient, nodes_query: str) -> None:
+    """Missing, unused and foreign objects are null without an error, among others."""
+    [first, *_, last] = list_visible_nodes()
+    unused = [global_id("Stage", identifier("stage", "never bound"))]
+    unused += [global_id("Policy", identifier("policy", "bound to no flow"))]
+    foreign = [
+        global_id("PolicyBinding", row["policy_binding_uuid"])
+        for row in ROWS["authentik_policies_policybinding"]
+        if row["target_id"] == APPLICATION
+    ]
+    missing = [global_id(type_, MISSING) for type_ in NODES] + unused + foreign[:2]
+    ids = [first[0], *missing, last[0], *missing]
+    body = typed_client.graphql(nodes_query, SUPERUSER, {"ids": ids}).json
+    nulls = [None] * len(missing)
+    assert body["data"]["nodes"] == [first[1], *nulls, last[1], *nulls]
+    assert messages_of(body) == {}
+
+
+def test_invalid_ids_of_a_list(typed_client: AppClient, nodes_query: str) -> None:
+    """An invalid ID is null with an error at its index, and others are unaffected."""
+    invalid = [id_ for id_ in INVALID_IDS.values() if len(id_) < 1000]
+    [first, *_, last] = list_visible_nodes()
+    body = typed_client.graphql(
+        nodes_query, SUPERUSER, {"ids": [first[0], *invalid, last[0], invalid[0]]}
+    ).json
+    nulls = [None] * len(invalid)
+    assert body["data"]["nodes"] == [first[1], *nulls, last[1], None]
+    assert body["data"]["__typename"] == "Query"
+    indexes = [*range(1, len(invalid) + 1), len(invalid) + 2]
+    assert messages_of(body) == {
+        index: (
+            f"'ids.{index}' is not a valid node ID. Use an ID returned by this API.",
+            BAD_INPUT,
+        )
+        for index in indexes
+    }
+
+
+def test_nodes_without_permissions(typed_client: AppClient, nodes_query: str) -> None:
+    """A viewer without permissions gets an error for each object except flows, which are null."""
+    key = KEYS["internal_service_account_none"]
+    types = [*NODES, "Stage", "Flow"]
+    ids = [global_id(type_, ROWS[NODES[type_][0]][0][NODES[type_][1]]) for type_ in types]
+    body = typed_client.graphql(nodes_query, key, {"ids": ids}).json
+    assert body["data"]["nodes"] == [None] * len(ids)
+    labels = {
+        "FlowStageBinding": "authentik_flows.view_flowstagebinding",
+        "Stage": "authentik_flows.view_stage",
+        "Policy": "authentik_policies.view_policy",
+        "PolicyBinding": "authentik_policies.view_policybinding",
+    }
+    assert messages_of(body) == {
+        index: (f"'Query.nodes({type_})' requires the permission {labels[type_]}.", "FORBIDDEN")
+        for index, type_ in enumerate(types)
+        if type_ != "Flow"
+    }
+
+
+@pytest.mark.parametrize("form", ["literal", "variable"])
+def test_a_list_has_at_most_100_ids(typed_client: AppClient, form: str) -> None:
+    """100 IDs are allowed; 101 are an error that names the limit, whatever they are."""
+
+    def send(ids: Sequence[str]) -> Mapping[str, Any]:
+        if form == "variable":
+            query = "query ($ids: [ID!]!) { nodes(ids: $ids) { id } }"
+            return typed_client.graphql(query, SUPERUSER, {"ids": ids}).json
+        literal = ", ".join(f'"{id_}"' for id_ in ids)
+        return typed_client.graphql(f"{{ nodes(ids: [{literal}]) {{ id }} }}", SUPERUSER).json
+
+    assert send([VALID_ID] * 100) == {"data": {"nodes": [{"id": VALID_ID}] * 100}}
+    for ids in ([VALID_ID] * 101, [""] * 101, [VALID_ID] * 500):
+        body = send(ids)
+        assert body["data"] is None
+        [error] = body["errors"]
+        message = f"'ids' must have at most 100 items, not {len(ids)}."
+        assert (error["message"], error["path"]) == (message, ["nodes"])
+        assert error["extensions"] == {"code": BAD_INPUT}
+
+
+@pytest.mark.parametrize(
+    ("query", "count"),
+    [
+        ("{ nodes(ids: []) { id } }", 0),
+        ('{ nodes(ids: "ID") { id } }', 1),
+        ('query ($id: ID!) { nodes(ids: [$id, "ID"]) { id } }', 2),
+        ('query ($other: [ID!]! = ["ID"]) { nodes(ids: $other) { id } }', 1),
+        ("query ($ids: [ID!]!) { nodes(ids: $ids) { id } }", 3),
+        ("query ($id: [ID!]!) { nodes(ids: $id) { id } }", 1),
+    ],
+)
+def test_forms_of_lists_of_ids(typed_client: AppClient, query: str, count: int) -> None:
+    """A list may be empty, a single ID is a list of one, and variables may be in it."""
+    variables = {"ids": [VALID_ID] * 3, "id": VALID_ID}
+    response = typed_client.graphql(query.replace('"ID"', f'"{VALID_ID}"'), SUPERUSER, variables)
+    assert response.json == {"data": {"nodes": [{"id": VALID_ID}] * count}}
+
+
+@pytest.mark.parametrize("viewer", RESTRICTED)
+def test_hidden_nodes_are_null(typed_client: AppClient, nodes_query: str, viewer: str) -> None:
+    """A restricted viewer gets the nodes that `node` returns one by one."""
+    ids = [id_ for id_, _ in list_visible_nodes()][:60]
+    query = f"query ($id: ID!) {{ node(id: $id) {{ __typename id {NODE_FRAGMENTS} }} }} {BINDINGS}"
+    expected = [
+        typed_client.graphql(query, KEYS[viewer], {"id": id_}).json["data"]["node"] for id_ in ids
+    ]
+    assert None in expected
+    assert any(expected)
+    data = typed_client.graphql(nodes_query, KEYS[viewer], {"ids": ids}).json["data"]
+    assert data["nodes"] == expected

@@ -1,8 +1,9 @@
 """Tests of the SQL statements of a request: their number, and the columns that they read."""
 
+import json
 import re
 from base64 import urlsafe_b64encode
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import pytest
 
@@ -302,6 +303,86 @@ def test_stages_and_policies(client: AppClient, query: str, expected: int) -> No
     assert len(record_graphql(client, f"{{ {query} }}")) == expected
     key = KEYS["internal_service_account_none"]
     assert record_graphql(client, f"{{ {query} }}", key) == []
+
+
+@pytest.mark.parametrize(
+    ("types", "selected", "expected"),
+    [
+        ((), "id", 0),
+        (("Nope", "Nope"), "id", 0),
+        (("Flow",), "id", 1),
+        (("Flow", "Flow", "Nope"), "... on Flow { slug stages }", 1),
+        (("Flow", "Stage", "Flow"), "id", 2),
+        (("Flow", "Stage", "Policy", "FlowStageBinding", "PolicyBinding"), "id", 5),
+        (("Flow", "Stage"), "... on Flow { stageBindings { pk } } ... on Stage { type }", 3),
+        (("Policy", "Policy"), "... on Policy { type flows { slug } }", 2),
+        (("FlowStageBinding",), "... on FlowStageBinding { stage { type } flow { slug } }", 1),
+        (("PolicyBinding",) * 2, "... on PolicyBinding { policy { type } }", 1),
+    ],
+)
+@pytest.mark.parametrize("key", [SUPERUSER, KEYS["object_role"]])
+def test_lists_of_nodes(
+    client: AppClient, types: Sequence[str], selected: str, expected: int, key: str
+) -> None:
+    """A list of nodes takes one statement for each type, and each list below them one more."""
+    keys = {
+        "Flow": flow_uuid(6),
+        "FlowStageBinding": STAGE_BINDING,
+        "PolicyBinding": POLICY_BINDING,
+        "Policy": POLICY,
+    }
+    ids = [
+        urlsafe_b64encode(f"{type_}:{keys.get(type_, STAGE)}".encode()).decode() for type_ in types
+    ]
+    for introspection in ("", INTROSPECTION):
+        query = f"{{ nodes(ids: {json.dumps(ids)}) {{ {selected} }} {introspection} }}"
+        assert len(record_graphql(client, query, key)) == expected
+
+
+@pytest.mark.parametrize("name", ["stages", "policies"])
+@pytest.mark.parametrize(
+    ("arguments", "selected", "expected"),
+    [
+        ("", "__typename", 0),
+        ("", "totalCount", 1),
+        ("", "nodes { __typename }", 1),
+        ("", "totalCount nodes { pk name type } pageInfo { hasNextPage endCursor }", 1),
+        ("(last: 2)", "totalCount edges { cursor node { type } } pageInfo { hasPreviousPage }", 1),
+        ("(first: 0)", "totalCount nodes { name }", 1),
+        ("(first: 0)", "nodes { name }", 0),
+        ('(where: {type: {contains: "a"}})', "totalCount nodes { type }", 1),
+        ('(where: {name: {equals: "nope"}})', "totalCount nodes { type }", 1),
+        ("", "nodes { flows { slug } }", 2),
+        ("", "nodes { flows { slug } } edges { node { flows { slug } } }", 3),
+        ("", "nodes { flows { stageBindings { pk } } }", 3),
+    ],
+)
+@pytest.mark.parametrize("key", [SUPERUSER, KEYS["object_role"]])
+def test_lists_of_components(  # noqa: PLR0913, PLR0917 - a row of the table
+    client: AppClient, name: str, arguments: str, selected: str, expected: int, key: str
+) -> None:
+    """A page takes one statement, including types, page information and count."""
+    for introspection in ("", INTROSPECTION):
+        query = f"{{ {name}{arguments} {{ {selected} }} {introspection} }}"
+        count = len(record_graphql(client, query, key))
+        # graphql-core loads equal lists of one level together.
+        assert count == expected or (introspection and count == expected - 1)
+
+
+@pytest.mark.parametrize("name", ["stages", "policies"])
+def test_an_empty_page_after_a_cursor_is_read_twice(client: AppClient, name: str) -> None:
+    """The page information takes a second statement, so the operation runs again in a snapshot."""
+    query = f"{{ {name}(last: 1) {{ pageInfo {{ endCursor }} }} }}"
+    cursor = client.graphql(query, SUPERUSER).json["data"][name]["pageInfo"]["endCursor"]
+    for selected, expected in (("totalCount nodes { pk }", 3), ("nodes { pk }", 1)):
+        page = f'{{ {name}(after: "{cursor}") {{ {selected} }} }}'
+        assert len(record_graphql(client, page)) == expected
+
+
+def test_lists_of_components_without_permissions_take_no_statement(client: AppClient) -> None:
+    """The permission is checked before anything is read."""
+    key = KEYS["internal_service_account_none"]
+    assert record_graphql(client, "{ stages { totalCount } policies { totalCount } }", key) == []
 
 
 STAGES, STAGE_BINDINGS = "authentik_flows_stage", "authentik_flows_flowstagebinding"
