@@ -91,7 +91,7 @@ class PostgreSQLReader:
     is_current = True
 
     def __init__(self, address: PostgreSQLServer, schema: str, limits: PoolLimits) -> None:
-        self._address = address
+        self.address = address
         self._limits = limits
         self.settings = _build_settings(schema, writable=False) | PLANNER_SETTINGS
         if "statement_timeout" not in address.dsn:
@@ -243,7 +243,7 @@ class PostgreSQLReader:
             raise
 
     async def _connect(self) -> asyncpg.Connection:
-        connection = await _open_connection(self._address, self.settings)
+        connection = await _open_connection(self.address, self.settings)
         connection.limit_silence(self._limits.read_seconds)
         return connection
 
