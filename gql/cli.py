@@ -166,7 +166,9 @@ def grants(
 
     if not role or role in PSEUDO_ROLES:
         raise OperatorError(f"invalid --role: {role!r} cannot be the name of a role")
-    print("\n".join(asyncio.run(administration.list_grants(_read_settings(database, schema), role))))
+    print(
+        "\n".join(asyncio.run(administration.list_grants(_read_settings(database, schema), role)))
+    )
 
 
 @tokens.command(name="create")

@@ -1,7 +1,7 @@
 """The privileges that a role needs to read authentik's tables, compared with those that it has."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from sqlalchemy import Table
 
@@ -59,14 +59,18 @@ def warn_of_unreadable_types(catalog: Catalog, grantee: Grantee) -> None:
         )
 
 
-def find_type_warnings(catalog: Catalog) -> Iterator[str]:
-    """Yield a warning for stages, and one for policies, if tables of their types are unreadable.
+def describe_unreadable_types(catalog: Catalog) -> Mapping[str, str]:
+    """Return why stages or policies have no type, if the tables of their types are not readable.
 
     Anyone can read it, so it names no role and no schema.
     """
-    for name, key in CHILD_KEYS.items():
-        if tables := ", ".join(catalog.unreadable_tables(key)):
-            yield f"some {name} have no type: GRANT SELECT ({key}) ON {tables}"
+    tables = {name: catalog.unreadable_tables(key) for name, key in CHILD_KEYS.items()}
+    return {
+        name: f"some {name} have no type:"
+        f" GRANT SELECT ({CHILD_KEYS[name]}) ON {', '.join(unreadable)}"
+        for name, unreadable in tables.items()
+        if unreadable
+    }
 
 
 def list_statements(catalog: Catalog, grantee: Grantee) -> Iterator[str]:
