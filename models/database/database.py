@@ -176,7 +176,8 @@ async def open_database(
     """
     address = parse_address(url)
     if isinstance(address, SQLiteFile) and not address.path.is_file():
-        raise DatabaseError(f"{address} not found: create it with 'flowql migrate'")
+        state = "is not a file" if address.path.exists() else "not found"
+        raise DatabaseError(f"{address} {state}: create it with 'flowql migrate'")
     with _translate_errors(f"cannot open {address}", OPEN_ERRORS):
         return await _open(address, schema, limits, writable=writable)
 
@@ -316,7 +317,7 @@ async def _read(reader: Reader, builder: SelectBuilder, **values: Any) -> Rows:
 
 def _first_line(error: BaseException) -> str:
     cause = getattr(error, "orig", None) or error
-    lines = str(cause).strip().splitlines()
+    lines = (getattr(cause, "strerror", None) or str(cause)).strip().splitlines()
     return lines[0] if lines else "timed out"
 
 
