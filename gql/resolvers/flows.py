@@ -130,7 +130,7 @@ async def export_flow(session: Session, viewer: Viewer, query: FlowQuery) -> Flo
     policy_bindings = list(chain.from_iterable(policies.values()))
     unreadable_types = describe_unreadable_types(session.catalog)
     causes = [
-        unreadable_types.get(name, f"The database has no type of these {name}.")
+        unreadable_types.get(name, f"some {name} have no type in the database")
         for name in export.find_untyped(stage_bindings, policy_bindings)
     ]
     return FlowExport(export.build_document(flow, stage_bindings, policy_bindings), causes)
