@@ -16,7 +16,7 @@ from models.tables.metadata import METADATA
 from support.app_client import AppClient
 from support.command import run_flowql, run_in_process
 from support.databases import fill_authentik_with_types
-from support.edge_case_data import KEYS
+from support.edge_case_data import KEYS, LONG_TABLE
 from support.paths import README
 from support.postgres import PASSWORD, PostgresServer
 from support.seed import create_authentik
@@ -36,8 +36,8 @@ STATE = """
 SELECT count(*), (SELECT count(*) FROM pg_roles), sum(hashtext(relacl::text)) FROM pg_class
 """
 TYPES = (
+    f"GRANT SELECT (stage_ptr_id) ON public.{LONG_TABLE} TO {{}};",
     "GRANT SELECT (stage_ptr_id) ON public.authentik_stages_password_astage TO {};",
-    "GRANT SELECT (stage_ptr_id) ON public.authentik_stages_user_login_bstage TO {};",
     "GRANT SELECT (policy_ptr_id) ON public.authentik_policies_dummy_policy TO {};",
     "GRANT SELECT (policy_ptr_id) ON public.authentik_policies_geo_ip_policy TO {};",
 )
