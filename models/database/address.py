@@ -229,7 +229,7 @@ def _is_passed_on(name: str, value: str) -> bool:
         return False
     if name in HARMLESS_VALUES:
         raise DatabaseError(f"{name}={value} is not supported: remove it from the database URL")
-    raise DatabaseError(f"unknown parameter {name!r} in the database URL")
+    raise DatabaseError(f"unknown parameter {name!r} in the database URL or its service")
 
 
 def _parse_connect_timeout(text: str) -> int:
