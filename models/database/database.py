@@ -52,6 +52,10 @@ CONNECTION_ERRORS = (
 # asyncpg raises ValueError or OverflowError for an invalid parameter.
 OPEN_ERRORS = (*CONNECTION_ERRORS, ValueError, OverflowError)
 EMPTY_MESSAGE = "the database is empty: create its tables with 'flowql migrate'"
+FOREIGN_ADVICE = (
+    "is it authentik's database, and does --schema name a tenant? Create the tables of FlowQL's own"
+    " database with 'flowql migrate'"
+)
 READ_ONLY_MESSAGE = "the database belongs to authentik and is read-only: use FlowQL's own database"
 SCHEMA_USAGE = RawSQL(
     "SELECT has_schema_privilege(oid, 'USAGE') FROM pg_namespace WHERE nspname = :schema"
@@ -293,7 +297,10 @@ async def _read_catalog_of(address: Address, schema: str) -> Catalog:
     with _translate_errors(f"cannot open {address}", OPEN_ERRORS):
         reader = _create_reader(address, schema, DEFAULTS)
         try:
-            return await _read_catalog(reader, schema)
+            catalog = await _read_catalog(reader, schema)
+            if not catalog.is_authentik:
+                await _check_usage(reader, catalog, schema)
+            return catalog
         finally:
             await reader.close()
 
@@ -328,8 +335,8 @@ async def _check_session(reader: PostgreSQLReader, schema: str) -> bool:
     """
     usage = await _read(reader, SCHEMA_USAGE, schema=schema)
     if not usage:
-        hint = await _describe_authentik_schemas(reader)
-        raise DatabaseError(f"schema {schema!r} not found in the database{hint}")
+        advice = await _find_authentik_schemas(reader) or "create it, or set --schema to another"
+        raise DatabaseError(f"schema {schema!r} not found in the {reader.address}: {advice}")
     values = await _read(reader, SESSION_SETTINGS, names=list(reader.settings))
     ignored = [name for name, value in values if value != reader.settings[name]]
     if ignored:
@@ -345,16 +352,27 @@ async def _check_tables(
     reader: SQLiteReader | PostgreSQLReader, catalog: Catalog, schema: str, *, writable: bool
 ) -> None:
     if catalog.is_flowql:
+        await _check_usage(reader, catalog, schema)
         await _check_version(partial(_read, reader), writable=writable)
         return
     await _check_origin(reader, catalog, schema)
     if writable:
         raise DatabaseError(READ_ONLY_MESSAGE)
     privileges.check_tables(catalog)
-    [(role,)] = await _read(reader, CURRENT_ROLE)
-    grantee = Grantee(role, schema)
+    grantee = await _read_grantee(reader, schema)
     privileges.check_privileges(catalog, grantee)
     privileges.warn_of_unreadable_types(catalog, grantee)
+
+
+async def _check_usage(reader: Reader, catalog: Catalog, schema: str) -> None:
+    if not catalog.has_usage:
+        grantee = await _read_grantee(reader, schema)
+        raise privileges.build_error(grantee, [grantee.grant_usage()])
+
+
+async def _read_grantee(reader: Reader, schema: str) -> Grantee:
+    [(role,)] = await _read(reader, CURRENT_ROLE)
+    return Grantee(role, schema)
 
 
 async def _check_origin(
@@ -365,21 +383,17 @@ async def _check_origin(
         return
     if isinstance(reader, SQLiteReader):
         raise DatabaseError(EMPTY_MESSAGE)
-    hint = await _describe_authentik_schemas(reader)
+    advice = await _find_authentik_schemas(reader) or FOREIGN_ADVICE
     raise DatabaseError(
-        f"schema {schema!r} of the {reader.address} has no tables of authentik or FlowQL{hint}"
+        f"schema {schema!r} of the {reader.address} has no tables of authentik or FlowQL: {advice}"
     )
 
 
-async def _describe_authentik_schemas(reader: PostgreSQLReader) -> str:
-    """Return what to do if a schema has no tables of authentik."""
+async def _find_authentik_schemas(reader: PostgreSQLReader) -> str:
+    """Return which schemas have authentik's tables, an empty string if none has."""
     schemas = [repr(schema) for (schema,) in await _read(reader, AUTHENTIK_SCHEMAS)]
-    if schemas:
-        return f". Set --schema to a schema with authentik's tables: {', '.join(schemas)}"
-    return (
-        ". Is it authentik's database, and does --schema name a tenant?"
-        " Create the tables of FlowQL's own database with 'flowql migrate'"
-    )
+    names = ", ".join(schemas)
+    return names and f"authentik's tables are in {names}, which --schema can name"
 
 
 async def _check_version(select: SelectRows, *, writable: bool) -> None:

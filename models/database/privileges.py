@@ -1,7 +1,7 @@
 """The privileges that a role needs to read authentik's tables, compared with those that it has."""
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from sqlalchemy import Table
 
@@ -40,11 +40,16 @@ def check_privileges(catalog: Catalog, grantee: Grantee) -> None:
         *_list_missing_token_statements(catalog, grantee),
     ]
     if statements:
-        raise DatabaseError(
-            f"the role {grantee.role!r} lacks privileges on authentik's tables in the schema"
-            f" {grantee.schema!r}. Execute as the owner of the tables:",
-            [*statements, *_list_type_statements(catalog, grantee)],
-        )
+        raise build_error(grantee, [*statements, *_list_type_statements(catalog, grantee)])
+
+
+def build_error(grantee: Grantee, statements: Sequence[str]) -> DatabaseError:
+    """Return the error for a role that lacks privileges, with the statements that grant them."""
+    return DatabaseError(
+        f"the role {grantee.role!r} lacks privileges in the schema {grantee.schema!r}."
+        " Execute as the owner of the tables:",
+        statements,
+    )
 
 
 def warn_of_unreadable_types(catalog: Catalog, grantee: Grantee) -> None:

@@ -199,9 +199,12 @@ def test_a_tenant_is_a_schema(schema: str, postgres: PostgresServer) -> None:
         assert tenant.get("/flows/instances/", KEY).json["pagination"]["count"] == 160
         assert public.get("/flows/instances/", KEY).status == 403
     schemas = ", ".join(map(repr, sorted(["public", schema])))
-    hint = f"Set --schema to a schema with authentik's tables: {schemas}"
-    assert open_error(url, "elsewhere") == f"schema 'elsewhere' not found in the database. {hint}"
-    assert open_error(url, "pg_catalog").endswith(f"has no tables of authentik or FlowQL. {hint}")
+    advice = f": authentik's tables are in {schemas}, which --schema can name"
+    error = open_error(url, "elsewhere")
+    assert error.startswith(f"schema 'elsewhere' not found in the PostgreSQL database at {HOST}:")
+    assert error.endswith(advice)
+    error = open_error(url, "pg_catalog")
+    assert error.endswith(f" has no tables of authentik or FlowQL{advice}")
 
 
 @pytest.mark.parametrize("role", ROLES)
@@ -284,6 +287,32 @@ def test_an_empty_database_is_rejected(postgres: PostgresServer, tmp_path: Path)
     assert re.fullmatch(NO_TABLES + IS_IT, error)
     assert f" at {HOST}:{postgres.port}/empty has" in error
     assert PASSWORD not in error
+
+
+def test_a_schema_that_does_not_exist_is_rejected(postgres: PostgresServer) -> None:
+    """The message says to create it, also for `migrate`."""
+    url = postgres.create_database("no schema")
+    expected = "'tenant' not found in the PostgreSQL database at .+: create it, or set --schema to"
+    assert re.search(expected, open_error(url, "tenant"))
+    line = run_failing_in_process("migrate", "--database", url, "--schema", "tenant")
+    assert re.search(expected, line)
+
+
+def test_flowql_s_own_tables_require_usage_of_the_schema(postgres: PostgresServer) -> None:
+    """The error has the statement that grants it, also before the tables exist."""
+    url = postgres.create_database("own_usage")
+    execute(url, "REVOKE USAGE ON SCHEMA public FROM public")
+    execute(url, "CREATE ROLE stranded LOGIN PASSWORD 'stranded'")
+    stranded = postgres.dsn("own_usage", "stranded", "stranded")
+    expected = (
+        "the role 'stranded' lacks privileges in the schema 'public'. Execute as the owner of the"
+        " tables:\nGRANT USAGE ON SCHEMA public TO stranded;"
+    )
+    with pytest.raises(DatabaseError) as error:
+        asyncio.run(migrate(stranded))
+    assert str(error.value) == expected
+    asyncio.run(migrate(url))
+    assert open_error(stranded) == expected
 
 
 def test_an_outdated_or_a_newer_schema_is_rejected(postgres: PostgresServer) -> None:

@@ -329,7 +329,7 @@ def test_all_missing_privileges_are_reported_at_once(url: str, postgres: Postgre
     assert statements == [line for line in output if not line.startswith("--")]
     result = run_flowql("serve", "--port", "0", "--database", reader_url)
     summary = (
-        "flowql: the role 'deprived' lacks privileges on authentik's tables in the schema 'public'."
+        "flowql: the role 'deprived' lacks privileges in the schema 'public'."
         " Execute as the owner of the tables:"
     )
     assert (result.returncode, result.stdout) == (2, "")
