@@ -30,9 +30,9 @@ KEY = KEYS["superuser"]
 UNSUPPORTED_LOCALE = "unsupported database locale: "
 EMPTY = "the database is empty: create its tables with 'flowql migrate'"
 NO_TABLES = (
-    r"schema 'public' of the PostgreSQL database at .+ has no tables of authentik or FlowQL\. "
+    r"schema 'public' of the PostgreSQL database at .+ has no tables of authentik or FlowQL: "
 )
-IS_IT = r"Is it authentik's database, and does --schema name a tenant\? .*'flowql migrate'"
+IS_IT = r"is it authentik's database, and does --schema name a tenant\? .*'flowql migrate'"
 OLD_AUTHENTIK = "FlowQL requires authentik 2025.12 or later"
 OUTDATED = "the database schema is outdated: upgrade it with 'flowql migrate'"
 NEWER = "the database schema was created by a newer FlowQL: upgrade FlowQL"

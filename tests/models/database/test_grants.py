@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 from psycopg import sql
+from psycopg.errors import InvalidSchemaName, UndefinedObject
 
 from models.database import list_grants, migrate, open_database
 from models.database.grants import Grantee
@@ -231,11 +232,11 @@ def test_odd_names_are_quoted(url: str) -> None:
     set_password(url, ODD_ROLE)
     with psycopg.connect(url, autocommit=True) as connection:
         # The role, which the owner has created, may not be in a URL as it is.
-        connection.execute("CREATE ROLE plain LOGIN PASSWORD 'plain'")
-        grant = sql.SQL("GRANT {} TO plain").format(sql.Identifier(ODD_ROLE))
+        connection.execute("CREATE ROLE odd_reader LOGIN PASSWORD 'odd'")
+        grant = sql.SQL("GRANT {} TO odd_reader").format(sql.Identifier(ODD_ROLE))
         connection.execute(grant)
-    plain_url = url_of(url, "plain").replace(f":{PASSWORD}@", ":plain@")
-    assert open_error(plain_url, ODD_SCHEMA) == ""
+    reader_url = url_of(url, "odd_reader").replace(f":{PASSWORD}@", ":odd@")
+    assert open_error(reader_url, ODD_SCHEMA) == ""
 
 
 def test_names_that_are_key_words_are_quoted(url: str) -> None:
@@ -245,11 +246,9 @@ def test_names_that_are_key_words_are_quoted(url: str) -> None:
         # It names no role, with or without quotes.
         words.remove("none")
         for word in words:
-            for grantee in (Grantee("flowql_missing", word), Grantee(word, "public")):
-                with pytest.raises(
-                    (psycopg.errors.InvalidSchemaName, psycopg.errors.UndefinedObject)
-                ):
-                    connection.execute(grantee.grant_usage().encode())
+            # There is no schema of that name.
+            with pytest.raises((InvalidSchemaName, UndefinedObject)):
+                connection.execute(Grantee(word, word).grant_usage().encode())
     assert len(words) > 400
 
 
@@ -340,7 +339,7 @@ def test_all_missing_privileges_are_reported_at_once(url: str, postgres: Postgre
 
 def test_each_missing_privilege_is_reported(url: str) -> None:
     """The error has one statement for each column that is revoked, and nothing else."""
-    reader_url = create_role(url, "least")
+    reader_url = create_role(url, "by_columns")
     tables = [table for table in METADATA.sorted_tables if not table.name.startswith("flowql_")]
     columns = [
         (table.name, column.name)
@@ -348,16 +347,16 @@ def test_each_missing_privilege_is_reported(url: str) -> None:
         for column in table.columns
         if not column.info.get("unread")
     ]
-    execute(url, USAGE.format("least"))
-    execute(url, ";".join(line.format("least") for line in TYPES))
-    privilege = 'SELECT ("{}") ON {} {} least'
+    execute(url, USAGE.format("by_columns"))
+    execute(url, ";".join(line.format("by_columns") for line in TYPES))
+    privilege = 'SELECT ("{}") ON {} {} by_columns'
     execute(url, ";".join("GRANT " + privilege.format(c, t, "TO") for t, c in columns))
     assert open_error(reader_url) == ""
     for table, column in columns:
         execute(url, "REVOKE " + privilege.format(column, table, "FROM"))
         [statement] = missing_statements(reader_url)
         name = '"order"' if column == "order" else column
-        assert statement == f"GRANT SELECT ({name}) ON public.{table} TO least;"
+        assert statement == f"GRANT SELECT ({name}) ON public.{table} TO by_columns;"
         execute(url, statement)
     assert open_error(reader_url) == ""
     assert len(columns) > 80
