@@ -1,4 +1,4 @@
-"""Operations of the command line on FlowQL's own database: migrate, import, manage tokens."""
+"""Operations of the command line on databases: migrate, import, manage tokens, list grants."""
 
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
@@ -47,6 +47,11 @@ async def revoke_token(settings: Settings, name: str) -> None:
     """Delete a token; raises DatabaseError or TokenError."""
     async with _open_database(settings, writable=True) as database:
         await tokens.revoke_token(database, name)
+
+
+async def list_grants(settings: Settings, role: str) -> Sequence[str]:
+    """Return the statements that let a role read authentik's database; raises DatabaseError."""
+    return await databases.list_grants(settings.database_url, settings.schema_name, role)
 
 
 @asynccontextmanager

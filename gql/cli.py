@@ -36,6 +36,9 @@ BROKEN_PIPE = 1
 INTERRUPTED = 130
 PIPE_WIDTH = 10_000
 MAX_LIFETIME = timedelta(days=100 * 365)
+READING_ROLE = "flowql"
+# PostgreSQL grants to all roles if a statement names `public`, with or without quotes.
+PSEUDO_ROLES = {"public", "none"}
 SDL_FILE = Path("schema.graphql")
 # A password in the parameters of a URL, and one before its host, which may contain any character.
 PASSWORDS = (re.compile(r"(password=)[^&]*"), re.compile(r"(://[^:]*:).*(?=@)"))
@@ -145,6 +148,26 @@ def import_(
     _print_message(
         f"{report.created} created, {report.updated} updated, {report.unchanged} unchanged,"
         f" {report.skipped.total()} skipped{f' ({skipped})' if skipped else ''}"
+    )
+
+
+@app.command
+def grants(
+    *,
+    role: Annotated[str, Parameter(help="The role that reads the database.")] = READING_ROLE,
+    database: DatabaseOption = None,
+    schema: SchemaOption = None,
+) -> None:
+    """Print the SQL that lets a role read authentik's database, without changing the database.
+
+    Execute it as the owner of authentik's tables, and again after an upgrade of authentik.
+    """
+    from gql import administration
+
+    if not role or role in PSEUDO_ROLES:
+        raise OperatorError(f"invalid --role: {role!r} cannot be the name of a role")
+    print(
+        "\n".join(asyncio.run(administration.list_grants(_read_settings(database, schema), role)))
     )
 
 
@@ -272,10 +295,11 @@ def schema_(
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the command; print an error as one line on standard error and exit with code 2.
+    """Run the command; print an error on standard error and exit with code 2.
 
-    A command whose output nobody reads any more, as in `flowql schema | head`, ends without a
-    message and with code 1, as Rich does when it prints help.
+    An error is one line, which SQL statements may follow. A command whose output nobody reads any
+    more, as in `flowql schema | head`, ends without a message and with code 1, as Rich does when it
+    prints help.
     """
     _open_closed_streams()
     logging.basicConfig(format="flowql: %(message)s")
@@ -292,7 +316,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _run(arguments: Sequence[str]) -> None:
     try:
         app(arguments, exit_on_error=False, print_error=False)
-    except (OperatorError, CycloptsError) as error:
+    except OperatorError as error:
+        _print_message(str(error))
+        sys.exit(USAGE_ERROR)
+    except CycloptsError as error:
         _print_message(" ".join(str(error).split()))
         sys.exit(USAGE_ERROR)
     except KeyboardInterrupt:

@@ -16,8 +16,8 @@ from gql.database_handle import DatabaseHandle
 from gql.http.negotiation import JSON, best_match
 from models.database import CONNECTION_ERRORS, Database
 from models.database.catalog import CACHE_TABLE, Catalog
+from models.database.privileges import describe_unreadable_types
 from models.errors import DatabaseError, DatabaseUnavailableError
-from models.queries.components import Component
 from models.tables.cached_plan import PlanKeys
 
 LIVE_PATH, READY_PATH = "/-/health/live/", "/-/health/ready/"
@@ -92,10 +92,7 @@ def _describe(error: Exception) -> str:
 
 def _find_warnings(catalog: Catalog) -> Iterator[str]:
     """Yield a warning for each feature that needs a privilege or an index."""
-    for component, name in ((Component.STAGE, "stages"), (Component.POLICY, "policies")):
-        tables = ", ".join(catalog.unreadable_tables(component.value))
-        if tables:
-            yield f"some {name} have no type: GRANT SELECT ({component.value}) ON {tables}"
+    yield from describe_unreadable_types(catalog).values()
     if catalog.is_authentik and catalog.plan_keys is PlanKeys.UNINDEXED:
         index = f"{CACHE_TABLE} (cache_key text_pattern_ops)"
         yield f"cacheCount reads the whole cache table: CREATE INDEX ON {index}"

@@ -7,6 +7,7 @@ accepts its connections.
 """
 
 import asyncio
+import json
 import logging
 import multiprocessing
 import os
@@ -46,8 +47,8 @@ class Channel:
 
     `listeners` are the sockets of all workers; `place` is the index of the worker's own. Messages
     are lines. The supervisor sends the places of the other sockets whose connections the worker has
-    to accept. The worker sends reports: an empty line if it is ready, otherwise the reason why it
-    cannot start.
+    to accept. The worker sends reports, JSON strings: an empty one if it is ready, otherwise the
+    reason why it cannot start.
     """
 
     pair: socket.socket
@@ -61,7 +62,8 @@ class Channel:
 
     def report(self, reason: str = "") -> None:
         """Send a report, unless the supervisor has exited."""
-        _send(self.pair, reason)
+        # A reason may have several lines.
+        _send(self.pair, json.dumps(reason))
 
 
 WorkerTarget = Callable[[Channel], None]
@@ -135,7 +137,7 @@ class Worker:
             asyncio.get_running_loop().remove_reader(self.pair)
             return
         self.silent_seconds = 0
-        self.start_error = reports[-1]
+        self.start_error = json.loads(reports[-1])
         if not self.start_error:
             self.is_ready = True
             self.started.set()
@@ -204,7 +206,9 @@ class Supervisor:
                 return await self._try_to_start_worker(place)
             except (StartError, OSError) as error:
                 pause = next(pauses)
-                log.error("%s; retrying in %g s", error, pause)  # noqa: TRY400 - no traceback
+                summary, separator, statements = str(error).partition("\n")
+                line = f"{summary}; retrying in {pause:g} s{separator}{statements}"
+                log.error(line)  # noqa: TRY400 - no traceback
                 await asyncio.sleep(pause)
 
     async def _try_to_start_worker(self, place: int) -> Worker:
@@ -301,7 +305,7 @@ def _run(target: WorkerTarget, channel: Channel) -> None:
     try:
         target(channel)
     except OperatorError as error:
-        channel.report(" ".join(str(error).split()))
+        channel.report(str(error))
         sys.exit(1)
 
 

@@ -1,10 +1,13 @@
 """Errors for operators, each with a message of one line, and errors that pass with time."""
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 
 class OperatorError(Exception):
-    """A command cannot be executed; the message says why.
+    """A command cannot be executed; the message says why, in one line.
+
+    SQL statements that remove the cause follow the message, each on lines of its own.
 
     OperatorError
     ├── DatabaseError     the database is unreachable or has an unexpected schema
@@ -13,6 +16,14 @@ class OperatorError(Exception):
 
     The package `gql` adds SettingsError, ServerError and TrustedDocumentError.
     """
+
+    def __init__(self, message: str, statements: Sequence[str] = ()) -> None:
+        super().__init__(message, statements)
+        self._message = message
+        self._statements = statements
+
+    def __str__(self) -> str:
+        return "\n".join([" ".join(self._message.split()), *self._statements])
 
 
 class DatabaseError(OperatorError):

@@ -11,6 +11,7 @@ from gql.resolvers.rights import require_rights
 from models.batch import NO_ROWS, Batch, GroupedRows
 from models.blueprint import export
 from models.database import Session
+from models.database.privileges import describe_unreadable_types
 from models.queries import flows as flow_queries
 from models.queries.flows import (
     COLUMNS,
@@ -106,9 +107,14 @@ async def find_flows(
     return await bindings.read_grouped(session, viewer, query, {"pks": pks})
 
 
-async def export_flow(
-    session: Session, viewer: Viewer, query: FlowQuery
-) -> Sequence[export.Item] | None:
+class FlowExport(NamedTuple):
+    """The entries of a blueprint, and why the models of stages or policies are unknown."""
+
+    items: Sequence[export.Item]
+    causes: Sequence[str]
+
+
+async def export_flow(session: Session, viewer: Viewer, query: FlowQuery) -> FlowExport | None:
     """Return the entries of a blueprint with the flow that matches the query.
 
     Returns None if the viewer may not see it.
@@ -122,8 +128,14 @@ async def export_flow(
     await _require_export(session, viewer, flow.pk)
     targets = {flow.pk: flow.policybindingmodel_ptr_id}
     stages, policies = await bindings.load_bindings(session, viewer, targets)
+    stage_bindings = stages.get(flow.pk, ())
     policy_bindings = list(chain.from_iterable(policies.values()))
-    return export.build_document(flow, stages.get(flow.pk, ()), policy_bindings)
+    unreadable_types = describe_unreadable_types(session.catalog)
+    causes = [
+        unreadable_types.get(name, f"some {name} have no type in the database")
+        for name in export.find_untyped(stage_bindings, policy_bindings)
+    ]
+    return FlowExport(export.build_document(flow, stage_bindings, policy_bindings), causes)
 
 
 async def _require_export(session: Session, viewer: Viewer, pk: str) -> None:

@@ -219,15 +219,15 @@ class FlowExportEndpoint(FlowEndpoint):
     def select_media_type(self, _headers: Headers, media_types: Sequence[str], /) -> str | None:
         return media_types[0]
 
-    async def read(self, context: Context, query: FlowQuery) -> Sequence[export.Item]:
-        items = await resolvers.export_flow(context.session, context.viewer, query)
-        if items is None:
+    async def read(self, context: Context, query: FlowQuery) -> resolvers.FlowExport:
+        flow_export = await resolvers.export_flow(context.session, context.viewer, query)
+        if flow_export is None:
             raise NotFoundError(NO_FLOW)
-        return items
+        return flow_export
 
-    async def build_response(self, request: FlowRequest, result: Sequence[export.Item]) -> Response:
-        is_long = len(result) > MAX_INLINE_ITEMS
-        blueprint = await background.call(export.dump, result, is_long=is_long)
+    async def build_response(self, request: FlowRequest, result: resolvers.FlowExport) -> Response:
+        is_long = len(result.items) > MAX_INLINE_ITEMS
+        blueprint = await background.call(export.dump, *result, is_long=is_long)
         disposition = f'attachment; filename="{request.query.slug}.yaml"'
         headers = {**HEADERS, "Content-Disposition": disposition}
         return Response(blueprint, 200, headers, "application/yaml")

@@ -280,7 +280,7 @@ class Query:
         description="The objects with these IDs, in the order of the IDs, as `node` returns each of"
         f" them: at most {MAX_NODES}. Null for an object that does not exist or that you may not"
         " see; with an error at this index if the ID is invalid or if you lack the permission for"
-        " objects of its type."
+        " objects of its type. The list is null, with an error, if there are too many IDs."
     )
     async def nodes(
         self,
@@ -289,7 +289,7 @@ class Query:
             list[strawberry.ID],
             strawberry.argument(description="The IDs of the objects. They may repeat."),
         ],
-    ) -> list[Node | None]:
+    ) -> list[Node | None] | None:
         if len(ids) > MAX_NODES:
             raise ListTooLongError("ids", len(ids), maximum=MAX_NODES)
         keys, errors = _decode_ids(ids, info.context.viewer)

@@ -12,6 +12,7 @@ from models.queries.flows import FlowRow
 
 EntryMapping = Mapping[str, Any]
 LINE_BREAKS = frozenset("\n\x85\u2028\u2029")
+INCOMPLETE = "This blueprint is incomplete. It lacks these parts of the flow:"
 # An entry, or a comment about an entry that is omitted.
 Item = EntryMapping | str
 
@@ -60,14 +61,42 @@ def build_document(
     ]
 
 
-def dump(items: Sequence[Item]) -> str:
-    """Return a blueprint with these entries and comments as YAML."""
+def dump(items: Sequence[Item], causes: Sequence[str] = ()) -> str:
+    """Return a blueprint with these entries and comments as YAML.
+
+    If entries are omitted, the comments are also at the start, with the causes.
+    """
     name = next(item["attrs"]["name"] for item in items if not isinstance(item, str))
     header = _dump_yaml({"version": VERSION, "metadata": {"name": name}})
     entries = (
-        f"# {item}\n" if isinstance(item, str) else _dump_yaml([dict(item)]) for item in items
+        _dump_comment(item) if isinstance(item, str) else _dump_entry(item) for item in items
     )
-    return f"{header}entries:\n{''.join(entries)}"
+    return f"{_dump_omissions(items, causes)}{header}entries:\n{''.join(entries)}"
+
+
+def find_untyped(
+    stages: Sequence[StageBindingRow], policies: Sequence[PolicyBindingRow]
+) -> Iterator[str]:
+    """Yield `stages` and `policies` if an export omits one because its model is unknown."""
+    if not all(row.stage_model for row in stages):
+        yield "stages"
+    if not all(row.policy_model for row in policies if row.policy):
+        yield "policies"
+
+
+def _dump_omissions(items: Sequence[Item], causes: Sequence[str]) -> str:
+    omissions = [item for item in items if isinstance(item, str)]
+    if not omissions:
+        return ""
+    return "".join(map(_dump_comment, [INCOMPLETE, *omissions, *causes]))
+
+
+def _dump_comment(comment: str) -> str:
+    return f"# {comment}\n"
+
+
+def _dump_entry(entry: EntryMapping) -> str:
+    return _dump_yaml([dict(entry)])
 
 
 def _dump_yaml(value: object) -> str:

@@ -4,6 +4,7 @@ from models.database.database import (
     CONNECTION_ERRORS,
     READ_ONLY_MESSAGE,
     Database,
+    list_grants,
     migrate,
     open_database,
 )
@@ -17,6 +18,7 @@ __all__ = [
     "Database",
     "Session",
     "SnapshotRequiredError",
+    "list_grants",
     "migrate",
     "open_database",
 ]

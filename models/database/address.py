@@ -1,10 +1,13 @@
 """Database URLs, parsed like SQLAlchemy's for SQLite and like libpq's for PostgreSQL."""
 
+import os
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import SplitResult, parse_qsl, quote, urlencode, urlsplit
 
+from models.database.libpq_files import read_service
 from models.errors import DatabaseError
 
 # libpq's parameters that have no effect with asyncpg, for any value.
@@ -34,7 +37,6 @@ SUPPORTED_PARAMETERS = frozenset(
         "passfile",
         "password",
         "port",
-        "service",
         "ssl_max_protocol_version",
         "ssl_min_protocol_version",
         "sslcert",
@@ -48,6 +50,8 @@ SUPPORTED_PARAMETERS = frozenset(
         "user",
     }
 )
+# These name a service, whose parameters replace them.
+SERVICE_PARAMETERS = frozenset({"service", "servicefile"})
 # libpq's parameters that asyncpg does not support, with the values that require nothing.
 HARMLESS_VALUES = {
     "channel_binding": {"disable", "prefer"},
@@ -56,6 +60,24 @@ HARMLESS_VALUES = {
     "load_balance_hosts": {"disable"},
     "requirepeer": {""},
     "require_auth": {""},
+}
+POSTGRESQL_SCHEMES = ("postgresql", "postgres")
+# As in SQLAlchemy's URLs.
+SCHEME_WITH_DRIVER = re.compile(r"(?:sqlite|postgres|postgresql)([+]\w{1,20})")
+MAX_SHOWN_SCHEME = 40
+TLS_VERSIONS = ("TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3")
+# Other values are errors whose message does not name the parameter, or not its values.
+VALID_VALUES = {
+    "ssl_max_protocol_version": TLS_VERSIONS,
+    "ssl_min_protocol_version": TLS_VERSIONS,
+    "target_session_attrs": (
+        "any",
+        "primary",
+        "standby",
+        "prefer-standby",
+        "read-write",
+        "read-only",
+    ),
 }
 DEFAULT_CONNECT_TIMEOUT = 5
 NO_TIMEOUT = 24 * 60 * 60
@@ -79,11 +101,15 @@ class SQLiteFile:
 
 @dataclass(frozen=True, slots=True)
 class PostgreSQLServer:
-    """A PostgreSQL database. `dsn` may contain a password, which no message contains."""
+    """A PostgreSQL database.
+
+    `parameters` are those after the `?`, and the password before the host. No message contains it.
+    """
 
     dsn: str = field(repr=False)
     location: str
     connect_timeout: int
+    parameters: Mapping[str, str] = field(repr=False)
 
     def __str__(self) -> str:
         return f"PostgreSQL database at {self.location}"
@@ -97,12 +123,15 @@ def parse_address(url: str) -> Address:
     scheme = url.partition(":")[0]
     if scheme == "sqlite":
         return _parse_sqlite(url)
-    if scheme in ("postgresql", "postgres"):
+    if scheme in POSTGRESQL_SCHEMES:
         return _parse_postgresql(url)
-    raise DatabaseError(
-        f"unsupported database URL scheme {scheme[:20]!r}:"
-        " use sqlite:///path or postgresql://user@host/name"
+    driver = SCHEME_WITH_DRIVER.fullmatch(scheme)
+    advice = (
+        f"leave out {driver[1]!r}"
+        if driver
+        else "use sqlite:///path or postgresql://user@host/name"
     )
+    raise DatabaseError(f"unsupported database URL scheme {scheme[:MAX_SHOWN_SCHEME]!r}: {advice}")
 
 
 def _parse_sqlite(url: str) -> SQLiteFile:
@@ -122,15 +151,42 @@ def _parse_postgresql(url: str) -> PostgreSQLServer:
         parameters = _parse_query(parts.query)
     except ValueError:
         raise DatabaseError(INVALID_URL) from None
+    parameters = {**read_service(parameters), **parameters}
     timeout = _parse_connect_timeout(parameters.pop("connect_timeout", ""))
     dsn_parameters = {
         name: value for name, value in parameters.items() if _is_passed_on(name, value)
     }
-    dsn = parts._replace(query=urlencode(dsn_parameters)).geturl()
-    hosts = parts.netloc.rpartition("@")[2] or parameters.get("host") or "the local socket"
-    if not all(hosts.split(",")):
+    parts = parts._replace(
+        netloc=_add_ports(parts.netloc, parameters.get("port", "")),
+        # An empty name in the path would take precedence over a parameter.
+        path=parts.path.rstrip("/"),
+        query=urlencode(dsn_parameters),
+    )
+    location = _describe_location(parts, parameters)
+    if parts.password:
+        dsn_parameters = {**dsn_parameters, "password": parts.password}
+    return PostgreSQLServer(parts.geturl(), location, timeout, dsn_parameters)
+
+
+def _add_ports(netloc: str, port: str) -> str:
+    """Add the ports of a parameter to hosts without one, for which asyncpg ignores it."""
+    user, at, location = netloc.rpartition("@")
+    hosts, ports = location.split(","), port.split(",")
+    has_port = any(re.search(":[0-9]*$", host) for host in hosts)
+    if not (port and location) or has_port or len(ports) not in (1, len(hosts)):
+        return netloc
+    pairs = zip(hosts, ports * (len(hosts) // len(ports)), strict=True)
+    return user + at + ",".join(f"{host}:{number}" for host, number in pairs)
+
+
+def _describe_location(parts: SplitResult, parameters: Mapping[str, str]) -> str:
+    """Return the hosts and the name of the database; raises DatabaseError if a host is empty."""
+    hosts = parts.netloc.rpartition("@")[2] or parameters.get("host") or os.environ.get("PGHOST")
+    if hosts and not all(hosts.split(",")):
         raise DatabaseError(EMPTY_HOST)
-    return PostgreSQLServer(dsn, hosts + parts.path.rstrip("/"), timeout)
+    name = parameters.get("dbname") or parameters.get("database")
+    path = parts.path or (f"/{name}" if name else "")
+    return (hosts or "the local socket") + path
 
 
 def _split(url: str) -> SplitResult:
@@ -161,13 +217,19 @@ def _is_passed_on(name: str, value: str) -> bool:
         raise DatabaseError(
             "sslrootcert=system is not supported: use the path of a certificate file"
         )
+    if value not in VALID_VALUES.get(name, (value,)):
+        raise DatabaseError(f"{name} must be one of {', '.join(VALID_VALUES[name])}")
     if name in SUPPORTED_PARAMETERS:
         return True
-    if name in IGNORED_PARAMETERS or value.lower() in HARMLESS_VALUES.get(name, ()):
+    if (
+        name in SERVICE_PARAMETERS
+        or name in IGNORED_PARAMETERS
+        or value.lower() in HARMLESS_VALUES.get(name, ())
+    ):
         return False
     if name in HARMLESS_VALUES:
         raise DatabaseError(f"{name}={value} is not supported: remove it from the database URL")
-    raise DatabaseError(f"unknown parameter {name!r} in the database URL")
+    raise DatabaseError(f"unknown parameter {name!r} in the database URL or its service")
 
 
 def _parse_connect_timeout(text: str) -> int:

@@ -1,42 +1,41 @@
-"""The catalog of a database: its tables and columns, compared with those that FlowQL reads."""
+"""The catalog of a database: its tables, with their columns and models."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Column
-
 from models.database.statement import RawSQL
-from models.errors import DatabaseError
-from models.tables.access import API_TOKEN, Token
+from models.tables.access import API_TOKEN, ContentType
 from models.tables.cached_plan import CacheEntry, PlanKeys
-from models.tables.child_table import ChildTable
-from models.tables.metadata import METADATA
-from models.tables.policy import PolicyBinding
+from models.tables.child_table import ChildTable, guess_model, table_name
 
 VERSION_TABLE = "alembic_version"
 FLOWQL_PREFIX = "flowql_"
 CACHE_TABLE: str = CacheEntry.__tablename__
-# Added in authentik 2026.8. FlowQL does not read them.
-OPTIONAL_COLUMNS = {(PolicyBinding.__tablename__, name) for name in ("expires", "expiring")}
+CONTENT_TYPE_TABLE: str = ContentType.__tablename__
+FLOW_TABLE = "authentik_flows_flow"
 
 SQLITE_COLUMNS = RawSQL(
     "SELECT master.name, info.name, 1 FROM sqlite_master AS master"
     " JOIN pragma_table_info(master.name) AS info"
     " WHERE master.type = 'table'"
 )
-# information_schema omits columns that the role may not read. A view of tokens is only readable if
-# its owner may read all tokens: another role could create one with tokens of its own.
+# information_schema omits columns that the role may not read. NULL marks the columns of a view of
+# tokens whose owner may not read all tokens: another role could create one with tokens of its own.
 POSTGRESQL_COLUMNS = RawSQL(
-    "SELECT relname::text, attname::text, has_column_privilege(class.oid, attnum, 'SELECT')"
-    " AND (relname <> 'flowql_token' OR has_table_privilege(relowner,"
-    " to_regclass(quote_ident(nspname) || '.authentik_core_token'), 'SELECT'))"
+    "SELECT relname::text, attname::text,"
+    " CASE WHEN relname <> 'flowql_token' OR has_table_privilege(relowner, ("
+    "SELECT oid FROM pg_catalog.pg_class AS tokens WHERE tokens.relname = 'authentik_core_token'"
+    " AND tokens.relnamespace = class.relnamespace), 'SELECT')"
+    " THEN has_column_privilege(class.oid, attnum, 'SELECT') END"
     " FROM pg_catalog.pg_class AS class"
     " JOIN pg_catalog.pg_namespace AS namespace ON namespace.oid = relnamespace"
     " JOIN pg_catalog.pg_attribute ON attrelid = class.oid"
     " WHERE nspname = :schema AND relkind IN ('r', 'p', 'v', 'm', 'f')"
     " AND attnum > 0 AND NOT attisdropped"
 )
+CONTENT_TYPES = RawSQL("SELECT app_label, model FROM django_content_type")
 
 # (an index of the cache's keys compares bytes, an index is a pattern index). Every builtin collation
 # compares bytes, and so do these of the C library: its C.UTF-8 sorts by code point, like UTF-8's
@@ -63,10 +62,16 @@ KEY_INDEXES = RawSQL(
 
 @dataclass(frozen=True, slots=True)
 class Catalog:
-    """The columns of each table with their readability, and the access path to cached plans."""
+    """The columns of each table with their readability, and the access path to cached plans.
 
-    tables: Mapping[str, Mapping[str, bool]]
+    A column that must not be read is None, whatever the privileges. `has_usage` is False if the role
+    lacks USAGE on the schema. `models` are authentik's models by the names of their tables.
+    """
+
+    tables: Mapping[str, Mapping[str, bool | None]]
     plan_keys: PlanKeys
+    has_usage: bool = True
+    models: Mapping[str, str] = field(default_factory=dict[str, str])
 
     @property
     def is_flowql(self) -> bool:
@@ -78,7 +83,7 @@ class Catalog:
     @property
     def is_authentik(self) -> bool:
         """True if authentik created the tables."""
-        return "authentik_flows_flow" in self.tables and not self.is_flowql
+        return FLOW_TABLE in self.tables and not self.is_flowql
 
     @property
     def has_api_token_view(self) -> bool:
@@ -90,48 +95,51 @@ class Catalog:
     def has_cached_plans(self) -> bool:
         return CACHE_TABLE in self.tables
 
-    def child_tables(self, key: str) -> tuple[ChildTable, ...]:
-        """Return the tables with a readable column `key`, sorted by name."""
-        tables = sorted(self.tables.items())
-        return tuple(ChildTable(name, key) for name, columns in tables if columns.get(key))
+    @property
+    def has_readable_content_types(self) -> bool:
+        """True if these are authentik's tables, and its content types can be read."""
+        columns = self.tables.get(CONTENT_TYPE_TABLE, {})
+        can_read = self.has_usage and columns.get("app_label") and columns.get("model")
+        return self.is_authentik and bool(can_read)
 
-    def unreadable_tables(self, key: str) -> tuple[str, ...]:
-        """Return the tables with a column `key` that is not readable, sorted."""
+    def child_tables(self, key: str) -> tuple[ChildTable, ...]:
+        """Return the tables with a readable column `key`, sorted by name.
+
+        A table whose model is unknown has the model that its name suggests.
+        """
+        names = sorted(name for name, columns in self.tables.items() if columns.get(key))
         return tuple(
-            sorted(name for name, columns in self.tables.items() if columns.get(key) is False)
+            ChildTable(name, key, self.models.get(name) or guess_model(name)) for name in names
         )
 
-    def check_authentik(self) -> None:
-        """Raise DatabaseError if a table or column of authentik is missing or not readable."""
-        for table in METADATA.sorted_tables:
-            if table.name == CACHE_TABLE and not self.has_cached_plans:
-                continue
-            if not table.name.startswith(FLOWQL_PREFIX):
-                self._check_table(table.name, table.columns)
-
-    def _check_table(self, table: str, columns: Iterable[Column[Any]]) -> None:
-        if table not in self.tables:
-            raise DatabaseError(f"authentik's table {table} is missing")
-        for column in columns:
-            is_readable = self.tables[table].get(column.name)
-            if is_readable is None and (table, column.name) not in OPTIONAL_COLUMNS:
-                raise DatabaseError(f"authentik's column {table}.{column.name} is missing")
-            if is_readable is False and self._is_read(column):
-                raise DatabaseError(
-                    f"permission denied for column {table}.{column.name}: GRANT SELECT on it"
-                )
-
-    def _is_read(self, column: Column[Any]) -> bool:
-        is_replaced = column.table.name == Token.__tablename__ and self.has_api_token_view
-        return not (column.info.get("unread") or is_replaced)
+    def unreadable_tables(self, key: str) -> Sequence[str]:
+        """Return the tables with a column `key` that is not readable, sorted."""
+        return sorted(name for name, columns in self.tables.items() if columns.get(key) is False)
 
 
-def build_catalog(rows: Iterable[Any], indexes: Sequence[Any]) -> Catalog:
+def build_catalog(
+    rows: Iterable[Any], indexes: Sequence[Any] = (), *, has_usage: bool = True
+) -> Catalog:
     """Build a catalog from rows of (table, column, is readable) and the rows of KEY_INDEXES."""
-    tables: dict[str, dict[str, bool]] = {}
+    tables: dict[str, dict[str, bool | None]] = {}
     for table, column, is_readable in rows:
-        tables.setdefault(table, {})[column] = bool(is_readable)
-    return Catalog(tables, _find_plan_keys(indexes) if CACHE_TABLE in tables else PlanKeys.ABSENT)
+        tables.setdefault(table, {})[column] = None if is_readable is None else bool(is_readable)
+    plan_keys = _find_plan_keys(indexes) if CACHE_TABLE in tables else PlanKeys.ABSENT
+    return Catalog(tables, plan_keys, has_usage)
+
+
+def map_models(content_types: Iterable[Any]) -> Mapping[str, str]:
+    """Return the blueprint models by the names of their tables, except those that share a name.
+
+    `content_types` are rows of (application, model).
+    """
+    names = [table_name(*content_type) for content_type in content_types]
+    counts = Counter(names)
+    return {
+        name: ".".join(content_type)
+        for name, content_type in zip(names, content_types, strict=True)
+        if counts[name] == 1
+    }
 
 
 def _find_plan_keys(indexes: Sequence[Any]) -> PlanKeys:

@@ -2,9 +2,9 @@
 
 import hashlib
 import sqlite3
-from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, TypeVar
 
@@ -14,18 +14,21 @@ from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from models import migrations
-from models.database import postgresql, sqlite_transactions
+from models.database import postgresql, privileges, sqlite_transactions
 from models.database.address import Address, SQLiteFile, parse_address
 from models.database.catalog import (
     CACHE_TABLE,
+    CONTENT_TYPES,
     KEY_INDEXES,
     POSTGRESQL_COLUMNS,
     SQLITE_COLUMNS,
     VERSION_TABLE,
     Catalog,
     build_catalog,
+    map_models,
 )
 from models.database.failures import BusyError
+from models.database.grants import Grantee
 from models.database.postgresql import PostgreSQLReader
 from models.database.session import NO_VALUES, Reader, Session, Source
 from models.database.slots import ANYONE, Caller
@@ -48,9 +51,25 @@ CONNECTION_ERRORS = (
 )
 # asyncpg raises ValueError or OverflowError for an invalid parameter.
 OPEN_ERRORS = (*CONNECTION_ERRORS, ValueError, OverflowError)
+EMPTY_MESSAGE = "the database is empty: create its tables with 'flowql migrate'"
+FOREIGN_ADVICE = (
+    "is it authentik's database, and does --schema name a tenant? Create the tables of FlowQL's own"
+    " database with 'flowql migrate'"
+)
 READ_ONLY_MESSAGE = "the database belongs to authentik and is read-only: use FlowQL's own database"
 SCHEMA_USAGE = RawSQL(
     "SELECT has_schema_privilege(oid, 'USAGE') FROM pg_namespace WHERE nspname = :schema"
+)
+AUTHENTIK_SCHEMAS = RawSQL(
+    "SELECT nspname::text FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace"
+    " WHERE relname = 'authentik_flows_flow' AND relkind IN ('r', 'p') ORDER BY 1 LIMIT 5"
+)
+CURRENT_ROLE = RawSQL("SELECT current_user::text")
+# The name of the database, and whether a role exists and can connect. PUBLIC stands for all roles.
+ROLE_STATE = RawSQL(
+    "SELECT current_database()::text, count(rolname) > 0,"
+    " has_database_privilege(coalesce(min(rolname::text), 'public'), current_database(), 'CONNECT')"
+    " FROM pg_roles WHERE rolname = :role"
 )
 # Times are in milliseconds.
 SESSION_SETTINGS = RawSQL(
@@ -161,7 +180,8 @@ async def open_database(
     """
     address = parse_address(url)
     if isinstance(address, SQLiteFile) and not address.path.is_file():
-        raise DatabaseError(f"{address} not found: create it with 'flowql migrate'")
+        state = "is not a file" if address.path.exists() else "not found"
+        raise DatabaseError(f"{address} {state}: create it with 'flowql migrate'")
     with _translate_errors(f"cannot open {address}", OPEN_ERRORS):
         return await _open(address, schema, limits, writable=writable)
 
@@ -191,6 +211,33 @@ async def migrate(url: str, schema: str = "public") -> bool:
         await engine.dispose()
 
 
+async def list_grants(url: str, schema: str, role: str) -> Sequence[str]:
+    """Return the statements that let a role read authentik's database; raises DatabaseError."""
+    address = parse_address(url)
+    if isinstance(address, SQLiteFile):
+        raise DatabaseError(f"{address} has no roles: --database must name authentik's PostgreSQL")
+    with _translate_errors(f"cannot open {address}", OPEN_ERRORS):
+        reader = PostgreSQLReader(address, schema, DEFAULTS)
+        try:
+            return await _list_grants(reader, Grantee(role, schema))
+        finally:
+            await reader.close()
+
+
+async def _list_grants(reader: PostgreSQLReader, grantee: Grantee) -> Sequence[str]:
+    catalog = await _read_catalog(reader, grantee.schema)
+    if catalog.is_flowql:
+        raise DatabaseError("the database is FlowQL's own: only authentik's needs grants")
+    await _check_origin(reader, catalog, grantee.schema)
+    privileges.check_tables(catalog)
+    [(database, exists, can_connect)] = await _read(reader, ROLE_STATE, role=grantee.role)
+    return [
+        *([] if exists else grantee.create_role()),
+        *([] if can_connect else [grantee.grant_connect(database)]),
+        *privileges.list_statements(catalog, grantee),
+    ]
+
+
 def _create_file(address: SQLiteFile) -> None:
     if not address.path.parent.is_dir():
         raise DatabaseError(f"directory '{address.path.parent}' not found: create it first")
@@ -202,7 +249,7 @@ async def _open(address: Address, schema: str, limits: PoolLimits, *, writable: 
     reader = _create_reader(address, schema, limits)
     try:
         catalog = await _read_catalog(reader, schema)
-        await _check_tables(partial(_read, reader), catalog, writable=writable)
+        await _check_tables(reader, catalog, schema, writable=writable)
         engine = _create_engine(address, schema, writable=writable)
     except BaseException:
         await reader.close()
@@ -250,17 +297,24 @@ async def _read_catalog_of(address: Address, schema: str) -> Catalog:
     with _translate_errors(f"cannot open {address}", OPEN_ERRORS):
         reader = _create_reader(address, schema, DEFAULTS)
         try:
-            return await _read_catalog(reader, schema)
+            catalog = await _read_catalog(reader, schema)
+            if not catalog.is_authentik:
+                await _check_usage(reader, catalog, schema)
+            return catalog
         finally:
             await reader.close()
 
 
 async def _read_catalog(reader: SQLiteReader | PostgreSQLReader, schema: str) -> Catalog:
     if isinstance(reader, SQLiteReader):
-        return build_catalog(await _read(reader, SQLITE_COLUMNS), ())
-    await _check_session(reader, schema)
+        return build_catalog(await _read(reader, SQLITE_COLUMNS))
+    has_usage = await _check_session(reader, schema)
     rows = await _read(reader, POSTGRESQL_COLUMNS, schema=schema)
-    return build_catalog(rows, await _read(reader, KEY_INDEXES, cache=CACHE_TABLE))
+    indexes = await _read(reader, KEY_INDEXES, cache=CACHE_TABLE)
+    catalog = build_catalog(rows, indexes, has_usage=has_usage)
+    if not catalog.has_readable_content_types:
+        return catalog
+    return replace(catalog, models=map_models(await _read(reader, CONTENT_TYPES)))
 
 
 async def _read(reader: Reader, builder: SelectBuilder, **values: Any) -> Rows:
@@ -270,17 +324,19 @@ async def _read(reader: Reader, builder: SelectBuilder, **values: Any) -> Rows:
 
 def _first_line(error: BaseException) -> str:
     cause = getattr(error, "orig", None) or error
-    lines = str(cause).strip().splitlines()
+    lines = (getattr(cause, "strerror", None) or str(cause)).strip().splitlines()
     return lines[0] if lines else "timed out"
 
 
-async def _check_session(reader: PostgreSQLReader, schema: str) -> None:
-    """Raise DatabaseError if the schema is not usable, or a proxy dropped the session settings."""
-    privileges = await _read(reader, SCHEMA_USAGE, schema=schema)
-    if not privileges:
-        raise DatabaseError(f"schema {schema!r} not found in the database")
-    if not privileges[0][0]:
-        raise DatabaseError(f"permission denied for schema {schema!r}: GRANT USAGE on it")
+async def _check_session(reader: PostgreSQLReader, schema: str) -> bool:
+    """Return whether the role has USAGE on the schema.
+
+    Raises DatabaseError if there is no such schema, or if a proxy dropped the session settings.
+    """
+    usage = await _read(reader, SCHEMA_USAGE, schema=schema)
+    if not usage:
+        advice = await _find_authentik_schemas(reader) or "create it, or set --schema to another"
+        raise DatabaseError(f"schema {schema!r} not found in the {reader.address}: {advice}")
     values = await _read(reader, SESSION_SETTINGS, names=list(reader.settings))
     ignored = [name for name, value in values if value != reader.settings[name]]
     if ignored:
@@ -288,17 +344,56 @@ async def _check_session(reader: PostgreSQLReader, schema: str) -> None:
             f"the server ignored the session settings {', '.join(ignored)}: connect without a"
             " proxy, or let it pass them"
         )
+    [(has_usage,)] = usage
+    return has_usage
 
 
-async def _check_tables(select: SelectRows, catalog: Catalog, *, writable: bool) -> None:
+async def _check_tables(
+    reader: SQLiteReader | PostgreSQLReader, catalog: Catalog, schema: str, *, writable: bool
+) -> None:
     if catalog.is_flowql:
-        await _check_version(select, writable=writable)
-    elif not catalog.is_authentik:
-        raise DatabaseError("the database is empty: create its tables with 'flowql migrate'")
-    elif writable:
+        await _check_usage(reader, catalog, schema)
+        await _check_version(partial(_read, reader), writable=writable)
+        return
+    await _check_origin(reader, catalog, schema)
+    if writable:
         raise DatabaseError(READ_ONLY_MESSAGE)
-    else:
-        catalog.check_authentik()
+    privileges.check_tables(catalog)
+    grantee = await _read_grantee(reader, schema)
+    privileges.check_privileges(catalog, grantee)
+    privileges.warn_of_unreadable_types(catalog, grantee)
+
+
+async def _check_usage(reader: Reader, catalog: Catalog, schema: str) -> None:
+    if not catalog.has_usage:
+        grantee = await _read_grantee(reader, schema)
+        raise privileges.build_error(grantee, [grantee.grant_usage()])
+
+
+async def _read_grantee(reader: Reader, schema: str) -> Grantee:
+    [(role,)] = await _read(reader, CURRENT_ROLE)
+    return Grantee(role, schema)
+
+
+async def _check_origin(
+    reader: SQLiteReader | PostgreSQLReader, catalog: Catalog, schema: str
+) -> None:
+    """Raise DatabaseError unless the tables are authentik's."""
+    if catalog.is_authentik:
+        return
+    if isinstance(reader, SQLiteReader):
+        raise DatabaseError(EMPTY_MESSAGE)
+    advice = await _find_authentik_schemas(reader) or FOREIGN_ADVICE
+    raise DatabaseError(
+        f"schema {schema!r} of the {reader.address} has no tables of authentik or FlowQL: {advice}"
+    )
+
+
+async def _find_authentik_schemas(reader: PostgreSQLReader) -> str:
+    """Return which schemas have authentik's tables, an empty string if none has."""
+    schemas = [repr(schema) for (schema,) in await _read(reader, AUTHENTIK_SCHEMAS)]
+    names = ", ".join(schemas)
+    return names and f"authentik's tables are in {names}, which --schema can name"
 
 
 async def _check_version(select: SelectRows, *, writable: bool) -> None:

@@ -3,9 +3,11 @@
 import asyncio
 import logging
 import socket
+import ssl
+import warnings
 from collections import deque
-from collections.abc import Awaitable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Awaitable, Generator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext, suppress
 from math import ceil, inf
 from time import monotonic
 from typing import Any, TypeVar, cast
@@ -17,6 +19,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 from models.database.address import PostgreSQLServer
 from models.database.failures import BusyError
+from models.database.libpq_files import (
+    describe_authorities,
+    find_certificate_error,
+    find_password_file_error,
+)
 from models.database.slots import ANYONE, Caller, Slots
 from models.database.statement import Rows, Statement
 from models.limits import PoolLimits
@@ -50,6 +57,12 @@ RETRIABLE_ERRORS = (
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
     asyncpg.OutdatedSchemaCacheError,
+)
+# The driver does not name the files or parameters that cause these errors.
+CONNECT_ERRORS = (
+    OSError,
+    asyncpg.ClientConfigurationError,
+    asyncpg.TargetServerAttributeNotMatched,
 )
 BEGIN = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 
@@ -91,7 +104,7 @@ class PostgreSQLReader:
     is_current = True
 
     def __init__(self, address: PostgreSQLServer, schema: str, limits: PoolLimits) -> None:
-        self._address = address
+        self.address = address
         self._limits = limits
         self.settings = _build_settings(schema, writable=False) | PLANNER_SETTINGS
         if "statement_timeout" not in address.dsn:
@@ -243,7 +256,7 @@ class PostgreSQLReader:
             raise
 
     async def _connect(self) -> asyncpg.Connection:
-        connection = await _open_connection(self._address, self.settings)
+        connection = await _open_connection(self.address, self.settings)
         connection.limit_silence(self._limits.read_seconds)
         return connection
 
@@ -399,9 +412,44 @@ def _build_settings(schema: str, *, writable: bool) -> dict[str, str]:
 
 
 async def _open_connection(address: PostgreSQLServer, settings: Mapping[str, str]) -> Connection:
-    return await asyncpg.connect(
-        address.dsn,
-        timeout=address.connect_timeout,
-        server_settings=dict(settings),
-        connection_class=Connection,
-    )
+    """Connect; raises one of the driver's errors, which names a file if it is the cause."""
+    password_error = find_password_file_error(address.parameters)
+    try:
+        with _ignore_warnings() if password_error else nullcontext():
+            return await asyncpg.connect(
+                address.dsn,
+                timeout=address.connect_timeout,
+                server_settings=dict(settings),
+                connection_class=Connection,
+            )
+    except asyncpg.InvalidAuthorizationSpecificationError as error:
+        if password_error is None:
+            raise
+        raise type(error)(f"{error}; {password_error}") from error
+    except CONNECT_ERRORS as error:
+        cause = _find_cause(address, error)
+        if cause is None:
+            raise
+        raise ConnectionError(cause) from error
+
+
+@contextmanager
+def _ignore_warnings() -> Generator[None]:
+    """Ignore Python's warnings, by which the driver reports a password file that it ignores."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+def _find_cause(address: PostgreSQLServer, error: Exception) -> str | None:
+    """Return the cause of an error with the parameters and files that matter, None if unknown."""
+    if isinstance(error, TimeoutError):
+        return None
+    if isinstance(error, ssl.SSLCertVerificationError):
+        file = describe_authorities(address.parameters)
+        return f"cannot verify the server's certificate with {file}: {error.verify_message}"
+    if isinstance(error, asyncpg.TargetServerAttributeNotMatched):
+        return "no host is of the kind that target_session_attrs requires"
+    if "rejected SSL upgrade" in str(error):
+        return f"{error}: it does not support TLS, which sslmode requires"
+    return find_certificate_error(address.parameters)

@@ -35,7 +35,7 @@ from models.queries.arrays import (
     UuidArray,
 )
 from models.queries.rights import Access, Permission, Rights
-from models.tables.child_table import ChildTable
+from models.tables.child_table import CHILD_KEYS, ChildTable
 from models.tables.columns import TEXT, UUID, Table
 from models.tables.flow import Flow, FlowStageBinding
 from models.tables.policy import Policy, PolicyBinding, PolicyType
@@ -60,8 +60,8 @@ GUARDED_POLICY_COLUMNS: ColumnExpressions = {
 class Component(Enum):
     """A kind of component. The value is the name of the primary key of authentik's child tables."""
 
-    STAGE = "stage_ptr_id"
-    POLICY = "policy_ptr_id"
+    STAGE = CHILD_KEYS["stages"]
+    POLICY = CHILD_KEYS["policies"]
 
     @property
     def permission(self) -> Permission:

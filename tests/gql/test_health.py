@@ -7,12 +7,13 @@ import pytest
 
 from support.app_client import AppClient, Response
 from support.databases import fill_authentik_with_types
+from support.edge_case_data import LONG_TABLE
 from support.postgres import PostgresServer
 from support.seed import fill_flowql
 
 READY = "/-/health/ready/"
 INDEX = "CREATE INDEX ON django_postgres_cache_cacheentry (cache_key text_pattern_ops)"
-STAGES = "authentik_stages_password_astage, authentik_stages_user_login_bstage"
+STAGES = f"{LONG_TABLE}, authentik_stages_password_astage"
 POLICIES = "authentik_policies_dummy_policy"
 UNREADABLE = {"stage_ptr_id": STAGES, "policy_ptr_id": POLICIES}
 OK: dict[str, Any] = {"ready": True, "checks": {"database": "ok"}, "warnings": []}

@@ -202,6 +202,7 @@ INVALID = {
     "root_path": "/..",
     "forwarded_allow_ips": "x",
     "cors_origins": "x",
+    "dialect": "x",
     **{
         name: "-1"
         for name, field in Settings.model_fields.items()

@@ -41,7 +41,7 @@ from support.server_process import (
     wait_until_live,
 )
 from support.threads import repeat_in_thread
-from support.worker_targets import fail, report_once
+from support.worker_targets import fail, fail_with_statements, report_once
 
 WORKERS = 3
 CONNECTIONS = 300
@@ -322,6 +322,17 @@ def test_the_pause_after_each_failure_is_longer(
     lines = [re.sub(r"\d+", "N", message, count=1) for message in caplog.messages]
     pauses = [f"worker N cannot start: no reason; retrying in {pause:g} s" for pause in (0, 0.01)]
     assert lines[:4] == [pauses[0], *[pauses[1]] * 3]
+
+
+def test_statements_follow_the_reason_of_a_failure(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Each is on lines of its own, so that it can be copied from the log."""
+    monkeypatch.setattr(workers, "PAUSES_SECONDS", (0,))
+    supervise_until(fail_with_statements, caplog, "retrying", 1)
+    summary, *statements = caplog.messages[0].split("\n")
+    assert re.fullmatch(r"worker \d+ cannot start: no privilege:; retrying in 0 s", summary)
+    assert statements == ["GRANT a TO b;", "GRANT 'c", "' TO d;"]
 
 
 def supervise_until(

@@ -7,19 +7,22 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import psycopg
+from django.db.backends.utils import truncate_name
 from psycopg import sql
 
 from models.database import Database, Session, open_database
-from support.edge_case_data import POLICIES, ROWS, STAGES, identifier
+from support.edge_case_data import LONG_TYPE, POLICIES, ROWS, STAGES, identifier
 from support.seed import fill_authentik, fill_flowql
 
 T = TypeVar("T")
 
+# PostgreSQL's maximum.
+MAX_NAME_LENGTH = 63
 KINDS = ("sqlite", "postgresql", "authentik")
 
 # The type of every third stage or policy is unknown.
 STAGE_TYPES = {
-    name: f"authentik_stages_{('password', 'user_login')[number % 2]}.{('a', 'b')[number % 2]}stage"
+    name: ("authentik_stages_password.astage", LONG_TYPE)[number % 2]
     for number, name in enumerate(STAGES)
     if number % 3
 }
@@ -89,10 +92,15 @@ def fill_authentik_with_types(url: str) -> str:
     return url
 
 
+def child_table(model: str) -> str:
+    """Return the name of the table that Django creates for a model."""
+    return truncate_name(model.replace(".", "_"), MAX_NAME_LENGTH)
+
+
 def _create_child_table(
     connection: psycopg.Connection[Any], kind: str, model: str, models: dict[str, str]
 ) -> None:
-    table, key = sql.Identifier(model.replace(".", "_")), sql.Identifier(f"{kind}_ptr_id")
+    table, key = sql.Identifier(child_table(model)), sql.Identifier(f"{kind}_ptr_id")
     connection.execute(sql.SQL("CREATE TABLE {} ({} uuid PRIMARY KEY)").format(table, key))
     for name in (name for name in models if models[name] == model):
         insert = sql.SQL("INSERT INTO {} VALUES (%s)").format(table)

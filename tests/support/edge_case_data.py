@@ -242,7 +242,11 @@ CONTENT_TYPES = {
     11: ("authentik_policies", "policybinding"),
     12: ("authentik_policies", "policy"),
     13: ("authentik_stages_prompt", "prompt"),
+    14: ("authentik_stages_authenticator_validate", "authenticatorvalidatestage"),
 }
+# The last one, whose table has a name that Django shortens.
+LONG_TYPE = "authentik_stages_authenticator_validate.authenticatorvalidatestage"
+LONG_TABLE = "authentik_stages_authenticator_validate_authenticatorvalida499c"
 # The permissions by ID: content type and codename. Three of them resemble the one to view flows.
 MODEL_PERMISSION, CHANGE_PERMISSION, BINDING_PERMISSION, FOREIGN_PERMISSION = 21, 22, 23, 24
 PERMISSIONS = {

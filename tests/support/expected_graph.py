@@ -7,6 +7,7 @@ from support.app_client import AppClient, Response
 from support.edge_case_data import (
     ACTIONS,
     KEYS,
+    LONG_TYPE,
     ROWS,
     VISIBLE_FLOWS_BY_ROLE,
     Row,
@@ -44,14 +45,14 @@ BINDING_ENUMS: Mapping[str, Sequence[str]] = {
     "invalidResponseAction": ACTIONS,
 }
 
-# The primary keys in authentik's tables of component types, by table and key column.
+# The primary keys in authentik's tables of component types, by type and key column.
 CHILD_ROWS: Mapping[tuple[str, str], Sequence[str]] = {
-    ("authentik_stages_user_write_userwritestage", "stage_ptr_id"): list(STAGE_ROWS)[::3],
-    ("authentik_stages_deny_denystage", "stage_ptr_id"): list(STAGE_ROWS)[1::3],
-    ("authentik_policies_dummy_dummypolicy", "policy_ptr_id"): list(POLICY_ROWS)[::2],
-    ("authentik_policies_empty_emptypolicy", "policy_ptr_id"): [],
+    ("authentik_stages_user_write.userwritestage", "stage_ptr_id"): list(STAGE_ROWS)[::3],
+    (LONG_TYPE, "stage_ptr_id"): list(STAGE_ROWS)[1::3],
+    ("authentik_policies_dummy.dummypolicy", "policy_ptr_id"): list(POLICY_ROWS)[::2],
+    ("authentik_policies_empty.emptypolicy", "policy_ptr_id"): [],
 }
-TYPES = {pk: ".".join(name.rsplit("_", 1)) for (name, _), pks in CHILD_ROWS.items() for pk in pks}
+TYPES = {pk: model for (model, _), pks in CHILD_ROWS.items() for pk in pks}
 
 POLICY_BINDING = """fragment P on PolicyBinding {
     pk order enabled negate timeout failureResult

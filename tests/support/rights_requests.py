@@ -31,8 +31,8 @@ FLOWS_PATH = "/api/v3/flows/instances/"
 LIMITS: Mapping[str, Any] = {
     f"max_{name}": 10**6 for name in ("aliases", "root_fields", "cost", "tokens", "conditions")
 }
-LISTED_SLUG = re.compile(r'<span class="hint">(\S+) · \d+ stages?</span>')
-MERMAID_SOURCE = re.compile(r'<pre tabindex="0">(.*?)</pre>', re.DOTALL)
+LISTED_SLUG = re.compile(r"<code>(\S+)</code>\s*<bdi>")
+MERMAID_SOURCE = re.compile(r'<pre tabindex="0" id="mermaid">(.*?)</pre>', re.DOTALL)
 
 
 class Case(NamedTuple):
@@ -157,11 +157,7 @@ def _export(view: View, flow: Row) -> object:
     return (200, None) if may_export else (403, FORBIDDEN_BODY)
 
 
-Page = tuple[int, list[str], str | None]
-NO_PAGE: Page = (404, [], None)
-
-
-def _page(slug: str | None, view: View) -> Page:
+def _page(slug: str | None, view: View) -> tuple[int, list[str], str | None]:
     """Return the slugs on the front page, and the diagram of the selected flow."""
     if view.rights.is_forbidden:
         return 200, [], None
@@ -170,7 +166,7 @@ def _page(slug: str | None, view: View) -> Page:
     if slug is None:
         return 200, slugs, None
     flow = view.find_flow(slug)
-    return (200, slugs, _source(view, flow)) if flow else NO_PAGE
+    return (200, slugs, _source(view, flow)) if flow else (404, slugs, None)
 
 
 def _source(view: View, flow: Row) -> str:

@@ -32,3 +32,8 @@ def report_once(channel: Channel) -> None:
 def fail(_channel: Channel) -> None:
     """Fail to start."""
     raise OperatorError("no reason")
+
+
+def fail_with_statements(_channel: Channel) -> None:
+    """Fail to start for a reason that SQL statements remove."""
+    raise OperatorError("no\nprivilege:", ["GRANT a TO b;", "GRANT 'c\n' TO d;"])

@@ -194,7 +194,7 @@ def serve_failing(sqlite_url: str, path: Path) -> str:
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (b"query {\n nonesuch }", "2: Cannot query field 'nonesuch' on type 'Query'."),
+        (b"query {\n unknown }", "2: Cannot query field 'unknown' on type 'Query'."),
         (b"query {", "1: Syntax Error: Expected Name, found <EOF>."),
         (b"", "1: Syntax Error: Unexpected <EOF>."),
         (b"\xff", " not valid UTF-8"),
@@ -244,8 +244,8 @@ def apollo(operations: str, version: str = "1") -> str:
         (apollo('[{"id": "a"}]'), f"operations[0]: {STRINGS}"),
         (apollo('[{"id": "a", "body": null}]'), f"operations[0]: {STRINGS}"),
         (
-            apollo('[{"id": "a", "body": "query {\\n nonesuch }"}]'),
-            "operations[0]:2: Cannot query field 'nonesuch' on type 'Query'.",
+            apollo('[{"id": "a", "body": "query {\\n unknown }"}]'),
+            "operations[0]:2: Cannot query field 'unknown' on type 'Query'.",
         ),
         (f'{{"a": {BODY}, "b": "{{"}}', "entry 'b':1: Syntax Error: Expected Name, found <EOF>."),
         ('{"a": "{ a } # \\ud800"}', "entry 'a':1: Syntax Error: Invalid character: U+D800."),

@@ -154,7 +154,7 @@ def test_other_versions_are_rejected(version: str) -> None:
         read_settings(dialect=version)
 
     assert str(caught.value) == (
-        f"FLOWQL_DIALECT: invalid version {version!r}: expected a version of authentik such as"
+        f"--dialect: invalid version {version!r}: expected a version of authentik such as"
         " 2025.10, of one of the ranges 2024.2 to 2025.6, 2025.8 to 2025.10, 2025.12.0 and"
         " 2025.12.1, 2025.12.2 and later"
     )

@@ -7,7 +7,7 @@ import pytest
 from psycopg import sql
 
 from support.app_client import AppClient
-from support.databases import KINDS
+from support.databases import KINDS, child_table
 from support.edge_case_data import ROWS, Row
 from support.expected_graph import CHILD_ROWS, TYPES
 from support.postgres import PostgresServer
@@ -58,8 +58,8 @@ def _typed_rows() -> Mapping[str, Sequence[Row]]:
 
 def _create_child_tables(url: str) -> None:
     with psycopg.connect(url) as connection:
-        for (table, key), pks in CHILD_ROWS.items():
-            names = sql.Identifier(table), sql.Identifier(key)
+        for (model, key), pks in CHILD_ROWS.items():
+            names = sql.Identifier(child_table(model)), sql.Identifier(key)
             connection.execute(sql.SQL("CREATE TABLE {} ({} uuid PRIMARY KEY)").format(*names))
             insert = sql.SQL("INSERT INTO {} ({}) SELECT unnest(%s::uuid[])").format(*names)
             connection.execute(insert, [list(pks)])

@@ -17,6 +17,7 @@ from models.blueprint.document import Entry, Find, KeyOf
 from models.errors import BlueprintError
 from models.queries.bindings import PolicyBindingRow
 from models.queries.flows import FlowRow
+from models.tables.child_table import CHILD_KEYS
 from models.tables.metadata import METADATA
 from support.app_client import AppClient
 from support.blueprints import (
@@ -42,6 +43,7 @@ from support.postgres import PostgresServer
 from support.seed import fill_authentik
 
 SUPERUSER = KEYS["superuser"]
+INCOMPLETE = "# This blueprint is incomplete. It lacks these parts of the flow:"
 FLOW, BINDING = "authentik_flows.flow", "authentik_flows.flowstagebinding"
 POLICY_BINDING = "authentik_policies.policybinding"
 DUMMY_STAGE, DENY_STAGE = "authentik_stages_dummy.dummystage", "authentik_stages_deny.denystage"
@@ -109,8 +111,14 @@ class Exported:
 
     @property
     def comments(self) -> list[str]:
-        """The comments about omitted entries."""
-        return [line for line in self.text.splitlines() if line.startswith("#")]
+        """The comments in place of omitted entries."""
+        _, _, entries = self.text.partition("\nentries:\n")
+        return [line for line in entries.splitlines() if line.startswith("#")]
+
+    @property
+    def head(self) -> list[str]:
+        """The comments at the start."""
+        return self.text[: self.text.index("version: ")].splitlines()
 
     def select(self, *models: str) -> list[Entry]:
         """Return the entries of these models."""
@@ -273,7 +281,7 @@ def test_comments_name_omitted_entries(
     flows = exported_flows[1]
     for slug, exported in flows.items():
         assert len(exported.comments) == count_omissions(FLOWS[slug], typed=True), slug
-        assert exported.text.count("omitted") == len(exported.comments)
+        assert exported.text.count("omitted") == 2 * len(exported.comments)
     comments = {comment for exported in flows.values() for comment in exported.comments}
     [stage] = [pk for pk, name in STAGES.items() if name == UNTYPED_STAGE]
     [policy] = [pk for pk, name in POLICIES.items() if name == UNTYPED_POLICY]
@@ -281,6 +289,18 @@ def test_comments_name_omitted_entries(
         f'# omitted: the stage "line\\nbreak" ({stage}), whose model is unknown',
         f'# omitted: the policy "it\'s" ({policy}), whose model is unknown',
     }
+
+
+def test_an_incomplete_export_starts_with_what_it_lacks(
+    exported_flows: tuple[Path, dict[str, Exported]],
+) -> None:
+    """The first comments list all omitted entries, and why the types of some are unknown."""
+    causes: set[str] = set()
+    for exported in exported_flows[1].values():
+        count = len(exported.comments)
+        assert exported.head[: count + 1] == ([INCOMPLETE, *exported.comments] if count else [])
+        causes.update(exported.head[count + 1 :])
+    assert causes == {f"# some {name} have no type in the database" for name in CHILD_KEYS}
 
 
 def test_stage_that_is_bound_twice_is_one_entry(

@@ -29,6 +29,11 @@ from support.seed import create_authentik, fill_authentik, fill_flowql
 KEY = KEYS["superuser"]
 UNSUPPORTED_LOCALE = "unsupported database locale: "
 EMPTY = "the database is empty: create its tables with 'flowql migrate'"
+NO_TABLES = (
+    r"schema 'public' of the PostgreSQL database at .+ has no tables of authentik or FlowQL: "
+)
+IS_IT = r"is it authentik's database, and does --schema name a tenant\? .*'flowql migrate'"
+OLD_AUTHENTIK = "FlowQL requires authentik 2025.12 or later"
 OUTDATED = "the database schema is outdated: upgrade it with 'flowql migrate'"
 NEWER = "the database schema was created by a newer FlowQL: upgrade FlowQL"
 CACHE_TABLE = "django_postgres_cache_cacheentry"
@@ -138,9 +143,10 @@ def test_a_missing_table_is_named(bare_authentik: str) -> None:
             if name == CACHE_TABLE:
                 assert open_and_read(bare_authentik) == 1
             elif name == "authentik_flows_flow":
-                assert open_error(bare_authentik) == EMPTY
+                assert re.fullmatch(NO_TABLES + IS_IT, open_error(bare_authentik))
             else:
-                assert open_error(bare_authentik) == f"authentik's table {name} is missing"
+                expected = f"authentik's table {name} is missing: {OLD_AUTHENTIK}"
+                assert open_error(bare_authentik) == expected
             connection.execute(restore.format(sql.Identifier(name)))
 
 
@@ -160,7 +166,7 @@ def test_a_missing_column_is_named(bare_authentik: str) -> None:
             if (table, column) in OPTIONAL_COLUMNS:
                 assert open_and_read(bare_authentik) == 1
             else:
-                expected = f"authentik's column {table}.{column} is missing"
+                expected = f"authentik's column {table}.{column} is missing: {OLD_AUTHENTIK}"
                 assert open_error(bare_authentik) == expected
             connection.execute(rename.format(names[0], names[2], names[1]))
 
@@ -170,7 +176,18 @@ def test_serve_exits_if_a_column_is_missing(postgres: PostgresServer) -> None:
     url = create_authentik(postgres.create_database("incomplete"))
     execute(url, "ALTER TABLE authentik_core_token DROP COLUMN expiring")
     line = run_failing("serve", "--port", "0", "--database", url)
-    assert line == "authentik's column authentik_core_token.expiring is missing"
+    assert line == f"authentik's column authentik_core_token.expiring is missing: {OLD_AUTHENTIK}"
+
+
+def test_all_that_an_older_authentik_lacks_is_named(postgres: PostgresServer) -> None:
+    """Tables and columns are in one message, with the version that is required."""
+    url = create_authentik(postgres.create_database("older"))
+    execute(url, "DROP TABLE authentik_core_groupparentage, guardian_roleobjectpermission")
+    execute(url, "ALTER TABLE authentik_core_user DROP COLUMN type")
+    assert open_error(url) == (
+        "authentik's column authentik_core_user.type, table authentik_core_groupparentage,"
+        f" table guardian_roleobjectpermission are missing: {OLD_AUTHENTIK}"
+    )
 
 
 @pytest.mark.parametrize("schema", ["tenant", 'Tenant "Ü" it\'s; --', "t-1"])
@@ -181,7 +198,13 @@ def test_a_tenant_is_a_schema(schema: str, postgres: PostgresServer) -> None:
     with AppClient(url, schema) as tenant, AppClient(url) as public:
         assert tenant.get("/flows/instances/", KEY).json["pagination"]["count"] == 160
         assert public.get("/flows/instances/", KEY).status == 403
-    assert open_error(url, "elsewhere") == "schema 'elsewhere' not found in the database"
+    schemas = ", ".join(map(repr, sorted(["public", schema])))
+    advice = f": authentik's tables are in {schemas}, which --schema can name"
+    error = open_error(url, "elsewhere")
+    assert error.startswith(f"schema 'elsewhere' not found in the PostgreSQL database at {HOST}:")
+    assert error.endswith(advice)
+    error = open_error(url, "pg_catalog")
+    assert error.endswith(f" has no tables of authentik or FlowQL{advice}")
 
 
 @pytest.mark.parametrize("role", ROLES)
@@ -200,32 +223,6 @@ def test_a_role_with_select_is_sufficient(
         assert exports == [owner.get(f"/flows/instances/{slug}/export/", KEY) for slug in slugs]
     assert {response.status for response in exports} == {200}
     assert any(b"authentik_stages_password.passwordstage" in response.body for response in exports)
-
-
-@pytest.mark.parametrize(
-    ("revoked", "reason"),
-    [
-        ("SELECT (uuid) ON authentik_rbac_role", "authentik_rbac_role.uuid: GRANT SELECT on it"),
-        ("SELECT (key) ON authentik_core_token", "authentik_core_token.key: GRANT SELECT on it"),
-        (f"SELECT (cache_key) ON {CACHE_TABLE}", f"{CACHE_TABLE}.cache_key: GRANT SELECT on it"),
-    ],
-)
-def test_a_missing_privilege_is_named(
-    revoked: str, reason: str, granted_url: str, postgres: PostgresServer
-) -> None:
-    """A column that is not readable is an error when the database is opened."""
-    execute(granted_url, f"REVOKE {revoked} FROM least")
-    try:
-        assert open_error(as_role(postgres, "least")) == f"permission denied for column {reason}"
-    finally:
-        execute(granted_url, f"GRANT {revoked} TO least")
-
-
-def test_a_schema_without_usage_is_named(granted_url: str, postgres: PostgresServer) -> None:
-    """A role needs USAGE on the schema."""
-    create_authentik(granted_url, "closed")
-    expected = "permission denied for schema 'closed': GRANT USAGE on it"
-    assert open_error(as_role(postgres, "least"), "closed") == expected
 
 
 @pytest.mark.parametrize("options", ["", "?options=-c%20default_transaction_read_only%3Doff"])
@@ -283,10 +280,39 @@ def test_authentik_s_database_is_never_written(bare_authentik: str, tmp_path: Pa
 
 
 def test_an_empty_database_is_rejected(postgres: PostgresServer, tmp_path: Path) -> None:
-    """The message names the command to run, for SQLite and PostgreSQL."""
+    """The message says what was read, and how to create the tables of FlowQL's own database."""
     (tmp_path / "empty.db").touch()
     assert open_error(f"sqlite:///{tmp_path / 'empty.db'}") == EMPTY
-    assert open_error(postgres.create_database("empty")) == EMPTY
+    error = open_error(postgres.create_database("empty"))
+    assert re.fullmatch(NO_TABLES + IS_IT, error)
+    assert f" at {HOST}:{postgres.port}/empty has" in error
+    assert PASSWORD not in error
+
+
+def test_a_schema_that_does_not_exist_is_rejected(postgres: PostgresServer) -> None:
+    """The message says to create it, also for `migrate`."""
+    url = postgres.create_database("no schema")
+    expected = "'tenant' not found in the PostgreSQL database at .+: create it, or set --schema to"
+    assert re.search(expected, open_error(url, "tenant"))
+    line = run_failing_in_process("migrate", "--database", url, "--schema", "tenant")
+    assert re.search(expected, line)
+
+
+def test_flowql_s_own_tables_require_usage_of_the_schema(postgres: PostgresServer) -> None:
+    """The error has the statement that grants it, also before the tables exist."""
+    url = postgres.create_database("own_usage")
+    execute(url, "REVOKE USAGE ON SCHEMA public FROM public")
+    execute(url, "CREATE ROLE stranded LOGIN PASSWORD 'stranded'")
+    stranded = postgres.dsn("own_usage", "stranded", "stranded")
+    expected = (
+        "the role 'stranded' lacks privileges in the schema 'public'. Execute as the owner of the"
+        " tables:\nGRANT USAGE ON SCHEMA public TO stranded;"
+    )
+    with pytest.raises(DatabaseError) as error:
+        asyncio.run(migrate(stranded))
+    assert str(error.value) == expected
+    asyncio.run(migrate(url))
+    assert open_error(stranded) == expected
 
 
 def test_an_outdated_or_a_newer_schema_is_rejected(postgres: PostgresServer) -> None:
@@ -305,7 +331,7 @@ def test_a_locale_that_folds_only_ascii_is_rejected(ascii_server: PostgresServer
     """`migrate` fails if upper('ü') is not Ü, and creates no tables."""
     url = ascii_server.create_database("ascii")
     assert run_failing_in_process("migrate", "--database", url).startswith(UNSUPPORTED_LOCALE)
-    assert open_error(url) == EMPTY
+    assert re.match(NO_TABLES, open_error(url))
 
 
 def test_a_locale_that_folds_one_character_to_two_is_rejected(postgres: PostgresServer) -> None:
@@ -315,7 +341,7 @@ def test_a_locale_that_folds_one_character_to_two_is_rejected(postgres: Postgres
         connection.execute(f"CREATE DATABASE folding {provider}".encode())
     url = postgres.dsn("folding")
     assert run_failing_in_process("migrate", "--database", url).startswith(UNSUPPORTED_LOCALE)
-    assert open_error(url) == EMPTY
+    assert re.match(NO_TABLES, open_error(url))
 
 
 def test_the_host_may_be_the_directory_of_a_local_socket(ascii_server: PostgresServer) -> None:

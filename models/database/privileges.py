@@ -1,0 +1,163 @@
+"""The privileges that a role needs to read authentik's tables, compared with those that it has."""
+
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+
+from sqlalchemy import Table
+
+from models.database.catalog import CACHE_TABLE, FLOWQL_PREFIX, Catalog
+from models.database.grants import Grant, Grantee
+from models.errors import DatabaseError
+from models.tables.access import API_TOKEN, Token
+from models.tables.child_table import CHILD_KEYS
+from models.tables.metadata import METADATA
+from models.tables.policy import PolicyBinding
+
+MINIMUM_VERSION = "2025.12"
+# Added in authentik 2026.8. FlowQL does not read them.
+OPTIONAL_COLUMNS = {(PolicyBinding.__tablename__, name) for name in ("expires", "expiring")}
+log = logging.getLogger(__name__)
+
+TOKENS = METADATA.tables[Token.__tablename__]
+
+
+def check_tables(catalog: Catalog) -> None:
+    """Raise DatabaseError if tables or columns of authentik are missing."""
+    missing = list(_find_missing(catalog))
+    if missing:
+        verb = "is" if len(missing) == 1 else "are"
+        raise DatabaseError(
+            f"authentik's {', '.join(missing)} {verb} missing: FlowQL requires authentik"
+            f" {MINIMUM_VERSION} or later"
+        )
+
+
+def check_privileges(catalog: Catalog, grantee: Grantee) -> None:
+    """Raise DatabaseError if the role lacks privileges, with statements that grant them."""
+    statements = [
+        *([] if catalog.has_usage else [grantee.grant_usage()]),
+        *map(grantee.grant_select, _list_missing_grants(catalog)),
+        *_list_missing_token_statements(catalog, grantee),
+    ]
+    if statements:
+        raise build_error(grantee, [*statements, *_list_type_statements(catalog, grantee)])
+
+
+def build_error(grantee: Grantee, statements: Sequence[str]) -> DatabaseError:
+    """Return the error for a role that lacks privileges, with the statements that grant them."""
+    return DatabaseError(
+        f"the role {grantee.role!r} lacks privileges in the schema {grantee.schema!r}."
+        " Execute as the owner of the tables:",
+        statements,
+    )
+
+
+def warn_of_unreadable_types(catalog: Catalog, grantee: Grantee) -> None:
+    """Log a warning with GRANT statements if tables of types are not readable."""
+    statements = list(_list_type_statements(catalog, grantee))
+    if statements:
+        log.warning(
+            "some stages or policies have no type, and their exports are incomplete: the role %r may"
+            " not read the tables of the types. Execute as their owner:\n%s",
+            grantee.role,
+            "\n".join(statements),
+        )
+
+
+def describe_unreadable_types(catalog: Catalog) -> Mapping[str, str]:
+    """Return why stages or policies have no type, if the tables of their types are not readable.
+
+    Anyone can read it, so it names no role and no schema.
+    """
+    tables = {name: catalog.unreadable_tables(key) for name, key in CHILD_KEYS.items()}
+    return {
+        name: f"some {name} have no type:"
+        f" GRANT SELECT ({CHILD_KEYS[name]}) ON {', '.join(unreadable)}"
+        for name, unreadable in tables.items()
+        if unreadable
+    }
+
+
+def list_statements(catalog: Catalog, grantee: Grantee) -> Iterator[str]:
+    """Yield the statements that let a role read what FlowQL reads, with comments."""
+    yield grantee.grant_usage()
+    yield from map(grantee.grant_select, _list_grants(catalog))
+    yield f"-- API tokens. FlowQL reads {API_TOKEN.name} if it can, otherwise {TOKENS.name}."
+    yield from _list_token_statements(catalog, grantee)
+    yield "-- The types of stages and policies. Repeat these grants after an upgrade of authentik."
+    for key in CHILD_KEYS.values():
+        tables = sorted(name for name, columns in catalog.tables.items() if key in columns)
+        yield from (grantee.grant_select(Grant(table, (key,))) for table in tables)
+
+
+def _find_missing(catalog: Catalog) -> Iterator[str]:
+    for table in _list_tables(catalog):
+        if table.name not in catalog.tables:
+            yield f"table {table.name}"
+            continue
+        for column in table.columns:
+            is_present = column.name in catalog.tables[table.name]
+            if not is_present and (table.name, column.name) not in OPTIONAL_COLUMNS:
+                yield f"column {table.name}.{column.name}"
+
+
+def _list_type_statements(catalog: Catalog, grantee: Grantee) -> Iterator[str]:
+    """Yield the GRANT statements for the tables of types that are not readable."""
+    for key in CHILD_KEYS.values():
+        for table in catalog.unreadable_tables(key):
+            yield grantee.grant_select(Grant(table, (key,)))
+
+
+def _list_tables(catalog: Catalog) -> Iterator[Table]:
+    """Yield the tables that authentik's database must have."""
+    for table in METADATA.sorted_tables:
+        is_absent_cache = table.name == CACHE_TABLE and not catalog.has_cached_plans
+        if not (is_absent_cache or table.name.startswith(FLOWQL_PREFIX)):
+            yield table
+
+
+def _list_grants(catalog: Catalog) -> Iterator[Grant]:
+    """Yield the privileges on all tables but that of tokens."""
+    for table in _list_tables(catalog):
+        if table is not TOKENS:
+            yield _build_grant(table, _list_read_columns(table))
+
+
+def _list_missing_grants(catalog: Catalog) -> Iterator[Grant]:
+    for table in _list_tables(catalog):
+        missing = _list_missing_columns(catalog, table)
+        if missing and table is not TOKENS:
+            yield _build_grant(table, missing)
+
+
+def _list_missing_token_statements(catalog: Catalog, grantee: Grantee) -> Iterator[str]:
+    missing = _list_missing_columns(catalog, TOKENS)
+    if not missing or catalog.has_api_token_view:
+        return
+    if missing == _list_read_columns(TOKENS):
+        yield from _list_token_statements(catalog, grantee)
+    else:
+        # The role reads the table, not the view.
+        yield grantee.grant_select(_build_grant(TOKENS, missing))
+
+
+def _list_token_statements(catalog: Catalog, grantee: Grantee) -> Iterator[str]:
+    """Yield the statements for the view of tokens, or for their table if the view is unusable."""
+    view = catalog.tables.get(API_TOKEN.name)
+    if view is None or all(view.get(column.name) is not None for column in API_TOKEN.columns):
+        yield from grantee.grant_api_tokens(has_view=view is not None)
+    else:
+        yield grantee.grant_select(_build_grant(TOKENS, _list_read_columns(TOKENS)))
+
+
+def _list_read_columns(table: Table) -> tuple[str, ...]:
+    return tuple(column.name for column in table.columns if not column.info.get("unread"))
+
+
+def _list_missing_columns(catalog: Catalog, table: Table) -> tuple[str, ...]:
+    columns = catalog.tables[table.name]
+    return tuple(name for name in _list_read_columns(table) if not columns[name])
+
+
+def _build_grant(table: Table, columns: tuple[str, ...]) -> Grant:
+    return Grant(table.name, () if len(columns) == len(table.columns) else columns)
