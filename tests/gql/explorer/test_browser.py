@@ -267,6 +267,9 @@ def test_query_box_opens_links(
     page.get_by_role("button", name="Run").click()
     expect(result).to_contain_text('"slug"')
     expect(summary).to_have_text(re.compile(r"^200 · \d+ ms · \d+ B$"))
+    page.set_viewport_size({"width": 400, "height": 800})
+    visit.screenshot("query-box-400")
+    assert page.evaluate("() => document.documentElement.scrollWidth") == 400
     assert visit.problems == []
 
 
