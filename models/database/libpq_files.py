@@ -154,14 +154,13 @@ def _check_client_certificate(parameters: Parameters, mode: str) -> Iterator[str
 
 
 def _check_file(file: NamedFile, content: str, load: Callable[[Path], None]) -> Iterator[str]:
-    reason = _find_read_error(file.path)
-    if reason:
+    if reason := _find_read_error(file.path):
         yield f"{file.label}: {reason}"
-        return
-    try:
-        load(file.path)
-    except ssl.SSLError:
-        yield f"{file.label}: the file contains no valid {content}"
+    else:
+        try:
+            load(file.path)
+        except ssl.SSLError:
+            yield f"{file.label}: the file contains no valid {content}"
 
 
 def _find_read_error(path: Path) -> str | None:
