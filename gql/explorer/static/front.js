@@ -86,12 +86,9 @@
     }
   };
 
-  // Without HTTPS, browsers forbid access to the clipboard; the selection can be copied by hand.
   const copy = async (button) => {
     const source = document.getElementById(button.dataset.copy);
-    getSelection().selectAllChildren(source);
-    const written = navigator.clipboard?.writeText(source.textContent) || Promise.reject();
-    button.textContent = await written.then(() => "Copied", () => "Selected: press Ctrl-C");
+    document.getElementById("copied").textContent = await clipboard.copy(source.textContent, "Mermaid source");
   };
 
   document.addEventListener("click", (event) => {

@@ -35,7 +35,7 @@ const graphiqlToolbar = (() => {
   const copyCode = (language, endpoint, editors) => {
     try {
       const code = operationCode.build(language, endpoint, readOperation(editors));
-      return operationLink.copyText(code, `Code for ${language}`);
+      return clipboard.copy(code, `Code for ${language}`);
     } catch (error) {
       return `The variables are not a JSON object: ${error.message}`;
     }

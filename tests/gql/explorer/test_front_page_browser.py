@@ -153,6 +153,18 @@ def test_theme_holds_for_all_pages(visit: Visit, sample_server: RunningServer) -
         expect(page.locator("html")).to_have_css("color-scheme", "dark")
 
 
+def test_copy_the_mermaid_source(visit: Visit, sample_server: RunningServer) -> None:
+    """The clipboard has the text that REST returns."""
+    visit.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page = open_signed_in(visit, f"/?flow={FLOW}", sample_server.token)
+    page.get_by_text("Mermaid source").click()
+    page.get_by_role("button", name="Copy").click()
+
+    expect(page.get_by_text("Mermaid source copied.")).to_be_visible()
+    copied = page.evaluate("() => navigator.clipboard.readText()")
+    assert copied == page.locator("#mermaid").text_content()
+
+
 def test_name_of_the_user(visit: Visit, sample_server: RunningServer) -> None:
     """The header names the user of the token on all pages."""
     page = open_signed_in(visit, "/", sample_server.token)
