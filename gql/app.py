@@ -82,7 +82,14 @@ def create_app(
         async with services.database.open(url, schema, settings.pool_limits):
             yield
 
-    pages = Pages(settings.root_path, read_files(), _build_links(settings), token)
+    pages = Pages(
+        settings.root_path,
+        read_files(),
+        _build_links(settings),
+        token,
+        # Operations of the pages are not trusted documents.
+        opens_operations=not settings.trusted_only,
+    )
     app = Starlette(
         routes=list(_build_routes(settings, services, pages)),
         middleware=list(_build_middleware(settings, token, hosts)),

@@ -381,13 +381,15 @@ class Settings(BaseSettings):
 
 def read_settings(**options: Any) -> Settings:
     """Read the settings; `options` that are not None take precedence. Raises SettingsError."""
-    given = {name: value for name, value in options.items() if value is not None}
+    set_options = {name: value for name, value in options.items() if value is not None}
     try:
-        return Settings(**given)
+        return Settings(**set_options)
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         reason = first["msg"].removeprefix("Value error, ")
-        raise SettingsError(f"{_locate_value(str(first['loc'][0]), given)}: {reason}") from None
+        raise SettingsError(
+            f"{_locate_value(str(first['loc'][0]), set_options)}: {reason}"
+        ) from None
     except (OSError, UnicodeError) as error:
         raise SettingsError(f"cannot read {ENV_FILE}: {error}") from None
 

@@ -22,26 +22,31 @@ from models.queries.flows import FlowQuery
 from models.tables.flow import SLUG
 
 QUERY = Path(__file__).with_name("flow.graphql").read_text()
+# Rendering this number of objects takes some milliseconds.
+MAX_INLINE_OBJECTS = 500
 NOT_FOUND = "Flow {!r} not found. It does not exist, or you do not have permission to view it."
 
 
 class FlowDetails(NamedTuple):
     """The selected flow, or the error that says why there is none.
 
-    `flow` is the object of the query's response; `notes` say why parts of it are null.
+    `flow` is the object of the query's response, with this number of objects in its lists; `notes`
+    say why parts of it are null.
     """
 
     slug: str
     flow: Mapping[str, Any] | None = None
     notes: Sequence[str] = ()
     diagram: Diagram | None = None
+    objects: int = 0
     error: str | None = None
     status: int = 200
 
     @property
     def is_large(self) -> bool:
         """True if rendering the flow would delay other requests."""
-        return self.diagram is not None and self.diagram.is_large
+        is_large = self.diagram is not None and self.diagram.is_large
+        return is_large or self.objects > MAX_INLINE_OBJECTS
 
     @property
     def svg(self) -> Markup:
@@ -86,7 +91,7 @@ class FlowReader:
         except LimitExceededError as error:
             return FlowDetails(slug, diagram=diagram, error=str(error), status=400)
         flow, notes = (result.data or {}).get("flow"), _list_notes(result.errors or ())
-        return FlowDetails(slug, flow, notes, diagram)
+        return FlowDetails(slug, flow, notes, diagram, size.objects)
 
     async def _execute(self, context: Context, slug: str) -> ExecutionResult:
         request = GraphQLRequest(QUERY, variables={"slug": slug})

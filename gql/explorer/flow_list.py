@@ -33,17 +33,17 @@ class FlowListRequest(NamedTuple):
 
     @classmethod
     def parse(cls, parameters: Mapping[str, str], limits: Limits) -> "FlowListRequest":
-        """Parse the parameters of the address. With an invalid filter, all flows are listed."""
+        """Parse the parameters of the address. An invalid filter matches all flows."""
         search, designation = parameters.get("search", ""), parameters.get("designation", "")
         page = _parse_page_number(parameters.get("page", "1"))
+        error = None
+        if designation and designation not in DESIGNATIONS:
+            designation, error = "", f"Unknown designation {designation!r}."
         try:
             require_no_nul("search", search)
-            terms = limits.split_search(search)
-        except (BadUserInputError, LimitExceededError) as error:
-            return cls(error=str(error))
-        if designation and designation not in DESIGNATIONS:
-            return cls(search, "", page, terms, f"Unknown designation {designation!r}.")
-        return cls(search, designation, page, terms)
+            return cls(search, designation, page, limits.split_search(search), error)
+        except (BadUserInputError, LimitExceededError) as search_error:
+            return cls("", designation, error=str(search_error))
 
     @property
     def query(self) -> FlowQuery:

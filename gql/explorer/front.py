@@ -26,7 +26,7 @@ from models.errors import UnavailableError
 
 
 class PageSession(NamedTuple):
-    """Who visits the page, or the reason why the token is rejected; without a token, neither."""
+    """The identity of the visitor, or the reason why the token is rejected; without a token, neither."""
 
     identity: Identity | None = None
     error: str | None = None
@@ -36,10 +36,11 @@ class PageContext(NamedTuple):
     """The values in the template of the front page.
 
     `error` replaces the flows. The errors of the list and of the selected flow are parts of them.
+    `is_rejected` is true if the error is that the token is not valid.
     """
 
-    username: str | None = None
     error: str | None = None
+    is_rejected: bool = False
     listing: FlowList | None = None
     selected: FlowDetails | None = None
 
@@ -113,14 +114,15 @@ class FrontPage:
 
     async def _respond_with_flows(self, session: PageSession, request: Request) -> Response:
         if session.identity is None:
-            return self._render_page(PageContext(error=session.error))
+            context = PageContext(error=session.error, is_rejected=session.error is not None)
+            return self._render_page(context)
         list_request = FlowListRequest.parse(request.query_params, self.limits)
         slug = request.query_params.get("flow")
 
         async def read(context: Context) -> PageContext:
             listing = await load_flow_list(context, list_request)
             selected = await self.flow_reader.read(context, slug) if slug is not None else None
-            return PageContext(context.viewer.username, None, listing, selected)
+            return PageContext(listing=listing, selected=selected)
 
         page = await self.runner.run(read, session.identity, is_snapshot=slug is not None)
         is_long = page.selected is not None and page.selected.is_large

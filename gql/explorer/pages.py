@@ -44,13 +44,14 @@ class Pages:
     """The pages of an application whose root path is `root`.
 
     `links` are the URLs of its endpoints by name. If there is a `token`, pages contain it and
-    sign in their users.
+    sign in their users. With `opens_operations`, pages link to operations in GraphiQL.
     """
 
     root: str
     files: Files
     links: Mapping[str, str]
     token: str | None = field(default=None, repr=False)
+    opens_operations: bool = True
 
     def render(
         self, template: str, status: int = 200, *, style_nonce: str = "", **values: Any
@@ -67,6 +68,7 @@ class Pages:
                 root=self.root,
                 links=self.links,
                 token=self.token or "",
+                opens_operations=self.opens_operations,
                 style_nonce=style_nonce,
                 file=self.build_file_url,
             )

@@ -17,7 +17,7 @@ from gql.rest.openapi import build_document
 
 PATH = "/openapi"
 REFERENCE = "#/components/"
-# The parameters of the page's address that are no parameters of an operation.
+# The query parameter that selects the dialect.
 MOUNT = "mount"
 
 
@@ -92,16 +92,19 @@ def build_route(pages: Pages, dialects: Sequence[Dialect]) -> Route:
 def load_api(dialect: Dialect) -> RestApi:
     """Return the API in a dialect."""
     document = build_document(dialect, "")
+    resolve = _build_resolver(document)
     return RestApi(
         dialect.base_path,
         dialect.openapi_path,
-        list(_list_operations(document)),
-        list(_list_objects(document)),
+        list(_list_operations(document, resolve)),
+        list(_list_objects(document, resolve)),
     )
 
 
-def _list_operations(document: Mapping[str, Any]) -> Iterator[Operation]:
-    resolve = _build_resolver(document)
+Resolver = Callable[[Mapping[str, Any]], Mapping[str, Any]]
+
+
+def _list_operations(document: Mapping[str, Any], resolve: Resolver) -> Iterator[Operation]:
     for path, methods in document["paths"].items():
         operation = methods["get"]
         parameters = [resolve(parameter) for parameter in operation["parameters"]]
@@ -118,8 +121,7 @@ def _list_operations(document: Mapping[str, Any]) -> Iterator[Operation]:
         )
 
 
-def _list_objects(document: Mapping[str, Any]) -> Iterator[ObjectSchema]:
-    resolve = _build_resolver(document)
+def _list_objects(document: Mapping[str, Any], resolve: Resolver) -> Iterator[ObjectSchema]:
     for name, schema in document["components"]["schemas"].items():
         if properties := schema.get("properties"):
             required = schema.get("required", ())
@@ -133,11 +135,8 @@ def _list_objects(document: Mapping[str, Any]) -> Iterator[ObjectSchema]:
             )
 
 
-Resolver = Callable[[Mapping[str, Any]], Mapping[str, Any]]
-
-
 def _build_resolver(document: Mapping[str, Any]) -> Resolver:
-    """Return a function that replaces references in an object of the document by what they name."""
+    """Return a function that replaces references in an object of the document by their targets."""
 
     def resolve(node: Mapping[str, Any]) -> Mapping[str, Any]:
         if "allOf" in node:
@@ -152,14 +151,12 @@ def _build_resolver(document: Mapping[str, Any]) -> Resolver:
 
 
 def _describe_parameter(parameter: Mapping[str, Any], resolve: Resolver) -> Property:
-    schema = {"description": parameter.get("description", ""), **parameter["schema"]}
-    described = _describe(
-        parameter["name"], schema, resolve, is_required=parameter.get("required", False)
-    )
-    return described._replace(
-        is_in_path=parameter["in"] == "path",
-        description=parameter.get("description") or described.description,
-    )
+    schema = parameter["schema"]
+    if "description" in parameter:
+        schema = {**schema, "description": parameter["description"]}
+    is_required = parameter.get("required", False)
+    property_ = _describe(parameter["name"], schema, resolve, is_required=is_required)
+    return property_._replace(is_in_path=parameter["in"] == "path")
 
 
 def _describe(

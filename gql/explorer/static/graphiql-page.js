@@ -115,11 +115,16 @@
   // GraphiQL is created again, and finds the tab of the link in its storage.
   const changeSession = () => {
     linkProperties = {};
+    summaries.clear();
     render();
   };
 
   // GraphiQL reads its theme from here when it starts.
-  localStorage.setItem("graphiql:theme", theme.get());
+  try {
+    localStorage.setItem("graphiql:theme", theme.get());
+  } catch {
+    // The storage is full.
+  }
   document.addEventListener("flowql:theme", followTheme);
   document.addEventListener("flowql:session", changeSession);
   document.addEventListener("click", chooseTheme);

@@ -37,6 +37,7 @@
     element("variables").value = link.variables;
   }
   box.addEventListener("submit", submit);
+  document.addEventListener("flowql:session", () => showResult(""));
   box.addEventListener("keydown", (event) => {
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) box.requestSubmit();
   });

@@ -28,13 +28,12 @@ const session = (() => {
 
   // Returns the name of the token's user, or a message if the token is invalid.
   const verify = async (text) => {
-    try {
-      const response = await fetch(`${root}/`, { headers: { Accept: "application/json", ...authorization(text) } });
-      const index = await response.json();
-      return index.authenticated ? { name: index.viewer } : { message: translate(index.detail) };
-    } catch {
-      return { message: "No response from FlowQL. Check that it is running." };
-    }
+    const headers = { Accept: "application/json", ...authorization(text) };
+    const result = await httpClient.send(`${root}/`, { headers }).catch((error) => error);
+    if (result instanceof Error) return { message: result.message };
+    const index = httpClient.parseObject(result.text);
+    if (index?.authenticated) return { name: index.viewer };
+    return { message: translate(index?.detail || httpClient.describeFault(result)) };
   };
 
   const updateButton = () => {
@@ -88,16 +87,20 @@ const session = (() => {
     sessionStorage.removeItem(NAME_KEY);
   }
   updateButton();
+  const loadName = async () => {
+    const verified = token();
+    const { name = "" } = await verify(verified);
+    if (token() !== verified) return;
+    sessionStorage.setItem(NAME_KEY, name);
+    updateButton();
+  };
   // The page's own token comes without the name of its user.
-  if (token() && !sessionStorage.getItem(NAME_KEY)) {
-    verify(token()).then(({ name = "" }) => {
-      sessionStorage.setItem(NAME_KEY, name);
-      updateButton();
-    });
-  }
+  if (token() && !sessionStorage.getItem(NAME_KEY)) loadName();
 
   // Drops a token that the server no longer accepts and asks for another one.
-  const reject = (message) => {
+  // The user may have signed in with another token since the request.
+  const reject = (message, rejected = token()) => {
+    if (rejected !== token()) return;
     setToken("");
     openDialog(message);
   };

@@ -14,16 +14,25 @@ const theme = (() => {
     document.dispatchEvent(new Event("flowql:theme"));
   };
 
+  // Without space in the storage, the choice is lost.
+  const store = (value) => {
+    try {
+      localStorage.setItem(KEY, value);
+    } catch {
+      localStorage.removeItem(KEY);
+    }
+  };
+
   const set = (value) => {
     if (value === "system") localStorage.removeItem(KEY);
-    else localStorage.setItem(KEY, value);
+    else store(value);
     apply();
   };
 
   apply();
   // Another tab, or this page before the browser kept it for the Back button, may have another theme.
   window.addEventListener("storage", (event) => event.key === KEY && apply());
-  window.addEventListener("pageshow", apply);
+  window.addEventListener("pageshow", (event) => event.persisted && apply());
   document.addEventListener("DOMContentLoaded", () => {
     const select = document.getElementById("theme");
     select.hidden = false;

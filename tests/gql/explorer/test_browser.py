@@ -284,7 +284,7 @@ def test_query_box_describes_faults(start_visit: StartVisit, url_without_graphiq
     page.get_by_label("Variables").fill("")
     page.route("**/graphql", lambda route: route.fulfill(status=502, body="<h1>Bad gateway</h1>"))
     run.click()
-    expect(result).to_contain_text("Expected JSON from FlowQL, but a proxy returned")
+    expect(result).to_contain_text("Expected a response of FlowQL, but a proxy returned")
     page.unroute_all()
     page.route("**/graphql", lambda route: route.abort())
     run.click()

@@ -1,10 +1,12 @@
 """The front page, as HTML: the list of flows, the selected flow, and errors."""
 
 import json
+from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
 
+from gql.explorer.flow_details import MAX_INLINE_OBJECTS, FlowDetails
 from support.app_client import AppClient, Response, bearer_headers
 from support.command import run_flowql
 from support.edge_case_data import KEYS
@@ -160,6 +162,49 @@ def test_errors_keep_the_list(
     assert response.status == status
     assert message in Page(response).text
     assert list_slugs(response)
+
+
+def test_paging_keeps_the_selected_flow(sqlite_client: AppClient) -> None:
+    """The links to other pages of the list select the same flow."""
+    slug = list_slugs(visit(sqlite_client, "/", KEY))[0]
+    page = Page(visit(sqlite_client, f"/?flow={slug}", KEY))
+
+    assert f"/?page=2&flow={slug}" in page.values("href")
+
+
+@pytest.mark.parametrize(
+    ("invalid", "valid"),
+    [("search=%00", "designation=recovery"), ("designation=x", "search=default")],
+)
+def test_an_invalid_filter_keeps_the_others(
+    sqlite_client: AppClient, invalid: str, valid: str
+) -> None:
+    """Only the invalid filter matches all flows."""
+    response = visit(sqlite_client, f"/?{invalid}&{valid}", KEY)
+
+    assert response.status == 400
+    assert list_slugs(response) == list_slugs_by_rest(sqlite_client, valid)
+
+
+def test_operations_are_not_linked_with_trusted_documents_only(
+    sqlite_url: str, tmp_path: Path
+) -> None:
+    """The server would reject them."""
+    (tmp_path / "a.graphql").write_text("{ __typename }")
+    with AppClient(sqlite_url, trusted_documents=tmp_path, trusted_only=True) as client:
+        slug = list_slugs(visit(client, "/", KEY))[0]
+        page = Page(visit(client, f"/?flow={slug}", KEY))
+
+    assert not [url for url in page.values("href") if "query=" in url]
+    assert "/graphql" in page.values("href")
+
+
+@pytest.mark.parametrize(
+    ("objects", "is_large"), [(MAX_INLINE_OBJECTS, False), (MAX_INLINE_OBJECTS + 1, True)]
+)
+def test_flows_with_many_objects_are_large(objects: int, *, is_large: bool) -> None:
+    """A thread renders them, also if the diagram has few nodes because bindings are disabled."""
+    assert FlowDetails("a-flow", objects=objects).is_large is is_large
 
 
 def test_selected_flow_is_the_result_of_the_linked_query(client: AppClient) -> None:

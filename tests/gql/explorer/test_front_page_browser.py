@@ -1,13 +1,22 @@
 """Journeys through the front page and the page of the REST API in a browser."""
 
 import re
+import shutil
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
 
+from gql.health import READY_PATH
 from support.browser import ColorScheme, StartVisit, Visit, open_signed_in
 from support.command import run_flowql
-from support.server_process import RunningServer
+from support.server_process import (
+    RunningServer,
+    run_server,
+    send_request,
+    stop_server,
+    wait_until,
+)
 
 FLOW = "default-authentication-flow"
 LAST = "default-user-settings-flow"
@@ -19,6 +28,11 @@ def select_flow(page: Page, slug: str) -> None:
     """Select a flow in the list, and wait until the page shows it."""
     page.locator(f"#flows a[href*='flow={slug}']").click()
     expect(page.locator("#detail .hint code").first).to_have_text(slug)
+
+
+def click_flow(page: Page) -> None:
+    """Select a flow in the list, without a wait."""
+    page.locator(f"#flows a[href*='flow={FLOW}']").click()
 
 
 def measure_overflow(page: Page) -> int:
@@ -57,6 +71,66 @@ def test_list_keeps_its_position(visit: Visit, sample_server: RunningServer) -> 
     expect(page.locator("#detail-title")).to_be_focused()
     expect(page.locator("#detail-title")).to_be_in_viewport()
     expect(page.locator(f"#flows a[href*='{LAST}']")).to_have_attribute("aria-current", "true")
+
+
+def test_back_keeps_the_position_of_the_list(visit: Visit, sample_server: RunningServer) -> None:
+    """The Back button returns to the flow before, in a list that does not move."""
+    page = open_signed_in(visit, "/", sample_server.token)
+    select_flow(page, FLOW)
+    page.locator(f"#flows a[href*='{LAST}']").scroll_into_view_if_needed()
+    position = page.locator("#list").evaluate("(list) => list.scrollTop")
+    select_flow(page, LAST)
+    page.go_back()
+    expect(page.locator("#detail .hint code").first).to_have_text(FLOW)
+
+    assert page.locator("#list").evaluate("(list) => list.scrollTop") == position > 0
+
+
+def test_faults_keep_the_list_and_the_session(
+    start_visit: StartVisit, sample_server: RunningServer, sample_url: str, tmp_path: Path
+) -> None:
+    """The page says what is wrong if the database or the server is away; another click retries."""
+    file = tmp_path / "copy.db"
+    shutil.copy(sample_url.removeprefix("sqlite:///"), file)
+    with run_server(f"sqlite:///{file}") as (url, process):
+        page = open_signed_in(start_visit(url), "/", sample_server.token)
+        expect(page.locator("#flows li")).to_have_count(17)
+        file.rename(tmp_path / "away.db")
+        problem = page.locator("#detail [role=alert]")
+        wait_until(lambda: send_request(url, READY_PATH).status == 503)
+        click_flow(page)
+        expect(problem).to_have_text("The database is unavailable. Retry later.")
+        stop_server(process)
+        click_flow(page)
+        expect(problem).to_have_text(re.compile("No response from FlowQL."))
+
+    expect(page.locator("#content")).not_to_have_attribute("aria-busy", "true")
+    expect(page.locator("#flows li")).to_have_count(17)
+    expect(page.get_by_role("button", name="Sign out")).to_be_visible()
+
+
+def test_a_revoked_token_ends_the_session(start_visit: StartVisit, sample_url: str) -> None:
+    """The dialog asks for another token, and the page shows no more flows."""
+    token = run_flowql("token", "create", "revoked", "--database", sample_url).stdout.strip()
+    with run_server(sample_url, "--viewer-ttl", "0") as (url, _):
+        page = open_signed_in(start_visit(url), "/", token)
+        expect(page.locator("#flows li")).to_have_count(17)
+        run_flowql("token", "revoke", "revoked", "--database", sample_url)
+        click_flow(page)
+
+        expect(page.get_by_role("dialog")).to_contain_text("Invalid token.")
+        expect(page.locator("#flows li")).to_have_count(0)
+
+
+def test_sign_out_removes_responses(visit: Visit, sample_server: RunningServer) -> None:
+    """The page of the REST API shows nothing of the previous user."""
+    page = open_signed_in(visit, "/openapi?operation=flows_instances_list", sample_server.token)
+    response = page.get_by_role("region", name="Response")
+    expect(response).to_contain_text(FLOW)
+    page.get_by_role("button", name="Sign out").click()
+
+    expect(response).to_have_count(0)
+    expect(page.get_by_role("button", name="Save")).to_have_count(0)
 
 
 def test_follow_a_shared_stage(visit: Visit, sample_server: RunningServer) -> None:
@@ -174,15 +248,21 @@ def test_name_of_the_user(visit: Visit, sample_server: RunningServer) -> None:
 
 
 def test_back_from_a_flow_on_a_phone(visit: Visit, sample_server: RunningServer) -> None:
-    """On a narrow window, the selected flow replaces the list, and a link leads back."""
+    """On a narrow window, the selected flow replaces the list, and a link leads back to its place."""
     visit.page.set_viewport_size({"width": 400, "height": 800})
     page = open_signed_in(visit, "/", sample_server.token)
     select_flow(page, FLOW)
     expect(page.locator("#flows")).to_be_hidden()
     page.get_by_role("link", name="All flows").click()
-
-    expect(page.locator("#flows li")).to_have_count(17)
     expect(page.locator("#flows")).to_be_visible()
+    last = page.locator(f"#flows a[href*='{LAST}']")
+    last.scroll_into_view_if_needed()
+    position = page.evaluate("() => scrollY")
+    select_flow(page, LAST)
+    page.get_by_role("link", name="All flows").click()
+
+    expect(last).to_be_visible()
+    assert page.evaluate("() => scrollY") == position > 0
 
 
 @pytest.mark.parametrize("color_scheme", COLOR_SCHEMES)
