@@ -65,9 +65,9 @@ const httpClient = (() => {
     try {
       const response = await fetch(url, { ...options, headers: { ...session.headers(), ...headers }, redirect: "manual" });
       if (response.type === "opaqueredirect") throw new Error(REDIRECTED);
-      const content = await response.blob();
-      const summary = summarize(response, performance.now() - start, content.size);
-      const result = { response, content, text: await content.text(), summary };
+      const content = await response.arrayBuffer();
+      const summary = summarize(response, performance.now() - start, content.byteLength);
+      const result = { response, content, text: new TextDecoder().decode(content), summary };
       rejectToken(result, token);
       return result;
     } catch (error) {

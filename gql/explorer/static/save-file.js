@@ -3,7 +3,7 @@
 // Saves content as a file, as a link that downloads it would.
 const saveFile = (content, name) => {
   const link = document.createElement("a");
-  link.href = URL.createObjectURL(content);
+  link.href = URL.createObjectURL(new Blob([content]));
   link.download = name;
   link.click();
   // Some browsers start to read the content later.
