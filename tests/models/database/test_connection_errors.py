@@ -88,6 +88,33 @@ def test_a_driver_in_the_scheme_is_an_error(scheme: str, driver: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "url",
+    [
+        f"host=localhost password={PASSWORD} dbname=authentik",
+        f"user:{PASSWORD}@localhost/name",
+        f"password={PASSWORD}://localhost",
+        f"{PASSWORD}:name",
+        "a" * 41 + "://localhost",
+        "authentik",
+    ],
+)
+def test_a_string_that_is_not_a_url_is_not_shown(url: str) -> None:
+    """A connection string of libpq may contain a password anywhere."""
+    expected = (
+        "the database URL has no valid scheme: use sqlite:///path or postgresql://user@host/name"
+    )
+    assert open_error(url) == expected
+
+
+def test_an_sqlite_url_with_a_host_is_not_shown() -> None:
+    """It may contain a password as well."""
+    error = open_error(f"sqlite://flowql:{PASSWORD}@localhost/name")
+    assert error.startswith(
+        "the database URL does not name a file: use sqlite:///relative/path or "
+    )
+
+
+@pytest.mark.parametrize(
     ("parameters", "reason"),
     [
         ("{verify}={folder}/nowhere", "sslrootcert={folder}/nowhere: No such file or directory"),
@@ -405,6 +432,14 @@ def test_a_service_file_that_is_not_readable_is_named(home: Path) -> None:
     """The reason is that of the system."""
     error = open_error(f"postgresql://?service=authentik&servicefile={home}")
     assert error == f"service file {home}: Is a directory"
+
+
+def test_an_unsupported_value_of_a_service_is_named(home: Path) -> None:
+    """The message says where it may be."""
+    (home / ".pg_service.conf").write_text("[authentik]\ngssencmode=require\n")
+    error = open_error("postgresql://?service=authentik")
+    expected = "gssencmode=require is not supported: remove it from the database URL or its service"
+    assert error == expected
 
 
 def test_an_unknown_parameter_of_a_service_is_named(home: Path) -> None:
