@@ -80,8 +80,9 @@ def _read_services(file: Path) -> RawConfigParser:
         delimiters=("=",), comment_prefixes=("#",), default_section="", strict=False
     )
     try:
-        parser.read_string(file.read_text())
-    except FileNotFoundError:
+        # Without its indentation, no line continues the value before it.
+        parser.read_file(map(str.strip, file.read_text().split("\n")))
+    except (FileNotFoundError, NotADirectoryError):
         pass
     except OSError as error:
         raise DatabaseError(f"service file {file}: {error.strerror}") from error

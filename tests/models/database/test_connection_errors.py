@@ -428,6 +428,31 @@ def test_an_invalid_service_file_is_named(content: str, reason: str, home: Path)
     assert open_error("postgresql://?service=authentik").startswith(f"service file {file} {reason}")
 
 
+def test_lines_of_a_service_file_may_be_indented(
+    authentik_tables: str, home: Path, postgres: PostgresServer
+) -> None:
+    """As in libpq, an indented line does not continue the value of the line before it."""
+    assert authentik_tables
+    file = write_service_file(home / ".pg_service.conf", postgres)
+    indented = re.sub("^(?!host)", "\t ", file.read_text(), flags=re.MULTILINE)
+    file.write_text(indented)
+    assert open_and_read("postgresql://?service=authentik") == 1
+    file.write_text(indented.replace(HOST, "nowhere.invalid"))
+    error = open_error("postgresql://?service=authentik")
+    assert error.startswith("cannot open PostgreSQL database at nowhere.invalid/connecting: ")
+
+
+def test_a_home_that_is_not_a_folder_has_no_service_file(
+    authentik_tables: str, home: Path, postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Accounts of services often have /dev/null; the system's folder is searched next."""
+    assert authentik_tables
+    write_service_file(home / "pg_service.conf", postgres)
+    monkeypatch.setenv("HOME", "/dev/null")
+    monkeypatch.setenv("PGSYSCONFDIR", str(home))
+    assert open_and_read("postgresql://?service=authentik") == 1
+
+
 def test_a_service_file_that_is_not_readable_is_named(home: Path) -> None:
     """The reason is that of the system."""
     error = open_error(f"postgresql://?service=authentik&servicefile={home}")
