@@ -1,13 +1,16 @@
 """Errors of connecting to PostgreSQL name the host, file or parameter, and contain no secret."""
 
 import asyncio
+import os
 import re
+import warnings
 from pathlib import Path
 
 import pytest
 
 from models.database import open_database
 from models.database.address import parse_address
+from models.database.libpq_files import describe_certificate_error
 from models.database.statement import RawSQL
 from models.errors import DatabaseError
 from support.postgres import HOST, PASSWORD, PostgresServer
@@ -185,6 +188,28 @@ def test_a_default_certificate_file_is_named(home: Path, authentik_tables: str) 
     assert connect_error(authentik_tables) == f"{file}: the file contains no valid certificate"
 
 
+def test_a_home_directory_that_cannot_be_searched_is_named(
+    authentik_tables: str, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The driver needs its certificates unless TLS is disabled, and ignores its password file."""
+    # Its name is too long: unlike permissions, this also stops root.
+    home = Path("/", "h" * 300)
+    monkeypatch.setenv("HOME", str(home))
+    file = home / ".postgresql" / "postgresql.crt"
+    assert connect_error(authentik_tables) == f"{file}: File name too long"
+    assert open_and_read(f"{authentik_tables}?sslmode=disable") == 1
+    failure = connect_error(f"{url}?sslmode=disable")
+    ignored = f"password file {home}/.pgpass: File name too long"
+    assert failure == f"{AUTHENTICATION.format('postgres')}; {ignored}"
+
+
+def test_a_certificate_in_a_pipe_is_not_read_again(home: Path) -> None:
+    """The error of a connection is that of the driver, and nothing waits for another writer."""
+    os.mkfifo(home / "pipe")
+    parameters = {"sslmode": "require", "sslcrl": f"{home}/pipe"}
+    assert describe_certificate_error(parameters) is None
+
+
 @pytest.mark.parametrize("mode", ["disable", "prefer"])
 def test_a_file_that_is_not_used_is_no_error(mode: str, authentik_tables: str) -> None:
     """The certificates of authorities do not matter unless TLS is required."""
@@ -332,6 +357,45 @@ def test_a_password_file_that_is_ignored_is_named(
     assert missing == f"{failure}; password file passfile={home}/missing: No such file or directory"
     folder = connect_error(f"{url}?passfile={home}")
     assert folder == f"{failure}; password file passfile={home}: Is a directory"
+
+
+def test_a_password_file_that_is_a_pipe_is_not_read(url: str, home: Path) -> None:
+    """Nothing waits for a writer."""
+    os.mkfifo(home / "pipe", 0o600)
+    failure = AUTHENTICATION.format("postgres")
+    assert connect_error(f"{url}?passfile={home}/pipe") == (
+        f"{failure}; password file passfile={home}/pipe is ignored, because it is not a regular file"
+    )
+
+
+def test_the_null_device_is_no_password_file(
+    url: str, home: Path, postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It turns off the file in the home directory, so the error has no advice about it."""
+    write_password_file(home / ".pgpass", postgres)
+    monkeypatch.setenv("PGPASSFILE", "/dev/null")
+    assert connect_error(url) == AUTHENTICATION.format("postgres")
+
+
+def test_filters_of_warnings_do_not_change(url: str, home: Path) -> None:
+    """Connections that overlap would restore each other's filters."""
+    (home / ".pgpass").touch(0o644)
+
+    async def fail() -> None:
+        with pytest.raises(DatabaseError):
+            await open_database(url)
+
+    async def watch() -> bool:
+        filters = list(warnings.filters)
+        connecting = asyncio.gather(fail(), fail())
+        is_same = True
+        while not connecting.done():
+            is_same &= list(warnings.filters) == filters
+            await asyncio.sleep(0)
+        await connecting
+        return is_same and list(warnings.filters) == filters
+
+    assert asyncio.run(watch())
 
 
 def test_an_account_may_have_no_home_directory(
