@@ -359,9 +359,10 @@ async def _check_tables(
     if writable:
         raise DatabaseError(READ_ONLY_MESSAGE)
     privileges.check_tables(catalog)
-    grantee = await _read_grantee(reader, schema)
-    privileges.check_privileges(catalog, grantee)
-    privileges.warn_of_unreadable_types(catalog, grantee)
+    if isinstance(reader, PostgreSQLReader):
+        grantee = await _read_grantee(reader, schema)
+        privileges.check_privileges(catalog, grantee)
+        privileges.warn_of_unreadable_types(catalog, grantee)
 
 
 async def _check_usage(reader: Reader, catalog: Catalog, schema: str) -> None:

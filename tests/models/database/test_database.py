@@ -6,6 +6,7 @@ import shutil
 import sqlite3
 import tempfile
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from urllib.parse import quote
 
@@ -232,6 +233,17 @@ def test_postgresql_rejects_writes(options: str, authentik_url: str) -> None:
     message = "cannot execute DELETE in a read-only transaction"
     with pytest.raises(asyncpg.ReadOnlySQLTransactionError, match=message):
         open_and_read(f"{authentik_url}{options}", query=statement)
+
+
+def test_authentik_s_tables_may_be_in_sqlite(sqlite_url: str, tmp_path: Path) -> None:
+    """They are read-only; SQLite has no privileges to check."""
+    file = tmp_path / "authentik.db"
+    shutil.copy(sqlite_url.removeprefix("sqlite:///"), file)
+    with closing(sqlite3.connect(file)) as connection:
+        connection.execute("DROP TABLE alembic_version")
+    assert open_and_read(f"sqlite:///{file}") == 1
+    with pytest.raises(DatabaseError, match="belongs to authentik and is read-only"):
+        asyncio.run(open_database(f"sqlite:///{file}", writable=True))
 
 
 def test_sqlite_rejects_writes(sqlite_url: str) -> None:
