@@ -62,7 +62,11 @@ SCHEMA_USAGE = RawSQL(
 )
 AUTHENTIK_SCHEMAS = RawSQL(
     "SELECT nspname::text FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace"
-    " WHERE relname = 'authentik_flows_flow' AND relkind IN ('r', 'p') ORDER BY 1 LIMIT 5"
+    " WHERE relname = 'authentik_flows_flow' AND relkind IN ('r', 'p') AND NOT EXISTS ("
+    # FlowQL's own database also has tables with authentik's names.
+    "SELECT FROM pg_class AS other WHERE other.relnamespace = pg_namespace.oid"
+    " AND other.relkind IN ('r', 'p') AND starts_with(other.relname, 'flowql_'))"
+    " ORDER BY 1 LIMIT 5"
 )
 CURRENT_ROLE = RawSQL("SELECT current_user::text")
 # The name of the database, and whether a role exists and can connect. PUBLIC stands for all roles.
