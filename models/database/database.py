@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from models import migrations
 from models.database import postgresql, privileges, sqlite_transactions
-from models.database.address import Address, SQLiteFile, parse_address
+from models.database.address import Address, PostgreSQLServer, SQLiteFile, parse_address
 from models.database.catalog import (
     CACHE_TABLE,
     CONTENT_TYPES,
@@ -28,7 +28,7 @@ from models.database.catalog import (
     map_models,
 )
 from models.database.failures import BusyError
-from models.database.grants import Grantee
+from models.database.grants import Grantee, check_name
 from models.database.postgresql import PostgreSQLReader
 from models.database.session import NO_VALUES, Reader, Session, Source
 from models.database.slots import ANYONE, Caller
@@ -217,6 +217,7 @@ async def migrate(url: str, schema: str = "public") -> bool:
 
 async def list_grants(url: str, schema: str, role: str) -> Sequence[str]:
     """Return the statements that let a role read authentik's database; raises DatabaseError."""
+    check_name("role", role)
     address = parse_address(url)
     if isinstance(address, SQLiteFile):
         raise DatabaseError(f"{address} has no roles: --database must name authentik's PostgreSQL")
@@ -288,6 +289,13 @@ def _create_reader(
     if isinstance(address, SQLiteFile):
         delete_stale_journals(address.path)
         return SQLiteReader(address.path, limits)
+    return _create_postgresql_reader(address, schema, limits)
+
+
+def _create_postgresql_reader(
+    address: PostgreSQLServer, schema: str, limits: PoolLimits
+) -> PostgreSQLReader:
+    check_name("schema", schema)
     return PostgreSQLReader(address, schema, limits)
 
 

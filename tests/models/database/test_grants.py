@@ -239,6 +239,16 @@ def test_odd_names_are_quoted(url: str) -> None:
     assert open_error(reader_url, ODD_SCHEMA) == ""
 
 
+def test_names_that_end_in_a_line_feed_are_quoted(url: str) -> None:
+    """They differ from the names without it."""
+    create_authentik(url, "tenant\n")
+    execute(url, print_grants(url, "--schema", "tenant\n", "--role", "reader\n"))
+    with psycopg.connect(url) as connection:
+        roles = list_roles(connection)
+    assert "reader\n" in roles
+    assert "reader" not in roles
+
+
 def test_names_that_are_key_words_are_quoted(url: str) -> None:
     """PostgreSQL parses each of its key words as the name of a role and of a schema."""
     with psycopg.connect(url, autocommit=True) as connection:
@@ -291,6 +301,7 @@ def test_a_view_that_is_not_used_is_replaced_by_the_table(view: str, url: str) -
     [
         (["--role", ""], "invalid --role: '' cannot be the name of a role"),
         (["--role", "public"], "invalid --role: 'public' cannot be the name of a role"),
+        (["--role", "r" * 64], f"'{'r' * 64}' cannot be the name of a role: names have up to 63"),
         (["--database", "sqlite:///flowql.db"], "SQLite database flowql.db has no roles: "),
     ],
 )
