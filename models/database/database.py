@@ -69,9 +69,10 @@ AUTHENTIK_SCHEMAS = RawSQL(
     " ORDER BY 1 LIMIT 5"
 )
 CURRENT_ROLE = RawSQL("SELECT current_user::text")
-# The name of the database, and whether a role exists and can connect. PUBLIC stands for all roles.
+# The name of the database, and whether a role exists, may log in, and can connect. PUBLIC stands for
+# all roles.
 ROLE_STATE = RawSQL(
-    "SELECT current_database()::text, count(rolname) > 0,"
+    "SELECT current_database()::text, count(rolname) > 0, coalesce(bool_or(rolcanlogin), true),"
     " has_database_privilege(coalesce(min(rolname::text), 'public'), current_database(), 'CONNECT')"
     " FROM pg_roles WHERE rolname = :role"
 )
@@ -222,7 +223,7 @@ async def list_grants(url: str, schema: str, role: str) -> Sequence[str]:
     if isinstance(address, SQLiteFile):
         raise DatabaseError(f"{address} has no roles: --database must name authentik's PostgreSQL")
     with _translate_errors(f"cannot open {address}", OPEN_ERRORS):
-        reader = PostgreSQLReader(address, schema, DEFAULTS)
+        reader = _create_postgresql_reader(address, schema, DEFAULTS)
         try:
             return await _list_grants(reader, Grantee(role, schema))
         finally:
@@ -235,9 +236,12 @@ async def _list_grants(reader: PostgreSQLReader, grantee: Grantee) -> Sequence[s
         raise DatabaseError("the database is FlowQL's own: only authentik's needs grants")
     await _check_origin(reader, catalog, grantee.schema)
     privileges.check_tables(catalog)
-    [(database, exists, can_connect)] = await _read(reader, ROLE_STATE, role=grantee.role)
+    [(database, exists, can_login, can_connect)] = await _read(
+        reader, ROLE_STATE, role=grantee.role
+    )
     return [
         *([] if exists else grantee.create_role()),
+        *([] if can_login else [grantee.allow_login()]),
         *([] if can_connect else [grantee.grant_connect(database)]),
         *privileges.list_statements(catalog, grantee),
     ]

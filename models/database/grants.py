@@ -44,6 +44,10 @@ class Grantee:
         create = f"BEGIN CREATE ROLE {quote(self.role)} LOGIN; "
         yield f"DO {_quote_literal(f'{create}EXCEPTION WHEN duplicate_object THEN NULL; END')};"
 
+    def allow_login(self) -> str:
+        """Return the statement that lets the role log in."""
+        return f"ALTER ROLE {quote(self.role)} LOGIN;"
+
     def grant_connect(self, database: str) -> str:
         """Return the statement that lets the role connect to a database."""
         return f"GRANT CONNECT ON DATABASE {quote(database)} TO {quote(self.role)};"

@@ -285,6 +285,17 @@ def test_a_role_that_cannot_connect_is_let_in(*, exists: bool, url: str) -> None
     assert grant not in print_grants(url, "--role", "outside")
 
 
+def test_a_role_that_may_not_log_in_is_let_in(url: str) -> None:
+    """CREATE ROLE creates such a role by default."""
+    execute(url, "CREATE ROLE group_only")
+    output = print_grants(url, "--role", "group_only")
+    assert output.splitlines()[0] == "ALTER ROLE group_only LOGIN;"
+    execute(url, output)
+    set_password(url, "group_only")
+    assert open_error(url_of(url, "group_only")) == ""
+    assert "LOGIN" not in print_grants(url, "--role", "group_only")
+
+
 @pytest.mark.parametrize(
     ("view", "reason"),
     [
