@@ -64,7 +64,9 @@ HARMLESS_VALUES = {
 POSTGRESQL_SCHEMES = ("postgresql", "postgres")
 # As in SQLAlchemy's URLs.
 SCHEME_WITH_DRIVER = re.compile(r"(?:sqlite|postgres|postgresql)([+]\w{1,20})")
-MAX_SHOWN_SCHEME = 40
+# Other text before the first ':' may contain a password.
+SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9_+.-]{0,39}")
+URL_FORMS = "use sqlite:///path or postgresql://user@host/name"
 TLS_VERSIONS = ("TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3")
 # Other values are errors whose message does not name the parameter, or not its values.
 VALID_VALUES = {
@@ -125,20 +127,19 @@ def parse_address(url: str) -> Address:
         return _parse_sqlite(url)
     if scheme in POSTGRESQL_SCHEMES:
         return _parse_postgresql(url)
+    if not (url.startswith(f"{scheme}://") and SCHEME.fullmatch(scheme)):
+        raise DatabaseError(f"the database URL has no valid scheme: {URL_FORMS}")
     driver = SCHEME_WITH_DRIVER.fullmatch(scheme)
-    advice = (
-        f"leave out {driver[1]!r}"
-        if driver
-        else "use sqlite:///path or postgresql://user@host/name"
-    )
-    raise DatabaseError(f"unsupported database URL scheme {scheme[:MAX_SHOWN_SCHEME]!r}: {advice}")
+    advice = f"leave out {driver[1]!r}" if driver else URL_FORMS
+    raise DatabaseError(f"unsupported database URL scheme {scheme!r}: {advice}")
 
 
 def _parse_sqlite(url: str) -> SQLiteFile:
     path = url.removeprefix("sqlite:///")
     if path in (url, "", ":memory:"):
         raise DatabaseError(
-            f"{url!r} does not name a file: use sqlite:///relative/path or sqlite:////absolute/path"
+            "the database URL does not name a file: use sqlite:///relative/path or"
+            " sqlite:////absolute/path"
         )
     if "?" in path:
         raise DatabaseError("a sqlite:/// URL must not contain '?': parameters are not supported")
@@ -228,7 +229,9 @@ def _is_passed_on(name: str, value: str) -> bool:
     ):
         return False
     if name in HARMLESS_VALUES:
-        raise DatabaseError(f"{name}={value} is not supported: remove it from the database URL")
+        raise DatabaseError(
+            f"{name}={value} is not supported: remove it from the database URL or its service"
+        )
     raise DatabaseError(f"unknown parameter {name!r} in the database URL or its service")
 
 

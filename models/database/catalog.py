@@ -8,7 +8,7 @@ from typing import Any
 from models.database.statement import RawSQL
 from models.tables.access import API_TOKEN, ContentType
 from models.tables.cached_plan import CacheEntry, PlanKeys
-from models.tables.child_table import ChildTable, guess_model, table_name
+from models.tables.child_table import ChildTable, build_table_name, guess_model
 
 VERSION_TABLE = "alembic_version"
 FLOWQL_PREFIX = "flowql_"
@@ -133,7 +133,7 @@ def map_models(content_types: Iterable[Any]) -> Mapping[str, str]:
 
     `content_types` are rows of (application, model).
     """
-    names = [table_name(*content_type) for content_type in content_types]
+    names = [build_table_name(*content_type) for content_type in content_types]
     counts = Counter(names)
     return {
         name: ".".join(content_type)

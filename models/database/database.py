@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from models import migrations
 from models.database import postgresql, privileges, sqlite_transactions
-from models.database.address import Address, SQLiteFile, parse_address
+from models.database.address import Address, PostgreSQLServer, SQLiteFile, parse_address
 from models.database.catalog import (
     CACHE_TABLE,
     CONTENT_TYPES,
@@ -28,7 +28,7 @@ from models.database.catalog import (
     map_models,
 )
 from models.database.failures import BusyError
-from models.database.grants import Grantee
+from models.database.grants import Grantee, check_name
 from models.database.postgresql import PostgreSQLReader
 from models.database.session import NO_VALUES, Reader, Session, Source
 from models.database.slots import ANYONE, Caller
@@ -62,12 +62,17 @@ SCHEMA_USAGE = RawSQL(
 )
 AUTHENTIK_SCHEMAS = RawSQL(
     "SELECT nspname::text FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace"
-    " WHERE relname = 'authentik_flows_flow' AND relkind IN ('r', 'p') ORDER BY 1 LIMIT 5"
+    " WHERE relname = 'authentik_flows_flow' AND relkind IN ('r', 'p') AND NOT EXISTS ("
+    # FlowQL's own database also has tables with authentik's names.
+    "SELECT FROM pg_class AS other WHERE other.relnamespace = pg_namespace.oid"
+    " AND other.relkind IN ('r', 'p') AND starts_with(other.relname, 'flowql_'))"
+    " ORDER BY 1 LIMIT 5"
 )
 CURRENT_ROLE = RawSQL("SELECT current_user::text")
-# The name of the database, and whether a role exists and can connect. PUBLIC stands for all roles.
+# The name of the database, and whether a role exists, may log in, and can connect. PUBLIC stands for
+# all roles.
 ROLE_STATE = RawSQL(
-    "SELECT current_database()::text, count(rolname) > 0,"
+    "SELECT current_database()::text, count(rolname) > 0, coalesce(bool_or(rolcanlogin), true),"
     " has_database_privilege(coalesce(min(rolname::text), 'public'), current_database(), 'CONNECT')"
     " FROM pg_roles WHERE rolname = :role"
 )
@@ -213,11 +218,12 @@ async def migrate(url: str, schema: str = "public") -> bool:
 
 async def list_grants(url: str, schema: str, role: str) -> Sequence[str]:
     """Return the statements that let a role read authentik's database; raises DatabaseError."""
+    check_name("role", role)
     address = parse_address(url)
     if isinstance(address, SQLiteFile):
         raise DatabaseError(f"{address} has no roles: --database must name authentik's PostgreSQL")
     with _translate_errors(f"cannot open {address}", OPEN_ERRORS):
-        reader = PostgreSQLReader(address, schema, DEFAULTS)
+        reader = _create_postgresql_reader(address, schema, DEFAULTS)
         try:
             return await _list_grants(reader, Grantee(role, schema))
         finally:
@@ -230,9 +236,12 @@ async def _list_grants(reader: PostgreSQLReader, grantee: Grantee) -> Sequence[s
         raise DatabaseError("the database is FlowQL's own: only authentik's needs grants")
     await _check_origin(reader, catalog, grantee.schema)
     privileges.check_tables(catalog)
-    [(database, exists, can_connect)] = await _read(reader, ROLE_STATE, role=grantee.role)
+    [(database, exists, can_login, can_connect)] = await _read(
+        reader, ROLE_STATE, role=grantee.role
+    )
     return [
         *([] if exists else grantee.create_role()),
+        *([] if can_login else [grantee.allow_login()]),
         *([] if can_connect else [grantee.grant_connect(database)]),
         *privileges.list_statements(catalog, grantee),
     ]
@@ -284,6 +293,13 @@ def _create_reader(
     if isinstance(address, SQLiteFile):
         delete_stale_journals(address.path)
         return SQLiteReader(address.path, limits)
+    return _create_postgresql_reader(address, schema, limits)
+
+
+def _create_postgresql_reader(
+    address: PostgreSQLServer, schema: str, limits: PoolLimits
+) -> PostgreSQLReader:
+    check_name("schema", schema)
     return PostgreSQLReader(address, schema, limits)
 
 
@@ -359,9 +375,10 @@ async def _check_tables(
     if writable:
         raise DatabaseError(READ_ONLY_MESSAGE)
     privileges.check_tables(catalog)
-    grantee = await _read_grantee(reader, schema)
-    privileges.check_privileges(catalog, grantee)
-    privileges.warn_of_unreadable_types(catalog, grantee)
+    if isinstance(reader, PostgreSQLReader):
+        grantee = await _read_grantee(reader, schema)
+        privileges.check_privileges(catalog, grantee)
+        privileges.warn_of_unreadable_types(catalog, grantee)
 
 
 async def _check_usage(reader: Reader, catalog: Catalog, schema: str) -> None:

@@ -1,15 +1,26 @@
 """The privileges of FlowQL's role in authentik's database, as SQL statements."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from sqlalchemy.dialects.postgresql import asyncpg
 
+from models.errors import DatabaseError
 from models.tables.access import API_TOKEN, Token
 
-# SQLAlchemy's list of PostgreSQL's reserved words lacks these.
-RESERVED_WORDS = {"collation", "concurrently", "lateral", "system_user", "tablesample"}
 PREPARER = asyncpg.dialect().identifier_preparer
+# SQLAlchemy's list of PostgreSQL's reserved words lacks some.
+RESERVED_WORDS = PREPARER.reserved_words | {
+    "collation",
+    "concurrently",
+    "lateral",
+    "system_user",
+    "tablesample",
+}
+UNQUOTED_NAME = re.compile("[a-z_][a-z0-9_]*")
+# PostgreSQL truncates longer names.
+MAX_NAME_BYTES = 63
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +42,11 @@ class Grantee:
         """Yield a statement that creates the role, unless it exists."""
         yield "-- A role that may only read. Set its password with ALTER ROLE, or \\password in psql."
         create = f"BEGIN CREATE ROLE {quote(self.role)} LOGIN; "
-        yield f"DO {_literal(f'{create}EXCEPTION WHEN duplicate_object THEN NULL; END')};"
+        yield f"DO {_quote_literal(f'{create}EXCEPTION WHEN duplicate_object THEN NULL; END')};"
+
+    def allow_login(self) -> str:
+        """Return the statement that lets the role log in."""
+        return f"ALTER ROLE {quote(self.role)} LOGIN;"
 
     def grant_connect(self, database: str) -> str:
         """Return the statement that lets the role connect to a database."""
@@ -59,14 +74,23 @@ class Grantee:
         return f"{quote(self.schema)}.{quote(table)}"
 
 
+def check_name(kind: str, name: str) -> None:
+    """Raise DatabaseError unless a role or a schema can have this name."""
+    if "\0" in name or len(name.encode(errors="replace")) > MAX_NAME_BYTES:
+        raise DatabaseError(
+            f"{name!r} cannot be the name of a {kind}: names have up to {MAX_NAME_BYTES} bytes,"
+            " none of which is NUL"
+        )
+
+
 def quote(identifier: str) -> str:
     """Return an identifier as SQL; a name that needs no quotes has none."""
-    if identifier in RESERVED_WORDS:
-        return PREPARER.quote_identifier(identifier)
-    return PREPARER.quote(identifier)
+    if UNQUOTED_NAME.fullmatch(identifier) and identifier not in RESERVED_WORDS:
+        return identifier
+    return PREPARER.quote_identifier(identifier)
 
 
-def _literal(value: str) -> str:
+def _quote_literal(value: str) -> str:
     """Return a string as SQL, whether the server reads a backslash as an escape or not."""
     escaped = value.replace("'", "''").replace("\\", "\\\\")
     return f"E'{escaped}'" if "\\" in escaped else f"'{escaped}'"

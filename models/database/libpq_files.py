@@ -1,7 +1,9 @@
 """libpq's files, which a database URL or the environment names: service, password, certificates."""
 
+import errno
 import os
 import ssl
+import stat
 from collections.abc import Callable, Iterator, Mapping
 from configparser import Error as ParserError
 from configparser import RawConfigParser
@@ -17,7 +19,7 @@ CHECKING_MODES = ("require", "verify-ca", "verify-full")
 VERIFYING_MODES = ("verify-ca", "verify-full")
 SHARED_MODE = 0o077
 
-Parameters = Mapping[str, str]
+ConnectionParameters = Mapping[str, str]
 
 
 class NamedFile(NamedTuple):
@@ -27,7 +29,7 @@ class NamedFile(NamedTuple):
     path: Path
 
 
-def read_service(parameters: Parameters) -> Parameters:
+def read_service(parameters: ConnectionParameters) -> ConnectionParameters:
     """Return the parameters of the service that is named; raises DatabaseError."""
     service = parameters.get("service") or os.environ.get("PGSERVICE")
     if not service:
@@ -47,21 +49,28 @@ def read_service(parameters: Parameters) -> Parameters:
     )
 
 
-def find_password_file_error(parameters: Parameters) -> str | None:
-    """Return why the driver ignores the password file, None if it reads it or needs none."""
+def find_password_file(parameters: ConnectionParameters) -> NamedFile | None:
+    """Return the password file, None if there is none or a password takes precedence."""
     if parameters.get("password") or os.environ.get("PGPASSWORD"):
         return None
     file = _find_file(parameters, "passfile", "PGPASSFILE", _home_path(".pgpass"))
-    if file is None:
-        return None
-    if reason := _find_read_error(file.path):
+    # This value means that there is no file.
+    return None if file and file.path == Path(os.devnull) else file
+
+
+def describe_password_file_error(file: NamedFile) -> str | None:
+    """Return why a password file is ignored, None if the driver reads it."""
+    if reason := _describe_read_error(file.path):
         return f"password file {file.label}: {reason}"
-    if file.path.stat().st_mode & SHARED_MODE:
+    mode = file.path.stat().st_mode
+    if not stat.S_ISREG(mode):
+        return f"password file {file.label} is ignored, because it is not a regular file"
+    if mode & SHARED_MODE:
         return f"password file {file.label} is ignored, because others can access it: chmod 600"
     return None
 
 
-def find_certificate_error(parameters: Parameters) -> str | None:
+def describe_certificate_error(parameters: ConnectionParameters) -> str | None:
     """Return what is wrong with the first of the certificate files that the driver cannot load."""
     mode = _find_ssl_mode(parameters)
     checks = (_check_authorities, _check_client_certificate)
@@ -69,7 +78,7 @@ def find_certificate_error(parameters: Parameters) -> str | None:
     return next(errors, None)
 
 
-def describe_authorities(parameters: Parameters) -> str:
+def describe_authorities(parameters: ConnectionParameters) -> str:
     """Return the name of the file with the certificates of authorities."""
     file = _find_root(parameters)
     return file.label if file else "sslrootcert"
@@ -80,8 +89,9 @@ def _read_services(file: Path) -> RawConfigParser:
         delimiters=("=",), comment_prefixes=("#",), default_section="", strict=False
     )
     try:
-        parser.read_string(file.read_text())
-    except FileNotFoundError:
+        # Without its indentation, no line continues the value before it.
+        parser.read_file(map(str.strip, file.read_text().split("\n")))
+    except (FileNotFoundError, NotADirectoryError):
         pass
     except OSError as error:
         raise DatabaseError(f"service file {file}: {error.strerror}") from error
@@ -93,20 +103,31 @@ def _read_services(file: Path) -> RawConfigParser:
     return parser
 
 
-def _find_ssl_mode(parameters: Parameters) -> str:
+def _find_ssl_mode(parameters: ConnectionParameters) -> str:
     return parameters.get("sslmode") or os.environ.get("PGSSLMODE") or "prefer"
 
 
-def _find_root(parameters: Parameters) -> NamedFile | None:
+def _find_root(parameters: ConnectionParameters) -> NamedFile | None:
     return _find_file(parameters, "sslrootcert", "PGSSLROOTCERT", _default_path("root.crt"))
 
 
-def _find_file(parameters: Parameters, name: str, variable: str, default: Path) -> NamedFile | None:
+def _find_file(
+    parameters: ConnectionParameters, name: str, variable: str, default: Path
+) -> NamedFile | None:
     """Return the file that a parameter or a variable names, or the default file if it exists."""
     for label, value in ((name, parameters.get(name)), (variable, os.environ.get(variable))):
         if value:
             return NamedFile(f"{label}={value}", Path(value))
-    return NamedFile(str(default), default) if default.exists() else None
+    return None if _is_absent(default) else NamedFile(str(default), default)
+
+
+def _is_absent(path: Path) -> bool:
+    """Return whether there is no file; False if its folder may not be searched."""
+    try:
+        path.stat()
+    except OSError as error:
+        return isinstance(error, FileNotFoundError | NotADirectoryError)
+    return False
 
 
 def _default_path(name: str) -> Path:
@@ -121,7 +142,7 @@ def _home_path(*parts: str) -> Path:
         return Path("~", *parts)
 
 
-def _check_authorities(parameters: Parameters, mode: str) -> Iterator[str]:
+def _check_authorities(parameters: ConnectionParameters, mode: str) -> Iterator[str]:
     if mode not in CHECKING_MODES:
         return
     root = _find_root(parameters)
@@ -136,9 +157,11 @@ def _check_authorities(parameters: Parameters, mode: str) -> Iterator[str]:
             yield from _check_file(file, content, _new_context().load_verify_locations)
 
 
-def _check_client_certificate(parameters: Parameters, mode: str) -> Iterator[str]:
+def _check_client_certificate(parameters: ConnectionParameters, mode: str) -> Iterator[str]:
+    if mode not in TLS_MODES:
+        return
     certificate = _find_file(parameters, "sslcert", "PGSSLCERT", _default_path("postgresql.crt"))
-    if mode not in TLS_MODES or certificate is None:
+    if certificate is None:
         return
     yield from _check_file(certificate, "certificate", _new_context().load_verify_locations)
     key = _find_file(parameters, "sslkey", "PGSSLKEY", _default_path("postgresql.key"))
@@ -154,21 +177,25 @@ def _check_client_certificate(parameters: Parameters, mode: str) -> Iterator[str
 
 
 def _check_file(file: NamedFile, content: str, load: Callable[[Path], None]) -> Iterator[str]:
-    if reason := _find_read_error(file.path):
+    if reason := _describe_read_error(file.path):
         yield f"{file.label}: {reason}"
-    else:
+    elif file.path.is_file():
+        # The content of a pipe can be read only once.
         try:
             load(file.path)
         except ssl.SSLError:
             yield f"{file.label}: the file contains no valid {content}"
 
 
-def _find_read_error(path: Path) -> str | None:
+def _describe_read_error(path: Path) -> str | None:
+    """Return why a file cannot be read, without reading it."""
     try:
-        path.read_bytes()
+        mode = path.stat().st_mode
     except OSError as error:
         return error.strerror
-    return None
+    if stat.S_ISDIR(mode):
+        return os.strerror(errno.EISDIR)
+    return None if os.access(path, os.R_OK) else os.strerror(errno.EACCES)
 
 
 def _new_context() -> ssl.SSLContext:

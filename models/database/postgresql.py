@@ -2,12 +2,12 @@
 
 import asyncio
 import logging
+import os
 import socket
 import ssl
-import warnings
 from collections import deque
-from collections.abc import Awaitable, Generator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext, suppress
+from collections.abc import Awaitable, Mapping, Sequence
+from contextlib import suppress
 from math import ceil, inf
 from time import monotonic
 from typing import Any, TypeVar, cast
@@ -21,8 +21,9 @@ from models.database.address import PostgreSQLServer
 from models.database.failures import BusyError
 from models.database.libpq_files import (
     describe_authorities,
-    find_certificate_error,
-    find_password_file_error,
+    describe_certificate_error,
+    describe_password_file_error,
+    find_password_file,
 )
 from models.database.slots import ANYONE, Caller, Slots
 from models.database.statement import Rows, Statement
@@ -64,6 +65,8 @@ CONNECT_ERRORS = (
     asyncpg.ClientConfigurationError,
     asyncpg.TargetServerAttributeNotMatched,
 )
+# A password file that cannot exist. The driver reads none then, and warns of none that it ignores.
+NO_FILE = f"{os.devnull}/none"
 BEGIN = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 
 log = logging.getLogger(__name__)
@@ -413,15 +416,17 @@ def _build_settings(schema: str, *, writable: bool) -> dict[str, str]:
 
 async def _open_connection(address: PostgreSQLServer, settings: Mapping[str, str]) -> Connection:
     """Connect; raises one of the driver's errors, which names a file if it is the cause."""
-    password_error = find_password_file_error(address.parameters)
+    password_file = find_password_file(address.parameters)
+    password_error = password_file and describe_password_file_error(password_file)
+    passfile = NO_FILE if password_file is None or password_error else str(password_file.path)
     try:
-        with _ignore_warnings() if password_error else nullcontext():
-            return await asyncpg.connect(
-                address.dsn,
-                timeout=address.connect_timeout,
-                server_settings=dict(settings),
-                connection_class=Connection,
-            )
+        return await asyncpg.connect(
+            address.dsn,
+            passfile=passfile,
+            timeout=address.connect_timeout,
+            server_settings=dict(settings),
+            connection_class=Connection,
+        )
     except asyncpg.InvalidAuthorizationSpecificationError as error:
         if password_error is None:
             raise
@@ -431,14 +436,6 @@ async def _open_connection(address: PostgreSQLServer, settings: Mapping[str, str
         if cause is None:
             raise
         raise ConnectionError(cause) from error
-
-
-@contextmanager
-def _ignore_warnings() -> Generator[None]:
-    """Ignore Python's warnings, by which the driver reports a password file that it ignores."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
 
 
 def _find_cause(address: PostgreSQLServer, error: Exception) -> str | None:
@@ -452,4 +449,4 @@ def _find_cause(address: PostgreSQLServer, error: Exception) -> str | None:
         return "no host is of the kind that target_session_attrs requires"
     if "rejected SSL upgrade" in str(error):
         return f"{error}: it does not support TLS, which sslmode requires"
-    return find_certificate_error(address.parameters)
+    return describe_certificate_error(address.parameters)

@@ -144,10 +144,19 @@ def _list_missing_token_statements(catalog: Catalog, grantee: Grantee) -> Iterat
 def _list_token_statements(catalog: Catalog, grantee: Grantee) -> Iterator[str]:
     """Yield the statements for the view of tokens, or for their table if the view is unusable."""
     view = catalog.tables.get(API_TOKEN.name)
-    if view is None or all(view.get(column.name) is not None for column in API_TOKEN.columns):
-        yield from grantee.grant_api_tokens(has_view=view is not None)
-    else:
+    if reason := view and _describe_view_error(view):
+        yield f"-- The view {API_TOKEN.name} is not used, because {reason}. This grants all tokens:"
         yield grantee.grant_select(_build_grant(TOKENS, _list_read_columns(TOKENS)))
+    else:
+        yield from grantee.grant_api_tokens(has_view=view is not None)
+
+
+def _describe_view_error(view: Mapping[str, bool | None]) -> str | None:
+    """Return why the view of tokens must not be read, None if it may."""
+    missing = [column.name for column in API_TOKEN.columns if column.name not in view]
+    if missing:
+        return f"it lacks {', '.join(missing)}"
+    return f"its owner may not read {TOKENS.name}" if None in view.values() else None
 
 
 def _list_read_columns(table: Table) -> tuple[str, ...]:

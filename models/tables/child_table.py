@@ -22,7 +22,7 @@ class ChildTable:
     model: str
 
 
-def table_name(app_label: str, model: str) -> str:
+def build_table_name(app_label: str, model: str) -> str:
     """Return the name of a model's table, which Django shortens if it is too long."""
     name = f"{app_label}_{model}"
     if len(name) <= MAX_NAME_LENGTH:

@@ -124,9 +124,9 @@ def test_invalid_command_is_an_error_of_the_process() -> None:
     ("url", "reason"),
     [
         ("mysql://host/name", "unsupported database URL scheme 'mysql'"),
-        ("", "unsupported database URL scheme ''"),
-        ("sqlite://", "'sqlite://' does not name a file"),
-        ("sqlite:///:memory:", "'sqlite:///:memory:' does not name a file"),
+        ("", "the database URL has no valid scheme"),
+        ("sqlite://", "the database URL does not name a file"),
+        ("sqlite:///:memory:", "the database URL does not name a file"),
         ("sqlite:///x.db?mode=ro", "a sqlite:/// URL must not contain '?'"),
         ("postgresql:name", INVALID_URL),
         ("postgresql://host:port/name", INVALID_URL),

@@ -1,13 +1,16 @@
 """Errors of connecting to PostgreSQL name the host, file or parameter, and contain no secret."""
 
 import asyncio
+import os
 import re
+import warnings
 from pathlib import Path
 
 import pytest
 
 from models.database import open_database
 from models.database.address import parse_address
+from models.database.libpq_files import describe_certificate_error
 from models.database.statement import RawSQL
 from models.errors import DatabaseError
 from support.postgres import HOST, PASSWORD, PostgresServer
@@ -88,6 +91,33 @@ def test_a_driver_in_the_scheme_is_an_error(scheme: str, driver: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "url",
+    [
+        f"host=localhost password={PASSWORD} dbname=authentik",
+        f"user:{PASSWORD}@localhost/name",
+        f"password={PASSWORD}://localhost",
+        f"{PASSWORD}:name",
+        "a" * 41 + "://localhost",
+        "authentik",
+    ],
+)
+def test_a_string_that_is_not_a_url_is_not_shown(url: str) -> None:
+    """A connection string of libpq may contain a password anywhere."""
+    expected = (
+        "the database URL has no valid scheme: use sqlite:///path or postgresql://user@host/name"
+    )
+    assert open_error(url) == expected
+
+
+def test_an_sqlite_url_with_a_host_is_not_shown() -> None:
+    """It may contain a password as well."""
+    error = open_error(f"sqlite://flowql:{PASSWORD}@localhost/name")
+    assert error.startswith(
+        "the database URL does not name a file: use sqlite:///relative/path or "
+    )
+
+
+@pytest.mark.parametrize(
     ("parameters", "reason"),
     [
         ("{verify}={folder}/nowhere", "sslrootcert={folder}/nowhere: No such file or directory"),
@@ -156,6 +186,28 @@ def test_a_default_certificate_file_is_named(home: Path, authentik_tables: str) 
     file.parent.mkdir()
     file.write_bytes(KEY.read_bytes())
     assert connect_error(authentik_tables) == f"{file}: the file contains no valid certificate"
+
+
+def test_a_home_directory_that_cannot_be_searched_is_named(
+    authentik_tables: str, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The driver needs its certificates unless TLS is disabled, and ignores its password file."""
+    # Its name is too long: unlike permissions, this also stops root.
+    home = Path("/", "h" * 300)
+    monkeypatch.setenv("HOME", str(home))
+    file = home / ".postgresql" / "postgresql.crt"
+    assert connect_error(authentik_tables) == f"{file}: File name too long"
+    assert open_and_read(f"{authentik_tables}?sslmode=disable") == 1
+    failure = connect_error(f"{url}?sslmode=disable")
+    ignored = f"password file {home}/.pgpass: File name too long"
+    assert failure == f"{AUTHENTICATION.format('postgres')}; {ignored}"
+
+
+def test_a_certificate_in_a_pipe_is_not_read_again(home: Path) -> None:
+    """The error of a connection is that of the driver, and nothing waits for another writer."""
+    os.mkfifo(home / "pipe")
+    parameters = {"sslmode": "require", "sslcrl": f"{home}/pipe"}
+    assert describe_certificate_error(parameters) is None
 
 
 @pytest.mark.parametrize("mode", ["disable", "prefer"])
@@ -307,6 +359,45 @@ def test_a_password_file_that_is_ignored_is_named(
     assert folder == f"{failure}; password file passfile={home}: Is a directory"
 
 
+def test_a_password_file_that_is_a_pipe_is_not_read(url: str, home: Path) -> None:
+    """Nothing waits for a writer."""
+    os.mkfifo(home / "pipe", 0o600)
+    failure = AUTHENTICATION.format("postgres")
+    assert connect_error(f"{url}?passfile={home}/pipe") == (
+        f"{failure}; password file passfile={home}/pipe is ignored, because it is not a regular file"
+    )
+
+
+def test_the_null_device_is_no_password_file(
+    url: str, home: Path, postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It turns off the file in the home directory, so the error has no advice about it."""
+    write_password_file(home / ".pgpass", postgres)
+    monkeypatch.setenv("PGPASSFILE", "/dev/null")
+    assert connect_error(url) == AUTHENTICATION.format("postgres")
+
+
+def test_filters_of_warnings_do_not_change(url: str, home: Path) -> None:
+    """Connections that overlap would restore each other's filters."""
+    (home / ".pgpass").touch(0o644)
+
+    async def fail() -> None:
+        with pytest.raises(DatabaseError):
+            await open_database(url)
+
+    async def watch() -> bool:
+        filters = list(warnings.filters)
+        connecting = asyncio.gather(fail(), fail())
+        is_same = True
+        while not connecting.done():
+            is_same &= list(warnings.filters) == filters
+            await asyncio.sleep(0)
+        await connecting
+        return is_same and list(warnings.filters) == filters
+
+    assert asyncio.run(watch())
+
+
 def test_an_account_may_have_no_home_directory(
     authentik_tables: str, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -401,10 +492,43 @@ def test_an_invalid_service_file_is_named(content: str, reason: str, home: Path)
     assert open_error("postgresql://?service=authentik").startswith(f"service file {file} {reason}")
 
 
+def test_lines_of_a_service_file_may_be_indented(
+    authentik_tables: str, home: Path, postgres: PostgresServer
+) -> None:
+    """As in libpq, an indented line does not continue the value of the line before it."""
+    assert authentik_tables
+    file = write_service_file(home / ".pg_service.conf", postgres)
+    indented = re.sub("^(?!host)", "\t ", file.read_text(), flags=re.MULTILINE)
+    file.write_text(indented)
+    assert open_and_read("postgresql://?service=authentik") == 1
+    file.write_text(indented.replace(HOST, "nowhere.invalid"))
+    error = open_error("postgresql://?service=authentik")
+    assert error.startswith("cannot open PostgreSQL database at nowhere.invalid/connecting: ")
+
+
+def test_a_home_that_is_not_a_folder_has_no_service_file(
+    authentik_tables: str, home: Path, postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Accounts of services often have /dev/null; the system's folder is searched next."""
+    assert authentik_tables
+    write_service_file(home / "pg_service.conf", postgres)
+    monkeypatch.setenv("HOME", "/dev/null")
+    monkeypatch.setenv("PGSYSCONFDIR", str(home))
+    assert open_and_read("postgresql://?service=authentik") == 1
+
+
 def test_a_service_file_that_is_not_readable_is_named(home: Path) -> None:
     """The reason is that of the system."""
     error = open_error(f"postgresql://?service=authentik&servicefile={home}")
     assert error == f"service file {home}: Is a directory"
+
+
+def test_an_unsupported_value_of_a_service_is_named(home: Path) -> None:
+    """The message says where it may be."""
+    (home / ".pg_service.conf").write_text("[authentik]\ngssencmode=require\n")
+    error = open_error("postgresql://?service=authentik")
+    expected = "gssencmode=require is not supported: remove it from the database URL or its service"
+    assert error == expected
 
 
 def test_an_unknown_parameter_of_a_service_is_named(home: Path) -> None:

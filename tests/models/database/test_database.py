@@ -6,6 +6,7 @@ import shutil
 import sqlite3
 import tempfile
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from urllib.parse import quote
 
@@ -207,6 +208,24 @@ def test_a_tenant_is_a_schema(schema: str, postgres: PostgresServer) -> None:
     assert error.endswith(f" has no tables of authentik or FlowQL{advice}")
 
 
+def test_flowql_s_own_schemas_are_not_suggested_as_authentik_s(postgres: PostgresServer) -> None:
+    """They have tables of the same names; authentik's may have FlowQL's view of tokens."""
+    url = create_authentik(postgres.create_database("two applications"))
+    execute(url, "CREATE VIEW flowql_token AS SELECT FROM authentik_core_token")
+    execute(url, "CREATE SCHEMA own")
+    asyncio.run(migrate(url, "own"))
+    error = open_error(url, "elsewhere")
+    assert error.endswith(": authentik's tables are in 'public', which --schema can name")
+
+
+@pytest.mark.parametrize("schema", ["ü" * 32, "NUL\0"])
+def test_a_name_that_no_schema_can_have_is_an_error(schema: str, bare_authentik: str) -> None:
+    """PostgreSQL would truncate a name of 64 bytes."""
+    assert open_error(bare_authentik, schema) == (
+        f"{schema!r} cannot be the name of a schema: names have up to 63 bytes, none of which is NUL"
+    )
+
+
 @pytest.mark.parametrize("role", ROLES)
 def test_a_role_with_select_is_sufficient(
     role: str, granted_url: str, postgres: PostgresServer
@@ -232,6 +251,17 @@ def test_postgresql_rejects_writes(options: str, authentik_url: str) -> None:
     message = "cannot execute DELETE in a read-only transaction"
     with pytest.raises(asyncpg.ReadOnlySQLTransactionError, match=message):
         open_and_read(f"{authentik_url}{options}", query=statement)
+
+
+def test_authentik_s_tables_may_be_in_sqlite(sqlite_url: str, tmp_path: Path) -> None:
+    """They are read-only; SQLite has no privileges to check."""
+    file = tmp_path / "authentik.db"
+    shutil.copy(sqlite_url.removeprefix("sqlite:///"), file)
+    with closing(sqlite3.connect(file)) as connection:
+        connection.execute("DROP TABLE alembic_version")
+    assert open_and_read(f"sqlite:///{file}") == 1
+    with pytest.raises(DatabaseError, match="belongs to authentik and is read-only"):
+        asyncio.run(open_database(f"sqlite:///{file}", writable=True))
 
 
 def test_sqlite_rejects_writes(sqlite_url: str) -> None:

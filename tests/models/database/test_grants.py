@@ -46,6 +46,7 @@ USAGE = "GRANT USAGE ON SCHEMA public TO {};"
 CONNECT = "GRANT CONNECT ON DATABASE {} TO {};"
 TOKEN_COLUMNS = "token_uuid, identifier, key, intent, expires, expiring, user_id"
 TOKEN_TABLE = f"GRANT SELECT ({TOKEN_COLUMNS}) ON public.authentik_core_token TO {{}};"
+TABLE_COMMENT = "-- The view flowql_token is not used, because {}. This grants all tokens:"
 TOKEN_VIEW = "GRANT SELECT ON public.flowql_token TO {};"
 NARROW_VIEW = "CREATE VIEW flowql_token AS SELECT token_uuid, key FROM authentik_core_token"
 STRANGERS_VIEW = """
@@ -239,6 +240,16 @@ def test_odd_names_are_quoted(url: str) -> None:
     assert open_error(reader_url, ODD_SCHEMA) == ""
 
 
+def test_names_that_end_in_a_line_feed_are_quoted(url: str) -> None:
+    """They differ from the names without it."""
+    create_authentik(url, "tenant\n")
+    execute(url, print_grants(url, "--schema", "tenant\n", "--role", "reader\n"))
+    with psycopg.connect(url) as connection:
+        roles = list_roles(connection)
+    assert "reader\n" in roles
+    assert "reader" not in roles
+
+
 def test_names_that_are_key_words_are_quoted(url: str) -> None:
     """PostgreSQL parses each of its key words as the name of a role and of a schema."""
     with psycopg.connect(url, autocommit=True) as connection:
@@ -274,12 +285,29 @@ def test_a_role_that_cannot_connect_is_let_in(*, exists: bool, url: str) -> None
     assert grant not in print_grants(url, "--role", "outside")
 
 
-@pytest.mark.parametrize("view", [NARROW_VIEW, STRANGERS_VIEW])
-def test_a_view_that_is_not_used_is_replaced_by_the_table(view: str, url: str) -> None:
-    """A view without a column, or of an owner who may not read the tokens, serves no tokens."""
+def test_a_role_that_may_not_log_in_is_let_in(url: str) -> None:
+    """CREATE ROLE creates such a role by default."""
+    execute(url, "CREATE ROLE group_only")
+    output = print_grants(url, "--role", "group_only")
+    assert output.splitlines()[0] == "ALTER ROLE group_only LOGIN;"
+    execute(url, output)
+    set_password(url, "group_only")
+    assert open_error(url_of(url, "group_only")) == ""
+    assert "LOGIN" not in print_grants(url, "--role", "group_only")
+
+
+@pytest.mark.parametrize(
+    ("view", "reason"),
+    [
+        (NARROW_VIEW, "it lacks expires, expiring, user_id"),
+        (STRANGERS_VIEW, "its owner may not read authentik_core_token"),
+    ],
+)
+def test_a_view_that_is_not_used_is_replaced_by_the_table(view: str, reason: str, url: str) -> None:
+    """A comment says why the view, which would hide other tokens, is not used."""
     execute(url, view)
     output = print_grants(url, "--role", "by_table")
-    assert TOKEN_TABLE.format("by_table") in output.splitlines()
+    assert f"{TABLE_COMMENT.format(reason)}\n{TOKEN_TABLE.format('by_table')}\n" in output
     assert "CREATE OR REPLACE VIEW" not in output
     execute(url, output)
     set_password(url, "by_table")
@@ -291,6 +319,7 @@ def test_a_view_that_is_not_used_is_replaced_by_the_table(view: str, url: str) -
     [
         (["--role", ""], "invalid --role: '' cannot be the name of a role"),
         (["--role", "public"], "invalid --role: 'public' cannot be the name of a role"),
+        (["--role", "r" * 64], f"'{'r' * 64}' cannot be the name of a role: names have up to 63"),
         (["--database", "sqlite:///flowql.db"], "SQLite database flowql.db has no roles: "),
     ],
 )
@@ -388,7 +417,8 @@ def test_a_missing_privilege_on_the_view_is_reported(url: str) -> None:
     execute(url, create + grant)
     assert open_error(reader_url) == ""
     execute(url, "ALTER VIEW flowql_token RENAME expires TO expiry")
-    assert missing_statements(reader_url) == [TOKEN_TABLE.format("viewing")]
+    comment = TABLE_COMMENT.format("it lacks expires")
+    assert missing_statements(reader_url) == [comment, TOKEN_TABLE.format("viewing")]
 
 
 def test_unreadable_types_are_a_warning_at_start(

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.database import open_database
-from models.tables.child_table import table_name
+from models.tables.child_table import build_table_name
 from support.app_client import AppClient
 from support.databases import MAX_NAME_LENGTH, child_table
 from support.edge_case_data import KEYS, LONG_TABLE, LONG_TYPE
@@ -56,12 +56,12 @@ def url(postgres: PostgresServer, request: pytest.FixtureRequest) -> str:
 def test_names_are_cut_as_django_cuts_them(app_label: str, model: str) -> None:
     """A name of more than 63 characters has 59 of them, and four of its MD5 hash."""
     expected = truncate_name(f"{app_label}_{model}", MAX_NAME_LENGTH)
-    assert table_name(app_label, model) == expected
+    assert build_table_name(app_label, model) == expected
 
 
 def test_a_long_name_of_authentik() -> None:
     """The table of the type that authentik's default login flow uses."""
-    assert table_name(*LONG_TYPE.split(".")) == child_table(LONG_TYPE) == LONG_TABLE
+    assert build_table_name(*LONG_TYPE.split(".")) == child_table(LONG_TYPE) == LONG_TABLE
 
 
 def test_the_content_type_of_a_table_is_its_type(url: str) -> None:
