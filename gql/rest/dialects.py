@@ -20,10 +20,10 @@ class Dialect:
     """
 
     generation: Generation
-    base_path: str
     orderings: frozenset[str]
     flow: Serializer
     extra: Mapping[str, Any]
+    base_path: str = ""
 
     @property
     def flows_path(self) -> str:
@@ -68,20 +68,13 @@ AUTOCOMPLETE: Mapping[str, Any] = {"autocomplete": {}}
 # The documented API. authentik serves it below /api/v3 too; its documentation leaves that out.
 DOCUMENTED = Dialect(
     generation=GENERATIONS[0],
-    base_path="",
     orderings=frozenset(ORDERING_FIELDS) - {"background"},
     flow=_build_flow_serializer({"background": BACKGROUND_URL}),
     extra={},
 )
-WITH_AUTOCOMPLETE = replace(
-    DOCUMENTED,
-    generation=GENERATIONS[1],
-    base_path=_build_versioned_path(GENERATIONS[1]),
-    extra=AUTOCOMPLETE,
-)
+WITH_AUTOCOMPLETE = replace(DOCUMENTED, generation=GENERATIONS[1], extra=AUTOCOMPLETE)
 WITH_BACKGROUND_URL = Dialect(
     generation=GENERATIONS[2],
-    base_path=_build_versioned_path(GENERATIONS[2]),
     orderings=frozenset(ORDERING_FIELDS),
     flow=_build_flow_serializer(BACKGROUND_FIELDS),
     extra=AUTOCOMPLETE,
