@@ -332,8 +332,8 @@ class MixedListField:
     fields_by_type: Mapping[str, ObjectField]
 
     def count_objects(self, value: MixedList[Any]) -> int:
-        """Return the number of objects in the list."""
-        return value.object_count
+        """Return the number of objects in the list, and in the lists of its objects."""
+        return sum(self._field_of(part).count_objects(part.rows) for part in value.parts)
 
     async def load_value(self, value: MixedList[Any], run: PlanRun) -> MixedList[Any]:
         """Return the list with the loaded columns added."""
@@ -341,8 +341,7 @@ class MixedListField:
         return replace(value, parts=parts)
 
     async def _load_part(self, part: TypedRows[Any], run: PlanRun) -> TypedRows[Any]:
-        selection_set = self._selection_set_of(part)
-        batch = await selection_set.load(part.rows.batch, run)
+        batch = await self._field_of(part).selection_set.load(part.rows.batch, run)
         return replace(part, rows=replace(part.rows, batch=batch))
 
     def complete_value(self, value: MixedList[Any], path: Path, run: PlanRun) -> list[Any]:
@@ -360,12 +359,12 @@ class MixedListField:
     def _complete_part(
         self, part: TypedRows[Any], path: Path, info: FieldInfo, run: PlanRun
     ) -> Sequence[Any]:
-        return self._selection_set_of(part).complete_nullable(
+        return self._field_of(part).selection_set.complete_nullable(
             part.rows.batch, lambda index: [*path, part.positions[index]], info, run
         )
 
-    def _selection_set_of(self, part: TypedRows[Any]) -> SelectionSet:
-        return self.fields_by_type[type_name_of(part.rows.type_)].selection_set
+    def _field_of(self, part: TypedRows[Any]) -> ObjectField:
+        return self.fields_by_type[type_name_of(part.rows.type_)]
 
 
 @dataclass(frozen=True, slots=True)
