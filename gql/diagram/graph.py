@@ -59,7 +59,7 @@ NODE_KEYS = (
 EDGE_KEYS = ("origin", "target", "type")
 
 
-def render(diagram: Diagram) -> Mapping[str, Sequence[Mapping[str, Any]] | str]:
+def build_document(diagram: Diagram) -> Mapping[str, Sequence[Mapping[str, Any]] | str]:
     """Return the graph as authentik's API does, and the notice if the diagram has one."""
     graph = {
         "nodes": _build_objects(NODE_KEYS, build_nodes(diagram)),

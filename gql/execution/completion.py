@@ -29,10 +29,10 @@ from gql.execution.declarations import (
     RowList,
     RowObject,
     TypedRows,
-    measure,
 )
 from gql.execution.graphql_core import type_name_of
 from gql.execution.resolver_call import ColumnPaths, ResolverCall
+from gql.limits import TEXT_UNIT
 from models.batch import NO_ROWS, Batch, GroupedRows
 
 T = TypeVar("T")
@@ -208,6 +208,16 @@ class SelectionSet:
             columns |= added
         return Batch(columns, batch.size)
 
+    def count_objects(self, batch: Batch) -> int:
+        """Return the number of objects in lists of columns, once for each field that selects them."""
+        # A batch of no rows may have no columns.
+        if not batch.size:
+            return 0
+        fields = (field for field in self.fields if isinstance(field, ObjectField))
+        return sum(
+            field.count_objects(value) for field in fields for value in batch.columns[field.column]
+        )
+
     def complete(self, batch: Batch, path_of: PathOf, run: PlanRun) -> list[dict[str, Any]]:
         """Return an object for each row. Raises the GraphQLError of the first row that is null."""
         error_count = len(run.errors)
@@ -274,6 +284,14 @@ class ObjectField:
         values = batch.columns[self.column]
         return {loaded_column(self.info): [await self.load_value(value, run) for value in values]}
 
+    def count_objects(self, value: Resolved) -> int:
+        """Return the number of objects in a list, or in the lists of an object."""
+        if value is None:
+            return 0
+        if isinstance(value, RowList):
+            return value.object_count + self.selection_set.count_objects(value.batch)
+        return self.selection_set.count_objects(Batch.from_row(value.row))
+
     async def load_value(self, value: Resolved, run: PlanRun) -> Resolved:
         """Return an object or a list with the loaded columns added."""
         if value is None or not self.selection_set.loaded_fields:
@@ -313,14 +331,17 @@ class MixedListField:
     info: FieldInfo
     fields_by_type: Mapping[str, ObjectField]
 
+    def count_objects(self, value: MixedList[Any]) -> int:
+        """Return the number of objects in the list, and in the lists of its objects."""
+        return sum(self._field_of(part).count_objects(part.rows) for part in value.parts)
+
     async def load_value(self, value: MixedList[Any], run: PlanRun) -> MixedList[Any]:
         """Return the list with the loaded columns added."""
         parts = await gather(self._load_part(part, run) for part in value.parts)
         return replace(value, parts=parts)
 
     async def _load_part(self, part: TypedRows[Any], run: PlanRun) -> TypedRows[Any]:
-        selection_set = self._selection_set_of(part)
-        batch = await selection_set.load(part.rows.batch, run)
+        batch = await self._field_of(part).selection_set.load(part.rows.batch, run)
         return replace(part, rows=replace(part.rows, batch=batch))
 
     def complete_value(self, value: MixedList[Any], path: Path, run: PlanRun) -> list[Any]:
@@ -338,12 +359,12 @@ class MixedListField:
     def _complete_part(
         self, part: TypedRows[Any], path: Path, info: FieldInfo, run: PlanRun
     ) -> Sequence[Any]:
-        return self._selection_set_of(part).complete_nullable(
+        return self._field_of(part).selection_set.complete_nullable(
             part.rows.batch, lambda index: [*path, part.positions[index]], info, run
         )
 
-    def _selection_set_of(self, part: TypedRows[Any]) -> SelectionSet:
-        return self.fields_by_type[type_name_of(part.rows.type_)].selection_set
+    def _field_of(self, part: TypedRows[Any]) -> ObjectField:
+        return self.fields_by_type[type_name_of(part.rows.type_)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -524,10 +545,15 @@ class ComputedField:
         computed = [value_of.get(row) for row in rows]
         occurrences = batch.columns.get(OCCURRENCES) or repeat(1)
         lengths = (
-            measure(value) * count for value, count in zip(computed, occurrences, strict=False)
+            self.count_characters(value) * count
+            for value, count in zip(computed, occurrences, strict=False)
         )
         run.context.size.add_texts(sum(lengths))
         return {loaded_column(self.info): computed}
+
+    def count_characters(self, value: Any) -> int:
+        """Return the length of a computed string."""
+        return len(value or "")
 
     def complete(self, batch: Batch, path_of: PathOf, run: PlanRun) -> Iterable[Any]:
         values = [
@@ -545,8 +571,12 @@ class ComputedObjectField(ComputedField):
 
     selection_set: SelectionSet
 
+    def count_characters(self, value: Any) -> int:
+        """Return the length of strings that count as much as the objects in lists of the value."""
+        return TEXT_UNIT * self._object_field.count_objects(value)
+
     def complete(self, batch: Batch, path_of: PathOf, run: PlanRun) -> Iterable[Any]:
-        field = ObjectField("", self.info, self.selection_set)
+        field = self._object_field
         paths = ([*path_of(index), self.info.response_key] for index in range(batch.size))
         return [
             self.info.handle_error(value, path, run)
@@ -554,6 +584,10 @@ class ComputedObjectField(ComputedField):
             else field.complete_value(value, path, run)
             for path, value in zip(paths, batch.columns[loaded_column(self.info)], strict=True)
         ]
+
+    @property
+    def _object_field(self) -> ObjectField:
+        return ObjectField("", self.info, self.selection_set)
 
 
 def _count_occurrences(

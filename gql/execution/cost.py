@@ -294,7 +294,7 @@ class CostAnalyzer:
 
     def _length_of(self, node: Any) -> int | None:
         if isinstance(node, VariableNode):
-            return size_of(self._values.get(node.name.value))
+            return find_size(self._values.get(node.name.value))
         # Another literal is coerced to a list of one item.
         return len(node.values) if isinstance(node, ListValueNode) else 1
 
@@ -317,7 +317,7 @@ def integer_or_none(value: Any) -> int | None:
     return value if type(value) is int else None
 
 
-def size_of(value: Any) -> int | None:
+def find_size(value: Any) -> int | None:
     """Return an integer, or the length of a list; None for other values."""
     return len(cast(list[Any], value)) if isinstance(value, list) else integer_or_none(value)
 

@@ -5,7 +5,7 @@ completes the field for all rows in one step. `fields.py` turns it into a resolv
 graphql-core calls for each object.
 """
 
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Generic, TypeVar
@@ -15,7 +15,6 @@ from graphql import GraphQLField
 
 from gql.errors import UnknownEnumValueError
 from gql.execution.graphql_core import definition_of
-from gql.limits import TEXT_UNIT
 from models.batch import Batch, GroupedRows
 
 T = TypeVar("T")
@@ -48,6 +47,11 @@ class RowList(Generic[T]):
     type_: Callable[..., T]
     batch: Batch
 
+    @property
+    def object_count(self) -> int:
+        """The number of objects in the list."""
+        return self.batch.size
+
     def __iter__(self) -> Iterator[T]:
         return (self.type_(row=row) for row in self.batch.rows())
 
@@ -70,6 +74,11 @@ class MixedList(Generic[T]):
     size: int
     parts: Sequence[TypedRows[T]]
     errors: Mapping[int, Exception]
+
+    @property
+    def object_count(self) -> int:
+        """The number of objects in the list, without null items."""
+        return sum(part.rows.object_count for part in self.parts)
 
     def __iter__(self) -> Iterator[T | Exception | None]:
         """Iterate over the items; graphql-core raises those that are errors."""
@@ -142,14 +151,6 @@ class Computed:
 
 
 Declaration = Column | Joined | Relation | Computed
-
-
-def measure(value: Any) -> int:
-    """Return the length of a computed string, or of an object by the rows of its lists."""
-    if isinstance(value, RowObject):
-        values: Iterable[Any] = value.row.values()
-        return TEXT_UNIT * sum(item.batch.size for item in values if isinstance(item, RowList))
-    return len(value or "")
 
 
 @dataclass(frozen=True, slots=True)

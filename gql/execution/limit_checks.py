@@ -13,7 +13,7 @@ from graphql import (
 )
 
 from gql.errors import LimitExceededError
-from gql.execution.cost import MAX_COUNT, Cost, CostAnalyzer, Values, size_of
+from gql.execution.cost import MAX_COUNT, Cost, CostAnalyzer, Values, find_size
 from gql.limits import Limits, build_limit_error
 
 # The cached results of an operation, one for each combination of page sizes and numbers of search
@@ -79,7 +79,7 @@ class OperationLimits:
         """Return the number of terms of a search, or of items. Raises LimitExceededError."""
         if isinstance(value, str):
             return len(self.document.limits.split_search(value))
-        return size_of(value)
+        return find_size(value)
 
     def _check_objects(self, values: Values) -> GraphQLError | None:
         limits = self.document.limits

@@ -53,7 +53,10 @@ class RootField:
                 None, info=ResolverInfo(run.context, self.columns), **arguments
             )
             field = self._field_for(value)
+            run.context.size.add(field.count_objects(value))
             loaded = await field.load_value(value, run)
+            # Too many objects are not completed.
+            run.context.size.check()
             is_long = run.context.size.objects > MAX_INLINE_OBJECTS
         except Exception as error:  # noqa: BLE001 - every error of a resolver is a field error
             return self.info.handle_error(error, path, run)

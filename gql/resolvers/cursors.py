@@ -42,8 +42,8 @@ def decode_cursor(
     # Only the canonical encoding is a cursor.
     if not (_are_sort_values(values, ordering) and _encode(terms, values) == cursor):
         raise BadUserInputError(
-            f"'{argument}' is not a valid cursor for this ordering."
-            " Use a cursor returned with the same orderBy."
+            f"'{argument}' is not a valid cursor for this list and its ordering."
+            " Use a cursor that the same field returned with the same ordering."
         )
     return values
 

@@ -7,7 +7,7 @@ from typing import Any
 from gql.generations import GENERATIONS, Generation, find_generation
 from gql.resolvers import urls
 from gql.resolvers.urls import API_PATH, FLOWS_PATH
-from gql.rest.serializer import Field, Serializer, UrlBase
+from gql.rest.serializer import Field, Serializer
 from models.queries.flows import ORDERING_FIELDS
 
 
@@ -20,10 +20,10 @@ class Dialect:
     """
 
     generation: Generation
-    base_path: str
     orderings: frozenset[str]
     flow: Serializer
     extra: Mapping[str, Any]
+    base_path: str = ""
 
     @property
     def flows_path(self) -> str:
@@ -55,45 +55,26 @@ def _build_flow_serializer(backgrounds: Mapping[str, Field]) -> Serializer:
             **backgrounds,
             **_build_fields("stages", "policies", "cache_count"),
             **_build_fields("policy_engine_mode", "compatibility_mode"),
-            "export_url": Field("slug", _build_export_url),
+            "export_url": Field("slug", urls.export_url, "root_path"),
             **_build_fields("layout", "denied_action", "authentication"),
         }
     )
 
 
-def _build_background_url(background: str, base: UrlBase) -> str:
-    return urls.background_url(background, base.schema)
-
-
-def _build_background_themed_urls(background: str, base: UrlBase) -> Mapping[str, str] | None:
-    return urls.background_themed_urls(background, base.schema)
-
-
-def _build_export_url(slug: str, base: UrlBase) -> str:
-    return urls.export_url(slug, base.root_path)
-
-
-BACKGROUND_URL = Field("background", _build_background_url)
+BACKGROUND_URL = Field("background", urls.background_url)
 BACKGROUND_FIELDS = {"background": Field("background"), "background_url": BACKGROUND_URL}
 AUTOCOMPLETE: Mapping[str, Any] = {"autocomplete": {}}
 
 # The documented API. authentik serves it below /api/v3 too; its documentation leaves that out.
 DOCUMENTED = Dialect(
     generation=GENERATIONS[0],
-    base_path="",
     orderings=frozenset(ORDERING_FIELDS) - {"background"},
     flow=_build_flow_serializer({"background": BACKGROUND_URL}),
     extra={},
 )
-WITH_AUTOCOMPLETE = replace(
-    DOCUMENTED,
-    generation=GENERATIONS[1],
-    base_path=_build_versioned_path(GENERATIONS[1]),
-    extra=AUTOCOMPLETE,
-)
+WITH_AUTOCOMPLETE = replace(DOCUMENTED, generation=GENERATIONS[1], extra=AUTOCOMPLETE)
 WITH_BACKGROUND_URL = Dialect(
     generation=GENERATIONS[2],
-    base_path=_build_versioned_path(GENERATIONS[2]),
     orderings=frozenset(ORDERING_FIELDS),
     flow=_build_flow_serializer(BACKGROUND_FIELDS),
     extra=AUTOCOMPLETE,
@@ -106,7 +87,7 @@ CURRENT = replace(
     flow=_build_flow_serializer(
         {
             **BACKGROUND_FIELDS,
-            "background_themed_urls": Field("background", _build_background_themed_urls),
+            "background_themed_urls": Field("background", urls.background_themed_urls),
         }
     ),
 )

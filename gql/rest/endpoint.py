@@ -329,7 +329,7 @@ def _dump_mermaid(diagram: Diagram) -> bytes:
 
 
 def _dump_graph(diagram: Diagram) -> bytes:
-    return orjson.dumps(graph.render(diagram))
+    return orjson.dumps(graph.build_document(diagram))
 
 
 def json_response(

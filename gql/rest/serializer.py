@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from itertools import repeat
+from typing import Any, Literal, NamedTuple
 
 from models.batch import Batch
 
@@ -18,19 +19,26 @@ class UrlBase(NamedTuple):
     schema: str
 
 
-Converter = Callable[[str, UrlBase], Any]
+# Takes a value of the column and the root path or schema of the URLs.
+Converter = Callable[[str, str], Any]
 
 
 class Field(NamedTuple):
-    """A field of a REST object: the column that it is read from, and its conversion, if any."""
+    """A field of a REST object: the column that it is read from, and its conversion, if any.
+
+    `base` is the part of `UrlBase` that the conversion takes.
+    """
 
     column: str
     convert: Converter | None = None
+    base: Literal["root_path", "schema"] = "schema"
 
     def read(self, batch: Batch, base: UrlBase) -> Sequence[Any]:
         """Return the field's value in each row."""
-        values, convert = batch.columns[self.column], self.convert
-        return values if convert is None else [convert(value, base) for value in values]
+        values = batch.columns[self.column]
+        if self.convert is None:
+            return values
+        return list(map(self.convert, values, repeat(getattr(base, self.base))))
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,8 +58,6 @@ N = TypeVar("N", bound=Node)
 NODE_PREFIX = "node."
 # The fields of PageInfo that need cursors.
 PAGE_INFO_CURSORS = {"start_cursor", "end_cursor"}
-# The maximum number of IDs of `nodes`.
-MAX_NODES = 100
 
 # The arguments of a connection.
 First = Annotated[
@@ -278,7 +276,7 @@ class Query:
 
     @strawberry.field(
         description="The objects with these IDs, in the order of the IDs, as `node` returns each of"
-        f" them: at most {MAX_NODES}. Null for an object that does not exist or that you may not"
+        f" them: at most {MAX_PAGE_SIZE}. Null for an object that does not exist or that you may not"
         " see; with an error at this index if the ID is invalid or if you lack the permission for"
         " objects of its type. The list is null, with an error, if there are too many IDs."
     )
@@ -290,8 +288,8 @@ class Query:
             strawberry.argument(description="The IDs of the objects. They may repeat."),
         ],
     ) -> list[Node | None] | None:
-        if len(ids) > MAX_NODES:
-            raise ListTooLongError("ids", len(ids), maximum=MAX_NODES)
+        if len(ids) > MAX_PAGE_SIZE:
+            raise ListTooLongError("ids", len(ids), maximum=MAX_PAGE_SIZE)
         keys, errors = _decode_ids(ids, info.context.viewer)
         parts = await gather(_find_nodes(name, info, pks) for name, pks in keys.items())
         # Strawberry knows no list of other classes.

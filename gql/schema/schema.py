@@ -7,7 +7,7 @@ from graphql import GraphQLError, GraphQLInputObjectType, GraphQLObjectType
 from strawberry.schema.config import StrawberryConfig
 from strawberry.types.execution import ExecutionContext
 
-from gql.execution.fallback.executor import AllRootErrorsContext
+from gql.execution.fallback.executor import FallbackContext
 from gql.execution.graphql_core import core_schema
 from gql.schema.query import NODE_TYPES, Query
 from gql.schema.types import UUID, UUID_SCALAR, Info
@@ -29,7 +29,7 @@ def build_schema() -> Schema:
         types=list(NODE_TYPES.values()),
         config=StrawberryConfig(scalar_map={UUID: UUID_SCALAR}, info_class=Info),
         # For Schema.execute, the reference of the tests; the fallback sets the class itself.
-        execution_context_class=AllRootErrorsContext,
+        execution_context_class=FallbackContext,
     )
     introspection_type = cast(GraphQLObjectType, core_schema(schema).type_map["__Type"])
     # Strawberry's resolver of isOneOf raises an error for list and non-null types.

@@ -51,9 +51,16 @@ INVALID_UUID = "Invalid UUID: expected 32 hexadecimal digits, with or without hy
 PRIMARY_KEY = "The primary key."
 NODE_ID = "The global ID, an opaque string for the `node` and `nodes` queries."
 UNKNOWN_VALUE = "Null, with an error, if the stored value is unknown."
-PAGE_FLOWS = "The flows on this page."
 CURSOR = "The cursor, an opaque string for `after` and `before`."
-PAGE_INFO = "Information about this page."
+# The descriptions of connections and edges, and of their fields, for nodes of any type.
+CONNECTION = "A page of {} by cursor."
+CONNECTION_FIELDS = {
+    "edges": "The {} on this page, with their cursors.",
+    "nodes": "The {} on this page.",
+    "page_info": "Information about this page.",
+    "total_count": "The total number of {} that match `where`. Counting them takes additional time.",
+}
+EDGE = "A {} in a connection, with its cursor."
 REQUIRES_STAGE_BINDINGS = "Requires `view_flowstagebinding`, at least for single objects; null, with an error, without it."
 REQUIRES_POLICY_BINDINGS = (
     "Requires `view_policybinding`, at least for single objects; null, with an error, without it."
@@ -160,6 +167,11 @@ def _id_field(type_: str) -> Any:
 
 def _enum_field(name: str, description: str, converter: EnumConverter) -> Any:
     return column_field(name, f"{description} {UNKNOWN_VALUE}", converter)
+
+
+def _connection_field(column: str, nodes: str) -> Any:
+    """Declare a field of a connection; `nodes` is the plural of the nodes' type."""
+    return column_field(column, CONNECTION_FIELDS[column].format(nodes))
 
 
 def _flows_field(coordinate: str, component: Component, description: str) -> Any:
@@ -488,22 +500,22 @@ class Pagination(RowObject):
 @strawberry.type(description="A page of flows by number.")
 class FlowPage(RowObject):
     pagination: Pagination = column_field("pagination", "The position of this page.")
-    results: list[Flow] = column_field("results", PAGE_FLOWS)
+    results: list[Flow] = column_field("results", "The flows on this page.")
 
 
-@strawberry.type(description="A flow in a connection, with its cursor.")
+@strawberry.type(description=EDGE.format("flow"))
 class FlowEdge(RowObject):
     cursor: str = column_field("cursor", CURSOR)
     node: Flow = joined_field("node", lambda: Flow, "The flow.")
 
 
-@strawberry.type(description="A stage in a connection, with its cursor.")
+@strawberry.type(description=EDGE.format("stage"))
 class StageEdge(RowObject):
     cursor: str = column_field("cursor", CURSOR)
     node: Stage = joined_field("node", lambda: Stage, "The stage.")
 
 
-@strawberry.type(description="A policy in a connection, with its cursor.")
+@strawberry.type(description=EDGE.format("policy"))
 class PolicyEdge(RowObject):
     cursor: str = column_field("cursor", CURSOR)
     node: Policy = joined_field("node", lambda: Policy, "The policy.")
@@ -525,36 +537,25 @@ class PageInfo(RowObject):
     )
 
 
-@strawberry.type(description="A page of flows by cursor.")
+@strawberry.type(description=CONNECTION.format("flows"))
 class FlowConnection(RowObject):
-    edges: list[FlowEdge] = column_field("edges", "The flows on this page, with their cursors.")
-    nodes: list[Flow] = column_field("nodes", PAGE_FLOWS)
-    page_info: PageInfo = column_field("page_info", PAGE_INFO)
-    total_count: int = column_field(
-        "total_count",
-        "The total number of flows that match `where`. Counting them takes additional time.",
-    )
+    edges: list[FlowEdge] = _connection_field("edges", "flows")
+    nodes: list[Flow] = _connection_field("nodes", "flows")
+    page_info: PageInfo = _connection_field("page_info", "flows")
+    total_count: int = _connection_field("total_count", "flows")
 
 
-@strawberry.type(description="A page of stages by cursor.")
+@strawberry.type(description=CONNECTION.format("stages"))
 class StageConnection(RowObject):
-    edges: list[StageEdge] = column_field("edges", "The stages on this page, with their cursors.")
-    nodes: list[Stage] = column_field("nodes", "The stages on this page.")
-    page_info: PageInfo = column_field("page_info", PAGE_INFO)
-    total_count: int = column_field(
-        "total_count",
-        "The total number of stages that match `where`. Counting them takes additional time.",
-    )
+    edges: list[StageEdge] = _connection_field("edges", "stages")
+    nodes: list[Stage] = _connection_field("nodes", "stages")
+    page_info: PageInfo = _connection_field("page_info", "stages")
+    total_count: int = _connection_field("total_count", "stages")
 
 
-@strawberry.type(description="A page of policies by cursor.")
+@strawberry.type(description=CONNECTION.format("policies"))
 class PolicyConnection(RowObject):
-    edges: list[PolicyEdge] = column_field(
-        "edges", "The policies on this page, with their cursors."
-    )
-    nodes: list[Policy] = column_field("nodes", "The policies on this page.")
-    page_info: PageInfo = column_field("page_info", PAGE_INFO)
-    total_count: int = column_field(
-        "total_count",
-        "The total number of policies that match `where`. Counting them takes additional time.",
-    )
+    edges: list[PolicyEdge] = _connection_field("edges", "policies")
+    nodes: list[Policy] = _connection_field("nodes", "policies")
+    page_info: PageInfo = _connection_field("page_info", "policies")
+    total_count: int = _connection_field("total_count", "policies")

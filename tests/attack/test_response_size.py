@@ -1,5 +1,6 @@
 """Responses that would be much larger than their operation and the data are not built."""
 
+import json
 from typing import Any, cast
 
 import pytest
@@ -13,9 +14,21 @@ KEY = KEYS["superuser"]
 # A flow with 39 stage bindings, each of whose stages leads to the flow again.
 SLUG = "A-flow"
 MAX_OBJECTS = 1_000
-LISTS = ("stageBindings", "policyBindings", "flows", "nodes", "edges")
 # graphql-core executes an operation with introspection.
 PREFIXES = ("", "__schema { queryType { name } } ")
+GRAPH_FIELDS = (
+    "nodes { label } edges { label }",
+    f"{' '.join(f'a{i}: nodes {{ label }}' for i in range(12))} b: edges {{ label }}",
+    "nodes { label } ... { nodes { id } }",
+    "edges { label } edges @skip(if: true) { type }",
+    "notice",
+)
+ROOT_LISTS = (
+    "flows { results { slug } again: results { pk } }",
+    "flowConnection { nodes { slug } again: nodes { pk } edges { node { pk } } }",
+    "stages { edges { cursor } again: edges { node { pk } } totalCount }",
+    "policies { nodes { pk } } again: policies { nodes { pk } edges { cursor } }",
+)
 SMALL = f"""flow(slug: "{SLUG}") {{
     stageBindings {{
         policyBindings {{ policy {{ flows {{ slug }} }} }}
@@ -35,12 +48,10 @@ def nest(depth: int) -> str:
 def count_objects(value: Any) -> int:
     """Return the number of objects in the lists of a response."""
     if isinstance(value, list):
-        return sum(map(count_objects, cast(list[Any], value)))
-    if isinstance(value, dict):
-        fields = cast(dict[str, Any], value)
-        lists = (len(fields[name]) for name in LISTS if name in fields)
-        return sum(lists) + sum(map(count_objects, fields.values()))
-    return 0
+        items = cast(list[Any], value)
+        return sum(isinstance(item, dict) for item in items) + sum(map(count_objects, items))
+    fields = cast(dict[str, Any], value) if isinstance(value, dict) else {}
+    return sum(map(count_objects, fields.values()))
 
 
 def check_limit(response: Response, limit: int) -> None:
@@ -48,6 +59,22 @@ def check_limit(response: Response, limit: int) -> None:
     message = f"The response would have too many objects: the limit is {limit}."
     extensions = {"code": "LIMIT_EXCEEDED"}
     assert response.json == {"errors": [{"message": message, "extensions": extensions}]}
+
+
+def check_count(selection: str, url: str) -> None:
+    """Check that the number of objects in the response is the lowest limit that admits it."""
+    query = f"{{ {selection} }}"
+    with AppClient(url, max_cost=1_000_000) as client:
+        data = client.graphql(query, KEY).json["data"]
+    count = count_objects(data)
+    assert count > 10
+    for limit in (count, count - 1):
+        with AppClient(url, max_cost=1_000_000, max_objects=limit) as client:
+            response = client.graphql(query, KEY)
+        if limit == count:
+            assert response.json["data"] == data
+        else:
+            check_limit(response, limit)
 
 
 @pytest.mark.parametrize("prefix", PREFIXES)
@@ -64,37 +91,34 @@ def test_nested_lists_do_not_multiply(
 @pytest.mark.parametrize("prefix", PREFIXES)
 def test_objects_are_counted_exactly(prefix: str, sqlite_url: str) -> None:
     """Objects that several lists share count for each of them."""
-    query = f"{{ {prefix}{SMALL} }}"
-    with AppClient(sqlite_url, max_cost=1_000_000) as client:
-        data = client.graphql(query, KEY).json["data"]
-        count = count_objects(data["flow"])
-    assert count > 100
-    for limit in (count, count - 1):
-        with AppClient(sqlite_url, max_cost=1_000_000, max_objects=limit) as client:
-            response = client.graphql(query, KEY)
-        if limit == count:
-            assert response.json["data"] == data
-        else:
-            check_limit(response, limit)
+    check_count(f"{prefix}{SMALL}", sqlite_url)
 
 
 @pytest.mark.parametrize("prefix", PREFIXES)
-def test_nodes_and_edges_are_counted_exactly(prefix: str, sqlite_url: str) -> None:
-    """Nodes and edges of a graph are objects in lists; several objects may share the graph."""
-    fields = "diagramGraph { nodes { label } edges { label } }"
-    nested = f"stageBindings {{ stage {{ flows(first: 1) {{ {fields} }} }} }}"
-    query = f'{{ {prefix}flow(slug: "{SLUG}") {{ {fields} {nested} }} }}'
-    with AppClient(sqlite_url, max_cost=1_000_000) as client:
-        data = client.graphql(query, KEY).json["data"]
-        count = count_objects(data["flow"])
-    assert count > 100
-    for limit in (count, count - 1):
-        with AppClient(sqlite_url, max_cost=1_000_000, max_objects=limit) as client:
-            response = client.graphql(query, KEY)
-        if limit == count:
-            assert response.json["data"] == data
-        else:
-            check_limit(response, limit)
+@pytest.mark.parametrize("fields", GRAPH_FIELDS)
+def test_nodes_and_edges_are_counted_exactly(fields: str, prefix: str, sqlite_url: str) -> None:
+    """Nodes and edges are objects in lists, as often as a graph is selected and shared."""
+    graph = f"diagramGraph {{ {fields} }}"
+    nested = f"stageBindings {{ stage {{ flows(first: 1) {{ {graph} }} }} }}"
+    check_count(f'{prefix}flow(slug: "{SLUG}") {{ {graph} {nested} }}', sqlite_url)
+
+
+@pytest.mark.parametrize("prefix", PREFIXES)
+@pytest.mark.parametrize("selection", ROOT_LISTS)
+def test_lists_of_root_fields_are_counted_exactly(
+    selection: str, prefix: str, sqlite_url: str
+) -> None:
+    """The lists of a page are objects in lists too, each as often as it is selected."""
+    check_count(f"{prefix}{selection}", sqlite_url)
+
+
+@pytest.mark.parametrize("prefix", PREFIXES)
+def test_objects_of_nodes_are_counted_exactly(prefix: str, sqlite_url: str) -> None:
+    """Objects of `nodes` count for each of their IDs; items that are null do not."""
+    with AppClient(sqlite_url) as client:
+        page = client.graphql("{ flows { results { id } } }", KEY).json["data"]["flows"]
+    ids = [*(flow["id"] for flow in page["results"] * 2), "invalid"]
+    check_count(f"{prefix}nodes(ids: {json.dumps(ids)}) {{ id }}", sqlite_url)
 
 
 @pytest.mark.parametrize("prefix", PREFIXES)

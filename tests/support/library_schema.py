@@ -24,7 +24,7 @@ from gql.execution.declarations import (
     RowObject,
     TypedRows,
 )
-from gql.execution.fallback.executor import AllRootErrorsContext
+from gql.execution.fallback.executor import FallbackContext
 from gql.execution.fallback.loaders import load_relation
 from gql.execution.fallback.selection import selected_columns
 from gql.execution.fields import column_field, computed_field, joined_field, relation_field
@@ -589,6 +589,6 @@ LIBRARY = strawberry.Schema(
     Query,
     types=[Club, Member],
     config=StrawberryConfig(info_class=Info, scalar_map={Day: DAY}),
-    execution_context_class=AllRootErrorsContext,
+    execution_context_class=FallbackContext,
 )
 GRAPH = core_schema(LIBRARY)

@@ -182,7 +182,7 @@ def _image(view: View, flow: Row) -> object:
 
 
 def _graph(view: View, flow: Row) -> object:
-    return 200, graph.render(expected_diagram(view, flow))
+    return 200, graph.build_document(expected_diagram(view, flow))
 
 
 def _instance(view: View, flow: Row) -> object:

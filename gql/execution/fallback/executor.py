@@ -16,6 +16,7 @@ from graphql.execution.collect_fields import FieldDetailsList
 from graphql.pyutils import Path
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
+from gql.execution.declarations import MixedList, RowList
 from gql.execution.graphql_core import execute
 from gql.execution.request import GraphQLRequest
 from models.cache import SegmentedLRU
@@ -53,7 +54,7 @@ class FallbackExecutor:
             context_value=context,
             variable_values=request.variables,
             operation_name=request.operation_name,
-            executor_class=AllRootErrorsContext,
+            executor_class=FallbackContext,
             hide_suggestions=self._hides_suggestions,
         )
         if result.errors is None and _is_introspection(operation):
@@ -72,8 +73,8 @@ def _is_introspection(operation: OperationDefinitionNode) -> bool:
     )
 
 
-class AllRootErrorsContext(StrawberryGraphQLCoreExecutionContext):
-    """An execution context that reports the errors of all root fields.
+class FallbackContext(StrawberryGraphQLCoreExecutionContext):
+    """An execution context that counts the objects in lists and reports all root fields' errors.
 
     graphql-core cancels the other root fields when a non-null one fails. The reported errors would
     depend on timing.
@@ -82,6 +83,27 @@ class AllRootErrorsContext(StrawberryGraphQLCoreExecutionContext):
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self._is_data_null = False
+
+    def complete_list_value(  # noqa: PLR0913, PLR0917 - the signature is graphql-core's
+        self,
+        return_type: Any,
+        field_details_list: FieldDetailsList,
+        info: Any,
+        path: Path,
+        result: Any,
+        position_context: Any,
+    ) -> Any:
+        """Return the response value of a list, and count its objects; none if they are too many."""
+        items = result if self._add_size(result) else ()
+        # graphql-core's class is generic in a type that Strawberry leaves open.
+        return cast(Any, super()).complete_list_value(
+            return_type, field_details_list, info, path, items, position_context
+        )
+
+    def _add_size(self, value: Any) -> bool:
+        """Count the objects of a list; return False if there are too many."""
+        is_counted = isinstance(value, RowList | MixedList)
+        return not is_counted or self.context_value.size.add(value.object_count)
 
     def handle_field_error(
         self,
@@ -92,7 +114,6 @@ class AllRootErrorsContext(StrawberryGraphQLCoreExecutionContext):
     ) -> None:
         """Collect the error of a root field, and continue."""
         if path.prev is not None or not isinstance(return_type, GraphQLNonNull):
-            # graphql-core's class is generic in a type that Strawberry leaves open.
             cast(Any, super()).handle_field_error(raw_error, return_type, field_details_list, path)
             return
         nodes = [details.node for details in field_details_list]

@@ -9,8 +9,7 @@ from typing import Any
 import strawberry
 from strawberry.dataloader import DataLoader
 
-from gql.execution.declarations import Computed, Relation, RowList, RowObject, measure
-from models.batch import NO_ROWS
+from gql.execution.declarations import Computed, Relation, RowList, RowObject
 
 BatchLoad = Callable[[list[Any]], Awaitable[Sequence[Any]]]
 
@@ -30,8 +29,7 @@ async def load_relation(
         return [RowList(relation.type_thunk(), groups.group(key)) for key in keys]
 
     loader = _get_loader(context.loaders, (relation, columns, *arguments.items()), load)
-    objects = await loader.load(key)
-    return objects if context.size.add(objects.batch.size) else RowList(objects.type_, NO_ROWS)
+    return await loader.load(key)
 
 
 async def load_computed(
@@ -47,7 +45,8 @@ async def load_computed(
         return await computed.compute(context, rows)
 
     value = await _get_loader(context.loaders, computed, load).load(row)
-    context.size.add_texts(measure(value))
+    if isinstance(value, str):
+        context.size.add_texts(len(value))
     return value
 
 

@@ -90,7 +90,7 @@ def read_edges(rendered: Mapping[str, Any]) -> list[tuple[int, int, str]]:
 @given(diagram=diagrams())
 def test_graph_equals_mermaid(diagram: Diagram) -> None:
     """The graph and the Mermaid source have the same nodes, with the same texts, and edges."""
-    rendered: Any = graph.render(diagram)
+    rendered: Any = graph.build_document(diagram)
     lines = [line.strip() for line in mermaid.render(diagram).splitlines()[1:]]
     nodes = [match for line in lines if (match := MERMAID_NODE.fullmatch(line))]
     edges = [match for line in lines if (match := MERMAID_EDGE.fullmatch(line))]
@@ -109,7 +109,7 @@ def test_graph_equals_mermaid(diagram: Diagram) -> None:
 @given(diagram=diagrams())
 def test_graph_equals_the_svg(diagram: Diagram) -> None:
     """The graph and the SVG have the same nodes, in the same order, and edges."""
-    rendered: Any = graph.render(diagram)
+    rendered: Any = graph.build_document(diagram)
     root = ET.fromstring(svg.render(diagram))  # noqa: S314 - trusted input
     groups = [element for element in root if element.tag == f"{NAMESPACE}g"]
     shown = [(TYPES_BY_CLASS[str(group.get("class"))], group[0].text) for group in groups]
@@ -129,7 +129,7 @@ def test_graph_equals_the_svg(diagram: Diagram) -> None:
 @given(diagram=diagrams())
 def test_graph_has_authentik_s_shape(diagram: Diagram) -> None:
     """Keys and types are authentik's. Identifiers are unique, and edges refer to them."""
-    rendered: Any = graph.render(diagram)
+    rendered: Any = graph.build_document(diagram)
     nodes, edges = rendered["nodes"], rendered["edges"]
     identifiers = [node["identifier"] for node in nodes]
 
@@ -150,7 +150,7 @@ def test_nodes_have_their_objects_and_bindings() -> None:
         "flow": [make_policy("p"), make_binding(group="g", negate=True)],
         "s": [make_binding(user="u"), make_binding(), make_policy("q", None)],
     }
-    rendered: Any = graph.render(
+    rendered: Any = graph.build_document(
         build_diagram(make_flow("x"), [make_stage("s"), make_stage("t", None)], bindings)
     )
     policy_binding, stage_binding = (
@@ -192,7 +192,7 @@ def test_nodes_have_their_objects_and_bindings() -> None:
 def test_hidden_bindings_have_a_notice() -> None:
     """Only a viewer who may not see all bindings gets the key, which authentik does not have."""
     graphs = [
-        graph.render(build_diagram(make_flow(), [], {}, may_hide_bindings=value))
+        graph.build_document(build_diagram(make_flow(), [], {}, may_hide_bindings=value))
         for value in (False, True)
     ]
     assert [rendered.get("notice") for rendered in graphs] == [

@@ -530,8 +530,8 @@ def test_invalid_cursors(argument: str, ordering: tuple[Ordering, ...], cursor: 
     with pytest.raises(BadUserInputError) as error:
         cursors.decode_cursor(argument, cursor, "", ordering)
     assert str(error.value) == (
-        f"'{argument}' is not a valid cursor for this ordering."
-        " Use a cursor returned with the same orderBy."
+        f"'{argument}' is not a valid cursor for this list and its ordering."
+        " Use a cursor that the same field returned with the same ordering."
     )
 
 

@@ -39,7 +39,8 @@ PAGE_INFO = "pageInfo { hasNextPage hasPreviousPage startCursor endCursor }"
 # An operation with introspection has no plan: graphql-core executes it.
 EXECUTIONS = {"plan": "", "graphql-core": "__schema { queryType { name } }"}
 INVALID_CURSOR = (
-    "'{}' is not a valid cursor for this ordering. Use a cursor returned with the same orderBy."
+    "'{}' is not a valid cursor for this list and its ordering."
+    " Use a cursor that the same field returned with the same ordering."
 )
 
 
