@@ -4,9 +4,11 @@ They contain only visible components that a visible flow uses.
 """
 
 from collections.abc import Iterator, Sequence
+from functools import cache
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
+    CTE,
     ColumnElement,
     CompoundSelect,
     Select,
@@ -113,17 +115,29 @@ class Components(NamedTuple):
         If components may be hidden, only the visible ones are compared with values of the request:
         the time does not depend on names of hidden components.
         """
-        component = self._component
-        rows = component.select_sort_columns().where(*component.conditions(self.rights))
-        if not component.may_hide(self.rights):
-            return rows.where(*self._matches(self.sort_columns))
-        visible = materialize(rows)
-        return select(*visible.c).where(*self._matches(visible.c))
+        if self._component.may_hide(self.rights):
+            visible = _materialize_visible(self._component, self.rights)
+            return select(*visible.c).where(*self._matches(visible.c))
+        rows = _select_visible(self._component, self.rights)
+        return rows.where(*self._matches(self.sort_columns))
 
     def _matches(self, columns: ColumnSource) -> Iterator[ColumnElement[bool]]:
         if self.where is not None:
             component, child_tables = self._component, self.types.child_tables
             yield component_to_sql(self.where, component, child_tables, columns)
+
+
+@cache
+def _materialize_visible(component: Component, rights: Rights) -> CTE:
+    """Return a CTE of the visible components.
+
+    It is cached, because a statement evaluates the same CTE object only once.
+    """
+    return materialize(_select_visible(component, rights))
+
+
+def _select_visible(component: Component, rights: Rights) -> Select[*tuple[Any, ...]]:
+    return component.select_sort_columns().where(*component.conditions(rights))
 
 
 def _select_by_key(
