@@ -142,11 +142,12 @@ class Component(Enum):
         The work does not depend on the existence of hidden components, nor on hidden uses. Unused
         keys may be NULL.
         """
-        if self._may_hide_uses(rights):
-            used = self._select_used(rights)
-            return used.where(InUuidArray(used.selected_columns[0], parameter))
         keys = UuidArray(parameter).as_table()
         key = keys.c[VALUE_COLUMN]
+        if self._may_hide_uses(rights):
+            used = self._select_used(rights)
+            # The subquery parses the parameter once, not for each used component.
+            return used.where(InSubquery(used.selected_columns[0], select(key)))
         is_visible = rights.conditions(self.permission, key)
         return select(self._find_use(key, rights)).select_from(keys).where(*is_visible)
 
