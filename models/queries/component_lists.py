@@ -4,9 +4,11 @@ They contain only visible components that a visible flow uses.
 """
 
 from collections.abc import Iterator, Sequence
+from functools import cache
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
+    CTE,
     ColumnElement,
     CompoundSelect,
     Select,
@@ -18,10 +20,10 @@ from sqlalchemy import (
 )
 
 from models.queries.arrays import InSubquery
-from models.queries.components import Component, TypeLookup, join_types, table_of
+from models.queries.components import Component, TypeLookup, join_types, materialize, table_of
 from models.queries.conditions import ColumnSource, Condition, component_to_sql
 from models.queries.flows import Ordering
-from models.queries.rights import Access, Rights
+from models.queries.rights import Rights
 
 # The order of lists.
 BY_NAME = (Ordering("name"), Ordering("pk"))
@@ -74,19 +76,21 @@ class Components(NamedTuple):
     @property
     def has_conditions(self) -> bool:
         """True unless the list contains all components that flows use."""
-        access = (self.rights.view_flow, self.rights.access(self._component.permission))
-        return self.where is not None or access != (Access.ALL, Access.ALL)
+        return self.where is not None or self._component.may_hide(self.rights)
 
     @property
     def sorts_in_place(self) -> bool:
-        """True if all columns are from the component's own row."""
-        return "type" not in self.columns
+        """True if all components are visible, and all columns are from the component's own row."""
+        return "type" not in self.columns and not self._component.may_hide(self.rights)
 
     def select(self) -> Select[*tuple[Any, ...]]:
-        """Return the SELECT of the matching components, without their types."""
+        """Return the SELECT of the matching components, all visible, without their types."""
         component = self._component
         rows = _select_columns(self.columns, component.columns(self.rights))
-        return rows.select_from(component.table).where(*self._conditions())
+        conditions = component.conditions(self.rights)
+        return rows.select_from(component.table).where(
+            *conditions, *self._matches(self.sort_columns)
+        )
 
     def select_by_key(self, keys: Select[str]) -> Select[*tuple[Any, ...]]:
         """Return the SELECT of the components with these keys, all of which match."""
@@ -94,22 +98,46 @@ class Components(NamedTuple):
 
     def select_matches(self, ordering: Sequence[Ordering]) -> Select[*tuple[Any, ...]]:
         """Return the SELECT of the sort columns of the matching components."""
-        columns: list[Any] = [self.sort_columns[term.name].label(term.name) for term in ordering]
-        return select(*columns).select_from(self._component.table).where(*self._conditions())
+        rows = self._select_matches()
+        return rows.with_only_columns(*(rows.selected_columns[term.name] for term in ordering))
 
     def select_count(self) -> Select[int]:
         """Return the SELECT of the number of matching components."""
-        rows = select(func.count()).select_from(self._component.table)
-        return rows.where(*self._conditions())
+        return self._select_matches().with_only_columns(func.count(), maintain_column_froms=True)
 
     @property
     def _component(self) -> Component:
         return self.types.component
 
-    def _conditions(self) -> Iterator[ColumnElement[bool]]:
-        yield from self._component.conditions(self.rights)
+    def _select_matches(self) -> Select[*tuple[Any, ...]]:
+        """SELECT the sort columns of the matching components.
+
+        If components may be hidden, only the visible ones are compared with values of the request:
+        the time does not depend on names of hidden components.
+        """
+        if self._component.may_hide(self.rights):
+            visible = _materialize_visible(self._component, self.rights)
+            return select(*visible.c).where(*self._matches(visible.c))
+        rows = _select_visible(self._component, self.rights)
+        return rows.where(*self._matches(self.sort_columns))
+
+    def _matches(self, columns: ColumnSource) -> Iterator[ColumnElement[bool]]:
         if self.where is not None:
-            yield component_to_sql(self.where, self._component, self.types.child_tables)
+            component, child_tables = self._component, self.types.child_tables
+            yield component_to_sql(self.where, component, child_tables, columns)
+
+
+@cache
+def _materialize_visible(component: Component, rights: Rights) -> CTE:
+    """Return a CTE of the visible components.
+
+    It is cached, because a statement evaluates the same CTE object only once.
+    """
+    return materialize(_select_visible(component, rights))
+
+
+def _select_visible(component: Component, rights: Rights) -> Select[*tuple[Any, ...]]:
+    return component.select_sort_columns().where(*component.conditions(rights))
 
 
 def _select_by_key(

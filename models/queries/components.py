@@ -30,7 +30,6 @@ from sqlmodel import col
 from models.queries.arrays import (
     VALUE_COLUMN,
     InSubquery,
-    InTextArray,
     InUuidArray,
     UuidArray,
 )
@@ -94,6 +93,11 @@ class Component(Enum):
         columns = STAGE_COLUMNS if self is Component.STAGE else POLICY_COLUMNS
         return {"name": columns["name"], "pk": self.key}
 
+    def select_sort_columns(self) -> Select[*tuple[Any, ...]]:
+        """SELECT the sort columns of all components."""
+        columns: list[Any] = [column.label(name) for name, column in self.sort_columns.items()]
+        return select(*columns).select_from(self.table)
+
     @property
     def types(self) -> FromClause:
         """The table (ptr_id, model) of FlowQL's own database."""
@@ -114,58 +118,62 @@ class Component(Enum):
         ).subquery()
         return select(uses.c.component, uses.c.flow).distinct()
 
+    def may_hide(self, rights: Rights) -> bool:
+        """Return True if components that flows use may be hidden."""
+        return rights.access(self.permission) is not Access.ALL or self._may_hide_uses(rights)
+
     def conditions(self, rights: Rights) -> Iterator[ColumnElement[bool]]:
         """Yield the conditions that a component is visible, and that a visible flow uses it.
 
-        They suit lists. The database starts with the visible flows, or with the visible components,
+        They suit lists. The database starts with the visible uses, or with the visible components,
         unless the viewer may see all of them.
         """
-        if rights.view_flow is Access.ALL:
+        if self._may_hide_uses(rights):
+            yield InSubquery(self.key, self._select_used(rights))
+        else:
             yield from rights.list_conditions(self.permission, self.key)
             # PostgreSQL expects of this form that it is true for most rows, so it can read the
             # first rows of an index.
             yield self._find_use(self.key, rights).is_not(None)
-        else:
-            yield InSubquery(self.key, self._select_used(rights))
 
-    def select_visible(self, parameter: str, rights: Rights) -> Select[str] | CompoundSelect[str]:
+    def select_visible(self, parameter: str, rights: Rights) -> Select[str]:
         """SELECT the keys in an array parameter if a visible flow uses the component and it is visible.
 
-        The work does not depend on hidden rows: neither on the existence of the components nor, if
-        the viewer may see some flows only, on their uses by other flows. Unused keys may be NULL.
+        The work does not depend on the existence of hidden components, nor on hidden uses. Unused
+        keys may be NULL.
         """
-        if rights.view_flow is Access.ALL:
-            keys = UuidArray(parameter).as_table()
-            key = keys.c[VALUE_COLUMN]
-            is_visible = rights.conditions(self.permission, key)
-            return select(self._find_use(key, rights)).select_from(keys).where(*is_visible)
-        return self._select_used(rights, parameter)
+        keys = UuidArray(parameter).as_table()
+        key = keys.c[VALUE_COLUMN]
+        if self._may_hide_uses(rights):
+            used = self._select_used(rights)
+            # The subquery parses the parameter once, not for each used component.
+            return used.where(InSubquery(used.selected_columns[0], select(key)))
+        is_visible = rights.conditions(self.permission, key)
+        return select(self._find_use(key, rights)).select_from(keys).where(*is_visible)
+
+    def _may_hide_uses(self, rights: Rights) -> bool:
+        """Return True if uses by flows may be hidden. A use of a stage is as visible as its flow."""
+        may_hide_bindings = self is Component.POLICY and rights.may_hide_bindings
+        return rights.view_flow is not Access.ALL or may_hide_bindings
 
     def _find_use(self, key: SQLColumnExpression[str], rights: Rights) -> ColumnElement[str]:
         """SELECT a key if a visible flow uses the component with this key."""
         uses = [use.find(key).scalar_subquery() for use in list_uses(self, rights)]
         return func.coalesce(*uses) if len(uses) > 1 else uses[0]
 
-    def _select_used(
-        self, rights: Rights, parameter: str | None = None
-    ) -> Select[str] | CompoundSelect[str]:
-        """SELECT the visible components that visible flows use, starting with these flows."""
-        return union(
-            *(
-                use.select_visible(parameter).where(
-                    *rights.conditions(self.permission, use.component)
-                )
-                for use in list_uses(self, rights)
-            )
-        )
+    def _select_used(self, rights: Rights) -> Select[str]:
+        """SELECT the visible components in visible uses, all of which are selected first."""
+        used = union(*(use.select_visible() for use in list_uses(self, rights)))
+        [key] = materialize(used).c
+        return select(key).where(*rights.conditions(self.permission, key))
 
 
 class Use(NamedTuple):
     """A way in which flows use components: the columns (component, flow) of joined tables.
 
     The viewer may see a use of a visible flow if the conditions hold. `bindings` is the table of the
-    component's bindings alone; `restriction` is the condition on it that the use is visible, for a
-    viewer who may see some flows only.
+    component's bindings alone; `restriction` is the condition on it that the use is visible, for
+    lists of all visible uses.
     """
 
     component: SQLColumnExpression[Any]
@@ -184,20 +192,16 @@ class Use(NamedTuple):
         return select(*columns).select_from(self.source)
 
     def find(self, key: SQLColumnExpression[str]) -> Select[str]:
-        """SELECT the key if a flow uses the component with this key. All flows are visible."""
+        """SELECT the key if a flow uses the component with this key. All uses are visible."""
         # With an equation, PostgreSQL scans the table for the first of many estimated rows. With a
         # range and an order, it uses the index.
         is_key = self.component.between(key, key)
         rows = select(self.component).select_from(self.source).where(*self.conditions, is_key)
         return rows.order_by(self.component).limit(1)
 
-    def select_visible(self, parameter: str | None) -> Select[str]:
-        """SELECT the components in visible uses, or those of them that an array parameter lists."""
-        rows = select(self.component).select_from(self.bindings).where(*self.restriction)
-        if parameter is None:
-            return rows
-        # The cast keeps the database from starting with the uses by hidden flows.
-        return rows.where(InTextArray(cast(self.component, Text), parameter))
+    def select_visible(self) -> Select[str]:
+        """SELECT the components in visible uses."""
+        return select(self.component).select_from(self.bindings).where(*self.restriction)
 
 
 def list_uses(component: Component, rights: Rights) -> Sequence[Use]:
@@ -219,14 +223,14 @@ def _build_stage_use(rights: Rights) -> Use:
 def _build_policy_use(rights: Rights) -> Use:
     bindings, target = table_of(PolicyBinding), col(PolicyBinding.target_id)
     flow, flow_target = col(Flow.flow_uuid), col(Flow.policybindingmodel_ptr_id)
-    targets = select(flow_target).where(*rights.list_conditions(Permission.VIEW_FLOW, flow))
+    is_visible = rights.list_conditions(Permission.VIEW_FLOW, flow)
     return Use(
         col(PolicyBinding.policy_id),
         flow,
         bindings.join(Flow, target == flow_target),
         (),
         bindings,
-        [InSubquery(target, targets)],
+        [_is_target(target, flow_target, list(is_visible))],
     )
 
 
@@ -237,23 +241,39 @@ def _build_policy_use_by_stage(rights: Rights) -> Use:
         col(FlowStageBinding.target_id),
         col(FlowStageBinding.policybindingmodel_ptr_id),
     )
-    is_visible = list(
-        rights.conditions(Permission.VIEW_POLICY_BINDING, col(PolicyBinding.policy_binding_uuid))
-    )
-    has_visible_target = list(
-        rights.conditions(Permission.VIEW_STAGE_BINDING, col(FlowStageBinding.fsb_uuid))
-    )
-    targets = select(stage_target).where(
-        *rights.list_conditions(Permission.VIEW_FLOW, flow), *has_visible_target
-    )
+    policy_binding = (Permission.VIEW_POLICY_BINDING, col(PolicyBinding.policy_binding_uuid))
+    stage_binding = (Permission.VIEW_STAGE_BINDING, col(FlowStageBinding.fsb_uuid))
+    has_visible_target = [
+        *rights.list_conditions(Permission.VIEW_FLOW, flow),
+        *rights.list_conditions(*stage_binding),
+    ]
     return Use(
         col(PolicyBinding.policy_id),
         flow,
         bindings.join(FlowStageBinding, target == stage_target),
-        [*is_visible, *has_visible_target],
+        [*rights.conditions(*policy_binding), *rights.conditions(*stage_binding)],
         bindings,
-        [InSubquery(target, targets), *is_visible],
+        [
+            _is_target(target, stage_target, has_visible_target),
+            *rights.list_conditions(*policy_binding),
+        ],
     )
+
+
+def _is_target(
+    target: SQLColumnExpression[Any],
+    key: SQLColumnExpression[Any],
+    conditions: Sequence[ColumnElement[bool]],
+) -> ColumnElement[bool]:
+    """Return the condition that a target is among the keys of the rows that satisfy conditions."""
+    rows = select(key).where(*conditions)
+    # Without conditions there are too many keys for an array.
+    return InSubquery(target, rows) if conditions else cast_type(Any, target).in_(rows)
+
+
+def materialize(rows: Select[Any] | CompoundSelect[Any]) -> CTE:
+    """Return a CTE that the database evaluates before any condition on its result."""
+    return rows.cte().prefix_with("MATERIALIZED")
 
 
 def table_of(model: type[Table]) -> Any:

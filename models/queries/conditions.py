@@ -33,7 +33,7 @@ from sqlalchemy.types import TypeEngine
 from sqlmodel import col
 
 from models.queries.arrays import InTextArray, InUuidArray, compile_clauses
-from models.queries.components import ChildTables, Component, select_models
+from models.queries.components import ChildTables, Component, materialize, select_models
 from models.queries.rights import Permission, Rights
 from models.queries.search import Fold
 from models.tables.columns import TEXT, UUID
@@ -126,11 +126,11 @@ def to_sql(condition: Condition, columns: ColumnSource) -> ColumnElement[bool]:
 
 
 def component_to_sql(
-    condition: Condition, component: Component, child_tables: ChildTables
+    condition: Condition, component: Component, child_tables: ChildTables, columns: ColumnSource
 ) -> ColumnElement[bool]:
-    """Compile a condition to SQL on the table of a component. The result is never NULL."""
+    """Compile a condition to SQL on the sort columns of a component. The result is never NULL."""
     types = _component_types(component, child_tables, is_inlined=True)
-    return _to_sql(condition, partial(_compare_component, component, types))
+    return _to_sql(condition, partial(_compare_component, columns, types))
 
 
 def _to_sql(condition: Condition, compile_comparison: CompileComparison) -> ColumnElement[bool]:
@@ -217,24 +217,32 @@ def _is_matching(uses: UsesComponent, bound_key: SQLColumnExpression[Any]) -> Co
         is_visible = rights.conditions(component.permission, bound_key)
         return and_(bound_key.is_not(None), *is_visible)
     types = _component_types(component, uses.child_tables)
+    columns = _select_visible_columns(component, rights)
     # Components are selected before their bindings, because there are far fewer of them.
-    components = select(component.key).where(
-        _to_sql(uses.condition, partial(_compare_component, component, types)),
-        *rights.conditions(component.permission, component.key),
+    components = select(columns["pk"]).where(
+        _to_sql(uses.condition, partial(_compare_component, columns, types))
     )
     return SemiJoin(bound_key, components)
 
 
+def _select_visible_columns(component: Component, rights: Rights) -> ColumnSource:
+    """Return the sort columns of the visible components, which are selected before conditions."""
+    is_visible = list(rights.list_conditions(component.permission, component.key))
+    if not is_visible:
+        return component.sort_columns
+    return materialize(component.select_sort_columns().where(*is_visible)).c
+
+
 def _compare_component(
-    component: Component, types: FromClause | None, comparison: Comparison
+    columns: ColumnSource, types: FromClause | None, comparison: Comparison
 ) -> ColumnElement[bool]:
     if comparison.column != "type":
-        return _compare_column(component.sort_columns, comparison)
+        return _compare_column(columns, comparison)
     # An unknown type matches nothing.
     if types is None:
         return false()
     keys = select(types.c.ptr_id).where(_compare(types.c.model, comparison))
-    return SemiJoin(component.key, keys)
+    return SemiJoin(columns["pk"], keys)
 
 
 @cache

@@ -17,12 +17,20 @@ from support.edge_case_data import identifier
 from support.postgres import PostgresServer
 from support.rights_databases import RIGHTS_DATABASES
 from support.rights_hidden_uses import (
+    BINDING_VIEWERS,
+    BOUND_POLICY,
+    HIDDEN_FLOW,
+    HIDDEN_NAME,
     HIDDEN_POLICY,
+    HIDDEN_POLICY_BINDING,
     HIDDEN_SLUG,
     HIDDEN_STAGE,
+    HIDDEN_STAGE_BINDING,
+    HIDDEN_TYPES,
     VIEWERS,
     build_hidden_uses,
 )
+from support.rights_tables import STAGES as STAGE_TABLE
 from support.stored_values import global_id
 
 # The number of samples of each object: 1,500 in the full profile.
@@ -60,6 +68,22 @@ STAGE = "query ($key: UUID!) { stage(pk: $key) { pk name type flows { slug } } }
 POLICY = "query ($key: UUID!) { policy(pk: $key) { pk name type flows { slug } } }"
 NODES = """query ($key: ID!) { nodes(ids: [$key, $key]) {
     ... on Stage { name type flows { slug } } ... on Policy { name type flows { slug } } } }"""
+STAGES = """query ($key: String!) { stages(where: {name: {contains: $key}}) {
+    totalCount nodes { pk name flows { slug } } } }"""
+STAGES_BY_TYPE = """query ($key: String!) { stages(where: {type: {equals: $key}}) {
+    nodes { pk name } } }"""
+POLICIES = """query ($key: String!) { policies(where: {name: {contains: $key}}) {
+    totalCount nodes { pk name flows { slug } } } }"""
+POLICIES_BY_PK = """query ($key: UUID!) { policies(where: {pk: {equals: $key}}) {
+    nodes { pk name flows { slug } } } }"""
+FLOWS_BY_STAGE = """query ($key: String!) {
+    flowConnection(where: {stage: {name: {contains: $key}}}) { nodes { slug } } }"""
+BINDING_NODES = """query ($key: ID!) { nodes(ids: [$key, $key]) { ... on Flow { slug stages }
+    ... on FlowStageBinding { pk order flow { slug } }
+    ... on PolicyBinding { pk order policy { name } } } }"""
+# No name contains it.
+MISSING_NAME = "absent-"
+MISSING_TYPE = "authentik_stages_deny.nonestage"
 # A request for a hidden object, and one for a missing object.
 REQUESTS = {
     "flow": [request_graphql(FLOW, key) for key in (HIDDEN_SLUG, MISSING_SLUG)],
@@ -74,8 +98,29 @@ REQUESTS = {
     "policy node": [
         request_graphql(NODES, global_id("Policy", key)) for key in (HIDDEN_POLICY, MISSING)
     ],
+    "bound policy": [request_graphql(POLICY, key) for key in (BOUND_POLICY, MISSING)],
+    "bound policies": [request_graphql(POLICIES_BY_PK, key) for key in (BOUND_POLICY, MISSING)],
+    "stages": [request_graphql(STAGES, name) for name in (HIDDEN_NAME, MISSING_NAME)],
+    "policies": [request_graphql(POLICIES, name) for name in (HIDDEN_NAME, MISSING_NAME)],
+    "stages by type": [
+        request_graphql(STAGES_BY_TYPE, name)
+        for name in (str(HIDDEN_TYPES[STAGE_TABLE]), MISSING_TYPE)
+    ],
+    "flows by stage": [
+        request_graphql(FLOWS_BY_STAGE, name) for name in (HIDDEN_NAME, MISSING_NAME)
+    ],
+    **{
+        f"{type_} node": [
+            request_graphql(BINDING_NODES, global_id(type_, key)) for key in (hidden, MISSING)
+        ]
+        for type_, hidden in (
+            ("Flow", HIDDEN_FLOW),
+            ("FlowStageBinding", HIDDEN_STAGE_BINDING),
+            ("PolicyBinding", HIDDEN_POLICY_BINDING),
+        )
+    },
 }
-# The viewers see the same flows.
+# The viewers of VIEWERS see the same flows, the others all flows.
 CASES = [
     ("flow", "objects"),
     ("REST", "objects"),
@@ -83,6 +128,12 @@ CASES = [
     *(("policy", token) for token in VIEWERS),
     ("stage node", "objects"),
     ("policy node", "objects"),
+    *((f"{type_} node", "objects") for type_ in ("Flow", "FlowStageBinding", "PolicyBinding")),
+    *(("bound policy", token) for token in BINDING_VIEWERS),
+    ("bound policies", "bindings"),
+    *((name, token) for name in ("stages", "policies") for token in ("objects", "components")),
+    ("stages by type", "components"),
+    ("flows by stage", "components"),
 ]
 
 

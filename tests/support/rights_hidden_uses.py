@@ -1,9 +1,16 @@
-"""Many hidden flows that use one stage and one policy, and viewers of other flows."""
+"""Many hidden flows, stages, policies and bindings, and viewers of other objects."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
 from support.edge_case_data import identifier
-from support.rights_content import build_user, flow_pk, policy_pk, stage_pk
+from support.rights_content import (
+    POLICY_MODELS,
+    STAGE_MODELS,
+    build_user,
+    flow_pk,
+    policy_pk,
+    stage_pk,
+)
 from support.rights_data import (
     CODENAMES,
     COMMON_ROWS,
@@ -18,9 +25,13 @@ from support.rights_tables import (
     FLOWS,
     MODEL_GRANTS,
     OBJECT_GRANTS,
+    POLICIES,
     POLICY_BINDINGS,
+    POLICY_TYPES,
     ROLES,
     STAGE_BINDINGS,
+    STAGE_TYPES,
+    STAGES,
     TARGETS,
     TOKENS,
     USER_ROLES,
@@ -36,6 +47,14 @@ HIDDEN_SLUG = "hidden-0"
 HIDDEN_STAGE = stage_pk("unbound")
 HIDDEN_POLICY = policy_pk("unbound")
 HIDDEN = {HIDDEN_STAGE, HIDDEN_POLICY}
+# Hidden flows use these, each by one binding. The names start with HIDDEN_NAME.
+HIDDEN_NAME = "hidden-"
+HIDDEN_TYPES = {STAGES: STAGE_MODELS["unbound"], POLICIES: POLICY_MODELS["unbound"]}
+# Only hidden bindings of stages use this.
+BOUND_POLICY = identifier("hidden uses", "bound policy")
+HIDDEN_STAGE_BINDING = identifier("hidden stage binding", 0)
+HIDDEN_POLICY_BINDING = identifier("hidden policy binding", identifier("hidden target", 0))
+HIDDEN_FLOW = identifier("hidden flow", 0)
 VISIBLE_FLOWS = [flow_pk(slug) for slug in ("login", "recover", "guarded")]
 # The keys of the objects that a viewer has each permission for. None stands for all objects.
 Grants = Mapping[str, Sequence[str] | None]
@@ -45,6 +64,11 @@ def _visible_keys(codename: str) -> Sequence[str]:
     if GRANTABLES[codename].keys == GRANTABLES["view_flow"].keys:
         return VISIBLE_FLOWS
     return [key for key in GRANTABLES[codename].keys if key not in HIDDEN]
+
+
+def _grant_all_except(*codenames: str) -> Grants:
+    """Grant the other permissions for all objects, and these for the visible ones."""
+    return dict.fromkeys(CODENAMES) | {name: _visible_keys(name) for name in codenames}
 
 
 FLOW_GRANTS: Grants = {"view_flow": VISIBLE_FLOWS}
@@ -57,12 +81,25 @@ VIEWERS: Mapping[str, Grants] = {
     # Grants for all objects below the flows.
     "types": dict.fromkeys(CODENAMES) | FLOW_GRANTS,
 }
+# Grants for all objects except bindings.
+BINDING_VIEWERS: Mapping[str, Grants] = {
+    "policy bindings": _grant_all_except("view_policybinding"),
+    "stage bindings": _grant_all_except("view_flowstagebinding"),
+    "bindings": _grant_all_except("view_policybinding", "view_flowstagebinding"),
+}
+# Grants for all flows and bindings, but for single stages and policies.
+COMPONENT_VIEWERS: Mapping[str, Grants] = {
+    "components": _grant_all_except("view_stage", "view_policy")
+}
+ALL_VIEWERS = {**VIEWERS, **BINDING_VIEWERS, **COMPONENT_VIEWERS}
 
 
 def build_hidden_uses() -> Rows:
     """Build the content, the hidden flows and the viewers."""
-    viewers = [_build_viewer(number, name) for number, name in enumerate(VIEWERS, 1)]
-    return merge_rows(CONTENT, COMMON_ROWS, _build_hidden_flows(), *viewers)
+    viewers = [_build_viewer(number, name) for number, name in enumerate(ALL_VIEWERS, 1)]
+    return merge_rows(
+        CONTENT, COMMON_ROWS, _build_hidden_flows(), _build_hidden_components(), *viewers
+    )
 
 
 def _build_hidden_flows() -> Rows:
@@ -78,8 +115,10 @@ def _build_hidden_flows() -> Rows:
     for number in range(HIDDEN_FLOWS):
         target, pk = (identifier(f"hidden {kind}", number) for kind in ("target", "flow"))
         binding_target = identifier("hidden binding target", number)
+        unbound_target = identifier("hidden unbound target", number)
         rows[TARGETS] += [
-            {"pbm_uuid": key, "policy_engine_mode": "any"} for key in (target, binding_target)
+            {"pbm_uuid": key, "policy_engine_mode": "any"}
+            for key in (target, binding_target, unbound_target)
         ]
         rows[FLOWS].append(
             {
@@ -89,25 +128,51 @@ def _build_hidden_flows() -> Rows:
                 "slug": f"hidden-{number}",
             }
         )
-        rows[STAGE_BINDINGS].append(
+        rows[STAGE_BINDINGS] += [
             {
                 **stage_binding,
-                "policybindingmodel_ptr_id": binding_target,
-                "fsb_uuid": identifier("hidden stage binding", number),
-                "stage_id": HIDDEN_STAGE,
+                "policybindingmodel_ptr_id": key,
+                "fsb_uuid": identifier("hidden stage binding", name),
+                "stage_id": stage,
                 "target_id": pk,
             }
-        )
-        for key in (target, binding_target):
+            for key, name, stage in (
+                (binding_target, number, HIDDEN_STAGE),
+                (unbound_target, f"second {number}", identifier(STAGES, number)),
+            )
+        ]
+        for policy, key in (
+            (HIDDEN_POLICY, target),
+            (HIDDEN_POLICY, binding_target),
+            (BOUND_POLICY, binding_target),
+            (identifier(POLICIES, number), target),
+        ):
+            name = key if policy == HIDDEN_POLICY else f"{policy} {key}"
             rows[POLICY_BINDINGS].append(
                 {
                     **policy_binding,
-                    "policy_binding_uuid": identifier("hidden policy binding", key),
-                    "policy_id": HIDDEN_POLICY,
+                    "policy_binding_uuid": identifier("hidden policy binding", name),
+                    "policy_id": policy,
                     "target_id": key,
                 }
             )
     return rows
+
+
+def _build_hidden_components() -> Rows:
+    stage, policy = (CONTENT[table][0] for table in (STAGES, POLICIES))
+    stages, policies = (
+        {identifier(table, number): f"{HIDDEN_NAME}{number}" for number in range(HIDDEN_FLOWS)}
+        for table in (STAGES, POLICIES)
+    )
+    policies[BOUND_POLICY] = "bound"
+    return {
+        **dict.fromkeys(RIGHTS_TABLES, ()),
+        STAGES: [{**stage, "stage_uuid": key, "name": name} for key, name in stages.items()],
+        POLICIES: [{**policy, "policy_uuid": key, "name": name} for key, name in policies.items()],
+        STAGE_TYPES: [{"ptr_id": key, "model": HIDDEN_TYPES[STAGES]} for key in stages],
+        POLICY_TYPES: [{"ptr_id": key, "model": HIDDEN_TYPES[POLICIES]} for key in policies],
+    }
 
 
 def _build_viewer(number: int, name: str) -> Rows:
@@ -126,7 +191,7 @@ def _build_viewer(number: int, name: str) -> Rows:
 
 
 def _build_grants(name: str, role: str) -> Iterator[Row]:
-    for codename, keys in VIEWERS[name].items():
+    for codename, keys in ALL_VIEWERS[name].items():
         grant = build_grant(REAL[codename], role)
         if keys is None:
             yield grant
