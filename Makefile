@@ -3,9 +3,8 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 ARGS ?=
 
-# Two processes run tests; a file belongs to one of them. The order is that of the folders: it mixes
-# long and short files, whereas that by numbers of tests puts the longest ones last.
-PARALLEL := --numprocesses=2 --dist=loadfile --no-loadscope-reorder
+# Two processes run tests; a file belongs to one of them.
+PARALLEL := --numprocesses=2 --dist=loadfile
 
 VENV := .venv
 BIN := $(VENV)/bin
