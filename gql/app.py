@@ -153,7 +153,7 @@ def _build_routes(settings: Settings, services: Services, pages: Pages) -> Itera
         authenticator, settings.limits, runner, settings.root_path, dialects
     )
     yield from openapi.build_routes(settings.root_path, dialects)
-    flow_reader = FlowReader(Executor(services.schema), settings.limits)
+    flow_reader = FlowReader(Executor(services.schema))
     yield from front.build_routes(authenticator, pages, runner, settings.limits, flow_reader)
     yield rest_page.build_route(pages, dialects)
     if settings.introspection:

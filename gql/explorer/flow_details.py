@@ -17,7 +17,7 @@ from gql.endpoint.format_error import format_errors
 from gql.errors import LimitExceededError
 from gql.execution.executor import Execution, Executor
 from gql.execution.request import GraphQLRequest
-from gql.limits import Limits, ResponseSize
+from gql.limits import ResponseSize
 from models.queries.flows import FlowQuery
 from models.tables.flow import SLUG
 
@@ -50,8 +50,8 @@ class FlowDetails(NamedTuple):
 
     @property
     def svg(self) -> Markup:
-        """The diagram as an SVG element, already escaped."""
-        return Markup(svg.render(self.diagram) if self.diagram else "")  # noqa: S704 - see above
+        """The diagram as an SVG element."""
+        return Markup(svg.render(self.diagram) if self.diagram else "")  # noqa: S704 - it is escaped
 
     @property
     def mermaid(self) -> str:
@@ -71,20 +71,19 @@ class FlowDetails(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class FlowReader:
-    """Reads flows with the query, within the limit of objects.
+    """Reads flows with the query.
 
     The executor has the default limits: the query does not depend on those for clients.
     """
 
     executor: Executor
-    limits: Limits
 
     async def read(self, context: Context, slug: str) -> FlowDetails:
-        """Read the flow with this slug, or return the error that there is none."""
+        """Read the flow with this slug, or return the error that there is none or it is too large."""
         diagram = await _find_diagram(context, slug)
         if diagram is None:
             return FlowDetails(slug, error=NOT_FOUND.format(slug), status=404)
-        size = ResponseSize(self.limits.objects)
+        size = ResponseSize(context.size.limit)
         try:
             result = await self._execute(replace(context, size=size), slug)
             size.check()

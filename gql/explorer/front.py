@@ -36,7 +36,7 @@ class PageContext(NamedTuple):
     """The values in the template of the front page.
 
     `error` replaces the flows. The errors of the list and of the selected flow are parts of them.
-    `is_rejected` is true if the error is that the token is not valid.
+    `is_rejected` is true if the error is that the token is not accepted.
     """
 
     error: str | None = None

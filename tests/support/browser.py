@@ -97,7 +97,9 @@ class Visit:
             self.problems.append(f"{message.type}: {message.text}")
 
     def _record_failure(self, request: Request) -> None:
-        self.problems.append(f"failed: {request.url} {request.failure}")
+        # The next page, or a new request for the same content, aborts one that is still running.
+        if request.failure != "net::ERR_ABORTED":
+            self.problems.append(f"failed: {request.url} {request.failure}")
 
     def _record_request(self, event: dict[str, Any]) -> None:
         url = urlsplit(str(event["request"]["url"]))

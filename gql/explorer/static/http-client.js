@@ -57,22 +57,23 @@ const httpClient = (() => {
     if (message && (response.status === 401 || message === INVALID_TOKEN)) session.reject(message, token);
   };
 
+  const reportNoResponse = () => {
+    throw new Error(NO_RESPONSE);
+  };
+
   // Returns the response with its content, also as text, and a summary.
   // Throws an error with a message if there is no response of FlowQL or of a proxy.
   const send = async (url, { headers, ...options } = {}) => {
     const token = session.token();
     const start = performance.now();
-    try {
-      const response = await fetch(url, { ...options, headers: { ...session.headers(), ...headers }, redirect: "manual" });
-      if (response.type === "opaqueredirect") throw new Error(REDIRECTED);
-      const content = await response.arrayBuffer();
-      const summary = summarize(response, performance.now() - start, content.byteLength);
-      const result = { response, content, text: new TextDecoder().decode(content), summary };
-      rejectToken(result, token);
-      return result;
-    } catch (error) {
-      throw error.message === REDIRECTED ? error : new Error(NO_RESPONSE);
-    }
+    const request = { ...options, headers: { ...session.headers(), ...headers }, redirect: "manual" };
+    const response = await fetch(url, request).catch(reportNoResponse);
+    if (response.type === "opaqueredirect") throw new Error(REDIRECTED);
+    const content = await response.arrayBuffer().catch(reportNoResponse);
+    const summary = summarize(response, performance.now() - start, content.byteLength);
+    const result = { response, content, text: new TextDecoder().decode(content), summary };
+    rejectToken(result, token);
+    return result;
   };
 
   return { send, parseObject, describeFault };

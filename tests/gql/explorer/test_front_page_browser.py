@@ -122,6 +122,15 @@ def test_a_revoked_token_ends_the_session(start_visit: StartVisit, sample_url: s
         expect(page.locator("#flows li")).to_have_count(0)
 
 
+def test_a_late_rejection_keeps_a_new_session(visit: Visit, sample_server: RunningServer) -> None:
+    """The response to a request with an earlier token does not end the session."""
+    page = open_signed_in(visit, "/", sample_server.token)
+    page.evaluate("() => session.reject('Token invalid/expired', 'an earlier token')")
+
+    expect(page.get_by_role("button", name="Sign out")).to_be_visible()
+    expect(page.get_by_role("dialog")).to_have_count(0)
+
+
 def test_sign_out_removes_responses(visit: Visit, sample_server: RunningServer) -> None:
     """The page of the REST API shows nothing of the previous user."""
     page = open_signed_in(visit, "/openapi?operation=flows_instances_list", sample_server.token)
