@@ -1,4 +1,4 @@
-"""The kinds of entries that FlowQL stores, with their tables and fields."""
+"""The kinds of objects that FlowQL stores, with their tables and fields."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,61 +16,71 @@ from models.tables.flow import (
     FlowLayout,
     FlowStageBinding,
     InvalidResponseAction,
-    PolicyBindingModel,
     PolicyEngineMode,
 )
 from models.tables.policy import Policy, PolicyBinding, PolicyType
+from models.tables.prompt import Prompt
 from models.tables.stage import Stage, StageType
 
 REQUIRED = object()
+MODE_COLUMN = "policy_engine_mode"
 
 
 @dataclass(frozen=True, slots=True)
 class EntryField:
     """A field of an entry: its column, its default and the check of its value.
 
-    A field with a `target` is a reference to a row of that table, and `check` does not apply.
+    A field with `targets` is a reference to a row of one of these kinds, by name, and `check` does
+    not apply.
     """
 
     column: str
     default: Any = REQUIRED
     check: Check = values.check_string
-    target: type[Table] | None = None
-
-
-PARENT_FIELD = EntryField("policy_engine_mode", "any", values.build_choice_check(PolicyEngineMode))
+    targets: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A kind of entry: its table, and its fields by their names in blueprints.
+    """A kind of object: its table, and its fields by their names in blueprints.
 
-    Rows that policies can be bound to have a parent row with their policy engine mode. The model
-    of a stage or a policy is stored in `type_table`.
+    `name` is for messages, and `model` the blueprint model, for stages and policies that of their
+    common table. `unique` are the columns of the key by which blueprints identify a row; other
+    rows can have an equal one if it contains null.
+    Rows that policies can be bound to have a parent row with their policy engine mode. The type of
+    a stage or a policy is stored in `type_table`, with its settings.
     """
 
+    name: str
+    model: str
     table: type[Table]
     pk: str
+    unique: tuple[str, ...]
     fields: Mapping[str, EntryField]
     has_parent: bool = False
     type_table: type[StageType] | type[PolicyType] | None = None
 
     @property
-    def all_fields(self) -> Mapping[str, EntryField]:
-        """The fields, including the field of the parent row."""
-        parents = {PARENT_FIELD.column: PARENT_FIELD} if self.has_parent else {}
-        return {**self.fields, **parents}
+    def columns(self) -> tuple[str, ...]:
+        """The columns of the fields, in order. The policy engine mode is in the parent row."""
+        return tuple(definition.column for definition in self.fields.values())
 
+
+MODE = EntryField(MODE_COLUMN, "any", values.build_choice_check(PolicyEngineMode))
+NAME = EntryField("name", check=values.check_not_empty)
 
 FLOW = Kind(
+    "flow",
+    "authentik_flows.flow",
     Flow,
     "flow_uuid",
+    ("slug",),
     {
-        "name": EntryField("name", check=values.check_not_empty),
+        "name": NAME,
         "slug": EntryField("slug", check=values.check_slug),
         "title": EntryField("title", check=values.check_not_empty),
         "designation": EntryField("designation", check=values.build_choice_check(FlowDesignation)),
-        "background": EntryField("background", ""),
+        "background": EntryField("background", "", values.check_string),
         "layout": EntryField("layout", "stacked", values.build_choice_check(FlowLayout)),
         "denied_action": EntryField(
             "denied_action", "message_continue", values.build_choice_check(FlowDeniedAction)
@@ -81,32 +91,78 @@ FLOW = Kind(
         "compatibility_mode": EntryField(
             "compatibility_mode", default=False, check=values.check_boolean
         ),
+        MODE_COLUMN: MODE,
     },
     has_parent=True,
 )
 STAGE = Kind(
+    "stage",
+    "authentik_flows.stage",
     Stage,
     "stage_uuid",
-    {"name": EntryField("name", check=values.check_not_empty)},
+    ("name",),
+    {"name": NAME},
     type_table=StageType,
 )
 POLICY = Kind(
+    "policy",
+    "authentik_policies.policy",
     Policy,
     "policy_uuid",
+    ("name",),
     {
-        "name": EntryField("name", check=values.check_not_empty),
+        "name": NAME,
         "execution_logging": EntryField(
             "execution_logging", default=False, check=values.check_boolean
         ),
     },
     type_table=PolicyType,
 )
+PROMPT = Kind(
+    "prompt",
+    "authentik_stages_prompt.prompt",
+    Prompt,
+    "prompt_uuid",
+    ("name",),
+    {
+        "name": NAME,
+        "field_key": EntryField("field_key", check=values.check_not_empty),
+        "label": EntryField("label", check=values.check_not_empty),
+        "type": EntryField("type", check=values.check_not_empty),
+        "required": EntryField("required", default=True, check=values.check_boolean),
+        "placeholder": EntryField("placeholder", "", values.check_string),
+        "initial_value": EntryField("initial_value", "", values.check_string),
+        "order": EntryField("order", 0, values.check_integer),
+        "sub_text": EntryField("sub_text", "", values.check_string),
+        "placeholder_expression": EntryField(
+            "placeholder_expression", default=False, check=values.check_boolean
+        ),
+        "initial_value_expression": EntryField(
+            "initial_value_expression", default=False, check=values.check_boolean
+        ),
+    },
+)
+GROUP = Kind("group", "authentik_core.group", Group, "group_uuid", ("name",), {"name": NAME})
+USER = Kind(
+    "user",
+    "authentik_core.user",
+    User,
+    "id",
+    ("username",),
+    {
+        "username": EntryField("username", check=values.check_not_empty),
+        "name": EntryField("name", "", values.check_string),
+    },
+)
 STAGE_BINDING = Kind(
+    "stage binding",
+    "authentik_flows.flowstagebinding",
     FlowStageBinding,
     "fsb_uuid",
+    ("target_id", "stage_id", "order"),
     {
-        "target": EntryField("target_id", target=Flow),
-        "stage": EntryField("stage_id", target=Stage),
+        "target": EntryField("target_id", targets=("flow",)),
+        "stage": EntryField("stage_id", targets=("stage",)),
         "order": EntryField("order", check=values.check_integer),
         "evaluate_on_plan": EntryField(
             "evaluate_on_plan", default=False, check=values.check_boolean
@@ -117,17 +173,21 @@ STAGE_BINDING = Kind(
         "invalid_response_action": EntryField(
             "invalid_response_action", "retry", values.build_choice_check(InvalidResponseAction)
         ),
+        MODE_COLUMN: MODE,
     },
     has_parent=True,
 )
 POLICY_BINDING = Kind(
+    "policy binding",
+    "authentik_policies.policybinding",
     PolicyBinding,
     "policy_binding_uuid",
+    ("target_id", "policy_id", "order"),
     {
-        "target": EntryField("target_id", target=PolicyBindingModel),
-        "policy": EntryField("policy_id", None, target=Policy),
-        "group": EntryField("group_id", None, target=Group),
-        "user": EntryField("user_id", None, target=User),
+        "target": EntryField("target_id", targets=("flow", "stage binding")),
+        "policy": EntryField("policy_id", None, targets=("policy",)),
+        "group": EntryField("group_id", None, targets=("group",)),
+        "user": EntryField("user_id", None, targets=("user",)),
         "order": EntryField("order", check=values.check_integer),
         "enabled": EntryField("enabled", default=True, check=values.check_boolean),
         "negate": EntryField("negate", default=False, check=values.check_boolean),
@@ -135,24 +195,22 @@ POLICY_BINDING = Kind(
         "failure_result": EntryField("failure_result", default=False, check=values.check_boolean),
     },
 )
-# References point to earlier phases: stage bindings refer to flows and stages, and policy bindings
-# to flows, stage bindings and policies.
-PHASES = (
-    frozenset({Flow, Stage, Policy}),
-    frozenset({FlowStageBinding}),
-    frozenset({PolicyBinding}),
-)
+KINDS = {
+    kind.name: kind
+    for kind in (FLOW, STAGE, POLICY, PROMPT, GROUP, USER, STAGE_BINDING, POLICY_BINDING)
+}
+_BY_MODEL = {kind.model: kind for kind in KINDS.values()}
 
 
 def find_kind(model: str) -> Kind | None:
-    """Return the kind of a blueprint model, or None if FlowQL does not store the model."""
+    """Return the kind of a blueprint model in lower case, or None if FlowQL does not store it.
+
+    The models of stages and policies include `authentik_flows.stage` and
+    `authentik_policies.policy`, which only references use.
+    """
     application, _, name = model.partition(".")
     if application.startswith("authentik_policies_") and name.endswith("policy"):
         return POLICY
     if application.startswith("authentik_") and name.endswith("stage") and name != "stage":
         return STAGE
-    return {
-        "authentik_flows.flow": FLOW,
-        "authentik_flows.flowstagebinding": STAGE_BINDING,
-        "authentik_policies.policybinding": POLICY_BINDING,
-    }.get(model)
+    return _BY_MODEL.get(model)

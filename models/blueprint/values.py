@@ -5,7 +5,7 @@ from collections.abc import Callable
 from enum import Enum
 from typing import Any
 
-from models.blueprint.document import UnsupportedTag
+from models.blueprint.entry import InvalidValueError
 from models.tables.flow import SLUG
 
 Check = Callable[[Any], Any]
@@ -13,14 +13,8 @@ Check = Callable[[Any], Any]
 INTEGERS = range(-(2**31), 2**31)
 
 
-class InvalidValueError(Exception):
-    """A value cannot be stored. The message completes a sentence that starts with its field."""
-
-
 def check_string(value: Any) -> str:
     """Accept a string, or a number, which is converted as in authentik."""
-    if isinstance(value, UnsupportedTag):
-        raise InvalidValueError(f"uses the tag {value.name}, which is not supported")
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         raise InvalidValueError("must be a string")
     string = str(value)

@@ -2,9 +2,18 @@
 
 from sqlalchemy import MetaData
 
-from models.tables import access, cached_plan, flow, policy, schema_version, stage
+from models.tables import access, cached_plan, flow, policy, prompt, schema_version, stage
 from models.tables.columns import Table
 
-__all__ = ["METADATA", "access", "cached_plan", "flow", "policy", "schema_version", "stage"]
+__all__ = [
+    "METADATA",
+    "access",
+    "cached_plan",
+    "flow",
+    "policy",
+    "prompt",
+    "schema_version",
+    "stage",
+]
 
 METADATA: MetaData = Table.metadata

@@ -1,11 +1,12 @@
 """The tables of policies and policy bindings."""
 
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import CheckConstraint, Index, Integer, UniqueConstraint
 from sqlmodel import Field
 
-from models.tables.columns import TEXT, TIMESTAMP, UNREAD, UUID, Table, foreign_key
+from models.tables.columns import JSON_OBJECT, TEXT, TIMESTAMP, UNREAD, UUID, Table, foreign_key
 
 
 class Policy(Table, table=True):
@@ -55,9 +56,13 @@ class PolicyBinding(Table, table=True):
 
 
 class PolicyType(Table, table=True):
-    """The blueprint model of a policy in FlowQL's own database, which has no child tables."""
+    """The blueprint model of a policy in FlowQL's own database, which has no child tables.
+
+    `settings` are the other attributes of its blueprint entry.
+    """
 
     __tablename__ = "flowql_policytype"
 
     ptr_id: str = foreign_key("authentik_policies_policy.policy_uuid", primary_key=True)
     model: str = Field(sa_type=TEXT)
+    settings: dict[str, Any] = Field(sa_type=JSON_OBJECT, sa_column_kwargs=UNREAD)
