@@ -84,7 +84,7 @@ def _build_yaml_error(node: yaml.Node, reason: str) -> yaml.MarkedYAMLError:
 def _build_error(path: Path, line: int, reason: str) -> BlueprintError:
     # Escape quoted control characters: they would break the line or move the cursor of a terminal.
     escaped = (c if c.isprintable() else repr(c)[1:-1] for c in reason)
-    return BlueprintError(f"{path}:{line}: {''.join(escaped)}")
+    return BlueprintError([f"{path}:{line}: {''.join(escaped)}"])
 
 
 def _construct_key_of(loader: yaml.SafeLoader, node: yaml.Node) -> KeyOf:
@@ -138,7 +138,7 @@ def _expand(path: Path) -> Sequence[Path]:
     candidates = (file for file in path.rglob("*") if file.suffix in (".yaml", ".yml"))
     files = sorted(file for file in candidates if not file.is_dir())
     if not files:
-        raise BlueprintError(f"{path}: the folder contains no .yaml or .yml file")
+        raise BlueprintError([f"{path}: the folder contains no .yaml or .yml file"])
     return files
 
 
@@ -166,7 +166,7 @@ def _read(path: Path) -> str:
         line = error.object.count(b"\n", 0, error.start) + 1
         raise _build_error(path, line, "the file is not encoded in UTF-8") from error
     except OSError as error:
-        raise BlueprintError(f"{path}: {error.strerror}") from error
+        raise BlueprintError([f"{path}: {error.strerror}"]) from error
 
 
 def _parse_entries(path: Path, loader: Any) -> Iterator[Entry]:
