@@ -17,6 +17,9 @@ from models.tables.columns import (
     serial_key,
 )
 
+# The usernames of the users of FlowQL's own tokens start with this.
+RESERVED_PREFIX = "flowql token "
+
 
 class User(Table, table=True):
     """A user, the owner of tokens."""
