@@ -62,7 +62,8 @@ TOKEN_TABLE = METADATA.tables[Token.__tablename__]
 class Viewer:
     """The authenticated viewer. A forbidden viewer gets an error for every request.
 
-    `parameters` are the values that the conditions of `rights` need. `username` is for display.
+    `parameters` are the values that the conditions of `rights` need. `username` is for display: in
+    FlowQL's own database, where tokens have users of their own, it is the name of the token.
     """
 
     rights: Rights
@@ -147,7 +148,7 @@ class ViewerByKey:
 
     def select(self) -> Select[*tuple[Any, ...]]:
         """Return the SELECT with the columns of ViewerRow."""
-        viewer = _select_token_user(reads_view=self.reads_view).cte("viewer")
+        viewer = self._select_token_user().cte("viewer")
         groups = _select_groups(select(viewer.c.user_id))
         roles = _select_roles(select(viewer.c.user_id), groups)
         superuser_groups = select(col(Group.group_uuid)).where(
@@ -171,22 +172,22 @@ class ViewerByKey:
             *(case((not_(is_superuser), right)) for right in rights),
         )
 
-
-def _select_token_user(*, reads_view: bool) -> Select[Any, Any, str, str]:
-    tokens = API_TOKEN if reads_view else TOKEN_TABLE
-    is_valid = or_(
-        not_(tokens.c.expiring),
-        tokens.c.expires.is_(None),
-        tokens.c.expires >= bindparam("now", type_=TIMESTAMP),
-    )
-    user = (
-        select(tokens.c.token_uuid, tokens.c.user_id, col(User.username), col(User.type))
-        .join_from(tokens, User, tokens.c.user_id == col(User.id))
-        .where(tokens.c.key == bindparam("key", type_=TEXT), is_valid, col(User.is_active))
-        .order_by(tokens.c.token_uuid)
-        .limit(1)
-    )
-    return user if reads_view else user.where(TOKEN_TABLE.c.intent == "api")
+    def _select_token_user(self) -> Select[Any, Any, str, str]:
+        tokens = API_TOKEN if self.reads_view else TOKEN_TABLE
+        name = TOKEN_TABLE.c.identifier if self.has_scopes else col(User.username)
+        is_valid = or_(
+            not_(tokens.c.expiring),
+            tokens.c.expires.is_(None),
+            tokens.c.expires >= bindparam("now", type_=TIMESTAMP),
+        )
+        user = (
+            select(tokens.c.token_uuid, tokens.c.user_id, name.label("username"), col(User.type))
+            .join_from(tokens, User, tokens.c.user_id == col(User.id))
+            .where(tokens.c.key == bindparam("key", type_=TEXT), is_valid, col(User.is_active))
+            .order_by(tokens.c.token_uuid)
+            .limit(1)
+        )
+        return user if self.reads_view else user.where(TOKEN_TABLE.c.intent == "api")
 
 
 def _select_groups(user: Select[Any]) -> CTE:

@@ -19,6 +19,8 @@ from models.tables.columns import (
 
 # The usernames of the users of FlowQL's own tokens start with this.
 RESERVED_PREFIX = "flowql token "
+# The group of FlowQL's own tokens of superusers.
+SUPERUSERS = "flowql superusers"
 
 
 class User(Table, table=True):
