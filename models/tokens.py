@@ -161,7 +161,7 @@ def _find_or_create_superuser_group(session: Session) -> str:
             group_uuid=str(uuid.uuid4()), name=SUPERUSERS, is_superuser=True, attributes={}
         )
         session.add(group)
-    # An imported group of this name is none of superusers.
+    # A blueprint can have created the group, without superusers.
     group.is_superuser = True
     session.flush()
     return group.group_uuid
