@@ -46,6 +46,11 @@ MAX_ERRORS = 1000
 MAX_QUOTED_CHARACTERS = 100
 MAX_CACHED_SCALARS = 100_000
 MAX_CACHED_CHARACTERS = 64
+# Tags of mappings and lists that have no effect.
+NEUTRAL_TAGS = {
+    MappingStartEvent: ("!", f"{PREFIX}map"),
+    SequenceStartEvent: ("!", f"{PREFIX}seq"),
+}
 UNKNOWN = object()
 OPEN = object()
 
@@ -129,11 +134,16 @@ class Composer:
         Adds the positions of a mapping's keys to `positions`, and those of mappings in it to
         `nested`, by key.
         """
-        if type(event) is AliasEvent:
+        kind = type(event)
+        if kind is AliasEvent:
             return self._resolve_alias(event)
-        if event.anchor is None:
-            return self._compose_node(event, positions, nested)
-        return self._compose_anchored(event, positions, nested)
+        if event.anchor is not None:
+            return self._compose_anchored(event, positions, nested)
+        if event.tag is not None:
+            return self._compose_tagged(event, positions, nested)
+        if kind is ScalarEvent:
+            return self._compose_scalar(event)
+        return self._compose_collection(event, positions, nested)
 
     def merge(self, merged: dict[Any, Any], value: Any, position: Position) -> None:
         """Add the keys of a mapping, or of a list of mappings, whose first one has priority."""
@@ -189,23 +199,12 @@ class Composer:
             raise _build_alias_error(event, "found duplicate anchor")
         self._anchors[name] = _Anchored(OPEN, 0, 0)
         size, outer_depth, self._max_depth = self._size, self._max_depth, self._depth
-        value = self._compose_node(event, positions, nested)
+        event.anchor = None
+        value = self.compose(event, positions, nested)
         depth = self._max_depth - self._depth
         self._anchors[name] = _Anchored(value, self._size - size + 1, depth)
         self._max_depth = max(outer_depth, self._max_depth)
         return value
-
-    def _compose_node(
-        self,
-        event: Any,
-        positions: Positions | None = None,
-        nested: Mapping[Any, Positions] | None = None,
-    ) -> Any:
-        if event.tag is not None and event.tag != "!":
-            return self._compose_tagged(event)
-        if type(event) is ScalarEvent:
-            return self._compose_scalar(event)
-        return self._compose_collection(event, positions, nested)
 
     def _compose_collection(
         self,
@@ -218,7 +217,11 @@ class Composer:
         return self._compose_list()
 
     def _compose_scalar(self, event: Any) -> Any:
-        value = self._compose_key(event)
+        if not event.implicit[0]:
+            return self._check_length(event)
+        value = self._scalars.get(event.value, UNKNOWN)
+        if value is UNKNOWN:
+            value = self._resolve_scalar(event)
         if value is MERGE:
             self.report(locate_event(event), "'<<' is a key; a string requires quotes")
         return value
@@ -227,10 +230,8 @@ class Composer:
         """Return the value of a key, which can be MERGE."""
         if type(event) is not ScalarEvent or event.tag is not None or event.anchor is not None:
             return self.compose(event)
-        if not event.implicit[0]:
-            return self._check_length(event)
-        value = self._scalars.get(event.value, UNKNOWN)
-        return self._resolve_scalar(event) if value is UNKNOWN else value
+        is_merge = event.value == "<<" and event.implicit[0]
+        return MERGE if is_merge else self._compose_scalar(event)
 
     def _resolve_scalar(self, event: Any) -> Any:
         try:
@@ -249,8 +250,10 @@ class Composer:
 
     def _compose_list(self) -> list[Any]:
         items: list[Any] = []
+        get_event = self._get_event
         self._enter()
-        while type(event := self.next_event()) is not SequenceEndEvent:
+        while type(event := get_event()) is not SequenceEndEvent:
+            self._source.event = event
             items.append(self.compose(event))
         self._depth -= 1
         self._size += len(items)
@@ -261,33 +264,35 @@ class Composer:
     ) -> dict[Any, Any]:
         mapping: dict[Any, Any] = {}
         merged: dict[Any, Any] = {}
+        get_event = self._get_event
         self._enter()
-        while type(event := self.next_event()) is not MappingEndEvent:
+        while type(event := get_event()) is not MappingEndEvent:
+            self._source.event = event
             key = self._compose_key(event)
-            is_nested = nested and isinstance(key, str)
-            value = self.compose(self._get_event(), nested.get(key) if is_nested else None)
+            inner = nested.get(key) if nested and isinstance(key, str) else None
+            value = self.compose(get_event(), inner)
             if key is MERGE:
                 self.merge(merged, value, locate_event(event))
             else:
-                self._add(mapping, key, value, event)
+                try:
+                    mapping[key] = value
+                except TypeError:
+                    self.report(locate_event(event), "a key must not be a list or a mapping")
             if positions is not None and (key is MERGE or isinstance(key, str)):
                 positions[key] = locate_event(event)
         self._depth -= 1
         self._size += len(mapping) + len(merged)
         return {**merged, **mapping} if merged else mapping
 
-    def _add(self, mapping: dict[Any, Any], key: Any, value: Any, event: Any) -> None:
-        try:
-            mapping[key] = value
-        except TypeError:
-            self.report(locate_event(event), "a key must not be a list or a mapping")
-
-    def _compose_tagged(self, event: Any) -> Any:
+    def _compose_tagged(
+        self, event: Any, positions: Positions | None, nested: Mapping[Any, Positions] | None
+    ) -> Any:
+        if event.tag in NEUTRAL_TAGS.get(type(event), ()):
+            return self._compose_collection(event, positions, nested)
         name = TAGS.get(event.tag)
         if name is None:
             return self._compose_standard(event)
-        value = self._compose_content(event)
-        return Tag(name, value, locate_event(event))
+        return Tag(name, self._compose_content(event), locate_event(event))
 
     def _compose_content(self, event: Any) -> Any:
         is_scalar = type(event) is ScalarEvent
@@ -341,8 +346,6 @@ def _build_pairs(items: Sequence[Any]) -> list[tuple[Any, Any]]:
 
 
 COLLECTIONS: Mapping[tuple[str, type], Callable[[Any], Any]] = {
-    ("map", dict): dict,
-    ("seq", list): list,
     ("set", dict): set,
     ("omap", list): _build_pairs,
     ("pairs", list): _build_pairs,

@@ -276,8 +276,10 @@ class _Fields:
         for name in reversed(NESTED_FIELDS):
             keys = self.fields.get(name) or ()
             places = nested.get(name, {})
-            default = places.get(MERGE) or self.locate(name)
-            positions |= {key: places.get(key, default) for key in keys}
+            if MERGE in places or len(places) < len(keys):  # some keys are from a merge or an alias
+                default = places.get(MERGE) or self.locate(name)
+                places = {key: places.get(key, default) for key in keys}
+            positions.update(places)
         return positions
 
 
