@@ -5,7 +5,8 @@ from typing import Any
 
 from models.blueprint.kinds import KINDS, POLICY_BINDING, STAGE_BINDING, Kind
 from models.blueprint.report import PlannedChange
-from models.blueprint.rows import Row, WorkingSet
+from models.blueprint.row import Row, State
+from models.blueprint.rows import WorkingSet
 
 ORDER = list(KINDS)
 
@@ -33,12 +34,12 @@ class _Describer:
         return PlannedChange("delete", row.kind.name, self._name(row))
 
     def describe_creation(self, row: Row) -> PlannedChange:
-        fields = {name: (None, value) for name, value in self._read(row, row.state)}
+        fields = {name: (None, value) for name, value in self._read(row, _get_state(row))}
         return PlannedChange("create", row.kind.name, self._name(row), fields)
 
     def describe_change(self, row: Row) -> PlannedChange:
-        old = dict(self._read(row, row.original or row.state))
-        new = dict(self._read(row, row.state))
+        old = dict(self._read(row, row.original or _get_state(row)))
+        new = dict(self._read(row, _get_state(row)))
         fields = {
             name: (old.get(name), new.get(name))
             for name in dict.fromkeys([*old, *new])
@@ -46,14 +47,13 @@ class _Describer:
         }
         return PlannedChange("change", row.kind.name, self._name(row), fields)
 
-    def _read(self, row: Row, state: Sequence[Any]) -> Iterator[tuple[str, Any]]:
+    def _read(self, row: Row, state: State) -> Iterator[tuple[str, Any]]:
         """Yield the names and values of a row's fields, with names in place of keys."""
-        _, model, values, settings = state
         if row.kind.type_table:
-            yield "model", model
-        for (name, definition), value in zip(row.kind.fields.items(), values, strict=True):
+            yield "model", state.model
+        for (name, definition), value in zip(row.kind.fields.items(), state.values, strict=True):
             yield name, self._name_key(definition.targets, value)
-        yield from (settings or {}).items()
+        yield from (state.settings or {}).items()
 
     def _name_key(self, targets: Sequence[str], value: Any) -> Any:
         if not targets or value is None:
@@ -79,6 +79,10 @@ class _Describer:
 
     def _find_stored(self, kinds: Sequence[Kind], key: Any) -> Row | None:
         return self._rows.find_parent(key) if len(kinds) > 1 else self._rows.get(kinds[0], key)
+
+
+def _get_state(row: Row) -> State:
+    return State(row.values, row.model, row.settings)
 
 
 def _list_keys(row: Row) -> Mapping[Any, None]:

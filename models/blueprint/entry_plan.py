@@ -133,9 +133,8 @@ class EntryPlan:
     def _skip_other_model(self) -> Declared:
         warning = known_models.check_model(self.model)
         if warning:
-            self.plan.warn(
-                self.entry, self.entry.positions.get(".model", self.entry.position), warning
-            )
+            position = self.entry.positions.get(".model", self.entry.position)
+            self.plan.warn(self.entry, position, f"{self.model!r} {warning}")
         self.plan.report.skipped[self.model] += 1
         pk = self.entry.identifiers.get("pk")
         if isinstance(pk, str):
@@ -212,7 +211,7 @@ class EntryPlan:
         if row is None:
             row = self._create(kind, identity, columns, settings)
         elif self.plan.rows.change(row, columns, self._find_type(kind), settings):
-            self.plan.report.updated += 1
+            self.plan.updated.append(row)
         else:
             self.plan.report.unchanged += 1
         if kind is FLOW:
@@ -276,7 +275,7 @@ class EntryPlan:
         names = [*self.entry.attrs, *(name for name in self.entry.identifiers if name != "pk")]
         for name, message in known_models.check_names(self.model, names):
             position = self.entry.positions.get(name, self.entry.position)
-            self.plan.warn(self.entry, position, message)
+            self.plan.warn(self.entry, position, f"{name!r} {message}")
         if ".permissions" in self.entry.positions:
             self.plan.report.ignored[f"{self.model} permissions"] += 1
         for name in IGNORED_FIELDS.get(kind.name, ()):

@@ -21,7 +21,7 @@ from models.blueprint.plan import FileScope, Plan
 from models.blueprint.references import EntryLookup, Unknown
 from models.blueprint.rows import Row
 from models.blueprint.settings import render_setting
-from models.blueprint.values import check_uuid, convert_setting
+from models.blueprint.values import UnexpectedValueError, check_uuid, convert_setting
 
 PLAIN_TYPES = frozenset({str, int, bool, type(None)})
 # Names of groups and users that FlowQL uses itself.
@@ -135,6 +135,10 @@ class EntryValues:
             if definition.targets:
                 return self._read_reference(kind, name, result)
             return definition.check(result)
+        except UnexpectedValueError as error:
+            # Values of tags can be secret.
+            message = error.quoted if type(value) in PLAIN_TYPES else str(error)
+            raise self.build_error(name, message) from None
         except InvalidValueError as error:
             raise self.build_error(name, str(error), error.position) from None
 

@@ -1,8 +1,8 @@
 """The import of blueprints into FlowQL's own database."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
@@ -18,7 +18,8 @@ from models.blueprint.planner import Planner
 from models.blueprint.reading import read
 from models.blueprint.report import ImportOptions, ImportReport, Progress
 from models.blueprint.rows import WorkingSet
-from models.database import Database, Reads
+from models.database import Database
+from models.database.reads import Reads
 from models.errors import BlueprintError, DatabaseError
 
 DEFAULTS = ImportOptions()
@@ -47,6 +48,19 @@ def _ignore(_step: str, _done: int, _total: int) -> None:
     pass
 
 
+@dataclass(slots=True)
+class _Counter:
+    """Reports the sum of counts."""
+
+    report: Callable[[int, int], None]
+    total: int
+    done: int = 0
+
+    def add(self, count: int) -> None:
+        self.done += count
+        self.report(self.done, self.total)
+
+
 @dataclass(frozen=True, slots=True)
 class _Import:
     database: Database
@@ -55,12 +69,10 @@ class _Import:
 
     async def import_all(self, files: Sequence[InputFile]) -> ImportReport:
         """Import files in one transaction."""
-        plan = partial(self._plan_valid, files)
-        if not self.options.is_dry_run:
-            return (await self.database.write(plan, self._write)).report
-        planned = await self.database.plan(plan)
-        planned.report.plan.extend(describe_changes(planned.rows))
-        return planned.report
+        if self.options.is_dry_run:
+            return await self.database.plan(partial(self._describe, files))
+        plan = await self.database.write(partial(self._plan_valid, files), self._write)
+        return plan.build_report()
 
     async def import_valid(self, files: Sequence[InputFile]) -> ImportReport:
         """Import each valid file, after the files that it refers to."""
@@ -96,6 +108,10 @@ class _Import:
             raise BlueprintError(plan.list_errors())
         return plan
 
+    def _describe(self, files: Sequence[InputFile], reads: Reads) -> ImportReport:
+        plan = self._plan_valid(files, reads)
+        return replace(plan.build_report(), plan=list(describe_changes(plan.rows)))
+
     def _plan(self, files: Sequence[InputFile], reads: Reads) -> Plan:
         plan = Plan(
             WorkingSet(reads.fetch), self.options.context, keeps_origins=self.options.keep_going
@@ -107,8 +123,9 @@ class _Import:
 
     def _write(self, connection: Connection, plan: Plan) -> None:
         changes = plan.rows.changes()
+        report = _Counter(partial(self.progress, "write"), len(changes.created))
         try:
-            store.write(connection, changes, partial(self.progress, "write"))
+            store.write(connection, changes, report.add)
         except IntegrityError:
             raise DatabaseError(
                 "the import conflicts with rows that another process has written: try again"

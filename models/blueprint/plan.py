@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from models.blueprint.entry import BlueprintFile, Entry, Position, locate
@@ -29,6 +29,7 @@ class FileScope:
 class Plan:
     """What the entries planned so far make of the rows.
 
+    `updated` has the rows that entries changed, one for each of these entries.
     `overlay` overrides the context of each file. `errors` has the messages of invalid entries by
     file. With `keeps_origins`, `dependencies` has the files that each file refers to.
     """
@@ -42,6 +43,7 @@ class Plan:
         self.report = ImportReport()
         self.errors: defaultdict[str, list[tuple[Position, str]]] = defaultdict(list)
         self.dependencies: defaultdict[str, set[str]] = defaultdict(set)
+        self.updated: list[Row] = []
         self.required_files: list[tuple[str, Entry]] = []
         self._overlay = overlay
         # An entry that waits is planned several times.
@@ -60,6 +62,12 @@ class Plan:
     def close_file(self, file: BlueprintFile) -> None:
         """Forget the scope of a file whose entries are all planned."""
         self._scopes.pop(file, None)
+
+    def build_report(self) -> ImportReport:
+        """Return the result. An entry whose changes others revert is unchanged."""
+        updated = sum(row.is_new or row.is_changed for row in self.updated)
+        unchanged = self.report.unchanged + len(self.updated) - updated
+        return replace(self.report, updated=updated, unchanged=unchanged)
 
     def list_errors(self) -> list[str]:
         """Return all messages of errors, by file and place."""

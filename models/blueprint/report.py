@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
 # Receives the step of an import, how much of it is done, and its size: bytes for `read`, rows for
@@ -60,3 +60,9 @@ class ImportReport:
     warnings: list[str] = field(default_factory=list[str])
     errors: list[str] = field(default_factory=list[str])
     plan: list[PlannedChange] = field(default_factory=list[PlannedChange])
+
+    def add(self, other: "ImportReport") -> None:
+        """Add the result of another import."""
+        for item in fields(self):
+            total, added = getattr(self, item.name), getattr(other, item.name)
+            setattr(self, item.name, total + added)

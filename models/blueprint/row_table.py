@@ -22,7 +22,7 @@ from sqlalchemy.types import TypeEngine
 
 from models.blueprint.kinds import MODE_COLUMN, USER, Kind
 from models.blueprint.row import COLUMNS, PARENT, Row, State
-from models.blueprint.values import INTEGERS
+from models.blueprint.values import MAXIMUM, MINIMUM
 from models.tables.access import RESERVED_PREFIX
 from models.tables.flow import PolicyBindingModel
 from models.tables.metadata import METADATA
@@ -222,7 +222,7 @@ def _is_of_type(column_type: TypeEngine[Any], value: Any) -> bool:
     if isinstance(column_type, Boolean):
         return isinstance(value, bool)
     if isinstance(column_type, Integer):
-        return isinstance(value, int) and not isinstance(value, bool) and value in INTEGERS
+        return isinstance(value, int) and not isinstance(value, bool) and MINIMUM <= value <= MAXIMUM
     if isinstance(column_type, CHAR):
         return isinstance(value, str) and UUID.fullmatch(value) is not None
     return isinstance(value, str) and UNSTORABLE.search(value) is None

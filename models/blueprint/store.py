@@ -24,7 +24,7 @@ from models.blueprint.kinds import (
 from models.blueprint.row import COLUMNS, Row
 from models.blueprint.row_table import PARENT_COLUMN, PARENT_TABLE, get_table, get_type_table
 from models.blueprint.rows import Changes
-from models.blueprint.values import INTEGERS
+from models.blueprint.values import MINIMUM
 from models.tables.metadata import METADATA
 
 UserIds = Mapping[Any, int]
@@ -116,7 +116,7 @@ def _free_keys(kind: Kind, rows: Sequence[Row]) -> Iterator[Mapping[str, Any]]:
     is_number = isinstance(get_table(kind).c[kind.unique[-1]].type, Integer)
     new_keys = [_find_key(row, row.values) for row in rows]
     taken = set(new_keys)
-    for number, (row, new_key) in enumerate(zip(rows, new_keys, strict=True), INTEGERS.start):
+    for number, (row, new_key) in enumerate(zip(rows, new_keys, strict=True), MINIMUM):
         old_key = row.original and _find_key(row, row.original.values)
         if old_key != new_key and old_key in taken:
             yield {KEY: row.pk, kind.unique[-1]: number if is_number else str(uuid.uuid4())}
