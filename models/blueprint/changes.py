@@ -50,7 +50,7 @@ class _Describer:
     def _read(self, row: Row, state: State) -> Iterator[tuple[str, Any]]:
         """Yield the names and values of a row's fields, with names in place of keys."""
         if row.kind.type_table:
-            yield "model", state.model
+            yield "type", state.model
         for (name, definition), value in zip(row.kind.fields.items(), state.values, strict=True):
             yield name, self._name_key(definition.targets, value)
         yield from (state.settings or {}).items()
