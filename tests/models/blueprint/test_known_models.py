@@ -15,6 +15,7 @@ from models.blueprint.known_models import (
     check_names,
     find_attributes,
     find_suggestion,
+    is_read_only,
     list_models,
 )
 from models.blueprint.secrets import is_secret
@@ -202,13 +203,11 @@ def test_the_fields_of_kinds_are_attributes() -> None:
         ("authentik_stages_email.emailstages", EMAIL_STAGE),
         ("authentik_flow.flow", "authentik_flows.flow"),
         ("authentik_flows.flows", "authentik_flows.flow"),
-        ("authentik_policies_expression.expresionpolicy",) * 2,
+        ("authentik_outposts.outposts", "authentik_outposts.outpost"),
     ],
 )
 def test_an_unknown_model_of_authentik_has_a_suggestion(model: str, suggestion: str) -> None:
     """It is the nearest name."""
-    suggestion = suggestion.replace("expresion", "expression")
-
     assert check_model(model) == f"is not a model of authentik. Did you mean '{suggestion}'?"
 
 
@@ -251,6 +250,13 @@ def test_an_unknown_attribute_has_a_suggestion() -> None:
 def test_known_names_have_no_warning(model: str, names: list[str]) -> None:
     """So have lookups, what the API only returns, and attributes of other models."""
     assert list(check_names(model, names)) == []
+
+
+def test_authentik_s_own_properties_are_read_only() -> None:
+    """A blueprint made from a response of the API contains them."""
+    names = ["pk", "component", "flow_set", "host", "unknown"]
+
+    assert [name for name in names if is_read_only(EMAIL_STAGE, name)] == names[:3]
 
 
 def test_a_suggestion_is_a_similar_name() -> None:
