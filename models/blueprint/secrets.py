@@ -57,7 +57,7 @@ _SECRET_WORDS = re.compile(
     r"secret|passw(?:or)?d(?!less)|passphrase|passcode|credential|token|keytab|ccache|kubeconfig"
     r"|(?:private|api|access|account|auth|encryption|license|master|session|shared|signing|ssh)"
     r"[-_. ]?key"
-    r"|(?:^|[-_. ])(?:authorization|bearer|pin|psk|pwd)(?:$|[-_. ])"
+    r"|(?:^|[-_. ])(?:authorization|bearer|pass$|pin|psk|pwd)(?:$|[-_. ])"
 )
 # The first and last words of names that describe a secret and do not contain it.
 _DESCRIPTION = re.compile(

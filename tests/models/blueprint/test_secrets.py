@@ -16,7 +16,7 @@ SECRET_NAMES = """
     private_key privateKey private-key PRIVATE_KEY_PEM api_key apikey API_KEY apiKey2 api_keys
     credential credentials credentials_json service_account_key ssh_key signing_key encryption_key
     access_key license_key session_key auth_key keytab spnego_ccache kubeconfig Authorization bearer
-    pin device_pin psk admin_secret_key
+    pin device_pin psk admin_secret_key pass smtp_pass
 """
 OTHER_NAMES = """
     name title host username public_key field_key auth auth_type authentication mapping
@@ -25,7 +25,7 @@ OTHER_NAMES = """
     password_policy password_policies token_url token_type token_endpoint access_key_id
     client_secret_id secret_name password_change_date_field password_min_length max_password_age
     num_password_days access_token_validity refresh_token_threshold spinner opinion pinned keyboard
-    monkey primary_key
+    monkey primary_key pass_through compass bypass
 """
 
 
