@@ -108,6 +108,16 @@ _EMAIL: Attributes = {
     **_all(INTEGER, "port timeout"),
     "from_address": EMAIL,
 }
+_WEBAUTHN: Attributes = {
+    **_SETUP,
+    **_all(PREFERENCE, "user_verification resident_key_requirement"),
+    "authenticator_attachment": _nullable(_choice("platform cross-platform")),
+    "hints": HINTS,
+    "device_type_restrictions": _list_of(DEVICE_TYPE),
+    "device_type_restrictions_obj": READ_ONLY,
+    "max_attempts": COUNT,
+    "prevent_duplicate_devices": BOOLEAN,
+}
 
 # The attributes of stages, beside those that all have.
 _STAGES: Mapping[str, Attributes] = {
@@ -159,16 +169,9 @@ _STAGES: Mapping[str, Attributes] = {
         **_all(NUMBER, "email_otp_throttling_factor sms_otp_throttling_factor"),
         **_all(NUMBER, "static_otp_throttling_factor totp_otp_throttling_factor"),
     },
-    "authentik_stages_authenticator_webauthn.authenticatorwebauthnstage": {
-        **_SETUP,
-        **_all(PREFERENCE, "user_verification resident_key_requirement"),
-        "authenticator_attachment": _nullable(_choice("platform cross-platform")),
-        "hints": HINTS,
-        "device_type_restrictions": _list_of(DEVICE_TYPE),
-        "device_type_restrictions_obj": READ_ONLY,
-        "max_attempts": COUNT,
-        "prevent_duplicate_devices": BOOLEAN,
-    },
+    # The name in 2024.2.
+    "authentik_stages_authenticator_webauthn.authenticatewebauthnstage": _WEBAUTHN,
+    "authentik_stages_authenticator_webauthn.authenticatorwebauthnstage": _WEBAUTHN,
     "authentik_stages_captcha.captchastage": {
         **_all(STRING, "public_key private_key js_url api_url"),
         "request_content_type": _choice("application/x-www-form-urlencoded application/json"),
@@ -312,7 +315,8 @@ _OTHERS: Mapping[str, Attributes] = {
         "attributes": MAPPING,
         "path": STRING,
         "type": USER_TYPE,
-        **_all(_nullable(STRING), "last_login password password_hash"),
+        "last_login": _nullable(TEXT),
+        **_all(_nullable(STRING), "password password_hash"),
         **_all(READ_ONLY, "pk id uid uuid avatar is_superuser groups_obj roles_obj date_joined"),
         **_all(READ_ONLY, "last_updated password_change_date"),
     },

@@ -1,10 +1,10 @@
 """The models of authentik 2024.2 to 2026.8, by their names in blueprints, in lower case."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from functools import cache, lru_cache
 
-from models.blueprint.attributes import ATTRIBUTES, Attributes
+from models.blueprint.attributes import ATTRIBUTES, Attributes, AttributeType
 
 NAMESPACE = "authentik_"
 # Longer names are no typing mistakes.
@@ -88,6 +88,12 @@ def find_attributes(model: str) -> Attributes | None:
     return ATTRIBUTES.get(model)
 
 
+def is_read_only(model: str, name: str) -> bool:
+    """Return whether authentik ignores the attribute in a blueprint, since its API only returns it."""
+    attribute = ATTRIBUTES.get(model, {}).get(name)
+    return attribute is not None and attribute.type == AttributeType.READ_ONLY
+
+
 def check_model(model: str) -> str | None:
     """Return a warning if the model looks like authentik's but is unknown, or else None.
 
@@ -107,7 +113,8 @@ def check_names(model: str, names: Iterable[str]) -> Iterator[tuple[str, str]]:
     if attributes is not None:
         for name in names:
             if name not in attributes and _first_part(name) not in attributes:
-                yield name, _describe_unknown(model, name)
+                warning = f"is not an attribute of {model}."
+                yield name, warning + _suggest(name, tuple(attributes))
 
 
 def is_authentik_namespace(model: str) -> bool:
@@ -115,10 +122,14 @@ def is_authentik_namespace(model: str) -> bool:
     return model.startswith(NAMESPACE)
 
 
-def find_suggestion(name: str, names: Iterable[str]) -> str | None:
+def find_suggestion(name: str, names: Sequence[str]) -> str | None:
     """Return the name that is nearest to a mistyped one, or None."""
-    if len(name) > MAX_NAME_LENGTH:
-        return None
+    return _find_nearest(name, tuple(names)) if len(name) <= MAX_NAME_LENGTH else None
+
+
+# An import can contain the same mistake many times.
+@lru_cache(maxsize=1024)
+def _find_nearest(name: str, names: tuple[str, ...]) -> str | None:
     return next(iter(get_close_matches(name, names, n=1, cutoff=0.7)), None)
 
 
@@ -127,11 +138,6 @@ def _first_part(name: str) -> str:
     return name.partition("__")[0]
 
 
-@lru_cache(maxsize=1024)
-def _describe_unknown(model: str, name: str) -> str:
-    return f"is not an attribute of {model}.{_suggest(name, ATTRIBUTES[model])}"
-
-
-def _suggest(name: str, names: Iterable[str]) -> str:
+def _suggest(name: str, names: Sequence[str]) -> str:
     suggestion = find_suggestion(name, names)
     return f" Did you mean '{suggestion}'?" if suggestion else ""

@@ -6,6 +6,7 @@ from typing import Any, cast
 
 from models.blueprint.attributes import ATTRIBUTES
 
+CONTAINERS = (dict, list)
 SECRET: Mapping[str, Any] = {"$secret": True}
 
 # By model: what authentik's API only accepts and never returns, and what gives access in the same
@@ -56,7 +57,7 @@ _SECRET_WORDS = re.compile(
     r"secret|passw(?:or)?d(?!less)|passphrase|passcode|credential|token|keytab|ccache|kubeconfig"
     r"|(?:private|api|access|account|auth|encryption|license|master|session|shared|signing|ssh)"
     r"[-_. ]?key"
-    r"|(?:^|[-_. ])(?:authorization|bearer|pin|psk|pwd)(?:$|[-_. ])"
+    r"|(?:^|[-_. ])(?:authorization|bearer|pass$|pin|psk|pwd)(?:$|[-_. ])"
 )
 # The first and last words of names that describe a secret and do not contain it.
 _DESCRIPTION = re.compile(
@@ -89,7 +90,7 @@ def mask(model: str, attribute: str, value: Any) -> Any:
     """
     if is_secret(model, attribute):
         return _mask_secret(value)
-    return _mask_nested(value) if isinstance(value, dict | list) else value
+    return _mask_nested(value) if isinstance(value, CONTAINERS) else value
 
 
 def _mask_secret(value: Any) -> Any:
@@ -106,4 +107,5 @@ def _mask_nested(value: Any) -> Any:
 
 
 def _mask_item(key: Any, item: Any) -> Any:
-    return _mask_secret(item) if is_secret_name(str(key)) else _mask_nested(item)
+    is_secret_key = isinstance(key, str) and is_secret_name(key)
+    return _mask_secret(item) if is_secret_key else _mask_nested(item)

@@ -10,21 +10,23 @@ import uuid
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from enum import Enum
-from functools import lru_cache
+from functools import cache
 from typing import Any, cast
 
-from models.blueprint.attributes import Attribute, AttributeType
+from models.blueprint.attributes import ATTRIBUTES, Attribute, AttributeType
 from models.blueprint.entry import InvalidValueError
-from models.blueprint.known_models import find_attributes
 from models.blueprint.secrets import SECRET, is_secret
 from models.tables.flow import SLUG
 
 Check = Callable[[Any], Any]
+SCALARS = (str, int, float)
 # PostgreSQL's type integer.
 MINIMUM, MAXIMUM = -(2**31), 2**31 - 1
 TRUE_WORDS = frozenset(["t", "y", "yes", "true", "on", "1", 1, True])
 FALSE_WORDS = frozenset(["f", "n", "no", "false", "off", "0", 0, False])
 MAX_NUMBER_LENGTH = 1000
+# Python's json does not write integers of more than 4,300 digits.
+MAX_JSON_INTEGER = 10**4000
 MAX_QUOTE_LENGTH = 60
 _ZERO_DECIMALS = re.compile(r"\.0*\s*$")
 # PostgreSQL cannot store them.
@@ -49,9 +51,11 @@ class UnexpectedValueError(InvalidValueError):
 
 def check_string(value: Any) -> str:
     """Accept a string or a number, and strip it. It can be empty."""
-    if isinstance(value, bool) or not isinstance(value, str | int | float):
-        raise _unexpected("a string", value)
-    return _check_characters(_to_string(value).strip())
+    if isinstance(value, str):
+        return _check_characters(value.strip())
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise _build_error("a string", value)
+    return _to_string(value)
 
 
 def check_string_or_null(value: Any) -> str:
@@ -84,7 +88,7 @@ def check_slug(value: Any) -> str:
     """Accept a string of letters, digits, `-` and `_`."""
     string = check_not_empty(value)
     if not SLUG.fullmatch(string):
-        raise _unexpected("a slug of letters, digits, '-' and '_'", string)
+        raise _build_error("a slug of letters, digits, '-' and '_'", string)
     return string
 
 
@@ -92,13 +96,13 @@ def check_boolean(value: Any) -> bool:
     """Accept true, false, and the words and numbers for them."""
     if isinstance(value, bool):
         return value
-    if isinstance(value, str | int | float):
+    if isinstance(value, SCALARS):
         word = value.lower() if isinstance(value, str) else value
         if word in TRUE_WORDS:
             return True
         if word in FALSE_WORDS:
             return False
-    raise _unexpected("true or false", value)
+    raise _build_error("true or false", value)
 
 
 def build_integer_check(minimum: int = MINIMUM, maximum: int = MAXIMUM) -> Check:
@@ -110,7 +114,7 @@ def build_integer_check(minimum: int = MINIMUM, maximum: int = MAXIMUM) -> Check
     def check(value: Any) -> int:
         number = value if type(value) is int else _to_integer(value)
         if number is None or not minimum <= number <= maximum:
-            raise _unexpected(expected, value)
+            raise _build_error(expected, value)
         return number
 
     return check
@@ -124,7 +128,7 @@ def check_number(value: Any) -> float:
     """Accept a finite number, also as a string."""
     number = _to_number(value)
     if not math.isfinite(number):
-        raise _unexpected("a number", value)
+        raise _build_error("a number", value)
     return number
 
 
@@ -135,10 +139,10 @@ def build_choice_check(choices: type[Enum] | Sequence[str | int]) -> Check:
     expected = f"one of {', '.join(by_string)}"
 
     def check(value: Any) -> str | int:
-        is_scalar = isinstance(value, str | int | float)
+        is_scalar = isinstance(value, SCALARS)
         choice = by_string.get(_to_string(value)) if is_scalar else None
         if choice is None:
-            raise _unexpected(expected, value)
+            raise _build_error(expected, value)
         return choice
 
     return check
@@ -153,7 +157,7 @@ def check_uuid(value: Any) -> str:
             return str(uuid.UUID(int=value))
     except ValueError:
         pass
-    raise _unexpected("a UUID", value)
+    raise _build_error("a UUID", value)
 
 
 def build_list_check(check_item: Check, *, can_be_empty: bool = True) -> Check:
@@ -161,7 +165,7 @@ def build_list_check(check_item: Check, *, can_be_empty: bool = True) -> Check:
 
     def check(value: Any) -> list[Any]:
         if not isinstance(value, list):
-            raise _unexpected("a list", value)
+            raise _build_error("a list", value)
         items = cast(list[Any], value)
         if not items and not can_be_empty:
             raise InvalidValueError("must not be empty")
@@ -173,7 +177,7 @@ def build_list_check(check_item: Check, *, can_be_empty: bool = True) -> Check:
 def check_mapping(value: Any) -> dict[str, Any]:
     """Accept a mapping of JSON values."""
     if not isinstance(value, dict):
-        raise _unexpected("a mapping", value)
+        raise _build_error("a mapping", value)
     return check_json(value)
 
 
@@ -186,7 +190,9 @@ def check_json(value: Any) -> Any:
         case str():
             return _check_characters(value)
         case float() if not math.isfinite(value):
-            raise _unexpected("a finite number", value)
+            raise _build_error("a finite number", value)
+        case int() if abs(value) >= MAX_JSON_INTEGER:
+            raise _build_error("a shorter number", value)
         case dict():
             items = cast(dict[Any, Any], value).items()
             return {_check_key(key): check_json(item) for key, item in items}
@@ -210,13 +216,15 @@ def convert_setting(model: str, attribute: str, value: Any) -> Any:
 
     References stay as they are.
     """
+    # Only known models become keys of the cache.
+    if model not in ATTRIBUTES:
+        return check_json(value)
     return _build_checks(model).get(attribute, check_json)(value)
 
 
-@lru_cache(maxsize=256)
+@cache
 def _build_checks(model: str) -> Mapping[str, Check]:
-    attributes = find_attributes(model) or {}
-    checks = {name: _build_check(attribute) for name, attribute in attributes.items()}
+    checks = {name: _build_check(attribute) for name, attribute in ATTRIBUTES[model].items()}
     return {
         name: _allow_secret(check) if is_secret(model, name) else check
         for name, check in checks.items()
@@ -278,15 +286,15 @@ def _check_key(key: Any) -> str:
         return _check_characters(key)
     if key is None or isinstance(key, bool):
         return {None: "null", True: "true", False: "false"}[key]
-    return str(key)
+    return _to_string(key)
 
 
-def _to_string(value: str | float) -> str:
+def _to_string(value: Any) -> str:
     try:
         return str(value)
     except ValueError:
         # Python limits the number of digits.
-        raise _unexpected("a shorter number", value) from None
+        raise _build_error("a shorter number", value) from None
 
 
 def _to_integer(value: Any) -> int | None:
@@ -299,7 +307,7 @@ def _to_integer(value: Any) -> int | None:
 
 
 def _to_number(value: Any) -> float:
-    if isinstance(value, str | int | float) and not _is_too_long(value):
+    if isinstance(value, SCALARS) and not _is_too_long(value):
         try:
             return float(value)
         except (ValueError, OverflowError):
@@ -311,7 +319,7 @@ def _is_too_long(value: str | float) -> bool:
     return isinstance(value, str) and len(value) > MAX_NUMBER_LENGTH
 
 
-def _unexpected(expected: str, value: Any) -> InvalidValueError:
+def _build_error(expected: str, value: Any) -> InvalidValueError:
     if value is None:
         return InvalidValueError("must not be null")
     return UnexpectedValueError(f"must be {expected}", _quote(value))
