@@ -131,7 +131,7 @@ class EntryPlan:
         return Absence(self.entry, is_invalid=False)
 
     def _skip_other_model(self) -> Declared:
-        warning = known_models.check_model(self.model)
+        warning = self.plan.can_warn and known_models.check_model(self.model)
         if warning:
             position = self.entry.positions.get(".model", self.entry.position)
             self.plan.warn(self.entry, position, f"{self.model!r} {warning}")
@@ -272,7 +272,7 @@ class EntryPlan:
             )
 
     def _report_names(self, kind: Kind) -> None:
-        names = [*self.entry.attrs, *(name for name in self.entry.identifiers if name != "pk")]
+        names = [*self.entry.attrs, *self.entry.identifiers] if self.plan.can_warn else []
         for name, message in known_models.check_names(self.model, names):
             position = self.entry.positions.get(name, self.entry.position)
             self.plan.warn(self.entry, position, f"{name!r} {message}")

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-from models.blueprint import secrets
+from models.blueprint import known_models, secrets
 from models.blueprint.entry import Entry, InvalidValueError, Position, Tag
 from models.blueprint.evaluation import Evaluation
 from models.blueprint.kinds import (
@@ -111,7 +111,9 @@ class EntryValues:
         return {
             name: self._read_setting(model, name, value)
             for name, value in attributes.items()
-            if name not in kind.fields and name != "pk"
+            if name != "pk"
+            and name not in kind.fields
+            and not known_models.is_read_only(model, name)
         }
 
     def _warn(self, message: str, position: Position) -> None:

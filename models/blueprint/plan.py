@@ -13,6 +13,7 @@ from models.blueprint.report import ImportReport
 from models.blueprint.rows import Row, WorkingSet
 from models.blueprint.schedule import Schedule
 
+MAX_WARNINGS = 1000
 Declared = Row | Unknown | Absence
 
 
@@ -73,10 +74,15 @@ class Plan:
         """Return all messages of errors, by file and place."""
         return [message for errors in self.errors.values() for _, message in sorted(errors)]
 
+    @property
+    def can_warn(self) -> bool:
+        """False after many warnings, which are expensive to find and which nobody reads."""
+        return len(self._warnings) < MAX_WARNINGS
+
     def warn(self, entry: Entry, position: Position, message: str) -> None:
         """Report a warning."""
         warning = locate(entry.file.path, position, message)
-        if warning not in self._warnings:
+        if self.can_warn and warning not in self._warnings:
             self._warnings.add(warning)
             self.report.warnings.append(warning)
 
