@@ -197,7 +197,7 @@ class _DocumentParser:
         self, value: Any, position: Position, positions: Positions, nested: Mapping[str, Positions]
     ) -> None:
         if isinstance(value, dict):
-            fields = _Fields(self._composer, value, position, positions)
+            fields = _Fields(self._composer, cast(dict[str, Any], value), position, positions)
             self._entries.append(_build_entry(fields, nested))
         else:
             self._composer.report(position, "an entry must be a mapping")
@@ -268,7 +268,7 @@ class _Fields:
         value = self.fields.get(name)
         if isinstance(value, dict | list | set):
             self.report(name, f"'{name}' must be a string")
-        return value
+        return cast(Any, value)
 
     def collect_positions(self, nested: Mapping[str, Positions]) -> Positions:
         """Return the positions of the fields as in Entry."""
