@@ -48,9 +48,11 @@ MAX_CACHED_SCALARS = 100_000
 MAX_CACHED_CHARACTERS = 64
 # Tags of mappings and lists that have no effect.
 NEUTRAL_TAGS: Mapping[type, Sequence[str]] = {
-    MappingStartEvent: ("!", f"{PREFIX}map"),
-    SequenceStartEvent: ("!", f"{PREFIX}seq"),
+    MappingStartEvent: (f"{PREFIX}map",),
+    SequenceStartEvent: (f"{PREFIX}seq",),
 }
+NO_TAGS = (None, "!")
+COMPLEX_KEY = "a key must not be a list or a mapping"
 UNKNOWN = object()
 OPEN = object()
 
@@ -120,7 +122,10 @@ class Composer:
         """
         self._enter()
         while type(event := self.next_event()) is not MappingEndEvent:
-            yield self._compose_key(event), event, self.next_event()
+            key = self._compose_key(event)
+            if isinstance(key, dict | list | set):
+                self.report(locate_event(event), COMPLEX_KEY)
+            yield key, event, self.next_event()
         self._depth -= 1
 
     def compose(
@@ -139,7 +144,7 @@ class Composer:
             return self._resolve_alias(event)
         if event.anchor is not None:
             return self._compose_anchored(event, positions, nested)
-        if event.tag is not None:
+        if event.tag not in NO_TAGS:
             return self._compose_tagged(event, positions, nested)
         if kind is ScalarEvent:
             return self._compose_scalar(event)
@@ -277,7 +282,7 @@ class Composer:
                 try:
                     mapping[key] = value
                 except TypeError:
-                    self.report(locate_event(event), "a key must not be a list or a mapping")
+                    self.report(locate_event(event), COMPLEX_KEY)
             if positions is not None and (key is MERGE or isinstance(key, str)):
                 positions[key] = locate_event(event)
         self._depth -= 1
