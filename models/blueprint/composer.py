@@ -15,7 +15,7 @@ from yaml.events import (
 )
 
 from models.blueprint.entry import Position, Tag
-from models.blueprint.scalars import MERGE, PREFIX, construct, is_scalar_type, resolve_plain
+from models.blueprint.scalars import MERGE, PREFIX, TYPES, construct, resolve_plain
 from models.blueprint.source import MAX_SCALAR_CHARACTERS, SCALAR_TOO_LONG, Source
 
 TAGS = {
@@ -47,10 +47,12 @@ MAX_QUOTED_CHARACTERS = 100
 MAX_CACHED_SCALARS = 100_000
 MAX_CACHED_CHARACTERS = 64
 # Tags of mappings and lists that have no effect.
-NEUTRAL_TAGS = {
-    MappingStartEvent: ("!", f"{PREFIX}map"),
-    SequenceStartEvent: ("!", f"{PREFIX}seq"),
+NEUTRAL_TAGS: Mapping[type, Sequence[str]] = {
+    MappingStartEvent: (f"{PREFIX}map",),
+    SequenceStartEvent: (f"{PREFIX}seq",),
 }
+NO_TAGS = (None, "!")
+COMPLEX_KEY = "a key must not be a list or a mapping"
 UNKNOWN = object()
 OPEN = object()
 
@@ -120,7 +122,10 @@ class Composer:
         """
         self._enter()
         while type(event := self.next_event()) is not MappingEndEvent:
-            yield self._compose_key(event), event, self.next_event()
+            key = self._compose_key(event)
+            if isinstance(key, dict | list | set):
+                self.report(locate_event(event), COMPLEX_KEY)
+            yield key, event, self.next_event()
         self._depth -= 1
 
     def compose(
@@ -134,12 +139,12 @@ class Composer:
         Adds the positions of a mapping's keys to `positions`, and those of mappings in it to
         `nested`, by key.
         """
-        kind = type(event)
+        kind = event.__class__
         if kind is AliasEvent:
             return self._resolve_alias(event)
         if event.anchor is not None:
             return self._compose_anchored(event, positions, nested)
-        if event.tag is not None:
+        if event.tag not in NO_TAGS:
             return self._compose_tagged(event, positions, nested)
         if kind is ScalarEvent:
             return self._compose_scalar(event)
@@ -277,7 +282,7 @@ class Composer:
                 try:
                     mapping[key] = value
                 except TypeError:
-                    self.report(locate_event(event), "a key must not be a list or a mapping")
+                    self.report(locate_event(event), COMPLEX_KEY)
             if positions is not None and (key is MERGE or isinstance(key, str)):
                 positions[key] = locate_event(event)
         self._depth -= 1
@@ -287,7 +292,7 @@ class Composer:
     def _compose_tagged(
         self, event: Any, positions: Positions | None, nested: Mapping[Any, Positions] | None
     ) -> Any:
-        if event.tag in NEUTRAL_TAGS.get(type(event), ()):
+        if event.tag in NEUTRAL_TAGS.get(event.__class__, ()):
             return self._compose_collection(event, positions, nested)
         name = TAGS.get(event.tag)
         if name is None:
@@ -325,9 +330,9 @@ def _quote(name: str) -> str:
 def _convert(event: Any, value: Any) -> Any:
     """Return the value of a standard tag of YAML; raises ValueError for other tags."""
     kind = event.tag.removeprefix(PREFIX)
-    if is_scalar_type(event.tag):
+    if event.tag in TYPES:
         return _construct_scalar(event, value)
-    converter = COLLECTIONS.get((kind, type(value)))
+    converter = COLLECTIONS.get((kind, value.__class__))
     if converter is None:
         raise ValueError(_describe_unknown(event.tag))
     return converter(value)

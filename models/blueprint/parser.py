@@ -197,7 +197,7 @@ class _DocumentParser:
         self, value: Any, position: Position, positions: Positions, nested: Mapping[str, Positions]
     ) -> None:
         if isinstance(value, dict):
-            fields = _Fields(self._composer, value, position, positions)
+            fields = _Fields(self._composer, cast(dict[str, Any], value), position, positions)
             self._entries.append(_build_entry(fields, nested))
         else:
             self._composer.report(position, "an entry must be a mapping")
@@ -268,30 +268,35 @@ class _Fields:
         value = self.fields.get(name)
         if isinstance(value, dict | list | set):
             self.report(name, f"'{name}' must be a string")
-        return value
+        return cast(Any, value)
 
-    def collect_positions(self, nested: Mapping[str, Positions]) -> Positions:
-        """Return the positions of the fields as in Entry."""
-        positions = {f".{name}": self.locate(name) for name in OTHER_FIELDS if name in self.fields}
-        for name in reversed(NESTED_FIELDS):
-            keys = self.fields.get(name) or ()
-            places = nested.get(name, {})
-            if MERGE in places or len(places) < len(keys):  # some keys are from a merge or an alias
-                default = places.get(MERGE) or self.locate(name)
-                places = {key: places.get(key, default) for key in keys}
-            positions.update(places)
-        return positions
+    def list_positions(self) -> Positions:
+        """Return the positions of the other fields, as in Entry."""
+        return {f".{name}": self.locate(name) for name in OTHER_FIELDS if name in self.fields}
+
+    def list_nested_positions(
+        self, name: str, mapping: Mapping[str, Any], positions: Positions
+    ) -> Positions:
+        """Return the positions of the keys of a mapping. Some can be from a merge or an alias."""
+        if len(positions) == len(mapping) and MERGE not in positions:
+            return positions
+        default = positions.get(MERGE) or self.locate(name)
+        return {key: positions.get(key, default) for key in mapping}
 
 
 def _build_entry(fields: _Fields, nested: Mapping[str, Positions]) -> EntryFields:
+    identifiers, attrs = fields.read_mapping("identifiers"), fields.read_mapping("attrs")
     state = fields.read_scalar("state")
+    positions = fields.list_positions()
+    for name, mapping in (("attrs", attrs), ("identifiers", identifiers)):
+        positions |= fields.list_nested_positions(name, mapping, nested.get(name, {}))
     return (
         fields.position,
         fields.read_model(),
-        fields.read_mapping("identifiers"),
-        fields.read_mapping("attrs"),
+        identifiers,
+        attrs,
         fields.read_scalar("id"),
         "present" if state is None else state,
         fields.read_list("conditions"),
-        fields.collect_positions(nested),
+        positions,
     )

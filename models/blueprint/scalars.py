@@ -10,10 +10,14 @@ from yaml.resolver import Resolver
 
 PREFIX = "tag:yaml.org,2002:"
 MERGE = object()
+TYPES = [
+    f"{PREFIX}{name}" for name in ("null", "bool", "int", "float", "binary", "timestamp", "str")
+]
 # Scalars of these types are strings. YAML gives "=" a meaning that nothing uses.
 STRING_TYPES = (f"{PREFIX}str", f"{PREFIX}value")
 # Longer scalars are no numbers, dates or booleans. Some long integers take minutes to convert.
 MAX_CHARACTERS = 1000
+CONSTRUCTOR = SafeConstructor()
 CONSTRUCTORS = cast(Mapping[str, Any], SafeConstructor.yaml_constructors)
 Patterns = Mapping[str, Sequence[tuple[str, re.Pattern[str]]]]
 PATTERNS = cast(Patterns, cast(Any, Resolver).yaml_implicit_resolvers)
@@ -50,17 +54,4 @@ def _construct(name: str, text: str) -> Any:
     if len(text) > MAX_CHARACTERS and name != f"{PREFIX}binary":
         raise ValueError
     node = yaml.ScalarNode(name, text)
-    return CONSTRUCTORS[name](SafeConstructor(), node)
-
-
-def is_scalar_type(name: str) -> bool:
-    """Return whether a tag is a standard type of scalars."""
-    return name in CONSTRUCTORS and name.removeprefix(PREFIX) in (
-        "null",
-        "bool",
-        "int",
-        "float",
-        "binary",
-        "timestamp",
-        "str",
-    )
+    return CONSTRUCTORS[name](CONSTRUCTOR, node)

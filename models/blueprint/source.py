@@ -4,6 +4,8 @@ import codecs
 from collections.abc import Callable
 from typing import Any, BinaryIO
 
+from yaml.events import StreamStartEvent
+
 from models.blueprint.entry import Position
 
 MIB = 1 << 20
@@ -13,6 +15,9 @@ MAX_SCALAR_CHARACTERS = MIB
 MAX_EVENT_BYTES = 4 * MIB
 FILE_TOO_LARGE = f"the file is larger than {MAX_FILE_BYTES // MIB} MiB"
 SCALAR_TOO_LONG = "a scalar or a comment is longer than 1 MiB"
+# Each tag is compared with all directives.
+MAX_HEAD_BYTES = MIB // 4
+HEAD_TOO_LONG = "the comments and directives before the document are longer than 256 KiB"
 CHUNK_BYTES = 65536
 
 
@@ -49,8 +54,9 @@ class Source:
             self._latest_event = self.event
             self._event_bytes = 0
         self._event_bytes += size
-        if self._event_bytes > MAX_EVENT_BYTES:
-            raise SourceError(SCALAR_TOO_LONG)
+        is_head = isinstance(self.event, StreamStartEvent | None)
+        if self._event_bytes > (MAX_HEAD_BYTES if is_head else MAX_EVENT_BYTES):
+            raise SourceError(HEAD_TOO_LONG if is_head else SCALAR_TOO_LONG)
 
     def find_position(self, offset: int) -> Position:
         """Return the position of the byte at an offset."""
