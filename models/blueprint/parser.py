@@ -27,7 +27,7 @@ from models.blueprint.source import Source, SourceError
 VERSION = 1
 START = Position(1, 1)
 NESTED_FIELDS = ("identifiers", "attrs")
-OTHER_FIELDS = ("model", "state", "conditions", "id")
+OTHER_FIELDS = ("model", "state", "conditions", "id", "permissions")
 # Position, model, identifiers, attrs, id, state, conditions and positions, as in Entry.
 EntryFields = tuple[
     Position, Any, Mapping[str, Any], Mapping[str, Any], Any, Any, Sequence[Any], Positions

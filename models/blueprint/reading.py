@@ -251,7 +251,7 @@ def _exchange(
             pickle.dump(request, requests)
         yield from _receive(responses, report)
     except (BrokenPipeError, EOFError, pickle.UnpicklingError):
-        raise BlueprintError(_describe_exit(process.wait())) from None
+        raise BlueprintError([_describe_exit(process.wait())]) from None
 
 
 def _describe_exit(status: int) -> str:
