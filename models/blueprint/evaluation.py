@@ -17,6 +17,7 @@ MAX_VALUES = 100_000
 MAX_CHARACTERS = 10 * 2**20
 MAX_DEPTH = 100
 MAX_FILE_CHARACTERS = 2**20
+TOO_DEEP = f"is nested more than {MAX_DEPTH} levels deep (does the context refer to itself?)"
 DEFAULT_CONTEXT: Mapping[str, Any] = {
     "goauthentik.io/enterprise/licensed": False,
     "goauthentik.io/rbac/models": {},
@@ -92,7 +93,10 @@ class Evaluation:
         References are the objects that `lookup` returned. Raises InvalidValueError, and what
         `lookup` raises.
         """
-        return _Run(self).evaluate(value)
+        try:
+            return _Run(self).evaluate(value)
+        except RecursionError:
+            raise InvalidValueError(TOO_DEEP) from None
 
 
 def merge_context(*contexts: Mapping[str, Any]) -> dict[str, Any]:
@@ -204,10 +208,7 @@ class _Run:
         """Count a level and its values."""
         self.depth += 1
         if self.depth > MAX_DEPTH:
-            raise InvalidValueError(
-                f"is nested more than {MAX_DEPTH} levels deep (does the context refer to itself?)",
-                tag and tag.position,
-            )
+            raise InvalidValueError(TOO_DEEP, tag and tag.position)
         self.charge(values, 0)
 
     def charge(self, values: int, characters: int) -> None:
