@@ -90,8 +90,8 @@ class Evaluation:
     def evaluate(self, value: Any) -> Any:
         """Return the value without tags. Values that contain no tag are returned as they are.
 
-        References are the objects that `lookup` returned. Raises InvalidValueError, and what
-        `lookup` raises.
+        References are the objects that `lookup` returned. Raises InvalidValueError, also if the
+        value exceeds a limit, and what `lookup` raises.
         """
         try:
             return _Run(self).evaluate(value)

@@ -272,7 +272,7 @@ LIMITS = {
     f"!Enumerate [{THOUSAND}, SEQ, {'x' * 20_000}]": MANY_CHARACTERS,
     f"!Enumerate [{THOUSAND}, SEQ, {{? {'x' * 20_000} : 1}}]": MANY_CHARACTERS,
     f"!Enumerate [{THOUSAND}, SEQ, !If [!ParseJSON '\"{'x' * 20_000}\"']]": MANY_CHARACTERS,
-    f"!ParseJSON '[{'1, ' * 100_000}1]'": MANY_VALUES,
+    f"!ParseJSON '[{'1,' * 100_000}1]'": MANY_VALUES,
     "!Format ['%9999999999s', x]": MANY_CHARACTERS,
     "!Format ['%.9999999999f', 1]": MANY_CHARACTERS,
     "!Format ['%% %s %*d', a, 9999999999, 1]": MANY_CHARACTERS,
@@ -289,17 +289,17 @@ def _shorten(text: str) -> str:
     return text[:60]
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with files of each kind."""
-    folder = tmp_path / "blueprints"
+    folder = tmp_path_factory.mktemp("evaluation") / "blueprints"
     (folder / "folder").mkdir(parents=True)
     (folder / "secret.txt").write_text("\n text\r\nof two lines \n")
     (folder / "link.txt").symlink_to("folder/../secret.txt")
     (folder / "loop").symlink_to("loop")
     (folder / "binary").write_bytes(b"\xff")
     (folder / "large").write_text("x" * 1_048_577)
-    (tmp_path / "outside.txt").write_text("outside")
+    (folder.parent / "outside.txt").write_text("outside")
     (folder / "outside-link.txt").symlink_to("../outside.txt")
     os.mkfifo(folder / "fifo")
     return folder
