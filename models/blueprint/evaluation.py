@@ -160,6 +160,8 @@ class _Run:
         for key, value in mapping.items():
             if key.__class__ is str:
                 self.characters -= len(key)
+            elif key.__class__ is Tag:
+                raise InvalidValueError("contains a tag in place of a key", key.position)
             evaluate = EVALUATORS.get(value.__class__)
             if evaluate and (new := evaluate(self, value)) is not value:
                 changes[key] = new
@@ -501,6 +503,7 @@ EVALUATORS: Mapping[type, Callable[[_Run, Any], Any]] = {
     str: _Run.evaluate_string,
     dict: _Run.evaluate_mapping,
     list: _Run.evaluate_list,
+    tuple: lambda run, values: run.evaluate_list(list(values)),
     Tag: _Run.evaluate_tag,
 }
 ITEMS = ("!Index", "!Value")

@@ -84,6 +84,7 @@ json: '{"a": 1}'
 VALUES = {
     # Tags anywhere in lists and mappings.
     "{a: [{b: !Context tenant}], c: 1}": {"a": [{"b": "acme"}], "c": 1},
+    "!!pairs [a: !Context tenant]": [["a", "acme"]],
     # Context
     "!Context tenant": "acme",
     "!Context missing": None,
@@ -395,6 +396,13 @@ def test_position_of_nested_tag(evaluation: Evaluation) -> None:
     with pytest.raises(InvalidValueError) as error:
         evaluation.evaluate(_load("a:\n  - !If [1, [!Format ['%s']], x]"))
     assert error.value.position == Position(2, 14)
+
+
+def test_tag_as_key(evaluation: Evaluation) -> None:
+    """A tag in place of a key is an error with its place."""
+    with pytest.raises(InvalidValueError, match="contains a tag in place of a key") as error:
+        evaluation.evaluate(_load("a: {!Context tenant : 1}"))
+    assert error.value.position == Position(1, 5)
 
 
 def test_errors_of_lookups(evaluation: Evaluation) -> None:
