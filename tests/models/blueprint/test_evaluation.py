@@ -84,6 +84,7 @@ json: '{"a": 1}'
 VALUES = {
     # Tags anywhere in lists and mappings.
     "{a: [{b: !Context tenant}], c: 1}": {"a": [{"b": "acme"}], "c": 1},
+    "{5: !Context tenant}": {5: "acme"},
     "!!pairs [a: !Context tenant]": [["a", "acme"]],
     # Context
     "!Context tenant": "acme",
@@ -411,6 +412,11 @@ def test_errors_of_lookups(evaluation: Evaluation) -> None:
         evaluation.evaluate(_load("!Enumerate [[a], SEQ, !KeyOf missing]"))
     with pytest.raises(InvalidValueError, match="it needs 1 !Enumerate around it"):
         evaluation.evaluate(_load("!Value 0"))
+
+
+def test_variable_that_cannot_exist(evaluation: Evaluation) -> None:
+    """A variable whose name the system cannot encode is not set."""
+    assert evaluation.evaluate(Tag("!Env", ["\ud800", "x"])) == "x"
 
 
 def test_standard_input_has_no_files(evaluation: Evaluation) -> None:
