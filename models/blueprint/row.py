@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, cast
 
-from models.blueprint.kinds import KINDS, Kind
+from models.blueprint.kinds import GROUP, KINDS, Kind
+from models.tables.access import SUPERUSERS
 
 # The key of the parent row of a flow or stage binding, to which policy bindings refer.
 PARENT = "parent"
@@ -59,6 +60,11 @@ class Row:
     def is_changed(self) -> bool:
         """True if the database contains the row with other content."""
         return self._original is not None and not is_equal(self._original, self.state)
+
+    @property
+    def is_reserved(self) -> bool:
+        """True for the group of FlowQL's superusers, which imports must not change."""
+        return self.kind is GROUP and (self.original or self.state).values == (SUPERUSERS,)
 
     def replace(self, state: State) -> None:
         """Replace the planned content."""
