@@ -1,20 +1,19 @@
 """Databases in tests of planned rows: plan changes in a working set, and write them."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Select, select
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy import Connection, Executable, Select
 
 from models.blueprint import store
 from models.blueprint.kinds import FLOW, GROUP, POLICY, POLICY_BINDING, STAGE, STAGE_BINDING, USER
 from models.blueprint.row import Row
-from models.blueprint.rows import WorkingSet
-from models.database import postgresql, sqlite_transactions
-from models.database.address import SQLiteFile, parse_address
-from models.tables.metadata import METADATA
+from models.blueprint.rows import Changes, WorkingSet
+from models.database import Database, open_database
+from models.database.reads import Reads
+from support.blueprints import dump_tables
 
 STAGE_MODEL = "authentik_stages_dummy.dummystage"
 POLICY_MODEL = "authentik_policies_dummy.dummypolicy"
@@ -24,67 +23,60 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class PlanDatabase:
-    """A database of FlowQL's own. `selects` receives the SELECTs of plans."""
+    """A database of FlowQL's own. `selects` receives the SELECTs of the last plan."""
 
     url: str
-    selects: list[Select[Any]]
+    selects: list[Select[Any]] = field(default_factory=list[Select[Any]])
 
-    def create(self) -> None:
-        """Create the tables."""
-        self.run(METADATA.create_all)
-
-    def run(self, work: Callable[[Connection], T]) -> T:
-        """Run work in one transaction."""
-        return asyncio.run(self._run(work))
-
-    def read(self, plan: Callable[[WorkingSet], T]) -> T:
+    def plan(self, plan: Callable[[WorkingSet], T]) -> T:
         """Run a plan without writing its changes."""
-        return self.run(lambda connection: plan(self._open(connection)))
+        return self._run(lambda database: database.plan(lambda reads: plan(self._open(reads))))
 
     def write(self, plan: Callable[[WorkingSet], T]) -> T:
         """Run a plan and write its changes."""
 
-        def work(connection: Connection) -> T:
-            rows = self._open(connection)
-            result = plan(rows)
-            store.write(connection, rows.changes())
-            return result
+        def build_changes(reads: Reads) -> tuple[T, Changes]:
+            rows = self._open(reads)
+            return plan(rows), rows.changes()
 
-        return self.run(work)
+        def apply(connection: Connection, planned: tuple[T, Changes]) -> None:
+            store.write(connection, planned[1])
+
+        return self._run(lambda database: database.write(build_changes, apply))[0]
+
+    def execute(self, *statements: Executable) -> None:
+        """Execute statements in one transaction."""
+        self._run(lambda database: _execute(database, statements))
 
     def dump(self) -> Mapping[str, Sequence[Any]]:
-        """Return the rows of the tables that have rows."""
-        return self.run(_dump)
+        """Return the rows by table."""
+        return self._run(dump_tables)
 
-    def _open(self, connection: Connection) -> WorkingSet:
+    def _open(self, reads: Reads) -> WorkingSet:
+        self.selects.clear()
+
         def fetch(statement: Select[Any]) -> Sequence[Any]:
             self.selects.append(statement)
-            return connection.execute(statement).all()
+            return reads.fetch(statement)
 
         return WorkingSet(fetch)
 
-    async def _run(self, work: Callable[[Connection], T]) -> T:
-        engine = _create_engine(self.url)
-        try:
-            async with engine.begin() as connection:
-                return await connection.run_sync(work)
-        finally:
-            await engine.dispose()
+    def _run(self, work: Callable[[Database], Awaitable[T]]) -> T:
+        return asyncio.run(_run(self.url, work))
 
 
-def _create_engine(url: str) -> AsyncEngine:
-    address = parse_address(url)
-    if isinstance(address, SQLiteFile):
-        return sqlite_transactions.create_engine(address.path, writable=True)
-    return postgresql.create_engine(address, "public", writable=True)
+async def _run(url: str, work: Callable[[Database], Awaitable[T]]) -> T:
+    database = await open_database(url, writable=True)
+    try:
+        return await work(database)
+    finally:
+        await database.close()
 
 
-def _dump(connection: Connection) -> Mapping[str, Sequence[Any]]:
-    tables = {
-        table.name: connection.execute(select(table).order_by(*table.primary_key)).all()
-        for table in METADATA.sorted_tables
-    }
-    return {name: rows for name, rows in tables.items() if rows}
+async def _execute(database: Database, statements: Sequence[Executable]) -> None:
+    async with database.transaction() as connection:
+        for statement in statements:
+            await connection.execute(statement)
 
 
 def create_flow(rows: WorkingSet, slug: str, pk: str | None = None, **values: Any) -> Row:
