@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection, Executable, Select
 
 from models.blueprint import store
+from models.blueprint.bulk_insert import Report
 from models.blueprint.kinds import FLOW, GROUP, POLICY, POLICY_BINDING, STAGE, STAGE_BINDING, USER
 from models.blueprint.row import Row
 from models.blueprint.rows import Changes, WorkingSet
@@ -28,11 +29,15 @@ class PlanDatabase:
     url: str
     selects: list[Select[Any]] = field(default_factory=list[Select[Any]])
 
+    def run(self, work: Callable[[Database], Awaitable[T]]) -> T:
+        """Open the database and await the work with it."""
+        return asyncio.run(_run(self.url, work))
+
     def plan(self, plan: Callable[[WorkingSet], T]) -> T:
         """Run a plan without writing its changes."""
-        return self._run(lambda database: database.plan(lambda reads: plan(self._open(reads))))
+        return self.run(lambda database: database.plan(lambda reads: plan(self._open(reads))))
 
-    def write(self, plan: Callable[[WorkingSet], T]) -> T:
+    def write(self, plan: Callable[[WorkingSet], T], report: Report = lambda _: None) -> T:
         """Run a plan and write its changes."""
 
         def build_changes(reads: Reads) -> tuple[T, Changes]:
@@ -40,17 +45,17 @@ class PlanDatabase:
             return plan(rows), rows.changes()
 
         def apply(connection: Connection, planned: tuple[T, Changes]) -> None:
-            store.write(connection, planned[1])
+            store.write(connection, planned[1], report)
 
-        return self._run(lambda database: database.write(build_changes, apply))[0]
+        return self.run(lambda database: database.write(build_changes, apply))[0]
 
     def execute(self, *statements: Executable) -> None:
         """Execute statements in one transaction."""
-        self._run(lambda database: _execute(database, statements))
+        self.run(lambda database: _execute(database, statements))
 
     def dump(self) -> Mapping[str, Sequence[Any]]:
         """Return the rows by table."""
-        return self._run(dump_tables)
+        return self.run(dump_tables)
 
     def _open(self, reads: Reads) -> WorkingSet:
         self.selects.clear()
@@ -60,9 +65,6 @@ class PlanDatabase:
             return reads.fetch(statement)
 
         return WorkingSet(fetch)
-
-    def _run(self, work: Callable[[Database], Awaitable[T]]) -> T:
-        return asyncio.run(_run(self.url, work))
 
 
 async def _run(url: str, work: Callable[[Database], Awaitable[T]]) -> T:
