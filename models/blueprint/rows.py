@@ -102,10 +102,12 @@ class WorkingSet:
         Generates the primary key if it is None. That of a user is provisional.
         """
         table = self._tables[kind.name]
+        key = next(self._user_ids if kind is USER else self._uuids)
         row = Row(
             kind,
-            self._generate_pk(kind) if pk is None else pk,
-            next(self._uuids) if kind.has_parent else None,
+            key if pk is None else pk,
+            # The parent row is in a table of its own: an equal key is as good, and saves memory.
+            str(key) if kind.has_parent else None,
             tuple(map(values.__getitem__, table.columns)),
             model,
             settings or (NO_SETTINGS if kind.type_table else None),
@@ -184,9 +186,6 @@ class WorkingSet:
                 key = row.get(_name_key(KINDS[name], row.kind))
                 self.load(KINDS[name], column, [key])
                 yield from tuple(self._tables[name].find({column: key}))
-
-    def _generate_pk(self, kind: Kind) -> str | int:
-        return next(self._user_ids) if kind is USER else next(self._uuids)
 
 
 def _name_key(kind: Kind, target: Kind) -> str:

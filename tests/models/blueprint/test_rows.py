@@ -82,8 +82,10 @@ def test_rows_have_the_values_of_the_database(graph: PlanDatabase) -> None:
             (policy.model, policy.settings, policy.get("execution_logging")),
         )
 
-    types = (STAGE_MODEL, {}), (POLICY_MODEL, {}, False)
-    assert graph.plan(plan) == ("a", "any", True, True, True, *types)
+    assert graph.plan(plan) == (
+        *("a", "any", True, True, True),
+        *((STAGE_MODEL, {}), (POLICY_MODEL, {}, False)),
+    )
 
 
 def test_rows_of_a_database_and_new_rows_are_found_alike(graph: PlanDatabase) -> None:

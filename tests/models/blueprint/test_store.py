@@ -2,8 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from random import Random
 from typing import Any
 
+import hypothesis
 import pytest
 from sqlalchemy import insert, update
 from sqlalchemy.exc import IntegrityError
@@ -36,7 +38,14 @@ from support.planned_rows import (
     create_user,
 )
 
-SETTINGS = {"text": "Ä\"'\\", "number": 1.5, "list": [None, True, {}], "secret": {"$secret": True}}
+SETTINGS: Mapping[str, Any] = {
+    "text": "Ä\"'\\",
+    "number": 1.5,
+    "list": [None, True, {}],
+    "secret": {"$secret": True},
+}
+
+NAMES = "abcdefgh"
 
 
 @pytest.fixture
@@ -248,6 +257,70 @@ def test_deleted_flow_leaves_the_scope_of_tokens(database: PlanDatabase) -> None
     database.write(plan)
     [token] = database.run(list_tokens)
     assert token.scope is None
+
+
+def change_randomly(rows: WorkingSet, random: Random) -> Mapping[str, Sequence[Any]]:
+    """Plan changes of flows, stages and bindings that violate no constraint."""
+    for _ in range(50):
+        random.choice((create_randomly, rename_randomly, bind_randomly, delete_randomly))(
+            rows, random
+        )
+    check_indexes(rows)
+    return read_all(rows)
+
+
+def create_randomly(rows: WorkingSet, random: Random) -> None:
+    """Plan a flow or a stage with a name that is free, perhaps since a planned change."""
+    name = random.choice(NAMES)
+    if not rows.find(FLOW, {"slug": name}):
+        create_flow(rows, name)
+    elif not rows.find(STAGE, {"name": name}):
+        create_stage(rows, name, {"a": random.random()})
+
+
+def rename_randomly(rows: WorkingSet, random: Random) -> None:
+    """Plan that two flows exchange their slugs, and that one stage takes another name."""
+    flows, stages, free = rows.list(FLOW), rows.list(STAGE), str(random.random())
+    if flows and stages:
+        one, other = random.choice(flows), random.choice(flows)
+        slugs = one.get("slug"), other.get("slug")
+        for flow, slug in zip((one, other, one), (free, *slugs), strict=True):
+            rows.change(flow, {"slug": slug, "policy_engine_mode": random.choice(("all", "any"))})
+        rows.change(random.choice(stages), {"name": free}, None, {"b": random.random()})
+
+
+def bind_randomly(rows: WorkingSet, random: Random) -> None:
+    """Plan bindings of a stage in a flow, at the first order that is free."""
+    flows, stages = rows.list(FLOW), rows.list(STAGE)
+    if flows and stages:
+        flow, stage = random.choice(flows), random.choice(stages)
+        keys = {"target_id": flow.pk, "stage_id": stage.pk}
+        orders = {binding.get("order") for binding in rows.find(STAGE_BINDING, keys)}
+        binding = bind_stage(rows, flow, stage, min(set(range(len(orders) + 1)) - orders))
+        bind(rows, binding, create_policy(rows, str(binding)))
+
+
+def delete_randomly(rows: WorkingSet, random: Random) -> None:
+    """Plan to delete a row of some kind."""
+    candidates = rows.list(random.choice((FLOW, STAGE, POLICY, STAGE_BINDING)))
+    if candidates:
+        rows.delete(random.choice(candidates))
+
+
+def check_indexes(rows: WorkingSet) -> None:
+    """Check that rows are found by the values that they have."""
+    for row in (row for kind in (FLOW, STAGE, STAGE_BINDING) for row in rows.list(kind)):
+        conditions = {column: row.get(column) for column in row.kind.unique}
+        assert rows.find(row.kind, conditions) == [row]
+        assert rows.get(row.kind, row.pk) is row
+
+
+def test_random_changes_are_written(database: PlanDatabase) -> None:
+    """The database contains what is planned, whatever the order of the changes."""
+    random = Random(16)
+    for _ in range(hypothesis.settings().max_examples // 20):
+        planned = database.write(lambda rows: change_randomly(rows, random))
+        assert database.plan(read_all) == planned
 
 
 def test_many_rows_are_reported_while_they_are_written(database: PlanDatabase) -> None:
