@@ -27,7 +27,7 @@ from models.blueprint.kinds import (
     find_kind,
 )
 from models.blueprint.plan import Declared, FileScope, Plan
-from models.blueprint.references import Absence, DependencyError, Unknown
+from models.blueprint.references import Absence, DependencyError, UnstoredObject
 from models.blueprint.rows import Row
 from models.blueprint.schedule import UnresolvedError
 
@@ -140,7 +140,7 @@ class EntryPlan:
         if isinstance(pk, str):
             self.plan.references.add_other(pk, self.model)
         conditions = [(k, v) for k, v in self.entry.identifiers.items() if not isinstance(v, Tag)]
-        return Unknown(self.model, conditions, is_declared=True)
+        return UnstoredObject(self.model, conditions, is_declared=True)
 
     def _apply_file(self) -> Declared:
         """Note that another file must be part of the run. Its entries are planned before."""
