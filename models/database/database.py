@@ -144,6 +144,8 @@ class Database:
     async def transaction(self) -> AsyncGenerator[AsyncConnection]:
         """Open a connection with one transaction; raises DatabaseError if it is rolled back."""
         async with _transaction(self.engine) as connection:
+            if not self._is_sqlite:
+                await postgresql.limit_waiting(connection)
             yield connection
 
     async def plan(self, plan: Plan[T]) -> T:
