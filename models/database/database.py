@@ -163,6 +163,8 @@ class Database:
             if not self._is_sqlite:
                 await postgresql.lock_writes(connection)
             if not await connection.run_sync(reads.is_equal_on):
+                # Two results may not fit into memory.
+                del result
                 result = await connection.run_sync(lambda inner: plan(Reads(inner)))
             await connection.run_sync(apply, result)
         return result
