@@ -14,7 +14,7 @@ from models.blueprint.entry_values import (
     OmittedEntryError,
     OtherTargetError,
 )
-from models.blueprint.identity import list_keys
+from models.blueprint.identity import list_identities
 from models.blueprint.kinds import (
     FLOW,
     GROUP,
@@ -100,8 +100,7 @@ class EntryPlan:
         """Raise UnresolvedError if an earlier entry for the same object waits."""
         schedule = self.plan.schedule
         if len(schedule):
-            keys = [key for key in list_keys(self.entry) if isinstance(key, tuple)]
-            earlier = schedule.find_earlier(keys, self.entry)
+            earlier = schedule.find_earlier(list(list_identities(self.entry)), self.entry)
             if earlier:
                 raise UnresolvedError(earlier)
 
@@ -193,7 +192,7 @@ class EntryPlan:
         by_pk = references.find_row_by_pk([kind], identity.pk) if identity.pk else None
         if not (identity.columns or identity.others):
             return self._check_model(by_pk)
-        others = references.select(self.entry, kind, self.model, identity.columns, identity.others)
+        others = references.select(kind, self.model, identity.columns, identity.others)
         if by_pk and others and by_pk not in others:
             raise self._build_error("'identifiers' match two rows: one by 'pk', one by the others")
         return self._check_model(by_pk or next(iter(others), None))

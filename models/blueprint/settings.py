@@ -38,6 +38,4 @@ def _render_unknown(reference: UnstoredObject) -> Any:
 def _render_scalar(value: Any) -> Any:
     if isinstance(value, date):
         return value.isoformat()
-    if isinstance(value, float) and (value != value or value in (float("inf"), -float("inf"))):
-        return str(value)
     return value if isinstance(value, str | int | float | None) else str(value)
