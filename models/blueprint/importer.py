@@ -74,7 +74,7 @@ class _Import:
 
     async def import_valid(self, files: Sequence[InputFile]) -> ImportReport:
         """Import each valid file, after the files that it refers to."""
-        valid = list(files)
+        valid: list[InputFile] = list(files)
         errors: list[str] = []
         groups: list[list[str]] = []
         while valid:

@@ -14,6 +14,8 @@ from models.blueprint.rows import Row, WorkingSet
 from models.blueprint.schedule import ANY_KIND, Key, Schedule, UnresolvedError
 
 UUID = re.compile(r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
+# A comparison takes about a microsecond.
+MAX_COMPARISONS = 20_000_000
 Conditions = Sequence[tuple[str, Any]]
 
 
@@ -108,6 +110,7 @@ class References:
 
     rows: WorkingSet
     schedule: Schedule
+    _comparisons: int = 0
     _pks: dict[tuple[str, str], Row] = field(default_factory=dict[tuple[str, str], Row])
     _other_pks: dict[str, str] = field(default_factory=dict[str, str])
 
@@ -203,13 +206,7 @@ class References:
         build = self._build_lenient_predicate if is_named else self._build_predicate
         predicates = [build(kind, name, value) for name, value in others]
         rows = self.rows.find(kind, columns)
-        models = (None, model, kind.model)
-        return [
-            row
-            for row in rows
-            if (row.model in models or model == kind.model)
-            and all(predicate(row) for predicate in predicates)
-        ]
+        return self._filter((row for row in rows if row.model in (None, model)), predicates)
 
     def _select(
         self, entry: Entry, kind: Kind, model: str, conditions: Conditions
