@@ -228,12 +228,22 @@ class References:
 
     def _match(self, kind: Kind, model: str, query: _Query) -> Sequence[Row]:
         rows = self.rows.find(kind, query.columns)
-        return [
-            row
-            for row in rows
-            if model in (row.model, kind.model) or not kind.type_table
-            if all(predicate(row) for predicate in query.predicates)
-        ]
+        is_base = model == kind.model
+        return self._filter((row for row in rows if is_base or row.model == model), query.predicates)
+
+    def _filter(
+        self, rows: Iterable[Row], predicates: Sequence[Callable[[Row], bool]]
+    ) -> list[Row]:
+        return [row for row in rows if not predicates or self._matches(row, predicates)]
+
+    def _matches(self, row: Row, predicates: Sequence[Callable[[Row], bool]]) -> bool:
+        self._comparisons += 1
+        if self._comparisons > MAX_COMPARISONS:
+            raise InvalidValueError(
+                f"needs more than {MAX_COMPARISONS} comparisons of all references together:"
+                " find objects by their slugs and names"
+            )
+        return all(predicate(row) for predicate in predicates)
 
     def _build_query(self, entry: Entry, kind: Kind, conditions: Conditions) -> _Query | None:
         columns: dict[str, Any] = {}
