@@ -50,8 +50,11 @@ def _render_change(change: PlannedChange) -> Sequence[str]:
     fields = sorted(change.fields.items())
     if change.action == "change":
         return [f"{title}: {name} {_render_difference(*values)}" for name, values in fields]
-    values = ", ".join(f"{name} {_cut(_render_value(new))}" for name, (_, new) in fields)
-    return [f"{title}: {values}" if values and change.action == "create" else title]
+    if change.action == "delete":
+        return [title]
+    pairs = ((name, new) for name, (_, new) in fields if new not in (None, ""))
+    values = ", ".join(f"{name} {_cut(_render_value(new))}" for name, new in pairs)
+    return [f"{title}: {values}" if values else title]
 
 
 def _render_difference(old: Any, new: Any) -> str:
