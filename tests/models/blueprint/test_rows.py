@@ -188,9 +188,11 @@ def test_values_of_other_types_match_nothing(
     def plan(rows: WorkingSet) -> Any:
         if column == kind.pk:
             assert rows.get(kind, value) is None
+        rows.load(kind, column, [value, None])
         return rows.find(kind, {column: value})
 
     assert graph.plan(plan) == []
+    assert not graph.selects
 
 
 def test_changed_rows_are_found_by_new_values(graph: PlanDatabase) -> None:
