@@ -27,6 +27,8 @@ from models.tables.access import RESERVED_PREFIX
 from models.tables.flow import PolicyBindingModel
 from models.tables.metadata import METADATA
 
+# References can name any columns. Indexes of all their combinations would take too much memory.
+MAX_INDEXES = 20
 UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 PARENT_TABLE = METADATA.tables[PolicyBindingModel.__tablename__]
@@ -114,8 +116,11 @@ class RowTable:
     def find(self, conditions: Mapping[str, Any]) -> Iterable[Row]:
         """Return the rows with equal values of these columns, of which there must be one."""
         columns = tuple(sorted(conditions))
+        values = tuple(map(conditions.__getitem__, columns))
         index = self._indexes.get(columns) or self._build_index(columns)
-        return index.find(tuple(map(conditions.__getitem__, columns)))
+        if index is None:
+            return [row for row in self if tuple(map(row.get, columns)) == values]
+        return index.find(values)
 
     def __iter__(self) -> Iterator[Row]:
         return (row for row in self._rows if not row.is_deleted)
@@ -131,7 +136,10 @@ class RowTable:
             values[position] = self._strings.setdefault(values[position], values[position])
         return Row(self.kind, pk, parent, tuple(values), model, settings, is_new=False)
 
-    def _build_index(self, columns: tuple[str, ...]) -> "_Index":
+    def _build_index(self, columns: tuple[str, ...]) -> "_Index | None":
+        """Build an index of these columns, unless there are too many."""
+        if len(self._indexes) == MAX_INDEXES:
+            return None
         index = self._indexes[columns] = _Index(columns)
         for row in self:
             index.add(row)

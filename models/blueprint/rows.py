@@ -56,10 +56,12 @@ class WorkingSet:
     def load(self, kind: Kind, column: str, keys: Iterable[Any]) -> None:
         """Read the rows with one of these values of a column, unless they have been read.
 
-        `column` can be the primary key, and `parent` for the key of the parent row.
+        Null, and values that the column cannot have, are ignored. `column` can be the primary key,
+        and `parent` for the key of the parent row.
         """
         table = self._tables[kind.name]
-        unknown = [key for key in dict.fromkeys(keys) if self._is_unknown(table, column, key)]
+        storable = (key for key in keys if key is not None and table.accepts(column, key))
+        unknown = [key for key in dict.fromkeys(storable) if self._is_unknown(table, column, key)]
         for start in range(0, len(unknown), BATCH_SIZE):
             batch = unknown[start : start + BATCH_SIZE]
             table.add_some(column, batch, self._fetch(table.select_by(column, batch)))
@@ -158,11 +160,8 @@ class WorkingSet:
 
     def _is_unknown(self, table: RowTable, column: str, key: Any) -> bool:
         """Return whether the database can contain rows with this value that were not read."""
-        return (
-            key is not None
-            and table.accepts(column, key)
-            and not table.is_known(column, key)
-            and not self._is_key_of_new_row(table.kind, column, key)
+        return not table.is_known(column, key) and not self._is_key_of_new_row(
+            table.kind, column, key
         )
 
     def _is_key_of_new_row(self, kind: Kind, column: str, key: Any) -> bool:
@@ -176,7 +175,8 @@ class WorkingSet:
         """Read the rows with one of the values if an index of the database has them, else all."""
         column = next((name for name in table.indexed if conditions.get(name) is not None), None)
         if column is not None:
-            self.load(table.kind, column, [conditions[column]])
+            if self._is_unknown(table, column, conditions[column]):
+                self.load(table.kind, column, [conditions[column]])
         elif not table.is_complete:
             table.add_all(self._fetch(table.select()))
 

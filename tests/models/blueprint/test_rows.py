@@ -1,5 +1,6 @@
 """Plan changes in a working set of rows."""
 
+import itertools
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from models.blueprint.kinds import (
     USER,
     Kind,
 )
+from models.blueprint.row_table import MAX_INDEXES
 from models.blueprint.rows import WorkingSet
 from models.tables.access import RESERVED_PREFIX, SUPERUSERS
 from support.blueprints import BlueprintDatabase
@@ -110,6 +112,22 @@ def test_rows_of_a_database_and_new_rows_are_found_alike(graph: PlanDatabase) ->
     assert graph.plan(plan) == [["a", "b"], ["b"], ["a", "b"], [1, 2, 1], 2, 1, 0, 3, True]
 
 
+def test_any_combination_of_columns_identifies_rows(graph: PlanDatabase) -> None:
+    """The number of combinations is not limited by that of indexes in memory."""
+
+    def plan(rows: WorkingSet) -> Any:
+        new = create_flow(rows, "b", title="c")
+        columns = [column for column in FLOW.columns if column != "slug"]
+        combinations = list(itertools.combinations(columns, 3))
+        assert len(combinations) > MAX_INDEXES
+        for combination in combinations:
+            is_distinct = not {"name", "title"}.isdisjoint(combination)
+            found = rows.find(FLOW, {column: new.get(column) for column in combination})
+            assert found == [new] if is_distinct else len(found) == 2
+
+    graph.plan(plan)
+
+
 def test_each_row_is_read_once(graph: PlanDatabase) -> None:
     """Rows, and values without rows, are not read again."""
 
@@ -170,9 +188,11 @@ def test_values_of_other_types_match_nothing(
     def plan(rows: WorkingSet) -> Any:
         if column == kind.pk:
             assert rows.get(kind, value) is None
+        rows.load(kind, column, [value, None])
         return rows.find(kind, {column: value})
 
     assert graph.plan(plan) == []
+    assert not graph.selects
 
 
 def test_changed_rows_are_found_by_new_values(graph: PlanDatabase) -> None:
