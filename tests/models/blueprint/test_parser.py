@@ -78,11 +78,6 @@ WHOLE_FILES: dict[str, tuple[str | bytes, str, str]] = {
         "1:4",
         "a scalar or a comment is longer than 1 MiB",
     ),
-    "directives": (
-        "".join(f"%TAG !a{n}! !\n" for n in range(30_000)),
-        "1:1",
-        "longer than 256 KiB",
-    ),
 }
 ENTRIES: dict[str, tuple[str, str, str]] = {
     "a string": ("- flow", "3:3", "an entry must be a mapping"),
@@ -232,17 +227,21 @@ def load_with_pyyaml(source: str) -> Any:
         document = yaml.load(source.encode(errors="surrogatepass"), TagLoader)  # noqa: S506
     except (yaml.YAMLError, ValueError, AttributeError, LookupError, TypeError):
         return None
-    return [
-        normalize(
-            [
-                entry.get("model"),
-                entry.get("id"),
-                entry.get("identifiers") or {},
-                entry.get("attrs") or {},
-            ]
-        )
-        for entry in document["entries"]
-    ]
+    return [normalize_entry(entry) for entry in list_entries(document)]
+
+
+def list_entries(document: Any) -> Sequence[Any]:
+    """Return the entries of a document, which can be in sections or null."""
+    entries: Any = document.get("entries") or []
+    sections: Any = entries.values() if hasattr(entries, "values") else [entries]
+    return [entry for section in sections for entry in section or []]
+
+
+def normalize_entry(entry: Any) -> Any:
+    """Return the normalized fields of an entry."""
+    return normalize(
+        [entry["model"], entry.get("id"), entry.get("identifiers") or {}, entry.get("attrs") or {}]
+    )
 
 
 def load_with_parser(source: str) -> Any:
