@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
+from itertools import chain
 from pathlib import Path
 from time import process_time
 from typing import Any
@@ -234,7 +235,7 @@ def list_entries(document: Any) -> Sequence[Any]:
     """Return the entries of a document, which can be in sections or null."""
     entries: Any = document.get("entries") or []
     sections: Any = entries.values() if hasattr(entries, "values") else [entries]
-    return [entry for section in sections for entry in section or []]
+    return list(chain.from_iterable(section or [] for section in sections))
 
 
 def normalize_entry(entry: Any) -> Any:
