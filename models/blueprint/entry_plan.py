@@ -206,7 +206,10 @@ class EntryPlan:
     def _write(self, kind: Kind, identity: Identity, row: Row | None) -> Row:
         columns = self.values.read_columns(kind, identity)
         settings = self.values.read_settings(kind, self.model)
-        self._check_values(kind, columns, row)
+        if kind is POLICY_BINDING:
+            self._check_bound_objects(columns, row)
+        if row or kind.type_table or identity.others or identity.columns.keys() != set(kind.unique):
+            self._check_key(kind, columns, row)
         self._report_names(kind)
         if row is None:
             row = self._create(kind, identity, columns, settings)
@@ -240,9 +243,8 @@ class EntryPlan:
         self.plan.note_origin(self.entry, row)
         return row
 
-    def _check_values(self, kind: Kind, columns: Mapping[str, Any], row: Row | None) -> None:
-        if kind is POLICY_BINDING:
-            self._check_bound_objects(columns, row)
+    def _check_key(self, kind: Kind, columns: Mapping[str, Any], row: Row | None) -> None:
+        """Check that no other row has the same unique key."""
         key = {name: _get(columns, row, name) for name in kind.unique}
         if row and all(row.get(name) == value for name, value in key.items()):
             return

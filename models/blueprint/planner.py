@@ -40,12 +40,14 @@ class Planner:
         preload(self._plan.rows, entries)
         indexes: dict[str, list[int]] = {name: [] for name in BINDINGS}
         for index, entry in enumerate(entries):
-            if not self._try(entry):
-                kind = find_static_kind(entry)
-                if kind and kind.name in indexes:
-                    indexes[kind.name].append(index)
-                else:
+            kind = find_static_kind(entry)
+            waiting = indexes.get(kind.name) if kind else None
+            # If one binding waits, the next ones are likely to.
+            if waiting or not self._try(entry):
+                if waiting is None:
                     self._plan.schedule.add(entry, list(list_keys(entry)))
+                else:
+                    waiting.append(index)
         self._keep_bindings(batch, indexes)
         if batch.is_last:
             self._close(batch.file)

@@ -11,7 +11,7 @@ import sqlalchemy
 from sqlalchemy import Select
 
 from models.blueprint.kinds import KINDS, POLICY_BINDING, USER, Kind
-from models.blueprint.row import PARENT, Row, is_equal
+from models.blueprint.row import PARENT, Row, State, is_equal
 from models.blueprint.row_table import RowTable
 
 Fetch = Callable[[Select[Any]], Sequence[sqlalchemy.Row[Any]]]
@@ -21,7 +21,6 @@ Differences = Mapping[str, tuple[Any, Any]]
 # The number of values in one SELECT.
 BATCH_SIZE = 500
 NO_SETTINGS: Values = {}
-UUID_PARTS = (slice(0, 8), slice(8, 12), slice(12, 16), slice(16, 20), slice(20, 32))
 # The kinds to which a column refers, by kind and column.
 REFERENCES = {
     (kind.name, field.column): tuple(KINDS[target] for target in field.targets)
@@ -83,8 +82,8 @@ class WorkingSet:
         if not all(itertools.starmap(table.accepts, conditions.items())):
             return []
         self._load_candidates(table, conditions)
-        rows = table.find(conditions) if conditions else table.list()
-        return sorted((row for row in rows if model in (None, row.model)), key=_get_pk)
+        rows = table.find(conditions) if conditions else table
+        return sorted((row for row in rows if model is None or row.model == model), key=_get_pk)
 
     def list(self, kind: Kind) -> list[Row]:
         """Return all rows of a kind, ordered by primary key."""
@@ -98,15 +97,17 @@ class WorkingSet:
         model: str | None = None,
         settings: Values | None = None,
     ) -> Row:
-        """Plan a row with these values of all columns, and return it.
+        """Plan a row with values of all columns, and return it.
 
         Generates the primary key if it is None. That of a user is provisional.
         """
         table = self._tables[kind.name]
+        key = next(self._user_ids if kind is USER else self._uuids)
         row = Row(
             kind,
-            self._generate_pk(kind) if pk is None else pk,
-            next(self._uuids) if kind.has_parent else None,
+            key if pk is None else pk,
+            # The parent row is in a table of its own: an equal key is as good, and saves memory.
+            str(key) if kind.has_parent else None,
             tuple(map(values.__getitem__, table.columns)),
             model,
             settings or (NO_SETTINGS if kind.type_table else None),
@@ -128,9 +129,13 @@ class WorkingSet:
         """
         differences = dict(_compare(row, values, model, settings or NO_SETTINGS))
         if differences:
-            self._tables[row.kind.name].update(row, values)
-            row.model = model or row.model
-            row.settings = {**(row.settings or {}), **settings} if settings else row.settings
+            table = self._tables[row.kind.name]
+            state = State(
+                tuple(map(values.get, table.columns, row.values)),
+                model or row.model,
+                _merge(row, settings or NO_SETTINGS),
+            )
+            table.update(row, values, state)
             self._changed.setdefault(row)
         return differences
 
@@ -146,7 +151,7 @@ class WorkingSet:
     def changes(self) -> Changes:
         """Return the planned changes."""
         return Changes(
-            [row for table in self._tables.values() for row in table.list() if row.is_new],
+            [row for table in self._tables.values() for row in table if row.is_new],
             [row for row in self._changed if row.is_changed and not row.is_deleted],
             [row for row in self._deleted if not row.is_new],
         )
@@ -182,9 +187,6 @@ class WorkingSet:
                 self.load(KINDS[name], column, [key])
                 yield from tuple(self._tables[name].find({column: key}))
 
-    def _generate_pk(self, kind: Kind) -> str | int:
-        return next(self._user_ids) if kind is USER else next(self._uuids)
-
 
 def _name_key(kind: Kind, target: Kind) -> str:
     """Return the column of the target to which rows of a kind refer."""
@@ -205,14 +207,18 @@ def _compare(
             yield f"settings.{name}", (stored.get(name), value)
 
 
+def _merge(row: Row, settings: Values) -> Values | None:
+    return {**(row.settings or NO_SETTINGS), **settings} if row.kind.type_table else None
+
+
 def _get_pk(row: Row) -> Any:
     return row.pk
 
 
 def _generate_uuids() -> Iterator[str]:
     """Yield UUIDs of version 7 in increasing order, so that indexes grow at their end."""
-    prefix = f"{time.time_ns() // 1_000_000:012x}"
-    first = (7 << 76) | (secrets.randbits(12) << 64) | (0b10 << 62) | secrets.randbits(61)
-    for number in itertools.count(first):
-        digits = f"{prefix}{number:020x}"
-        yield "-".join(map(digits.__getitem__, UUID_PARTS))
+    milliseconds = f"{time.time_ns() // 1_000_000:012x}"
+    version, variant = f"7{secrets.randbits(12):03x}", f"{0x8000 | secrets.randbits(14):04x}"
+    head = f"{milliseconds[:8]}-{milliseconds[8:]}-{version}-{variant}"
+    for number in itertools.count(secrets.randbits(47)):
+        yield f"{head}-{number:012x}"
