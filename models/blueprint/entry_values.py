@@ -168,7 +168,9 @@ class EntryValues:
         if isinstance(reference, Row):
             self.plan.note_reference(self.entry, reference)
             return reference
-        return self._replace(name, kinds, reference or Unknown(kinds[0].model, [("pk", value)]))
+        if reference is None:
+            reference = Unknown(kinds[0].model, [("pk", value)])
+        return self._replace(name, kinds, reference)
 
     def _replace(self, name: str, kinds: list[Kind], reference: Unknown) -> Row:
         """Return a placeholder for a group or user, or raise an error for other references."""
