@@ -171,10 +171,10 @@ class EntryPlan:
         identity = self.values.read_identity(kind)
         row = self._find_row(kind, identity)
         if row and state is State.MUST_CREATED:
-            raise EntryError(
-                self.entry.position,
-                f"the {kind.name} already exists, which the state 'must_created' does not allow",
+            message = (
+                f"the {kind.name} already exists, which the state 'must_created' does not allow"
             )
+            raise self._build_error(message, ".state")
         if row and state is State.CREATED:
             self.plan.report.unchanged += 1
         else:
@@ -199,7 +199,9 @@ class EntryPlan:
 
     def _check_model(self, row: Row | None) -> Row | None:
         if row and row.model and row.model != self.model:
-            raise self._build_error(f"this {row.kind.name} already has the model {row.model}")
+            raise self._build_error(
+                f"this {row.kind.name} already has the model {row.model}", ".model"
+            )
         return row
 
     def _write(self, kind: Kind, identity: Identity, row: Row | None) -> Row:
@@ -252,9 +254,9 @@ class EntryPlan:
         others = [other for other in self.plan.rows.find(kind, key) if other is not row]
         if others:
             self._check_model(others[0])
-            raise self._build_error(
-                f"duplicate: another {kind.name} has the same {', '.join(kind.unique)}"
-            )
+            names = [name for name, item in kind.fields.items() if item.column in kind.unique]
+            message = f"duplicate: another {kind.name} has the same {', '.join(names)}"
+            raise self._build_error(message, names[-1])
         if row:
             self._check_name(kind, row.get(kind.unique[0]))
             self._check_name(kind, key[kind.unique[0]])
@@ -283,8 +285,9 @@ class EntryPlan:
             if self.entry.attrs.get(name):
                 self.plan.report.ignored[f"{self.model} {name}"] += 1
 
-    def _build_error(self, message: str) -> EntryError:
-        return EntryError(self.entry.position, message)
+    def _build_error(self, message: str, field: str = "") -> EntryError:
+        """Return an error at a field, or at the entry if it does not have this field."""
+        return EntryError(self.entry.positions.get(field, self.entry.position), message)
 
 
 def _get(columns: Mapping[str, Any], row: Row | None, name: str) -> Any:

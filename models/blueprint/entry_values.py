@@ -123,8 +123,8 @@ class EntryValues:
         pk = self.evaluate("pk", value)
         try:
             return str(pk) if kind is USER or pk is None else check_uuid(str(pk))
-        except InvalidValueError as error:
-            raise self.build_error("pk", str(error)) from None
+        except UnexpectedValueError as error:
+            raise self._build_value_error("pk", value, error) from None
 
     def _read_other(self, name: str, value: Any) -> Any:
         result = self.evaluate(name, value)
@@ -138,11 +138,14 @@ class EntryValues:
                 return self._read_reference(kind, name, result)
             return definition.check(result)
         except UnexpectedValueError as error:
-            # Values of tags can be secret.
-            message = error.quoted if type(value) in PLAIN_TYPES else str(error)
-            raise self.build_error(name, message) from None
+            raise self._build_value_error(name, value, error) from None
         except InvalidValueError as error:
             raise self.build_error(name, str(error), error.position) from None
+
+    def _build_value_error(self, name: str, value: Any, error: UnexpectedValueError) -> EntryError:
+        # Values of tags can be secret.
+        message = error.quoted if type(value) in PLAIN_TYPES else str(error)
+        return self.build_error(name, message)
 
     def _read_reference(self, kind: Kind, name: str, value: Any) -> str | int | None:
         definition = kind.fields[name]
@@ -168,9 +171,9 @@ class EntryValues:
         if isinstance(reference, Row):
             self.plan.note_reference(self.entry, reference)
             return reference
-        return self._replace(
-            name, kinds, reference or UnstoredObject(kinds[0].model, [("pk", value)])
-        )
+        if reference is None:
+            reference = UnstoredObject(kinds[0].model, [("pk", value)])
+        return self._replace(name, kinds, reference)
 
     def _replace(self, name: str, kinds: list[Kind], reference: UnstoredObject) -> Row:
         """Return a placeholder for a group or user, or raise an error for other references."""

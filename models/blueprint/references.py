@@ -229,7 +229,9 @@ class References:
     def _match(self, kind: Kind, model: str, query: _Query) -> Sequence[Row]:
         rows = self.rows.find(kind, query.columns)
         is_base = model == kind.model
-        return self._filter((row for row in rows if is_base or row.model == model), query.predicates)
+        return self._filter(
+            (row for row in rows if is_base or row.model == model), query.predicates
+        )
 
     def _filter(
         self, rows: Iterable[Row], predicates: Sequence[Callable[[Row], bool]]
