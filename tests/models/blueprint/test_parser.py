@@ -157,10 +157,10 @@ entries:
 MUTATIONS = [
     *("&a ", "*a", "!KeyOf ", "!Foo ", "!!int ", "!!str ", "!!set ", "<<: ", "- ", ": ", "? "),
     *("[", "]", "{", "}", ",", "\n", "  ", "'", '"', "|", ">", "#", "\t", "\0", "\xff", "%"),
-    *("---\n", "...\n", "2024-13-01", "~", "yes", "=", "<<", "\r", "\u0085", "\u2028"),
+    *("---\n", "...\n", "2024-13-01", "~", "yes", "<<", "\r", "\u0085", "\u2028"),
     *("\ufeff", "\ud800", "@", "!", "*"),
 ]
-MUTATION_COUNT = settings().max_examples * 10
+MUTATION_COUNT = settings().max_examples * 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,8 +217,10 @@ def normalize(value: Any) -> Any:
         return value.name, normalize(value.value)
     if isinstance(value, dict):
         return [(normalize(key), normalize(item)) for key, item in value.items()]  # pyright: ignore[reportUnknownVariableType]
-    if isinstance(value, list):
+    if isinstance(value, list | tuple):
         return [normalize(item) for item in value]  # pyright: ignore[reportUnknownVariableType]
+    if isinstance(value, set):
+        return {normalize(item) for item in value}  # pyright: ignore[reportUnknownVariableType]
     return type(value), repr(value)  # pyright: ignore[reportUnknownVariableType]
 
 
