@@ -4,6 +4,7 @@ import os
 import stat
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
 
@@ -26,8 +27,8 @@ FileId = tuple[int, int]
 class InputFile:
     """A file to import, or a path that cannot be read, with the message in `error`.
 
-    `path` is None for standard input. `label` is for messages. `folder` contains the files that
-    `!File` can read. `size` is in bytes, 0 for standard input.
+    `label` is for messages. `folder` contains the files that `!File` can read. `size` is in bytes.
+    Standard input has no `path`, but `content`, because a file can be read several times.
     """
 
     path: Path | None
@@ -35,11 +36,12 @@ class InputFile:
     folder: Path | None = None
     size: int = 0
     error: str | None = None
+    content: bytes = b""
 
     def open(self) -> BinaryIO:
         """Open the file; raises OSError."""
         if self.path is None:
-            return open(0, "rb", closefd=False)
+            return BytesIO(self.content)
         # A path that has become a FIFO since it was found must not block.
         descriptor = os.open(self.path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         return os.fdopen(descriptor, "rb", buffering=0)
@@ -48,7 +50,7 @@ class InputFile:
 def find_files(paths: Sequence[Path]) -> Sequence[InputFile]:
     """Return the given files, and the YAML files of the given folders, each file once.
 
-    `-` is standard input. Files of folders are in alphabetical order. Hidden files and folders are
+    `-` is standard input, which is read at once. Files of folders are in alphabetical order. Hidden files and folders are
     left out, unless they are given.
     """
     search = _Search()
@@ -69,7 +71,7 @@ class _Search:
             yield _build_error(path, str(error.strerror))
             return
         if path == STANDARD_INPUT:
-            yield from self._add(status, InputFile(None, "<stdin>"))
+            yield from self._add(status, _read_standard_input())
         elif stat.S_ISDIR(status.st_mode):
             yield from self._find_in(path)
         else:
@@ -142,3 +144,15 @@ def _find_problem(status: os.stat_result) -> str | None:
 
 def _build_error(path: Path, message: str) -> InputFile:
     return InputFile(path, str(path), error=f"{path}: {message}")
+
+
+def _read_standard_input() -> InputFile:
+    label = "<stdin>"
+    try:
+        with open(0, "rb", closefd=False) as stream:
+            content = stream.read(MAX_FILE_BYTES + 1)
+    except OSError as error:
+        return InputFile(None, label, error=f"{label}: {error.strerror}")
+    if len(content) > MAX_FILE_BYTES:
+        return InputFile(None, label, error=f"{label}: {FILE_TOO_LARGE}")
+    return InputFile(None, label, size=len(content), content=content)

@@ -11,15 +11,14 @@ import subprocess
 import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from io import BytesIO
+from dataclasses import dataclass, field
 from time import monotonic
 from typing import IO, Any, BinaryIO, cast
 
 from models.blueprint.entry import BlueprintFile, Entry
 from models.blueprint.files import InputFile
 from models.blueprint.parser import EntryFields, ParseErrors, parse
-from models.blueprint.source import FILE_TOO_LARGE, MAX_FILE_BYTES, MIB
+from models.blueprint.source import MIB
 from models.errors import BlueprintError
 
 BATCH_ENTRIES = 500
@@ -127,32 +126,11 @@ def read(files: Sequence[InputFile], report: Report) -> Iterator[Batch | FileErr
     `report` gets the number of bytes that are read so far. Raises BlueprintError if the second
     process ends early.
     """
-    files, standard_input = _read_standard_input(files)
     size = sum(file.size for file in files)
     if size <= MAX_IN_PROCESS_BYTES:
-        yield from _parse_files(files, standard_input, _Counter(report).add)
+        yield from _parse_files(files, _Counter(report).add)
     else:
-        yield from _read_from_process(files, standard_input, report)
-
-
-def _read_standard_input(files: Sequence[InputFile]) -> tuple[Sequence[InputFile], bytes]:
-    """Return the content of standard input, and the files with its size or error."""
-    for index, file in enumerate(files):
-        if file.path is None:
-            content, read_file = _read_all(file)
-            return [*files[:index], read_file, *files[index + 1 :]], content
-    return files, b""
-
-
-def _read_all(file: InputFile) -> tuple[bytes, InputFile]:
-    try:
-        with file.open() as stream:
-            content = stream.read(MAX_FILE_BYTES + 1)
-    except OSError as error:
-        return b"", replace(file, error=f"{file.label}: {error.strerror}")
-    if len(content) > MAX_FILE_BYTES:
-        return b"", replace(file, error=f"{file.label}: {FILE_TOO_LARGE}")
-    return content, replace(file, size=len(content))
+        yield from _read_from_process(files, report)
 
 
 @dataclass(slots=True)
@@ -167,16 +145,14 @@ class _Counter:
         self.report(self.total)
 
 
-def _parse_files(
-    files: Sequence[InputFile], standard_input: bytes, report: Report
-) -> Iterator[Batch | FileError]:
+def _parse_files(files: Sequence[InputFile], report: Report) -> Iterator[Batch | FileError]:
     """Yield the content of each file; `report` gets the number of bytes of each read.
 
     From the first file that applies others, all files wait until the names of all are known.
     """
     waiting: list[_ParsedFile] = []
     for file in files:
-        parsed = _parse_file(file, standard_input, report)
+        parsed = _parse_file(file, report)
         if isinstance(parsed, FileError):
             yield parsed
         elif waiting or parsed.references:
@@ -187,12 +163,12 @@ def _parse_files(
         yield from parsed.build_batches()
 
 
-def _parse_file(file: InputFile, standard_input: bytes, report: Report) -> _ParsedFile | FileError:
+def _parse_file(file: InputFile, report: Report) -> _ParsedFile | FileError:
     if file.error is not None:
         return FileError(file.label, [file.error])
     batches = _Batches()
     try:
-        with _open(file, standard_input) as stream:
+        with file.open() as stream:
             document = parse(stream, file.label, batches, report)
     except ParseErrors as errors:
         return FileError(file.label, errors.messages)
@@ -202,10 +178,6 @@ def _parse_file(file: InputFile, standard_input: bytes, report: Report) -> _Pars
         batches.flush()
     blueprint = BlueprintFile(file.label, file.folder, document.name, document.context)
     return _ParsedFile(blueprint, batches.pickles, batches.references)
-
-
-def _open(file: InputFile, standard_input: bytes) -> BinaryIO:
-    return BytesIO(standard_input) if file.path is None else file.open()
 
 
 def _sort(files: Sequence[_ParsedFile]) -> Iterator[_ParsedFile]:
@@ -231,27 +203,25 @@ def _map_names(files: Iterable[_ParsedFile]) -> Mapping[Reference, list[_ParsedF
     return by_name
 
 
-def _read_from_process(
-    files: Sequence[InputFile], standard_input: bytes, report: Report
-) -> Iterator[Batch | FileError]:
+def _read_from_process(files: Sequence[InputFile], report: Report) -> Iterator[Batch | FileError]:
     command = [sys.executable, "-P", "-c", BOOTSTRAP]
     pipe = subprocess.PIPE
     with subprocess.Popen(command, stdin=pipe, stdout=pipe) as process:  # noqa: S603 - our own module
         try:
-            yield from _exchange(process, (files, standard_input), report)
+            yield from _exchange(process, files, report)
         finally:
             process.kill()
 
 
 def _exchange(
-    process: subprocess.Popen[bytes], request: Any, report: Report
+    process: subprocess.Popen[bytes], files: Sequence[InputFile], report: Report
 ) -> Iterator[Batch | FileError]:
     """Send the files to the second process, and yield what it sends."""
     requests, responses = cast(IO[bytes], process.stdin), cast(IO[bytes], process.stdout)
     try:
         with requests:
             pickle.dump(sys.path, requests)
-            pickle.dump(request, requests)
+            pickle.dump(files, requests)
         yield from _receive(responses, report)
     except (BrokenPipeError, EOFError, pickle.UnpicklingError):
         raise BlueprintError([_describe_exit(process.wait())]) from None
@@ -259,7 +229,7 @@ def _exchange(
 
 def _describe_exit(status: int) -> str:
     cause = f"signal {signal.Signals(-status).name}" if status < 0 else f"exit code {status}"
-    return f"the process that parses the files ended early, with {cause}; nothing was imported"
+    return f"the process that parses the files ended early, with {cause}"
 
 
 def _receive(stream: IO[bytes], report: Report) -> Iterator[Batch | FileError]:
@@ -282,16 +252,16 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     gc.disable()  # parsing makes no cycles
-    files, standard_input = pickle.load(sys.stdin.buffer)  # noqa: S301 - from our own process
+    files = pickle.load(sys.stdin.buffer)  # noqa: S301 - from our own process
     with open(1, "wb", BUFFER_BYTES) as stream:
-        _send(files, standard_input, stream)
+        _send(files, stream)
 
 
-def _send(files: Sequence[InputFile], standard_input: bytes, stream: BinaryIO) -> None:
+def _send(files: Sequence[InputFile], stream: BinaryIO) -> None:
     """Send what is read: sizes, errors, and each file before its batches, as (data, is_last)."""
     file = None
     counter = _Counter(_Reporter(stream).report)
-    for message in _parse_files(files, standard_input, counter.add):
+    for message in _parse_files(files, counter.add):
         if isinstance(message, FileError):
             pickle.dump(message, stream)
             continue

@@ -152,17 +152,15 @@ def test_path_that_no_file_can_have_is_an_error() -> None:
 
 @pytest.mark.parametrize("arguments", [["-"], ["-", "-"]])
 def test_standard_input_is_read_once(arguments: Sequence[str]) -> None:
-    """It has no folder, and no size yet."""
+    """It has no folder, and its content can be read several times."""
     script = (
         "import sys; from pathlib import Path; from models.blueprint.files import find_files\n"
         "for file in find_files([Path(path) for path in sys.argv[1:]]):"
-        " print(file, file.open().read())"
+        " print(file.label, file.folder, file.size, file.open().read(), file.open().read())"
     )
     command = [sys.executable, "-c", script, *arguments]
     output = subprocess.run(command, input=b"text", check=True, capture_output=True).stdout
-    assert output == (
-        b"InputFile(path=None, label='<stdin>', folder=None, size=0, error=None) b'text'\n"
-    )
+    assert output == b"<stdin> None 4 b'text' b'text'\n"
 
 
 def test_file_that_becomes_a_fifo_does_not_block(tmp_path: Path) -> None:
