@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from support.imports import Content
 
-NAMES = ("a", "b", "c")
+NAMES = ("a", "b")
 # A `must_created` that is refused ends the run, so it is rare.
 STATES = (*("present",) * 14, *("created",) * 8, *("absent",) * 8, "must_created")
 # The model, and the name of the identifier, of objects with a name.
@@ -220,4 +220,7 @@ def entries(draw: st.DrawFn) -> RandomEntry:
             return RandomEntry(kind, draw(st.sampled_from(NAMES)), state, number)
 
 
-RUNS = st.lists(st.lists(entries(), min_size=5, max_size=40), min_size=1, max_size=4)
+# The first run starts with objects of all kinds.
+BASE = [RandomEntry(kind, name, "present", 0) for kind in OBJECTS for name in NAMES]
+_LISTS = st.lists(entries(), min_size=5, max_size=40)
+RUNS = st.lists(_LISTS, min_size=1, max_size=4).map(lambda runs: [BASE + runs[0], *runs[1:]])
