@@ -1,5 +1,6 @@
 """Runs of `flowql import` on files of a folder, and the content of databases without their keys."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -92,6 +93,16 @@ def split_messages(stderr: str) -> list[str]:
     lines = stderr.splitlines()
     assert all(line.startswith(PREFIX) for line in lines), stderr
     return [line.removeprefix(PREFIX) for line in lines]
+
+
+def find_summary(messages: Iterable[str]) -> str:
+    """Return the message with the numbers of entries, which others can follow."""
+    [summary] = [
+        message
+        for message in messages
+        if re.match(r"(dry run, nothing was written: )?\d+ created, ", message)
+    ]
+    return summary
 
 
 def describe_content(dump: Mapping[str, Sequence[Any]]) -> Content:
