@@ -9,7 +9,7 @@ from gql.settings import Settings
 from models import database as databases
 from models import tokens
 from models.blueprint import importer
-from models.blueprint.importer import ImportReport
+from models.blueprint.report import ImportOptions, ImportReport, Progress
 from models.database import READ_ONLY_MESSAGE, Database
 from models.errors import DatabaseError
 from models.tokens import TokenScope, TokenSummary
@@ -20,10 +20,17 @@ async def migrate(settings: Settings) -> bool:
     return await databases.migrate(settings.database_url, settings.schema_name)
 
 
-async def import_blueprints(settings: Settings, paths: Sequence[Path]) -> ImportReport:
+async def import_blueprints(
+    settings: Settings,
+    paths: Sequence[Path],
+    options: ImportOptions | None = None,
+    progress: Progress | None = None,
+) -> ImportReport:
     """Import files and folders; raises DatabaseError or BlueprintError."""
     async with _open_database(settings, writable=True) as database:
-        return await importer.import_blueprints(database, paths)
+        return await importer.import_blueprints(
+            database, paths, options or ImportOptions(), progress
+        )
 
 
 async def create_token(

@@ -9,7 +9,7 @@ import logging
 import os
 import re
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from importlib.metadata import metadata
 from inspect import Parameter as SignatureParameter
@@ -24,13 +24,14 @@ from rich.text import Text
 from setproctitle import setproctitle
 
 from gql.settings import SettingInfo, Settings, describe_settings, read_settings
-from models.errors import OperatorError
+from models.errors import BlueprintError, OperatorError
 
 if TYPE_CHECKING:
     from models.tokens import TokenScope, TokenSummary
 
 DISTRIBUTION = metadata("flowql")
 USAGE_ERROR = 2
+OMITTED = 3
 OUTDATED = 1
 BROKEN_PIPE = 1
 INTERRUPTED = 130
@@ -39,9 +40,15 @@ MAX_LIFETIME = timedelta(days=100 * 365)
 READING_ROLE = "flowql"
 # PostgreSQL grants to all roles if a statement names `public`, with or without quotes.
 PSEUDO_ROLES = {"public", "none"}
+STANDARD_INPUT = Path("-")
 SDL_FILE = Path("schema.graphql")
-# A password in the parameters of a URL, and one before its host, which may contain any character.
-PASSWORDS = (re.compile(r"(password=)[^&]*"), re.compile(r"(://[^:]*:).*(?=@)"))
+# A password in the parameters of a URL, and one before its host, which may contain any character; a
+# value of the context.
+SECRETS = (
+    re.compile(r"(password=)[^&]*"),
+    re.compile(r"(://[^:]*:).*(?=@)"),
+    re.compile(r"^(--context=[^=]*=).*", re.DOTALL),
+)
 SETTINGS = {setting.field: setting for setting in describe_settings()}
 GROUPS = {
     "GraphQL": Group("GraphQL"),
@@ -131,24 +138,62 @@ def migrate(*, database: DatabaseOption = None, schema: SchemaOption = None) -> 
 
 @app.command(name="import")
 def import_(
-    paths: Annotated[list[Path], Parameter(help="Blueprint files, and folders of them.")],
-    /,
-    *,
+    *paths: Annotated[
+        Path,
+        Parameter(
+            required=True,
+            # For `-`.
+            allow_leading_hyphen=True,
+            help="Blueprint files, folders of them, and `-` for standard input.",
+        ),
+    ],
+    context: Annotated[
+        list[str] | None,
+        Parameter(
+            negative=(),
+            consume_multiple=False,
+            help="A value of the context, as `KEY=VALUE`. The value is a string. Repeatable.",
+        ),
+    ] = None,
+    context_file: Annotated[
+        Path | None,
+        Parameter(help="A YAML file with a mapping of values of the context, of any type."),
+    ] = None,
+    dry_run: Annotated[
+        bool, Parameter(negative=(), help="Print the changes, and write nothing.")
+    ] = False,
+    keep_going: Annotated[
+        bool,
+        Parameter(
+            negative=(), help="Import each valid file in a transaction of its own, and skip others."
+        ),
+    ] = False,
     database: DatabaseOption = None,
     schema: SchemaOption = None,
 ) -> None:
-    """Import flows from authentik's blueprint files: all files, or none if one is invalid."""
-    from gql import administration
+    """Import flows from authentik's blueprint files: all files, or none if one is invalid.
 
+    The exit code is 2 after errors, and 3 if a binding is omitted that decides who may pass.
+    """
+    from gql import administration, import_report
+    from gql.progress import show_progress
+    from models.blueprint.report import ImportOptions
+
+    options = ImportOptions(_read_context(context_file, context or ()), keep_going, dry_run)
     settings = _read_settings(database, schema)
-    report = asyncio.run(administration.import_blueprints(settings, paths))
-    for line in report.omissions:
-        _print_message(line)
-    skipped = ", ".join(f"{count} {model}" for model, count in sorted(report.skipped.items()))
-    _print_message(
-        f"{report.created} created, {report.updated} updated, {report.unchanged} unchanged,"
-        f" {report.skipped.total()} skipped{f' ({skipped})' if skipped else ''}"
-    )
+    try:
+        with show_progress() as progress:
+            report = asyncio.run(
+                administration.import_blueprints(settings, _check_paths(paths), options, progress)
+            )
+    except BlueprintError as error:
+        _print_messages(import_report.render_errors(error.messages))
+        sys.exit(USAGE_ERROR)
+    for line in import_report.render_plan(report) if dry_run else ():
+        print(line)
+    _print_messages(import_report.render_report(report, options))
+    if report.errors or report.omissions:
+        sys.exit(USAGE_ERROR if report.errors else OMITTED)
 
 
 @app.command
@@ -337,13 +382,17 @@ def _open_closed_streams() -> None:
 
 
 def _set_process_title(arguments: Sequence[str]) -> None:
-    """Show the command in the list of processes without passwords."""
-    setproctitle(" ".join(["flowql", *map(_mask_passwords, arguments)]))
+    """Show the command in the list of processes without secrets."""
+    pairs = zip(["", *arguments], arguments, strict=False)
+    setproctitle(" ".join(["flowql", *(_mask_secrets(*pair) for pair in pairs)]))
 
 
-def _mask_passwords(argument: str) -> str:
-    for password in PASSWORDS:
-        argument = password.sub(r"\1***", argument)
+def _mask_secrets(previous: str, argument: str) -> str:
+    """Mask passwords, and the values of a context, which can be secrets."""
+    if previous == "--context":
+        return f"{argument.partition('=')[0]}=***"
+    for secret in SECRETS:
+        argument = secret.sub(r"\1***", argument)
     return argument
 
 
@@ -400,6 +449,33 @@ def _compare_file(sdl: str) -> str:
         return "is missing in this folder"
     except OSError as error:
         raise OperatorError(f"cannot read {SDL_FILE}: {error.strerror}") from None
+
+
+def _check_paths(paths: Sequence[Path]) -> Sequence[Path]:
+    """Return the paths; raises OperatorError if one is a mistyped option."""
+    for path in paths:
+        if str(path).startswith("-") and path != STANDARD_INPUT:
+            raise OperatorError(f"unknown option {path}: a file of this name is ./{path}")
+    return paths
+
+
+def _read_context(file: Path | None, items: Sequence[str]) -> Mapping[str, Any]:
+    """Return the context of the options; raises OperatorError."""
+    from models.blueprint.context_file import read_context
+
+    return {**(read_context(file) if file else {}), **dict(map(_parse_context_item, items))}
+
+
+def _parse_context_item(item: str) -> tuple[str, str]:
+    key, separator, value = item.partition("=")
+    if not (key and separator):
+        raise OperatorError("invalid --context: expected KEY=VALUE")
+    return key, value
+
+
+def _print_messages(lines: Iterable[str]) -> None:
+    for line in lines:
+        _print_message(line)
 
 
 def _print_message(line: str) -> None:

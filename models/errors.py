@@ -11,7 +11,7 @@ class OperatorError(Exception):
 
     OperatorError
     ├── DatabaseError     the database is unreachable or has an unexpected schema
-    ├── BlueprintError    a blueprint file cannot be imported
+    ├── BlueprintError    blueprint files cannot be imported; it has a line per error
     └── TokenError        a token cannot be created or revoked
 
     The package `gql` adds SettingsError, ServerError and TrustedDocumentError.
@@ -31,7 +31,17 @@ class DatabaseError(OperatorError):
 
 
 class BlueprintError(OperatorError):
-    """A blueprint file cannot be imported; the message has the file, the line and the reason."""
+    """Blueprint files cannot be imported.
+
+    `messages` contains all errors, one line each, with the file, the place and the reason.
+    """
+
+    def __init__(self, messages: Sequence[str]) -> None:
+        super().__init__("\n".join(messages))
+        self.messages = messages
+
+    def __str__(self) -> str:
+        return "\n".join(self.messages)
 
 
 class TokenError(OperatorError):

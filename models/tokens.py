@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Select, delete, select
+from sqlalchemy import Connection, Select, delete, exists, not_, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 from sqlmodel import col
@@ -16,6 +16,8 @@ from models.database import Database
 from models.errors import TokenError
 from models.queries.rights import Permission
 from models.tables.access import (
+    RESERVED_PREFIX,
+    SUPERUSERS,
     ContentType,
     Group,
     Role,
@@ -29,11 +31,11 @@ from models.tables.access import (
 )
 from models.tables.access import Permission as PermissionRow
 from models.tables.flow import Flow
+from models.tables.policy import PolicyBinding
 
 # As long as authentik's keys.
 KEY_LENGTH = 60
 ALPHABET = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
-SUPERUSERS = "flowql superusers"
 FLOWS_ONLY = (Permission.VIEW_FLOW,)
 MAX_NAME = 150
 
@@ -80,7 +82,7 @@ async def create_token(
         async with database.transaction() as connection:
             await connection.run_sync(_create, name, database.stored_token_key(key), scope, expires)
     except IntegrityError:
-        raise TokenError(f"a token or user named {name!r} already exists") from None
+        raise TokenError(f"a token named {name!r} already exists") from None
     return key
 
 
@@ -104,11 +106,12 @@ def _create(
     expires: datetime | None,
 ) -> None:
     with Session(connection) as session:
-        user = _build_user(name)
+        token_uuid = str(uuid.uuid4())
+        user = _build_user(f"{RESERVED_PREFIX}{token_uuid}", name)
         session.add(user)
         session.flush()
         token = Token(
-            token_uuid=str(uuid.uuid4()),
+            token_uuid=token_uuid,
             identifier=name,
             key=stored_token_key,
             intent="api",
@@ -125,16 +128,17 @@ def _create(
         elif scope.flow_slugs:
             _add_flows(session, token, scope.flow_slugs)
         else:
-            _grant(session, user, FLOWS_ONLY if scope.is_flows_only else tuple(Permission))
+            permissions = FLOWS_ONLY if scope.is_flows_only else tuple(Permission)
+            _grant(session, token, permissions)
         session.flush()
 
 
-def _build_user(name: str) -> User:
+def _build_user(username: str, name: str) -> User:
     now = datetime.now(UTC)
     return User(
         # Django's format of an unusable password.
         password=f"!{secrets.token_urlsafe(30)}",
-        username=name,
+        username=username,
         first_name="",
         last_name="",
         email="",
@@ -157,7 +161,9 @@ def _find_or_create_superuser_group(session: Session) -> str:
             group_uuid=str(uuid.uuid4()), name=SUPERUSERS, is_superuser=True, attributes={}
         )
         session.add(group)
-        session.flush()
+    # A blueprint can have created the group, without superusers.
+    group.is_superuser = True
+    session.flush()
     return group.group_uuid
 
 
@@ -170,12 +176,12 @@ def _add_flows(session: Session, token: Token, slugs: Sequence[str]) -> None:
         session.add(TokenFlow(token_id=token.token_uuid, flow_id=pk))
 
 
-def _grant(session: Session, user: User, permissions: Sequence[Permission]) -> None:
-    """Create a role for the user that has these permissions for all objects."""
-    role = Role(uuid=str(uuid.uuid4()), name=_build_role_name(user.username))
+def _grant(session: Session, token: Token, permissions: Sequence[Permission]) -> None:
+    """Create a role for the token's user that has these permissions for all objects."""
+    role = Role(uuid=str(uuid.uuid4()), name=_build_role_name(token.identifier))
     session.add(role)
     session.flush()
-    session.add(UserRole(user_id=user.id or 0, role_id=role.uuid))
+    session.add(UserRole(user_id=token.user_id, role_id=role.uuid))
     for permission in permissions:
         content_type_id, permission_id = session.execute(_select_permission(permission)).one()
         session.add(
@@ -185,8 +191,8 @@ def _grant(session: Session, user: User, permissions: Sequence[Permission]) -> N
         )
 
 
-def _build_role_name(username: str) -> str:
-    return f"flowql token {username}"
+def _build_role_name(name: str) -> str:
+    return f"flowql token {name}"
 
 
 def _select_permission(permission: Permission) -> Select[Any, Any]:
@@ -254,6 +260,7 @@ def _revoke(connection: Connection, name: str) -> None:
         if token is None:
             raise TokenError(f"unknown token {name!r}")
         roles = select(col(Role.uuid)).where(col(Role.name) == _build_role_name(name))
+        bindings = select(PolicyBinding).where(col(PolicyBinding.user_id) == token.user_id)
         for statement in (
             delete(TokenFlow).where(col(TokenFlow.token_id) == token.token_uuid),
             delete(RoleModelPermission).where(col(RoleModelPermission.role_id).in_(roles)),
@@ -262,6 +269,7 @@ def _revoke(connection: Connection, name: str) -> None:
             delete(UserGroup).where(col(UserGroup.user_id) == token.user_id),
             delete(Role).where(col(Role.name) == _build_role_name(name)),
             delete(Token).where(col(Token.identifier) == name),
-            delete(User).where(col(User.id) == token.user_id),
+            # No blueprint can bind the user, but its bindings must not keep the token valid.
+            delete(User).where(col(User.id) == token.user_id, not_(exists(bindings))),
         ):
             session.execute(statement)

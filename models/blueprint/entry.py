@@ -6,6 +6,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 
+VERSION = 1
+
+
 class Position(NamedTuple):
     """A place in a file. Lines and columns count from 1."""
 

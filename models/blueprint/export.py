@@ -6,7 +6,7 @@ from typing import Any, cast
 
 import yaml
 
-from models.blueprint.document import VERSION, Find, KeyOf
+from models.blueprint.entry import VERSION, Tag
 from models.queries.bindings import PolicyBindingRow, StageBindingRow
 from models.queries.flows import FlowRow
 
@@ -21,13 +21,10 @@ class Dumper(yaml.SafeDumper):
     """PyYAML's safe dumper, with the tags of blueprints."""
 
 
-def _represent_key_of(dumper: yaml.SafeDumper, value: KeyOf) -> yaml.Node:
-    return cast(Any, dumper).represent_scalar("!KeyOf", value.id)
-
-
-def _represent_find(dumper: yaml.SafeDumper, value: Find) -> yaml.Node:
-    parts = [value.model, *([name, item] for name, item in value.conditions)]
-    return dumper.represent_sequence("!Find", parts, flow_style=True)
+def _represent_tag(dumper: yaml.SafeDumper, tag: Tag) -> yaml.Node:
+    if isinstance(tag.value, str):
+        return cast(Any, dumper).represent_scalar(tag.name, tag.value)
+    return dumper.represent_sequence(tag.name, tag.value, flow_style=True)
 
 
 def _represent_string(dumper: yaml.SafeDumper, value: str) -> yaml.Node:
@@ -37,8 +34,7 @@ def _represent_string(dumper: yaml.SafeDumper, value: str) -> yaml.Node:
 
 
 Dumper.add_representer(str, _represent_string)
-Dumper.add_representer(KeyOf, _represent_key_of)
-Dumper.add_representer(Find, _represent_find)
+Dumper.add_representer(Tag, _represent_tag)
 
 
 def build_document(
@@ -147,7 +143,7 @@ def _build_stage_binding(flow: FlowRow, row: StageBindingRow) -> Item:
     return _build_entry(
         "authentik_flows.flowstagebinding",
         row.pk,
-        {"target": KeyOf(flow.pk), "stage": KeyOf(row.stage), "order": row.order},
+        {"target": _refer_to(flow.pk), "stage": _refer_to(row.stage), "order": row.order},
         {
             "evaluate_on_plan": row.evaluate_on_plan,
             "re_evaluate_policies": row.re_evaluate_policies,
@@ -165,7 +161,7 @@ def _build_policy_binding(row: PolicyBindingRow, targets: Mapping[str, str]) -> 
     return _build_entry(
         "authentik_policies.policybinding",
         row.pk,
-        {"target": KeyOf(targets[row.target]), **reference, "order": row.order},
+        {"target": _refer_to(targets[row.target]), **reference, "order": row.order},
         {
             "enabled": row.enabled,
             "negate": row.negate,
@@ -178,11 +174,11 @@ def _build_policy_binding(row: PolicyBindingRow, targets: Mapping[str, str]) -> 
 def _build_bound_object(row: PolicyBindingRow) -> Mapping[str, Any]:
     """Return a reference to the policy, group or user, or nothing if authentik's row has none."""
     if row.policy:
-        return {"policy": KeyOf(row.policy)}
+        return {"policy": _refer_to(row.policy)}
     if row.group_name is not None:
-        return {"group": Find("authentik_core.group", [("name", row.group_name)])}
+        return {"group": _find("authentik_core.group", "name", row.group_name)}
     if row.username is not None:
-        return {"user": Find("authentik_core.user", [("username", row.username)])}
+        return {"user": _find("authentik_core.user", "username", row.username)}
     return {}
 
 
@@ -192,6 +188,14 @@ def _build_entry(
     # The primary key is a unique id.
     entry = {"model": model, "id": pk, "identifiers": {"pk": pk, **identifiers}}
     return {**entry, "attrs": dict(attrs)} if attrs else entry
+
+
+def _refer_to(pk: str) -> Tag:
+    return Tag("!KeyOf", pk)
+
+
+def _find(model: str, field: str, value: str) -> Tag:
+    return Tag("!Find", [model, [field, value]])
 
 
 def _quote(name: str | None) -> str:

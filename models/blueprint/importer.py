@@ -1,236 +1,149 @@
-"""The import of blueprints into FlowQL's own database, in one transaction."""
+"""The import of blueprints into FlowQL's own database."""
 
-import uuid
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
+from functools import partial
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
-from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, or_, select
+from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import Session
 
-from models.blueprint import document
-from models.blueprint.document import Entry, Tag
-from models.blueprint.kinds import PARENT_FIELD, PHASES, REQUIRED, EntryField, Kind, find_kind
-from models.blueprint.references import OmittedEntryError, References, map_models
-from models.blueprint.values import InvalidValueError, check_uuid
+from models.blueprint import store
+from models.blueprint.changes import describe_changes
+from models.blueprint.files import InputFile, find_files
+from models.blueprint.plan import Plan
+from models.blueprint.planner import Planner
+from models.blueprint.reading import read
+from models.blueprint.report import ImportOptions, ImportReport, Progress
+from models.blueprint.rows import WorkingSet
 from models.database import Database
-from models.tables.columns import Table
-from models.tables.flow import Flow, FlowStageBinding, PolicyBindingModel
-from models.tables.policy import Policy, PolicyBinding
+from models.database.reads import Reads
+from models.errors import BlueprintError, DatabaseError
 
-Values = Mapping[str, Any]
+DEFAULTS = ImportOptions()
+
+
+async def import_blueprints(
+    database: Database,
+    paths: Sequence[Path],
+    options: ImportOptions = DEFAULTS,
+    progress: Progress | None = None,
+) -> ImportReport:
+    """Import files and folders; raises BlueprintError with all errors, and DatabaseError.
+
+    All files are imported in one transaction, or none if one is invalid. With `keep_going`, each
+    valid file is imported in a transaction of its own, together with those that it refers to and
+    that refer to it; the report has the errors of the others.
+    """
+    run = _Import(database, options, progress or _ignore)
+    files = find_files(paths)
+    if options.keep_going:
+        return await run.import_valid(files)
+    return await run.import_all(files)
+
+
+def _ignore(_step: str, _done: int, _total: int) -> None:
+    pass
 
 
 @dataclass(slots=True)
-class ImportReport:
-    """The result of an import.
+class _Counter:
+    """Reports the sum of counts."""
 
-    `created`, `updated` and `unchanged` count entries. `skipped` counts the entries that are not
-    stored, by model. `omissions` are messages about bindings that are omitted, one line each.
-    """
+    report: Callable[[int, int], None]
+    total: int
+    done: int = 0
 
-    created: int = 0
-    updated: int = 0
-    unchanged: int = 0
-    skipped: Counter[str] = field(default_factory=Counter[str])
-    omissions: list[str] = field(default_factory=list[str])
-
-
-async def import_blueprints(database: Database, paths: Sequence[Path]) -> ImportReport:
-    """Import files and folders in one transaction; raises BlueprintError and writes nothing."""
-    entries = [
-        entry for path in document.find_files(paths) for entry in document.read_entries(path)
-    ]
-    return await database.write(lambda connection: _import(connection, entries))
-
-
-def _import(connection: Connection, entries: Sequence[Entry]) -> ImportReport:
-    unsupported = [entry for entry in entries if find_kind(entry.model) is None]
-    report = ImportReport(skipped=Counter(entry.model for entry in unsupported))
-    with Session(connection) as session:
-        run = _ImportRun(session, References(session, map_models(unsupported)), report)
-        for phase in PHASES:
-            for entry, kind in _select_supported(entries):
-                if kind.table in phase:
-                    run.import_entry(entry, kind)
-    return report
-
-
-def _select_supported(entries: Sequence[Entry]) -> Iterator[tuple[Entry, Kind]]:
-    for entry in entries:
-        kind = find_kind(entry.model)
-        if kind:
-            yield entry, kind
+    def add(self, count: int) -> None:
+        self.done += count
+        self.report(self.done, self.total)
 
 
 @dataclass(frozen=True, slots=True)
-class _ImportRun:
-    session: Session
-    references: References
-    report: ImportReport
+class _Import:
+    database: Database
+    options: ImportOptions
+    progress: Progress
 
-    def import_entry(self, entry: Entry, kind: Kind) -> None:
-        """Store an entry; raises BlueprintError with its file and line."""
+    async def import_all(self, files: Sequence[InputFile]) -> ImportReport:
+        """Import files in one transaction."""
+        if self.options.is_dry_run:
+            return await self.database.plan(partial(self._describe, files))
+        plan = await self.database.write(partial(self._plan_valid, files), self._write)
+        return plan.build_report()
+
+    async def import_valid(self, files: Sequence[InputFile]) -> ImportReport:
+        """Import each valid file, after the files that it refers to."""
+        valid, errors, groups = list(files), list[str](), list[list[str]]()
+        while valid:
+            plan = await self.database.plan(partial(self._plan, valid))
+            if not plan.errors:
+                groups = _order(plan.dependencies, [file.label for file in valid])
+                break
+            errors += plan.list_errors()
+            valid = [file for file in valid if file.label not in plan.errors]
+        report = await self._import_groups(valid, groups)
+        report.errors[:0] = errors
+        return report
+
+    async def _import_groups(
+        self, files: Iterable[InputFile], groups: Iterable[Sequence[str]]
+    ) -> ImportReport:
+        by_label = {file.label: file for file in files}
+        report = ImportReport()
+        if self.options.is_dry_run:
+            return await self.import_all(list(by_label.values())) if by_label else report
+        for group in groups:
+            try:
+                report.add(await self.import_all([by_label[label] for label in group]))
+            except BlueprintError as error:
+                report.errors += error.messages
+        return report
+
+    def _plan_valid(self, files: Sequence[InputFile], reads: Reads) -> Plan:
+        plan = self._plan(files, reads)
+        if plan.errors:
+            raise BlueprintError(plan.list_errors())
+        return plan
+
+    def _describe(self, files: Sequence[InputFile], reads: Reads) -> ImportReport:
+        plan = self._plan_valid(files, reads)
+        return replace(plan.build_report(), plan=list(describe_changes(plan.rows)))
+
+    def _plan(self, files: Sequence[InputFile], reads: Reads) -> Plan:
+        plan = Plan(
+            WorkingSet(reads.fetch), self.options.context, keeps_origins=self.options.keep_going
+        )
+        size = sum(file.size for file in files)
+        with closing(read(files, lambda done: self.progress("read", done, size))) as batches:
+            Planner(plan).plan_files(batches)
+        return plan
+
+    def _write(self, connection: Connection, plan: Plan) -> None:
+        changes = plan.rows.changes()
+        report = _Counter(partial(self.progress, "write"), len(changes.created))
         try:
-            if _applies(entry):
-                self._store(entry, kind)
-            else:
-                self.report.skipped[entry.model] += 1
-        except InvalidValueError as error:
-            raise entry.build_error(str(error)) from None
-        except OmittedEntryError as reason:
-            self.report.omissions.append(str(entry.build_error(f"omitted: {reason}")))
+            store.write(connection, changes, report.add)
         except IntegrityError:
-            raise entry.build_error(
-                "duplicate: another row has the same key, slug or name, or binds the same objects"
-                " in the same order"
+            raise DatabaseError(
+                "the import conflicts with rows that another process has written: try again"
             ) from None
 
-    def _store(self, entry: Entry, kind: Kind) -> None:
-        columns = self._read_columns(entry, kind)
-        row = self._find_row(entry, kind, columns)
-        if row is None:
-            row = self._create(entry, kind, columns)
-            self.report.created += 1
-        elif self._update(entry, kind, row, columns):
-            self.report.updated += 1
-        else:
-            self.report.unchanged += 1
-        _check_binding(row)
-        self.session.flush()
-        self.references.add(entry, row)
 
-    def _read_columns(self, entry: Entry, kind: Kind) -> Values:
-        """Return the checked and resolved values of the entry by column."""
-        entry_values = {**entry.attrs, **entry.identifiers}
-        return {
-            definition.column: self._read_value(entry, name, definition, entry_values[name])
-            for name, definition in kind.all_fields.items()
-            if name in entry_values
-        }
-
-    def _read_value(self, entry: Entry, name: str, definition: EntryField, value: Any) -> Any:
+def _order(dependencies: Mapping[str, set[str]], labels: Sequence[str]) -> list[list[str]]:
+    """Return groups of files, each after those that it refers to; a circle is one group."""
+    groups = {label: [label] for label in labels}
+    while True:
+        graph = {id(group): set[int]() for group in groups.values()}
+        for label, others in dependencies.items():
+            graph[id(groups[label])] |= {id(groups[other]) for other in others}
+            graph[id(groups[label])].discard(id(groups[label]))
+        by_id = {id(group): group for group in groups.values()}
         try:
-            return self._check_or_resolve(entry, definition, value)
-        except InvalidValueError as error:
-            raise InvalidValueError(f"'{name}' {error}") from None
-
-    def _check_or_resolve(self, entry: Entry, definition: EntryField, value: Any) -> Any:
-        if definition.target is None:
-            return definition.check(value)
-        if value is None and definition.default is REQUIRED:
-            raise InvalidValueError("must not be null")
-        return self.references.resolve(entry, value, definition.target)
-
-    def _find_row(self, entry: Entry, kind: Kind, columns: Values) -> Table | None:
-        """Return the row with the entry's primary key, or with all its other identifiers."""
-        alternatives = list(_identify(entry, kind, columns))
-        if not alternatives:
-            names = ", ".join(f"'{name}'" for name in ("pk", *kind.fields))
-            raise InvalidValueError(f"'identifiers' must contain at least one of {names}")
-        statement = select(kind.table).where(or_(*alternatives)).limit(2)
-        rows = self.session.scalars(statement).all()
-        if len(rows) > 1:
-            raise InvalidValueError("'identifiers' match several rows; expected one row")
-        return rows[0] if rows else None
-
-    def _create(self, entry: Entry, kind: Kind, values: Values) -> Table:
-        columns = {**_add_defaults(kind, values), **_build_unread_columns(kind)}
-        columns[kind.pk] = _read_pk(entry) or str(uuid.uuid4())
-        if kind.has_parent:
-            parent = PolicyBindingModel(
-                pbm_uuid=str(uuid.uuid4()), policy_engine_mode=columns.pop(PARENT_FIELD.column)
-            )
-            self.session.add(parent)
-            columns["policybindingmodel_ptr_id"] = parent.pbm_uuid
-        row = kind.table(**columns)
-        self.session.add(row)
-        self._store_type(entry, kind, row)
-        return row
-
-    def _update(self, entry: Entry, kind: Kind, row: Table, columns: Values) -> bool:
-        """Update the columns that differ, and return whether any did."""
-        is_changed = self._store_type(entry, kind, row)
-        for column, value in columns.items():
-            owner: Any = self._find_parent(row) if column == PARENT_FIELD.column else row
-            if getattr(owner, column) != value:
-                setattr(owner, column, value)
-                is_changed = True
-        if is_changed and isinstance(row, Policy):
-            row.last_updated = datetime.now(UTC)
-        return is_changed
-
-    def _store_type(self, entry: Entry, kind: Kind, row: Table) -> bool:
-        """Store the model of a row without one, and return whether it had none."""
-        if kind.type_table is None:
-            return False
-        key = getattr(row, kind.pk)
-        type_row = self.session.get(kind.type_table, key)
-        if type_row and type_row.model != entry.model:
-            raise InvalidValueError(f"this row already has the model {type_row.model}")
-        if type_row is None:
-            self.session.add(kind.type_table(ptr_id=key, model=entry.model))
-        return type_row is None
-
-    def _find_parent(self, row: Table) -> PolicyBindingModel | None:
-        if isinstance(row, Flow | FlowStageBinding):
-            return self.session.get(PolicyBindingModel, row.policybindingmodel_ptr_id)
-        return None
-
-
-def _applies(entry: Entry) -> bool:
-    """Return whether the conditions of an entry hold; raises InvalidValueError."""
-    if entry.state != "present":
-        raise InvalidValueError(f"state {entry.state!r} is not supported; expected 'present'")
-    if any(isinstance(condition, Tag) for condition in entry.conditions):
-        raise InvalidValueError("'conditions' use tags, which are not supported")
-    return all(entry.conditions)
-
-
-def _identify(entry: Entry, kind: Kind, values: Values) -> Iterator[ColumnElement[bool]]:
-    """Yield the conditions of which one is enough to identify the entry's row."""
-    columns = [kind.fields[name].column for name in entry.identifiers if name in kind.fields]
-    if columns:
-        yield and_(*(getattr(kind.table, column) == values[column] for column in columns))
-    key = _read_pk(entry)
-    if key is not None:
-        yield getattr(kind.table, kind.pk) == key
-
-
-def _read_pk(entry: Entry) -> str | None:
-    if "pk" not in entry.identifiers:
-        return None
-    try:
-        return check_uuid(entry.identifiers["pk"])
-    except InvalidValueError as error:
-        raise InvalidValueError(f"'pk' {error}") from None
-
-
-def _add_defaults(kind: Kind, values: Values) -> dict[str, Any]:
-    """Return the columns of a new row; raises InvalidValueError if a required one is missing."""
-    columns = dict(values)
-    for name, definition in kind.all_fields.items():
-        if columns.setdefault(definition.column, definition.default) is REQUIRED:
-            raise InvalidValueError(f"'{name}' is required")
-    return columns
-
-
-def _build_unread_columns(kind: Kind) -> Values:
-    """Return the columns that authentik requires and FlowQL never reads."""
-    now = datetime.now(UTC)
-    columns: Mapping[type[Table], Values] = {
-        Policy: {"created": now, "last_updated": now},
-        PolicyBinding: {"expiring": False},
-    }
-    return columns.get(kind.table, {})
-
-
-def _check_binding(row: Table) -> None:
-    if isinstance(row, PolicyBinding):
-        bound_keys = [row.policy_id, row.group_id, row.user_id]
-        if sum(value is not None for value in bound_keys) != 1:
-            raise InvalidValueError("exactly one of 'policy', 'group' and 'user' is required")
+            return [by_id[number] for number in TopologicalSorter(graph).static_order()]
+        except CycleError as error:
+            circle = [by_id[number] for number in dict.fromkeys(error.args[1])]
+            merged = [label for label in labels if any(label in group for group in circle)]
+            groups |= dict.fromkeys(merged, merged)

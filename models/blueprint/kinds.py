@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from models.blueprint import values
+from models.blueprint.attributes import ATTRIBUTES
 from models.blueprint.values import Check
 from models.tables.access import Group, User
 from models.tables.columns import Table
@@ -68,6 +69,7 @@ class Kind:
 
 MODE = EntryField(MODE_COLUMN, "any", values.build_choice_check(PolicyEngineMode))
 NAME = EntryField("name", check=values.check_not_empty)
+PROMPT_TYPES = ATTRIBUTES["authentik_stages_prompt.prompt"]["type"].choices
 
 FLOW = Kind(
     "flow",
@@ -80,7 +82,7 @@ FLOW = Kind(
         "slug": EntryField("slug", check=values.check_slug),
         "title": EntryField("title", check=values.check_not_empty),
         "designation": EntryField("designation", check=values.build_choice_check(FlowDesignation)),
-        "background": EntryField("background", "", values.check_string),
+        "background": EntryField("background", "", values.check_string_or_null),
         "layout": EntryField("layout", "stacked", values.build_choice_check(FlowLayout)),
         "denied_action": EntryField(
             "denied_action", "message_continue", values.build_choice_check(FlowDeniedAction)
@@ -128,7 +130,7 @@ PROMPT = Kind(
         "name": NAME,
         "field_key": EntryField("field_key", check=values.check_not_empty),
         "label": EntryField("label", check=values.check_not_empty),
-        "type": EntryField("type", check=values.check_not_empty),
+        "type": EntryField("type", check=values.build_choice_check(PROMPT_TYPES)),
         "required": EntryField("required", default=True, check=values.check_boolean),
         "placeholder": EntryField("placeholder", "", values.check_string),
         "initial_value": EntryField("initial_value", "", values.check_string),
@@ -150,7 +152,7 @@ USER = Kind(
     "id",
     ("username",),
     {
-        "username": EntryField("username", check=values.check_not_empty),
+        "username": EntryField("username", check=values.build_string_check(max_length=150)),
         "name": EntryField("name", "", values.check_string),
     },
 )

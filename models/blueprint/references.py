@@ -1,182 +1,353 @@
-"""References of entries, which resolve to rows of the database."""
+"""References of entries: to other entries, and to rows of the database."""
 
-from collections.abc import Iterable, Mapping
+import re
+import uuid
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
-from sqlalchemy import ColumnElement, select
-from sqlalchemy.orm import Session
-from sqlmodel import col
+from models.blueprint.entry import BlueprintFile, Entry, InvalidValueError, Position
+from models.blueprint.kinds import GROUP, KINDS, STAGE_BINDING, USER, EntryField, Kind, find_kind
+from models.blueprint.matching import matches, split_lookup
+from models.blueprint.rows import Row, WorkingSet
+from models.blueprint.schedule import ANY_KIND, Key, Schedule, UnresolvedError
 
-from models.blueprint import values
-from models.blueprint.document import Entry, Find, KeyOf, UnsupportedTag
-from models.blueprint.kinds import FLOW, POLICY, STAGE, STAGE_BINDING, EntryField, Kind, find_kind
-from models.blueprint.values import InvalidValueError
-from models.tables.access import Group, User
-from models.tables.columns import Table
-from models.tables.flow import Flow, FlowStageBinding, PolicyBindingModel
-from models.tables.policy import Policy
-from models.tables.stage import Stage
-
-GROUP = Kind(Group, "group_uuid", {"name": EntryField("name")})
-USER = Kind(User, "id", {"username": EntryField("username"), "name": EntryField("name")})
-PARENT = Kind(PolicyBindingModel, "pbm_uuid", {})
-# Models that only references use: base models of all types, and models without entries.
-REFERENCE_KINDS: Mapping[str, Kind] = {
-    "authentik_flows.stage": STAGE,
-    "authentik_policies.policy": POLICY,
-    "authentik_core.group": GROUP,
-    "authentik_core.user": USER,
-}
-MODELS: Mapping[type[Table], str] = {
-    Flow: "authentik_flows.flow",
-    Stage: "authentik_flows.stage",
-    Policy: "authentik_policies.policy",
-    Group: "authentik_core.group",
-    User: "authentik_core.user",
-}
-# An import does not create groups and users.
-NOT_IMPORTED: Mapping[type[Table], str] = {Group: "group", User: "user"}
-# Primary keys that are not UUIDs.
-PK_CHECKS: Mapping[type[Table], values.Check] = {User: values.check_integer}
-PKS = {kind.table: kind.pk for kind in (FLOW, STAGE, POLICY, STAGE_BINDING, GROUP, USER, PARENT)}
-
-
-class OmittedEntryError(Exception):
-    """An entry is omitted, because it refers to something that FlowQL does not import."""
+UUID = re.compile(r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
+Conditions = Sequence[tuple[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
+class Unknown:
+    """An object that FlowQL does not store: `!Find` without a match, or an object of another model.
+
+    It is false in conditions, unless an entry declares it (`is_declared`).
+    """
+
+    model: str
+    conditions: Conditions = ()
+    is_declared: bool = False
+
+    def __bool__(self) -> bool:
+        return self.is_declared
+
+    def __str__(self) -> str:
+        return str(None)
+
+
+@dataclass(frozen=True, slots=True)
+class Absence:
+    """An entry that declares nothing, because it is skipped or invalid."""
+
+    entry: Entry
+    is_invalid: bool
+
+
+class DependencyError(Exception):
+    """An entry refers to an invalid entry."""
+
+    def __init__(self, entry: Entry) -> None:
+        super().__init__()
+        self.entry = entry
+
+
+def id_key(file: BlueprintFile, identifier: str) -> Key:
+    """Return the key of an entry by its id."""
+    return file, identifier
+
+
+def pk_key(pk: str) -> Key:
+    """Return the key of an entry by its primary key."""
+    return "pk", pk
+
+
+def unique_key(kind: Kind, value: object) -> Key:
+    """Return the key of an entry by its slug or name."""
+    return kind.name, value
+
+
+def unkeyed(kind: Kind) -> Key:
+    """Return the key of all entries of a kind whose slug or name is not known yet."""
+    return kind.name, None
+
+
+def kind_key(kind: Kind) -> Key:
+    """Return the key of all entries of a kind."""
+    return kind.name
+
+
+def normalize_pk(value: Any) -> str | None:
+    """Return a primary key as a string, a UUID as 36 lower-case characters; None if it is none."""
+    if isinstance(value, bool) or not isinstance(value, str | int | uuid.UUID):
+        return None
+    try:
+        return str(uuid.UUID(str(value)))
+    except ValueError:
+        return str(value)
+
+
+def _is_uuid(value: str) -> bool:
+    return UUID.fullmatch(value) is not None
+
+
+@dataclass(frozen=True, slots=True)
+class _Query:
+    """The conditions of `!Find`: equal columns, and predicates of rows. None matches nothing."""
+
+    columns: Mapping[str, Any]
+    predicates: Sequence[Callable[[Row], bool]]
+
+
+@dataclass(slots=True)
 class References:
-    """Resolves references to the rows of earlier entries, and by value to all rows.
+    """Resolves references to planned and stored rows.
 
-    `unsupported` are the models of entries that are not imported, by file and by id or key.
+    A reference to what a later entry may declare raises UnresolvedError. A row may have another
+    primary key than its entry, if it matches by name.
     """
 
-    session: Session
-    unsupported: Mapping[tuple[Path, str], str]
-    by_id: dict[tuple[Path, str], Table] = field(default_factory=dict)
-    by_entry_pk: dict[tuple[type[Table], str], Table] = field(default_factory=dict)
+    rows: WorkingSet
+    schedule: Schedule
+    _pks: dict[tuple[str, str], Row] = field(default_factory=dict[tuple[str, str], Row])
+    _other_pks: dict[str, str] = field(default_factory=dict[str, str])
 
-    def add(self, entry: Entry, row: Table) -> None:
-        """Register the row under the entry's id and under the primary key in the entry.
+    def add_pk(self, kind: Kind, pk: str, row: Row) -> None:
+        """Register a row under the primary key in its entry."""
+        self._pks[kind.name, normalize_pk(pk) or pk] = row
 
-        The row may have another primary key: a row that matches by name keeps its own.
-        """
-        if entry.id is not None:
-            self.by_id.setdefault((entry.path, entry.id), row)
-        if "pk" in entry.identifiers:
-            self.by_entry_pk[type(row), values.check_uuid(entry.identifiers["pk"])] = row
+    def add_other(self, pk: str, model: str) -> None:
+        """Register the primary key of an entry whose model FlowQL does not store."""
+        self._other_pks[normalize_pk(pk) or pk] = model
 
-    def resolve(self, entry: Entry, value: Any, target: type[Table]) -> Any:
-        """Return the primary key of the row of `target` that a value refers to, or None for null.
-
-        Raises InvalidValueError, or OmittedEntryError if FlowQL never imports such a row.
-        """
-        if value is None:
-            return None
-        row = self._find_row(entry, value, target)
-        if target is PolicyBindingModel and isinstance(row, Flow | FlowStageBinding):
-            return row.policybindingmodel_ptr_id
-        if row is None:
-            raise self._build_missing_error(entry, value, target)
-        if not isinstance(row, target):
+    def find_entry(
+        self, entry: Entry, ids: Mapping[str, Row | Unknown | Absence], identifier: str
+    ) -> Row | Unknown:
+        """Return what the entry with an id in the same file declares."""
+        declared = ids.get(identifier)
+        if declared is None or isinstance(declared, Absence):
+            self._await(entry, [id_key(entry.file, identifier)])
+            self._await_bindings(entry)
+        if declared is None:
             raise InvalidValueError(
-                f"refers to a {type(row).__name__}; expected a {target.__name__}"
+                f"refers to !KeyOf {identifier}, but this file has no such entry"
             )
-        return getattr(row, PKS[target])
+        if isinstance(declared, Absence):
+            if declared.is_invalid:
+                raise DependencyError(declared.entry)
+            raise InvalidValueError(
+                f"refers to !KeyOf {identifier}, but this entry is skipped or absent"
+            )
+        if isinstance(declared, Row) and declared.is_deleted:
+            raise InvalidValueError(f"refers to !KeyOf {identifier}, which is deleted")
+        return declared
 
-    def _find_row(self, entry: Entry, value: Any, target: type[Table]) -> Table | None:
-        if isinstance(value, KeyOf):
-            return self.by_id.get((entry.path, value.id))
-        if isinstance(value, Find):
-            return self._find_by_conditions(entry, value)
-        if isinstance(value, UnsupportedTag):
-            raise InvalidValueError(f"uses the tag {value.name}, which is not supported")
-        return self._find_by_pk(value, target)
+    def find(self, entry: Entry, model: str, conditions: Conditions) -> Row | Unknown:
+        """Return the first row that matches the conditions of `!Find`."""
+        kind = find_kind(model.lower())
+        rows = self._select(entry, kind, model.lower(), conditions) if kind else []
+        return rows[0] if rows else Unknown(model.lower(), conditions)
 
-    def _find_by_pk(self, value: Any, target: type[Table]) -> Table | None:
-        key = PK_CHECKS.get(target, values.check_uuid)(value)
-        # Exports contain the key of a flow or binding where authentik expects the parent's key.
-        is_parent = target is PolicyBindingModel
-        tables = (PolicyBindingModel, Flow, FlowStageBinding) if is_parent else (target,)
-        rows = (
-            self.session.get(table, key) or self.by_entry_pk.get((table, key)) for table in tables
-        )
-        return next((row for row in rows if row), None)
+    def find_by_pk(self, entry: Entry, kinds: Iterable[Kind], value: Any) -> Row | Unknown | None:
+        """Return the object with a primary key, or None if there is none.
 
-    def _find_by_conditions(self, entry: Entry, find: Find) -> Table | None:
-        kind = _find_reference_kind(find.model)
-        if kind is None:
-            return None
-        conditions = [
-            self._build_condition(entry, kind, name, value) for name, value in find.conditions
+        The primary keys of users are numbers, which differ between installations: only entries
+        declare them.
+        """
+        key = normalize_pk(value)
+        if key is None:
+            raise InvalidValueError("must be a reference or a primary key")
+        kinds = list(kinds)
+        row = self.find_row_by_pk(kinds, key)
+        if row or key in self._other_pks:
+            return row or Unknown(self._other_pks[key], is_declared=True)
+        self._await(entry, [pk_key(key), *map(unkeyed, kinds), ANY_KIND])
+        return None
+
+    def find_row_by_pk(self, kinds: Sequence[Kind], pk: str) -> Row | None:
+        """Return the row with a primary key, without waiting for entries."""
+        key = normalize_pk(pk) or pk
+        for kind in kinds:
+            row = self._pks.get((kind.name, key))
+            if row is None and kind is not USER and _is_uuid(key):
+                row = self.rows.get(kind, key)
+            if row and not row.is_deleted:
+                return row
+        return self.rows.find_parent(key) if len(kinds) > 1 and _is_uuid(key) else None
+
+    def find_stored_pk(self, entry: Entry, pk: str) -> str | int:
+        """Return the primary key of the row of the entry with a primary key, or the argument."""
+        if not _is_uuid(pk):
+            return pk
+        key = normalize_pk(pk) or pk
+        row = next((row for kind in KINDS if (row := self._pks.get((kind, key)))), None)
+        if row is None and key not in self._other_pks:
+            self._await(entry, [pk_key(key)])
+        return row.pk if row else pk
+
+    def describe(self, row: Row) -> Mapping[str, Any]:
+        """Return the fields and settings of a row by name, as authentik's serializers do."""
+        fields = {name: row.get(item.column) for name, item in row.kind.fields.items()}
+        return {"pk": row.pk, **(row.settings or {}), **fields}
+
+    def select(
+        self, entry: Entry, kind: Kind, model: str, columns: Mapping[str, Any], others: Conditions
+    ) -> list[Row]:
+        """Return the rows with these values, in the order of their primary keys.
+
+        A stage or a policy whose type is not known has any model.
+        """
+        predicates = [self._build_predicate(entry, kind, *other) for other in others]
+        rows = self.rows.find(kind, columns) if columns else self.rows.list(kind)
+        models = (None, model, kind.model)
+        return [
+            row
+            for row in rows
+            if (row.model in models or model == kind.model)
+            and all(predicate(row) for predicate in predicates)
         ]
-        if kind.type_table and find.model not in REFERENCE_KINDS:
-            keys_of_type = select(col(kind.type_table.ptr_id)).where(
-                col(kind.type_table.model) == find.model
-            )
-            conditions.append(getattr(kind.table, kind.pk).in_(keys_of_type))
-        return self.session.scalars(select(kind.table).where(*conditions).limit(1)).first()
 
-    def _build_condition(
+    def _select(
+        self, entry: Entry, kind: Kind, model: str, conditions: Conditions
+    ) -> Sequence[Row]:
+        query = self._build_query(entry, kind, conditions)
+        if query is None:
+            return []
+        if kind is STAGE_BINDING:
+            self._await_bindings(entry)
+        key = [query.columns[name] for name in kind.unique if name in query.columns]
+        is_unique = len(key) == len(kind.unique)
+        if not is_unique:
+            self._await(entry, [kind_key(kind), ANY_KIND])
+        rows = self._match(kind, model, query)
+        if not rows and is_unique:
+            keys = [unique_key(kind, key[0]), unkeyed(kind), ANY_KIND]
+            self._await(entry, keys if len(key) == 1 else [kind_key(kind), ANY_KIND])
+        return rows
+
+    def _match(self, kind: Kind, model: str, query: _Query) -> Sequence[Row]:
+        rows = self.rows.find(kind, query.columns) if query.columns else self.rows.list(kind)
+        return [
+            row
+            for row in rows
+            if model in (row.model, kind.model) or not kind.type_table
+            if all(predicate(row) for predicate in query.predicates)
+        ]
+
+    def _build_query(self, entry: Entry, kind: Kind, conditions: Conditions) -> _Query | None:
+        columns: dict[str, Any] = {}
+        predicates: list[Callable[[Row], bool]] = []
+        for name, value in conditions:
+            path, lookup = split_lookup(name)
+            definition = kind.fields.get(path[0])
+            if path == ("pk",) and lookup == "exact":
+                row = self._find_pk(entry, kind, value)
+                if row is None:
+                    return None
+                predicates.append(lambda other, row=row: other is row)
+                columns[kind.unique[0]] = row.get(kind.unique[0])
+            elif definition and lookup == "exact" and len(path) <= len(("field", "target_field")):
+                try:
+                    column = self._find_value(entry, definition, path[1:], value)
+                except InvalidValueError:
+                    return None
+                if column is None and value is not None:
+                    return None
+                columns[definition.column] = column
+            else:
+                predicates.append(self._build_predicate(entry, kind, name, value))
+        return _Query(columns, predicates)
+
+    def _find_pk(self, entry: Entry, kind: Kind, value: Any) -> Row | None:
+        if isinstance(value, Row | Unknown | None):
+            return value if isinstance(value, Row) and value.kind is kind else None
+        row = self.find_by_pk(entry, [kind], value)
+        return row if isinstance(row, Row) else None
+
+    def _find_value(
+        self, entry: Entry, definition: EntryField, rest: Sequence[str], value: Any
+    ) -> Any:
+        """Return the value of a column that a condition requires."""
+        if not definition.targets:
+            return None if value is None else definition.check(value)
+        kinds = [KINDS[name] for name in definition.targets]
+        if rest:
+            row: Any = self.find(entry, kinds[0].model, [("__".join(rest), value)])
+        elif isinstance(value, Row | Unknown | None):
+            row = value
+        else:
+            row = self.find_by_pk(entry, kinds, value)
+        if not isinstance(row, Row):
+            return None
+        return row.parent if len(kinds) > 1 else row.pk
+
+    def _build_predicate(
         self, entry: Entry, kind: Kind, name: str, value: Any
-    ) -> ColumnElement[bool]:
-        if name == "pk":
-            check = PK_CHECKS.get(kind.table, values.check_uuid)
-            return getattr(kind.table, kind.pk) == check(value)
-        field_name, _, target_field = name.partition("__")
-        definition = kind.fields.get(field_name)
-        if definition is None or (target_field and definition.target not in MODELS):
-            raise InvalidValueError(f"uses !Find with the field {name!r}, which is not supported")
-        column = getattr(kind.table, definition.column)
-        if definition.target is None:
-            return column == definition.check(value)
-        if target_field:
-            value = Find(MODELS[definition.target], [(target_field, value)])
-        return column == self.resolve(entry, value, definition.target)
+    ) -> Callable[[Row], bool]:
+        path, lookup = split_lookup(name)
+        is_field = path[0] == "pk" or path[0] in kind.fields or kind.type_table
+        if not is_field and kind not in (GROUP, USER):
+            raise InvalidValueError(
+                f"uses the field {path[0]!r}, which a {kind.name} does not have"
+            )
+        return lambda row: bool(is_field) and matches(self._read(row, path), lookup, value)
 
-    def _build_missing_error(self, entry: Entry, value: Any, target: type[Table]) -> Exception:
-        if target in NOT_IMPORTED:
-            return OmittedEntryError(f"its {NOT_IMPORTED[target]} is not in this database")
-        model = self._find_unsupported_model(entry, value)
-        if model is not None and target is PolicyBindingModel:
-            return OmittedEntryError(f"its target is of {model}, which FlowQL does not store")
-        if model is not None:
-            return InvalidValueError(f"refers to {model}, which FlowQL does not store")
-        return InvalidValueError(_describe_missing(value))
+    def _read(self, row: Row, path: Sequence[str]) -> Any:
+        """Return a value of a row, of a row that it refers to, or of its settings."""
+        name, *rest = path
+        definition = row.kind.fields.get(name)
+        if definition is None:
+            value = row.pk if name == "pk" else (row.settings or {}).get(name)
+        else:
+            value = row.get(definition.column)
+        if definition and definition.targets and rest:
+            target = self._follow(definition, value)
+            return self._read(target, rest) if target else None
+        for key in rest:
+            value = value.get(key) if isinstance(value, Mapping) else None
+        return value
 
-    def _find_unsupported_model(self, entry: Entry, value: Any) -> str | None:
-        """Return the model that a reference names if FlowQL does not store it."""
-        if isinstance(value, Find):
-            return None if _find_reference_kind(value.model) else value.model
-        name = value.id if isinstance(value, KeyOf) else str(value)
-        return self.unsupported.get((entry.path, name))
+    def _follow(self, definition: EntryField, key: Any) -> Row | None:
+        if len(definition.targets) > 1:
+            return self.rows.find_parent(key)
+        return key and self.rows.get(KINDS[definition.targets[0]], key)
 
+    def _await(self, entry: Entry, keys: Sequence[Key]) -> None:
+        """Raise UnresolvedError if an entry that is not planned yet may declare one of these keys."""
+        if not self.schedule.is_closed:
+            raise UnresolvedError
+        candidate = self.schedule.find(keys, entry)
+        if candidate:
+            raise UnresolvedError(candidate)
 
-def map_models(entries: Iterable[Entry]) -> Mapping[tuple[Path, str], str]:
-    """Return the models of the entries by file and by each name that a reference can use.
-
-    These names are the id and the primary key of an entry.
-    """
-    entry_names = ((entry, (entry.id, entry.identifiers.get("pk"))) for entry in entries)
-    return {
-        (entry.path, name): entry.model
-        for entry, names in entry_names
-        for name in names
-        if isinstance(name, str)
-    }
+    def _await_bindings(self, entry: Entry) -> None:
+        if self.schedule.has_bindings and entry is not self.schedule.forced:
+            raise UnresolvedError
 
 
-def _find_reference_kind(model: str) -> Kind | None:
-    return find_kind(model) or REFERENCE_KINDS.get(model)
+@dataclass(frozen=True, slots=True)
+class EntryLookup:
+    """The references of one entry, for the evaluation of its tags."""
 
+    references: References
+    entry: Entry
+    ids: Mapping[str, Row | Unknown | Absence]
 
-def _describe_missing(value: Any) -> str:
-    if isinstance(value, KeyOf):
-        return f"refers to !KeyOf {value.id}, but this file has no such entry"
-    if isinstance(value, Find):
-        conditions = ", ".join(f"{name} = {item!r}" for name, item in value.conditions)
-        return f"matches no {value.model} with {conditions}"
-    return f"refers to {value!r}, which is not in this database"
+    def find_entry(self, identifier: str, position: Position) -> Row | Unknown:
+        """Return what `!KeyOf` refers to; raises InvalidValueError."""
+        try:
+            return self.references.find_entry(self.entry, self.ids, identifier)
+        except InvalidValueError as error:
+            raise InvalidValueError(str(error), position) from None
+
+    def find(self, model: str, conditions: Conditions, position: Position) -> Row | Unknown:
+        """Return what `!Find` refers to."""
+        try:
+            return self.references.find(self.entry, model, conditions)
+        except InvalidValueError as error:
+            raise InvalidValueError(str(error), position) from None
+
+    def describe(
+        self, model: str, conditions: Conditions, position: Position
+    ) -> Mapping[str, Any] | None:
+        """Return the object that `!FindObject` refers to."""
+        row = self.find(model, conditions, position)
+        return self.references.describe(row) if isinstance(row, Row) else None

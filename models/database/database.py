@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 import asyncpg
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -30,11 +30,11 @@ from models.database.catalog import (
 from models.database.failures import BusyError
 from models.database.grants import Grantee, check_name
 from models.database.postgresql import PostgreSQLReader
+from models.database.reads import Reads
 from models.database.session import NO_VALUES, Reader, Session, Source
 from models.database.slots import ANYONE, Caller
 from models.database.sqlite import SQLiteReader
 from models.database.sqlite_file import create_file, delete_stale_journals
-from models.database.sqlite_transactions import Work
 from models.database.statement import RawSQL, Rows, SelectBuilder, compile_select
 from models.errors import DatabaseError
 from models.limits import DEFAULTS, PoolLimits
@@ -85,6 +85,8 @@ SCHEMA_VERSION = RawSQL(f"SELECT version_num FROM {VERSION_TABLE}")  # noqa: S60
 MINIMUM_VERSION = RawSQL("SELECT minimum_version FROM flowql_schema")
 SelectRows = Callable[[SelectBuilder], Awaitable[Rows]]
 T = TypeVar("T")
+Plan = Callable[[Reads], T]
+Apply = Callable[[Connection, T], object]
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,16 +146,24 @@ class Database:
         async with _transaction(self.engine) as connection:
             yield connection
 
-    async def write(self, work: Work[T]) -> T:
-        """Run `work` in one transaction and return its result; raises DatabaseError.
+    async def plan(self, plan: Plan[T]) -> T:
+        """Return the result of `plan`, whose reads see one state; raises DatabaseError."""
+        return (await self._plan(plan))[0]
 
-        On SQLite, `work` runs while other processes can write, and possibly several times.
+    async def write(self, plan: Plan[T], apply: Apply[T]) -> T:
+        """Apply the result of `plan` in one transaction, and return it; raises DatabaseError.
+
+        `plan` runs while other processes can write. If they have changed what it has read, it runs
+        again in the transaction, which locks them out. It must not change anything.
         """
-        if self.engine.dialect.name == "sqlite":
-            with _translate_errors("the transaction was rolled back"):
-                return await sqlite_transactions.write(self.engine, work)
+        result, reads = await self._plan(plan)
         async with self.transaction() as connection:
-            return await connection.run_sync(work)
+            if not self._is_sqlite:
+                await postgresql.lock_writes(connection)
+            if not await connection.run_sync(reads.is_equal_on):
+                result = await connection.run_sync(lambda inner: plan(Reads(inner)))
+            await connection.run_sync(apply, result)
+        return result
 
     async def check(self) -> None:
         """Raise DatabaseError or one of CONNECTION_ERRORS unless the database can be read.
@@ -170,6 +180,18 @@ class Database:
         """Close every connection."""
         await self.source.reader.close()
         await self.engine.dispose()
+
+    @property
+    def _is_sqlite(self) -> bool:
+        return self.engine.dialect.name == "sqlite"
+
+    async def _plan(self, plan: Plan[T]) -> tuple[T, Reads]:
+        options = sqlite_transactions.SNAPSHOT if self._is_sqlite else postgresql.SNAPSHOT
+        with _translate_errors("cannot read the database"):
+            async with self.engine.connect() as connection:
+                await connection.execution_options(**options)
+                async with connection.begin():
+                    return await connection.run_sync(_run, plan)
 
     async def _select_for_check(self, builder: SelectBuilder) -> Rows:
         return await self.source.reader.check(self.source.compile(builder))
@@ -264,6 +286,11 @@ async def _open(address: Address, schema: str, limits: PoolLimits, *, writable: 
         await reader.close()
         raise
     return Database(Source(reader, schema, catalog), engine)
+
+
+def _run(connection: Connection, plan: Plan[T]) -> tuple[T, Reads]:
+    reads = Reads(connection)
+    return plan(reads), reads
 
 
 @asynccontextmanager

@@ -13,8 +13,9 @@ from time import monotonic
 from typing import Any, TypeVar, cast
 
 import asyncpg
-from sqlalchemy import text
+from sqlalchemy import TextClause, text
 from sqlalchemy.dialects.postgresql.asyncpg import dialect
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from models.database.address import PostgreSQLServer
@@ -27,6 +28,12 @@ from models.database.libpq_files import (
 )
 from models.database.slots import ANYONE, Caller, Slots
 from models.database.statement import Rows, Statement
+from models.database.write_lock import (
+    ANNOUNCEMENT_SECONDS,
+    WAITING_MESSAGE,
+    WRITE_TIMEOUT_SECONDS,
+    build_timeout_error,
+)
 from models.limits import PoolLimits
 from models.watchdog import Watchdog
 
@@ -45,8 +52,13 @@ PLANNER_SETTINGS = {"plan_cache_mode": "force_generic_plan", "jit": "off"}
 MIGRATION_LOCK = text(
     "SELECT pg_advisory_xact_lock(hashtext('flowql migrate'), hashtext(current_schema()))"
 )
-ANNOUNCEMENT_SECONDS = 1
-WAITING_MESSAGE = "waiting for another process that migrates the database"
+MIGRATION_MESSAGE = "waiting for another process that migrates the database"
+WRITE_LOCK = text(
+    "SELECT pg_advisory_xact_lock(hashtext('flowql import'), hashtext(current_schema()))"
+)
+LOCK_NOT_AVAILABLE = "55P03"
+# The execution options of a transaction whose reads see one state of the database.
+SNAPSHOT = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
 # A SELECT is repeated on a new connection after these errors: the connection is lost, or the types
 # that it cached have changed.
 RETRIABLE_ERRORS = (
@@ -399,10 +411,29 @@ def create_engine(address: PostgreSQLServer, schema: str, *, writable: bool) -> 
 
 async def lock_migrations(connection: AsyncConnection) -> None:
     """Lock out migrations of other processes until the transaction ends; wait for a running one."""
-    loop = asyncio.get_running_loop()
-    timer = loop.call_later(ANNOUNCEMENT_SECONDS, log.warning, WAITING_MESSAGE)
+    await _lock(connection, MIGRATION_LOCK, MIGRATION_MESSAGE)
+
+
+async def lock_writes(connection: AsyncConnection) -> None:
+    """Lock out large writes of other processes until the transaction ends; wait for a running one.
+
+    Raises DatabaseError after WRITE_TIMEOUT_SECONDS.
+    """
+    await connection.execute(text(f"SET LOCAL lock_timeout = '{WRITE_TIMEOUT_SECONDS}s'"))
     try:
-        await connection.execute(MIGRATION_LOCK)
+        await _lock(connection, WRITE_LOCK, WAITING_MESSAGE)
+    except DBAPIError as error:
+        if getattr(error.orig, "sqlstate", None) != LOCK_NOT_AVAILABLE:
+            raise
+        raise build_timeout_error(WRITE_TIMEOUT_SECONDS) from None
+
+
+async def _lock(connection: AsyncConnection, lock: TextClause, message: str) -> None:
+    """Take a lock, and log the message after a moment."""
+    loop = asyncio.get_running_loop()
+    timer = loop.call_later(ANNOUNCEMENT_SECONDS, log.warning, message)
+    try:
+        await connection.execute(lock)
     finally:
         timer.cancel()
 

@@ -12,10 +12,13 @@ from models.tables.access import API_TOKEN, Token
 from models.tables.child_table import CHILD_KEYS
 from models.tables.metadata import METADATA
 from models.tables.policy import PolicyBinding
+from models.tables.prompt import Prompt
 
 MINIMUM_VERSION = "2025.12"
 # Added in authentik 2026.8. FlowQL does not read them.
 OPTIONAL_COLUMNS = {(PolicyBinding.__tablename__, name) for name in ("expires", "expiring")}
+# FlowQL does not read authentik's prompts.
+UNREAD_TABLES = {Prompt.__tablename__}
 log = logging.getLogger(__name__)
 
 TOKENS = METADATA.tables[Token.__tablename__]
@@ -112,7 +115,8 @@ def _list_tables(catalog: Catalog) -> Iterator[Table]:
     """Yield the tables that authentik's database must have."""
     for table in METADATA.sorted_tables:
         is_absent_cache = table.name == CACHE_TABLE and not catalog.has_cached_plans
-        if not (is_absent_cache or table.name.startswith(FLOWQL_PREFIX)):
+        is_unread = table.name in UNREAD_TABLES or table.name.startswith(FLOWQL_PREFIX)
+        if not (is_absent_cache or is_unread):
             yield table
 
 

@@ -1,41 +1,34 @@
-"""Transactions of an SQLite database: they wait for other writers, and hold the lock briefly."""
+"""Transactions of an SQLite database: they wait for other writers."""
 
 import asyncio
 import logging
 import sqlite3
-from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from time import monotonic
-from typing import Any, NamedTuple, TypeVar, cast
+from typing import Any
 
-import aiosqlite
 from sqlalchemy import URL, Connection, event
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from models.database.sqlite_file import identify
-from models.errors import DatabaseError
+from models.database.write_lock import (
+    ANNOUNCEMENT_SECONDS,
+    WAITING_MESSAGE,
+    WRITE_TIMEOUT_SECONDS,
+    build_timeout_error,
+)
 
 DRIVER = "sqlite+aiosqlite"
 BUSY_TIMEOUT_SECONDS = 5
-WRITE_TIMEOUT_SECONDS = 120
 # A transaction waits for others in attempts, between which the command can be interrupted.
-ATTEMPT_SECONDS = 1
+ATTEMPT_SECONDS = ANNOUNCEMENT_SECONDS
 PAUSE_SECONDS = 0.05
-# If other processes outdate this number of dry runs, the next run holds the lock.
-MAX_DRY_RUNS = 2
+WRITE_AHEAD = "PRAGMA journal_mode = WAL"
+# The execution options of a transaction whose reads see one state of the database.
+SNAPSHOT = {"is_snapshot": True}
 
 log = logging.getLogger(__name__)
-
-T = TypeVar("T")
-Work = Callable[[Connection], T]
-
-
-class Change(NamedTuple):
-    """A statement that changes rows, with its values or a list of them."""
-
-    statement: str
-    values: Any
 
 
 def create_engine(path: Path, *, writable: bool) -> AsyncEngine:
@@ -45,26 +38,8 @@ def create_engine(path: Path, *, writable: bool) -> AsyncEngine:
     url = URL.create(DRIVER, database=identify(path).uri, query={"uri": "true"})
     engine = create_async_engine(url, hide_parameters=True)
     event.listen(engine.sync_engine, "connect", _disable_driver_transactions)
+    event.listen(engine.sync_engine, "begin", _begin_read_only)
     return engine
-
-
-async def write(engine: AsyncEngine, work: Work[T]) -> T:
-    """Run `work` in one transaction, which holds the write lock only while it makes the changes.
-
-    `work` runs on a copy of the database in memory, and then its changes are made in the database.
-    If another process has changed the database in between, `work` runs again.
-    """
-    async with engine.connect() as connection:
-        driver = await _find_driver(connection)
-        for _ in range(MAX_DRY_RUNS):
-            version = await _read_version(driver)
-            result, changes = await _run_on_copy(driver, work)
-            async with connection.begin():
-                if await _read_version(driver) == version:
-                    await connection.run_sync(_make, changes)
-                    return result
-        async with connection.begin():
-            return await connection.run_sync(work)
 
 
 def _create_writable_engine(url: URL) -> AsyncEngine:
@@ -96,11 +71,26 @@ def _empty_journal(connection: Any, _record: object) -> None:
 
 
 def _begin(connection: Connection) -> None:
-    """Begin a transaction with the write lock; wait for other writers."""
+    """Begin a transaction, with the write lock unless it is for a snapshot."""
     driver = connection.connection.dbapi_connection
+    if not connection.get_execution_options().get("is_snapshot"):
+        _begin_to_write(driver)
+        return
+    with suppress(sqlite3.OperationalError):
+        # In other journal modes, reads block writers.
+        _execute(driver, WRITE_AHEAD)
+    _execute(driver, "BEGIN")
+
+
+def _begin_read_only(connection: Connection) -> None:
+    _execute(connection.connection.dbapi_connection, "BEGIN")
+
+
+def _begin_to_write(driver: Any) -> None:
+    """Begin a transaction with the write lock; wait for other writers."""
     _execute(driver, f"PRAGMA busy_timeout = {ATTEMPT_SECONDS * 1000}")
     if not _try_to_begin(driver):
-        log.warning("waiting for another process that writes to the database")
+        log.warning(WAITING_MESSAGE)
         _wait_to_begin(driver)
     _execute(driver, f"PRAGMA busy_timeout = {BUSY_TIMEOUT_SECONDS * 1000}")
 
@@ -109,10 +99,7 @@ def _wait_to_begin(driver: Any) -> None:
     deadline = monotonic() + WRITE_TIMEOUT_SECONDS
     while not _try_to_begin(driver):
         if monotonic() > deadline:
-            raise DatabaseError(
-                f"another process has written to the database for {WRITE_TIMEOUT_SECONDS} seconds:"
-                " try again when it has finished"
-            )
+            raise build_timeout_error(WRITE_TIMEOUT_SECONDS)
         # SQLite reports some locks at once.
         driver.run_async(_pause)
 
@@ -124,7 +111,7 @@ async def _pause(_driver: object) -> None:
 def _try_to_begin(driver: Any) -> bool:
     """Begin a transaction, and return False if another process holds the lock."""
     try:
-        _execute(driver, "PRAGMA journal_mode = WAL")
+        _execute(driver, WRITE_AHEAD)
         _execute(driver, "BEGIN IMMEDIATE")
     except sqlite3.OperationalError as error:
         # The last byte is the primary result code.
@@ -140,46 +127,3 @@ def _execute(driver: Any, statement: str) -> None:
         cursor.execute(statement)
     finally:
         cursor.close()
-
-
-async def _find_driver(connection: AsyncConnection) -> aiosqlite.Connection:
-    """Return the connection of the driver, whose statements do not begin a transaction."""
-    return cast(aiosqlite.Connection, (await connection.get_raw_connection()).driver_connection)
-
-
-async def _read_version(driver: aiosqlite.Connection) -> object:
-    """Return a number that other connections change when they commit."""
-    [(version,)] = await driver.execute_fetchall("PRAGMA data_version")
-    return version
-
-
-async def _run_on_copy(source: aiosqlite.Connection, work: Work[T]) -> tuple[T, Sequence[Change]]:
-    """Run `work` on a copy of the database, and return its result and its changes."""
-    engine = _create_writable_engine(URL.create(DRIVER))
-    try:
-        async with engine.connect() as connection:
-            await source.backup(await _find_driver(connection))
-            changes = _record_changes(engine)
-            async with connection.begin():
-                result = await connection.run_sync(work)
-        return result, changes
-    finally:
-        await engine.dispose()
-
-
-def _record_changes(engine: AsyncEngine) -> Sequence[Change]:
-    """Return a list that receives the changes of later statements."""
-    changes: list[Change] = []
-
-    def record(_connection: object, _cursor: object, *execution: Any) -> None:
-        statement, values, context, _ = execution
-        if context and (context.isinsert or context.isupdate or context.isdelete):
-            changes.append(Change(statement, values))
-
-    event.listen(engine.sync_engine, "after_cursor_execute", record)
-    return changes
-
-
-def _make(connection: Connection, changes: Sequence[Change]) -> None:
-    for statement, values in changes:
-        connection.exec_driver_sql(statement, values)

@@ -35,6 +35,7 @@ from models.queries.rights import (
 )
 from models.tables.access import (
     API_TOKEN,
+    RESERVED_PREFIX,
     ContentType,
     Group,
     GroupParentage,
@@ -62,7 +63,8 @@ TOKEN_TABLE = METADATA.tables[Token.__tablename__]
 class Viewer:
     """The authenticated viewer. A forbidden viewer gets an error for every request.
 
-    `parameters` are the values that the conditions of `rights` need. `username` is for display.
+    `parameters` are the values that the conditions of `rights` need. `username` is for display: that
+    of the user, or the name of the token if it has a user of its own.
     """
 
     rights: Rights
@@ -147,7 +149,7 @@ class ViewerByKey:
 
     def select(self) -> Select[*tuple[Any, ...]]:
         """Return the SELECT with the columns of ViewerRow."""
-        viewer = _select_token_user(reads_view=self.reads_view).cte("viewer")
+        viewer = self._select_token_user().cte("viewer")
         groups = _select_groups(select(viewer.c.user_id))
         roles = _select_roles(select(viewer.c.user_id), groups)
         superuser_groups = select(col(Group.group_uuid)).where(
@@ -171,22 +173,30 @@ class ViewerByKey:
             *(case((not_(is_superuser), right)) for right in rights),
         )
 
+    def _select_token_user(self) -> Select[Any, Any, str, str]:
+        tokens = API_TOKEN if self.reads_view else TOKEN_TABLE
+        username = _build_display_name() if self.has_scopes else col(User.username)
+        is_valid = or_(
+            not_(tokens.c.expiring),
+            tokens.c.expires.is_(None),
+            tokens.c.expires >= bindparam("now", type_=TIMESTAMP),
+        )
+        user = (
+            select(
+                tokens.c.token_uuid, tokens.c.user_id, username.label("username"), col(User.type)
+            )
+            .join_from(tokens, User, tokens.c.user_id == col(User.id))
+            .where(tokens.c.key == bindparam("key", type_=TEXT), is_valid, col(User.is_active))
+            .order_by(tokens.c.token_uuid)
+            .limit(1)
+        )
+        return user if self.reads_view else user.where(TOKEN_TABLE.c.intent == "api")
 
-def _select_token_user(*, reads_view: bool) -> Select[Any, Any, str, str]:
-    tokens = API_TOKEN if reads_view else TOKEN_TABLE
-    is_valid = or_(
-        not_(tokens.c.expiring),
-        tokens.c.expires.is_(None),
-        tokens.c.expires >= bindparam("now", type_=TIMESTAMP),
-    )
-    user = (
-        select(tokens.c.token_uuid, tokens.c.user_id, col(User.username), col(User.type))
-        .join_from(tokens, User, tokens.c.user_id == col(User.id))
-        .where(tokens.c.key == bindparam("key", type_=TEXT), is_valid, col(User.is_active))
-        .order_by(tokens.c.token_uuid)
-        .limit(1)
-    )
-    return user if reads_view else user.where(TOKEN_TABLE.c.intent == "api")
+
+def _build_display_name() -> ColumnElement[str]:
+    """Return the name of the token if its user has a reserved username, or else the username."""
+    is_reserved = col(User.username).startswith(RESERVED_PREFIX)
+    return case((is_reserved, TOKEN_TABLE.c.identifier), else_=col(User.username))
 
 
 def _select_groups(user: Select[Any]) -> CTE:

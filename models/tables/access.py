@@ -17,6 +17,11 @@ from models.tables.columns import (
     serial_key,
 )
 
+# The usernames of the users of FlowQL's own tokens start with this.
+RESERVED_PREFIX = "flowql token "
+# The group of FlowQL's own tokens of superusers.
+SUPERUSERS = "flowql superusers"
+
 
 class User(Table, table=True):
     """A user, the owner of tokens."""

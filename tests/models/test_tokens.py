@@ -9,11 +9,13 @@ from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import psycopg
 import pytest
 from psycopg import sql
 
+from models.tables.metadata import METADATA
 from support.app_client import AppClient
 from support.command import create_token, run_failing_in_process, run_flowql, run_in_process
 from support.paths import SAMPLES
@@ -246,12 +248,57 @@ def test_revoked_token_is_invalid(url: str, client: AppClient) -> None:
     assert list_slugs(client, create_token(url, "gone")) == SLUGS
 
 
+def insert_user(url: str, username: str) -> None:
+    """Insert an inactive user as an import does."""
+    columns = METADATA.tables["authentik_core_user"].columns
+    row: dict[str, object] = {column.name: "" for column in columns if not column.nullable}
+    row |= {column.name: "2026-01-01" for column in columns if "date" in column.name}
+    row |= {"id": 1000, "username": username, "uuid": str(uuid4()), "is_active": False}
+    row |= {"attributes": "{}"}
+    places = ", ".join(["%s"] * len(row))
+    insert = f"INSERT INTO authentik_core_user ({', '.join(row)}) VALUES ({places})"  # noqa: S608 - constants
+    execute(url, insert, *row.values())
+
+
+def test_names_of_tokens_and_imported_users_may_be_equal(url: str, client: AppClient) -> None:
+    """The user of a token has a reserved username, and the viewer the name of the token."""
+    insert_user(url, "equal")
+    key = create_token(url, "equal")
+    assert list_slugs(client, key) == SLUGS
+    assert client.get("/", key).json["viewer"] == "equal"
+    select = "SELECT username FROM authentik_core_user WHERE name = %s"
+    [(username,)] = execute(url, select, "equal")
+    token = execute(url, "SELECT token_uuid FROM authentik_core_token WHERE identifier = 'equal'")
+    assert username == f"flowql token {token[0][0]}"
+    assert run_in_process("token", "revoke", "equal", "--database", url).returncode == 0
+    assert execute(url, select.replace("WHERE name", "WHERE username"), "equal") == [("equal",)]
+    assert execute(url, select, "equal") == []
+
+
+def test_imported_group_does_not_limit_superusers(url: str, client: AppClient) -> None:
+    """The group can be imported, as one without superusers, before the first of their tokens."""
+    create_token(url, "group", "--superuser")
+    execute(url, "UPDATE authentik_core_group SET is_superuser = false")
+    key = create_token(url, "superuser of the group", "--superuser")
+    assert list_slugs(client, key) == SLUGS
+
+
+def test_bound_token_can_be_revoked(url: str, client: AppClient) -> None:
+    """A policy binding with its user, which no blueprint can create, does not keep it valid."""
+    key = create_token(url, "bound")
+    [(user,)] = execute(url, "SELECT id FROM authentik_core_user WHERE name = 'bound'")
+    execute(url, "UPDATE authentik_policies_policybinding SET user_id = %s", user)
+    assert run_in_process("token", "revoke", "bound", "--database", url).returncode == 0
+    assert is_invalid(client, key)
+    execute(url, "UPDATE authentik_policies_policybinding SET user_id = NULL")
+
+
 def test_invalid_token_is_an_error_and_writes_nothing(url: str) -> None:
     """The name can be a duplicate or invalid, and a flow unknown."""
     create_token(url, "taken")
     before = execute(url, "SELECT COUNT(*) FROM authentik_core_user")
     for arguments, reason in (
-        (["taken"], "a token or user named 'taken' already exists"),
+        (["taken"], "a token named 'taken' already exists"),
         (["new", "--flow", SLUGS[0], "--flow", "bogus"], "unknown flow 'bogus'"),
         (["new", "--flow", ""], "unknown flow ''"),
         ([""], INVALID_NAME),

@@ -38,6 +38,8 @@ OLD_AUTHENTIK = "FlowQL requires authentik 2025.12 or later"
 OUTDATED = "the database schema is outdated: upgrade it with 'flowql migrate'"
 NEWER = "the database schema was created by a newer FlowQL: upgrade FlowQL"
 CACHE_TABLE = "django_postgres_cache_cacheentry"
+# FlowQL reads these tables from its own database only.
+OWN_TABLES = ("flowql_", "authentik_stages_prompt_")
 OPTIONAL_COLUMNS = {("authentik_policies_policybinding", name) for name in ("expires", "expiring")}
 FLOWS_QUERY = """{ flows(pageSize: 100) { pagination { count } results {
   pk policybindingmodelPtrId name slug title background stages policies cacheCount
@@ -73,7 +75,7 @@ def granted_url(postgres: PostgresServer) -> str:
     for (grant,) in fetch(url, child_table_grants.removesuffix("\\gexec\n")):
         execute(url, f"{grant}, least")
     for table in METADATA.sorted_tables:
-        if not table.name.startswith("flowql_"):
+        if not table.name.startswith(OWN_TABLES):
             columns = ", ".join(f'"{c.name}"' for c in table.columns if not c.info.get("unread"))
             execute(url, f"GRANT SELECT ({columns}) ON {table.name} TO least")
     return url
@@ -136,7 +138,7 @@ def test_a_missing_table_is_named(bare_authentik: str) -> None:
     """Each table of authentik is required, except the cache."""
     hide = sql.SQL("ALTER TABLE {} RENAME TO hidden")
     restore = sql.SQL("ALTER TABLE hidden RENAME TO {}")
-    tables = [name for name in METADATA.tables if not name.startswith("flowql_")]
+    tables = [name for name in METADATA.tables if not name.startswith(OWN_TABLES)]
     assert len(tables) == 19
     with psycopg.connect(bare_authentik, autocommit=True) as connection:
         for name in tables:

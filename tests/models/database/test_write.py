@@ -1,17 +1,20 @@
-"""Writers of an SQLite database wait for each other, and a prepared transaction is short."""
+"""A plan reads without a lock; its changes are made in one transaction if they still apply."""
 
 import signal
-import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
 from pathlib import Path
 from subprocess import PIPE, Popen
 
 import pytest
-from sqlalchemy import Connection, select
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import Connection, Engine, create_engine, insert, select, text
+from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlmodel import col
 
-from models.database import sqlite_transactions
+from models.database import postgresql, sqlite_transactions
+from models.database.postgresql import WRITE_LOCK
+from models.database.reads import Reads
+from models.errors import DatabaseError
 from models.tables.flow import FlowStageBinding
 from models.tables.stage import Stage
 from support.command import (
@@ -19,125 +22,195 @@ from support.command import (
     PATIENCE_SECONDS,
     clean_environment,
     create_token,
-    run_failing_in_process,
     run_in_process,
 )
 from support.databases import OpenDatabase, open_for_test
 from support.paths import SAMPLES
+from support.postgres import PostgresServer
 
+KINDS = ("sqlite", "postgresql")
 WAITING = "flowql: waiting for another process that writes to the database\n"
 
 
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    """A database without flows."""
-    path = tmp_path / "flowql.db"
-    assert run_in_process("migrate", "--database", f"sqlite:///{path}").returncode == 0
-    return path
+@pytest.fixture(params=KINDS)
+def kind(request: pytest.FixtureRequest) -> str:
+    """Each kind of database in turn."""
+    return request.param
 
 
 @pytest.fixture
-def writer(path: Path) -> Iterator[sqlite3.Connection]:
-    """Another connection to the database, which never waits."""
-    with closing(sqlite3.connect(path, isolation_level=None, timeout=0)) as connection:
-        yield connection
+def url(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of a database without flows."""
+    if kind == "sqlite":
+        url = f"sqlite:///{tmp_path / 'flowql.db'}"
+    else:
+        server: PostgresServer = request.getfixturevalue("postgres")
+        url = server.create_database(request.node.name)
+    assert run_in_process("migrate", "--database", url).returncode == 0
+    return url
 
 
 @pytest.fixture
-def database(path: Path) -> Iterator[OpenDatabase]:
+def database(url: str) -> Iterator[OpenDatabase]:
     """The database, open for writing."""
-    with open_for_test(f"sqlite:///{path}", writable=True) as opened:
+    with open_for_test(url, writable=True) as opened:
         yield opened
 
 
-class Work:
-    """Adds one stage. `disturb` runs first, with the number of the run."""
+@pytest.fixture
+def others(url: str) -> Iterator[Engine]:
+    """Other connections to the database; SQLite's never wait."""
+    arguments = {"timeout": 0} if url.startswith("sqlite") else {}
+    engine = create_engine(
+        url.replace("postgresql:", "postgresql+psycopg:"), connect_args=arguments
+    )
+    yield engine
+    engine.dispose()
 
-    def __init__(self, disturb: Callable[[int], object]) -> None:
+
+class Plan:
+    """Reads the names of stages that start with "a". `disturb` runs then, with the number of runs."""
+
+    def __init__(self, disturb: Callable[[int], object] = lambda _: None) -> None:
         self.runs = 0
         self._disturb = disturb
 
-    def __call__(self, connection: Connection) -> int:
-        """Return the number of stages before."""
+    def __call__(self, reads: Reads) -> list[str]:
+        """Return the names, and check that other reads see the same state."""
+        names = col(Stage.name)
+        statement = select(names).where(names.startswith("a"))
         self.runs += 1
+        rows = [name for (name,) in reads.fetch(statement)]
         self._disturb(self.runs)
-        count = len(connection.execute(select(Stage)).all())
-        connection.execute(Stage.__table__.insert(), build_stage("work"))  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType, reportUnknownArgumentType] - SQLModel
-        return count
+        assert [name for (name,) in reads.fetch(statement.order_by(names))] == sorted(rows)
+        return sorted(rows)
+
+
+def apply(connection: Connection, names: list[str]) -> None:
+    """Add a stage that is named after the result of the plan."""
+    connection.execute(insert(Stage), build_stage("+".join(["applied", *names])))
 
 
 def build_stage(name: str) -> dict[str, str]:
     """Return the columns of a stage."""
-    return {"stage_uuid": name, "name": name}
+    key = f"00000000-0000-4000-8000-{sum(map(ord, name)):012}"
+    return {"stage_uuid": key, "name": name}
 
 
-def add_stage(writer: sqlite3.Connection, name: str) -> None:
+def add_stage(others: Engine, name: str) -> None:
     """Add a stage, or raise an error if the database is locked."""
-    insert = "INSERT INTO authentik_flows_stage (stage_uuid, name) VALUES (:stage_uuid, :name)"
-    writer.execute(insert, build_stage(name))
+    with others.begin() as connection:
+        connection.execute(insert(Stage), build_stage(name))
 
 
-def list_stages(writer: sqlite3.Connection) -> list[str]:
+def list_stages(others: Engine) -> list[str]:
     """Return the names of all stages."""
-    return [name for (name,) in writer.execute("SELECT name FROM authentik_flows_stage ORDER BY 1")]
+    with others.connect() as connection:
+        return sorted(connection.scalars(select(col(Stage.name))))
 
 
-def test_work_runs_once_if_nobody_else_writes(
-    database: OpenDatabase, writer: sqlite3.Connection
+def test_plan_runs_once_if_nobody_else_writes(database: OpenDatabase, others: Engine) -> None:
+    """Its result is applied and returned."""
+    add_stage(others, "a")
+    plan = Plan()
+    assert database.run(database.database.write(plan, apply)) == ["a"]
+    assert plan.runs == 1
+    assert list_stages(others) == ["a", "applied+a"]
+
+
+def test_plan_runs_again_if_its_reads_change(database: OpenDatabase, others: Engine) -> None:
+    """Others write while a plan runs, which sees one state of the database."""
+    plan = Plan(lambda run: run == 1 and add_stage(others, "a"))
+    assert database.run(database.database.write(plan, apply)) == ["a"]
+    assert plan.runs == 2
+    assert list_stages(others) == ["a", "applied+a"]
+
+
+def test_plan_runs_once_if_others_change_what_it_does_not_read(
+    database: OpenDatabase, others: Engine
 ) -> None:
-    """Its changes are stored."""
-    work = Work(lambda _: None)
-    assert database.run(database.database.write(work)) == 0
-    assert work.runs == 1
-    assert list_stages(writer) == ["work"]
+    """Both changes are stored."""
+    plan = Plan(lambda _: add_stage(others, "other"))
+    assert database.run(database.database.write(plan, apply)) == []
+    assert plan.runs == 1
+    assert list_stages(others) == ["applied", "other"]
 
 
-def test_others_write_while_work_runs(database: OpenDatabase, writer: sqlite3.Connection) -> None:
-    """Work runs again on the rows that others have written in between."""
-    work = Work(lambda run: run == 1 and add_stage(writer, "other"))
-    assert database.run(database.database.write(work)) == 1
-    assert work.runs == 2
-    assert list_stages(writer) == ["other", "work"]
+def test_order_of_rows_does_not_matter(database: OpenDatabase, others: Engine) -> None:
+    """PostgreSQL returns rows in another order after an update."""
+    for name in ("a1", "a2"):
+        add_stage(others, name)
+
+    def touch(_: int) -> None:
+        with others.begin() as connection:
+            connection.execute(
+                text("UPDATE authentik_flows_stage SET name = name WHERE name = 'a1'")
+            )
+
+    plan = Plan(touch)
+    assert database.run(database.database.write(plan, apply)) == ["a1", "a2"]
+    assert plan.runs == 1
 
 
-def test_work_finally_runs_with_the_lock(
-    database: OpenDatabase, writer: sqlite3.Connection
+def test_plan_finally_runs_with_the_lock(
+    database: OpenDatabase, others: Engine, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Others who write during every run cannot delay it forever."""
+    """Others who write during the first run cannot delay it forever."""
+    for module in (postgresql, sqlite_transactions):
+        monkeypatch.setattr(module, "WRITE_TIMEOUT_SECONDS", 0.001)
 
     def disturb(run: int) -> None:
-        if run <= 2:
-            add_stage(writer, str(run))
+        if run == 1:
+            add_stage(others, "a")
         else:
-            with pytest.raises(sqlite3.OperationalError, match="database is locked"):
-                add_stage(writer, str(run))
+            with pytest.raises(OperationalError), others.begin() as connection:
+                lock_for_import(connection, kind)
 
-    work = Work(disturb)
-    assert database.run(database.database.write(work)) == 2
-    assert work.runs == 3
-    assert list_stages(writer) == ["1", "2", "work"]
+    plan = Plan(disturb)
+    assert database.run(database.database.write(plan, apply)) == ["a"]
+    assert plan.runs == 2
 
 
-def test_work_that_fails_writes_nothing(database: OpenDatabase, writer: sqlite3.Connection) -> None:
+def lock_for_import(connection: Connection, kind: str) -> None:
+    """Take the lock that imports hold; raises OperationalError."""
+    if kind == "sqlite":
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+    else:
+        connection.exec_driver_sql("SET LOCAL lock_timeout = '1ms'")
+        connection.execute(WRITE_LOCK)
+
+
+def test_changes_that_fail_are_rolled_back(database: OpenDatabase, others: Engine) -> None:
     """A violation of a constraint that is checked at the end is an error too."""
 
-    def add_orphan(connection: Connection) -> None:
-        Work(lambda _: None)(connection)
+    def add_orphan(connection: Connection, names: list[str]) -> None:
+        apply(connection, names)
         columns = {"evaluate_on_plan": False, "re_evaluate_policies": False, "order": 0}
         keys = dict.fromkeys(
-            ("policybindingmodel_ptr_id", "fsb_uuid", "stage_id", "target_id"), "missing"
+            ("policybindingmodel_ptr_id", "fsb_uuid", "stage_id", "target_id"),
+            "00000000-0000-4000-8000-000000000000",
         )
         values = {**columns, **keys, "invalid_response_action": ""}
-        connection.execute(FlowStageBinding.__table__.insert(), values)  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType, reportUnknownArgumentType] - SQLModel
+        connection.execute(insert(FlowStageBinding), values)
 
-    with pytest.raises(IntegrityError, match="FOREIGN KEY constraint failed"):
-        database.run(database.database.write(add_orphan))
-    assert list_stages(writer) == []
+    with pytest.raises(IntegrityError, match=r"(?i)foreign key constraint"):
+        database.run(database.database.write(Plan(), add_orphan))
+    assert list_stages(others) == []
 
 
-def start_command(path: Path, *arguments: str) -> Popen[str]:
+def test_plan_without_changes_needs_no_lock(url: str, kind: str, others: Engine) -> None:
+    """It runs on a database that is open for reading, while another process writes."""
+    with others.connect() as writer, open_for_test(url) as opened:
+        lock_for_import(writer, kind)
+        writer.execute(insert(Stage), build_stage("a"))
+        assert opened.run(opened.database.plan(Plan())) == []
+        writer.commit()
+        assert opened.run(opened.database.plan(Plan())) == ["a"]
+
+
+def start_command(url: str, *arguments: str) -> Popen[str]:
     """Start a command on a database."""
-    command = [FLOWQL, *arguments, "--database", f"sqlite:///{path}"]
+    command = [FLOWQL, *arguments, "--database", url]
     return Popen(command, env=clean_environment(), stderr=PIPE, stdout=PIPE, text=True)
 
 
@@ -147,36 +220,38 @@ def read_line(process: Popen[str]) -> str:
     return process.stderr.readline()
 
 
-def test_commands_wait_for_a_writer(path: Path, writer: sqlite3.Connection) -> None:
-    """Each says after a second for what it waits, and succeeds when the writer has finished."""
-    create_token(f"sqlite:///{path}", "old")
-    commands = (["token", "revoke", "old"], ["import", str(SAMPLES)])
+def test_commands_wait_for_an_import(url: str, kind: str, others: Engine) -> None:
+    """Each says after a second for what it waits, and succeeds when the other has finished.
+
+    Ctrl-C ends it before. On PostgreSQL, a token is revoked at once.
+    """
+    create_token(url, "old")
+    commands = [["import", str(SAMPLES)], ["import", str(SAMPLES)], ["token", "revoke", "old"]]
     with ExitStack() as stack:
-        writer.execute("BEGIN IMMEDIATE")
-        processes = [stack.enter_context(start_command(path, *command)) for command in commands]
-        assert [read_line(process) for process in processes] == [WAITING] * 2
-        writer.execute("COMMIT")
-        assert [process.wait(PATIENCE_SECONDS) for process in processes] == [0, 0]
+        writer = stack.enter_context(others.connect())
+        lock_for_import(writer, kind)
+        writer.execute(insert(Stage), build_stage("a"))
+        if kind == "postgresql":
+            assert run_in_process(*commands.pop(), "--database", url).returncode == 0
+        processes = [stack.enter_context(start_command(url, *command)) for command in commands]
+        assert [read_line(process) for process in processes] == [WAITING] * len(processes)
+        interrupted, *others_waiting = processes
+        interrupted.send_signal(signal.SIGINT)
+        assert interrupted.wait(PATIENCE_SECONDS) == 130
+        writer.commit()
+        assert {process.wait(PATIENCE_SECONDS) for process in others_waiting} == {0}
         assert not any(WAITING in (process.stderr or ()) for process in processes)
 
 
-def test_waiting_command_can_be_interrupted(path: Path, writer: sqlite3.Connection) -> None:
-    """Ctrl-C ends it although the lock is not released."""
-    writer.execute("BEGIN IMMEDIATE")
-    with start_command(path, "token", "create", "new") as process:
-        assert read_line(process) == WAITING
-        process.send_signal(signal.SIGINT)
-        assert process.wait(PATIENCE_SECONDS) == 130
-
-
-def test_command_does_not_wait_forever(
-    path: Path, writer: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
+def test_write_does_not_wait_forever(
+    database: OpenDatabase, kind: str, others: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """After the time limit, the error says what to do."""
-    assert sqlite_transactions.WRITE_TIMEOUT_SECONDS == 120
-    monkeypatch.setattr(sqlite_transactions, "WRITE_TIMEOUT_SECONDS", 0)
-    writer.execute("BEGIN IMMEDIATE")
-    line = run_failing_in_process("token", "create", "x", "--database", f"sqlite:///{path}")
-    assert line == (
-        "another process has written to the database for 0 seconds: try again when it has finished"
-    )
+    for module in (postgresql, sqlite_transactions):
+        assert module.WRITE_TIMEOUT_SECONDS == 120
+        monkeypatch.setattr(module, "WRITE_TIMEOUT_SECONDS", 0.001)
+    monkeypatch.setattr(sqlite_transactions, "ATTEMPT_SECONDS", 0)
+    with others.connect() as writer:
+        lock_for_import(writer, kind)
+        with pytest.raises(DatabaseError, match="another process has written to the database for"):
+            database.run(database.database.write(Plan(), apply))

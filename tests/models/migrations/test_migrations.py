@@ -3,8 +3,8 @@
 import asyncio
 import hashlib
 import sqlite3
-from collections.abc import Iterator
-from contextlib import closing
+from collections.abc import Generator, Iterator
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -14,12 +14,12 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
-from sqlalchemy import Connection, create_engine, inspect
+from sqlalchemy import Connection, create_engine, func, inspect, select
 
 from models.database import migrate
 from models.tables.metadata import METADATA
 from support.app_client import AppClient
-from support.command import run_failing_in_process
+from support.command import run_failing_in_process, run_in_process
 from support.edge_case_data import FLOW_COUNT, ROWS, flow_uuid, identifier
 from support.postgres import PostgresServer
 
@@ -113,21 +113,32 @@ def grant_view_flow(connection: Connection, name: str, flows: tuple[str, ...]) -
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def old_url(request: pytest.FixtureRequest, tmp_path: Path, postgres: PostgresServer) -> str:
-    """The URL of a database at revision 0002 with the flows of the edge-case data and tokens."""
+def empty_url(request: pytest.FixtureRequest, tmp_path: Path, postgres: PostgresServer) -> str:
+    """The URL of a database without tables."""
     if request.param == "sqlite":
-        url = f"sqlite:///{tmp_path / 'flowql.db'}"
-    else:
-        url = postgres.create_database("old rights")
+        return f"sqlite:///{tmp_path / 'flowql.db'}"
+    return postgres.create_database(request.node.name)
+
+
+@contextmanager
+def connect(url: str) -> Generator[Connection]:
+    """Open a transaction."""
     engine = create_engine(url.replace("postgresql:", "postgresql+psycopg:"))
     with engine.begin() as connection:
+        yield connection
+    engine.dispose()
+
+
+@pytest.fixture
+def old_url(empty_url: str) -> str:
+    """The URL of a database at revision 0002 with the flows of the edge-case data and tokens."""
+    with connect(empty_url) as connection:
         command.upgrade(alembic_config(connection), "0002")
         for table in CONTENT:
             connection.execute(METADATA.tables[table].insert(), ROWS[table])
         for name, flows in OLD_TOKENS.items():
             grant_view_flow(connection, name, flows)
-    engine.dispose()
-    return url
+    return empty_url
 
 
 CONTENT = (
@@ -159,3 +170,70 @@ def test_tokens_keep_what_they_could_see(old_url: str) -> None:
         assert list(bodies[name]) == ["data"]
         assert bodies[name]["data"]["flows"]["pagination"] == {"count": count}
     assert any(flow["stageBindings"] for flow in bodies["some"]["data"]["flows"]["results"])
+
+
+USERS = METADATA.tables["authentik_core_user"]
+BINDINGS = METADATA.tables["authentik_policies_policybinding"]
+TYPES = METADATA.tables["flowql_stagetype"]
+STAGE = ROWS["authentik_flows_stage"][0]["stage_uuid"]
+TARGET = ROWS["authentik_flows_flow"][0]["policybindingmodel_ptr_id"]
+FLAGS = dict.fromkeys(("enabled", "negate", "failure_result", "expiring"), False)
+# The second token is not bound.
+TOKENS = ("bound", "free token")
+
+
+@pytest.fixture
+def bound_url(empty_url: str) -> str:
+    """The URL of a database at revision 0003 with tokens. A policy binding has a token's user."""
+    values = {"target_id": TARGET, "user_id": len("bound"), "timeout": 30, "order": 0, **FLAGS}
+    with connect(empty_url) as connection:
+        command.upgrade(alembic_config(connection), "0003")
+        for table in CONTENT:
+            connection.execute(METADATA.tables[table].insert(), ROWS[table])
+        for name in TOKENS:
+            grant_view_flow(connection, name, ())
+        connection.execute(BINDINGS.insert(), {"policy_binding_uuid": TARGET, **values})
+        connection.execute(TYPES.insert(), {"ptr_id": STAGE, "model": "a.stage"})
+    return empty_url
+
+
+def read_bound_user(connection: Connection) -> tuple[object, ...]:
+    """Return the ID, the username and the state of the user in the policy binding."""
+    columns = (USERS.c.id, USERS.c.username, USERS.c.name, USERS.c.is_active, USERS.c.type)
+    return tuple(connection.execute(select(*columns).join_from(BINDINGS, USERS)).one())
+
+
+def test_users_of_tokens_are_renamed(bound_url: str) -> None:
+    """Their usernames are reserved, and a policy binding names another, inactive user."""
+    asyncio.run(migrate(bound_url))
+    with connect(bound_url) as connection:
+        bound, *state = read_bound_user(connection)
+        assert state == ["bound", "bound", False, "internal"]
+        rows = connection.execute(select(USERS.c.username, USERS.c.name).where(USERS.c.id != bound))
+        expected = {(f"flowql token {identifier('token', name)}", "") for name in TOKENS}
+        assert set(map(tuple, rows)) == expected
+        assert connection.scalar(select(TYPES.c.settings)) == {}
+
+
+def test_renamed_tokens_are_valid_and_can_be_revoked(bound_url: str) -> None:
+    """They have their names, and their policy bindings stay when they are revoked."""
+    asyncio.run(migrate(bound_url))
+    with AppClient(bound_url, viewer_ttl=0) as client:
+        assert [client.get("/", name).json["viewer"] for name in TOKENS] == list(TOKENS)
+        for name in TOKENS:
+            assert run_in_process("token", "revoke", name, "--database", bound_url).returncode == 0
+        assert [client.get("/", name).json["authenticated"] for name in TOKENS] == [False, False]
+    with connect(bound_url) as connection:
+        assert read_bound_user(connection)[1:] == ("bound", "bound", False, "internal")
+        assert connection.scalar(select(func.count()).select_from(USERS)) == 1
+
+
+def test_usernames_of_tokens_can_be_restored(bound_url: str) -> None:
+    """After a downgrade, the users of tokens have their names and policy bindings."""
+    asyncio.run(migrate(bound_url))
+    with connect(bound_url) as connection:
+        command.downgrade(alembic_config(connection), "0003")
+        assert read_bound_user(connection)[:2] == (len("bound"), "bound")
+        assert sorted(connection.scalars(select(USERS.c.username))) == list(TOKENS)
+        command.upgrade(alembic_config(connection), "head")
+        assert read_bound_user(connection)[1:] == ("bound", "bound", False, "internal")

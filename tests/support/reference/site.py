@@ -35,7 +35,7 @@ class Reference:
     """The reference implementation on one tenant's tables. Closing it closes the connection."""
 
     def __init__(self, dsn: str, schema: str = "public") -> None:
-        _set_up_django()
+        set_up_django()
         self._tenant = Tenant(f"tenant{next(_numbers)}", schema)
         connections.settings[self._tenant.alias] = _connection_settings(dsn, schema)
         self._handler = WSGIHandler()
@@ -90,7 +90,8 @@ class Reference:
         connections[self._tenant.alias].close()
 
 
-def _set_up_django() -> None:
+def set_up_django() -> None:
+    """Configure Django for the reference, or for fields of Django REST framework alone."""
     if settings.configured:
         return
     settings.configure(
