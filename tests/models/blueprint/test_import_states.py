@@ -204,9 +204,10 @@ def test_unknown_states_are_invalid(store: Store, state: str) -> None:
 
 def test_states_of_skipped_entries_are_ignored(store: Store) -> None:
     """Entries of other models, and entries whose conditions are false, are counted."""
-    report = find_summary(store.load()
+    messages = store.load(
         "- {model: authentik_core.application, state: absent, identifiers: {slug: x}}\n"
         "- {model: authentik_core.application, state: gone, identifiers: {slug: x}}\n"
         "- {model: authentik_flows.flow, state: gone, conditions: [false]}\n"
     )
+    report = find_summary(messages)
     assert report.startswith("0 created, 0 updated, 0 unchanged, 0 deleted, 3 skipped")
