@@ -184,10 +184,10 @@ class _Names:
         return self._names[kind][pk]
 
     def describe_bound(self, row: Any) -> str:
-        """Return the kind and the name of what a policy binding binds: exactly one object."""
+        """Return the kind and the name of what a policy binding binds."""
         keys = {"policy": row.policy_id, "group": row.group_id, "user": row.user_id}
-        [(kind, pk)] = ((kind, pk) for kind, pk in keys.items() if pk is not None)
-        return f"{kind} {self.find(kind, pk)}"
+        bound = ((kind, pk) for kind, pk in keys.items() if pk is not None)
+        return ", ".join(f"{kind} {self.find(kind, pk)}" for kind, pk in bound)
 
     def describe(self, kind: str, types: Sequence[Any] = ()) -> dict[str, Row]:
         """Describe the rows of a kind by name, with the models and settings of their types."""
