@@ -17,6 +17,7 @@ MAX_VALUES = 100_000
 MAX_CHARACTERS = 10 * 2**20
 MAX_DEPTH = 100
 MAX_FILE_CHARACTERS = 2**20
+TOO_DEEP = f"is nested more than {MAX_DEPTH} levels deep (does the context refer to itself?)"
 DEFAULT_CONTEXT: Mapping[str, Any] = {
     "goauthentik.io/enterprise/licensed": False,
     "goauthentik.io/rbac/models": {},
@@ -89,10 +90,13 @@ class Evaluation:
     def evaluate(self, value: Any) -> Any:
         """Return the value without tags. Values that contain no tag are returned as they are.
 
-        References are the objects that `lookup` returned. Raises InvalidValueError, and what
-        `lookup` raises.
+        References are the objects that `lookup` returned. Raises InvalidValueError, also if the
+        value exceeds a limit, and what `lookup` raises.
         """
-        return _Run(self).evaluate(value)
+        try:
+            return _Run(self).evaluate(value)
+        except RecursionError:
+            raise InvalidValueError(TOO_DEEP) from None
 
 
 def merge_context(*contexts: Mapping[str, Any]) -> dict[str, Any]:
@@ -156,6 +160,8 @@ class _Run:
         for key, value in mapping.items():
             if key.__class__ is str:
                 self.characters -= len(key)
+            elif key.__class__ is Tag:
+                raise InvalidValueError("contains a tag in place of a key", key.position)
             evaluate = EVALUATORS.get(value.__class__)
             if evaluate and (new := evaluate(self, value)) is not value:
                 changes[key] = new
@@ -204,10 +210,7 @@ class _Run:
         """Count a level and its values."""
         self.depth += 1
         if self.depth > MAX_DEPTH:
-            raise InvalidValueError(
-                f"is nested more than {MAX_DEPTH} levels deep (does the context refer to itself?)",
-                tag and tag.position,
-            )
+            raise InvalidValueError(TOO_DEEP, tag and tag.position)
         self.charge(values, 0)
 
     def charge(self, values: int, characters: int) -> None:
@@ -500,6 +503,7 @@ EVALUATORS: Mapping[type, Callable[[_Run, Any], Any]] = {
     str: _Run.evaluate_string,
     dict: _Run.evaluate_mapping,
     list: _Run.evaluate_list,
+    tuple: lambda run, values: run.evaluate_list(list(values)),
     Tag: _Run.evaluate_tag,
 }
 ITEMS = ("!Index", "!Value")

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from models.blueprint.entry import BlueprintFile, Entry, Position, locate
-from models.blueprint.evaluation import merge_context
+from models.blueprint.evaluation import DEFAULT_CONTEXT, merge_context
 from models.blueprint.kinds import Kind
 from models.blueprint.references import Absence, References, Unknown
 from models.blueprint.report import ImportReport
@@ -56,7 +56,7 @@ class Plan:
         """Return the scope of a file, which exists until `close_file`."""
         scope = self._scopes.get(file)
         if scope is None:
-            scope = FileScope(file, merge_context(file.context, self._overlay))
+            scope = FileScope(file, merge_context(DEFAULT_CONTEXT, file.context, self._overlay))
             self._scopes[file] = scope
         return scope
 
