@@ -12,7 +12,7 @@ import hypothesis
 import pytest
 from hypothesis import given
 
-from support.blueprint_mutations import MUTATED_BYTES, MUTATED_STRUCTURES, SEEDS
+from support.blueprint_mutations import SEEDS, mutate_bytes, mutate_structure
 from support.blueprints import BlueprintDatabase, create_blueprint_database
 from support.command import run_in_process
 from support.forked_commands import CONTEXT
@@ -91,7 +91,7 @@ def target(
 
 @BOTH
 @EXAMPLES
-@given(document=MUTATED_BYTES)
+@given(document=mutate_bytes())
 def test_mutated_bytes(target: Target, document: bytes) -> None:
     """Bytes are inserted, removed and moved."""
     target.check(document)
@@ -99,7 +99,7 @@ def test_mutated_bytes(target: Target, document: bytes) -> None:
 
 @BOTH
 @EXAMPLES
-@given(document=MUTATED_STRUCTURES)
+@given(document=mutate_structure())
 def test_mutated_structures(target: Target, document: bytes) -> None:
     """Values, keys, tags and entries are replaced, removed, renamed, nested and moved."""
     target.check(document)

@@ -112,13 +112,12 @@ BYTE_CHANGES = st.builds(
 )
 
 
-def _apply_byte_changes(seed: str, changes: Sequence[ByteChange]) -> bytes:
-    return reduce(lambda document, change: change.apply(document), changes, seed.encode())
-
-
-MUTATED_BYTES = st.builds(
-    _apply_byte_changes, SAMPLED_SEEDS, st.lists(BYTE_CHANGES, min_size=1, max_size=6)
-)
+@st.composite
+def mutate_bytes(draw: st.DrawFn) -> bytes:
+    """Draw a blueprint in which bytes are inserted, removed and moved."""
+    changes = draw(st.lists(BYTE_CHANGES, min_size=1, max_size=6))
+    seed = draw(SAMPLED_SEEDS).encode()
+    return reduce(lambda document, change: change.apply(document), changes, seed)
 
 
 @dataclass(slots=True)
@@ -234,10 +233,8 @@ def _rename(_: Any, place: Place, value: Any) -> None:
     number = len(repr(value))
     if key is None:
         container.tag = TAGS[number % len(TAGS)]
-    else:
-        # In a list, this removes an item.
-        new = KEYS[number % len(KEYS)] if hasattr(container, "keys") else 0
-        container[new] = container.pop(key)
+    elif hasattr(container, "keys"):
+        container[KEYS[number % len(KEYS)]] = container.pop(key)
 
 
 def _wrap(_: Any, place: Place, value: Any) -> None:
@@ -260,9 +257,11 @@ EDITS: Sequence[Edit] = (_replace, _replace, _copy, _delete, _rename, _wrap, _re
 STRUCTURE_CHANGES = st.tuples(st.sampled_from(EDITS), PLACES, VALUES)
 
 
-def _apply_structure_changes(seed: str, changes: Sequence[tuple[Edit, int, Any]]) -> bytes:
-    document = yaml.load(seed, _Loader)  # noqa: S506 - a subclass of SafeLoader
-    for edit, number, value in changes:
+@st.composite
+def mutate_structure(draw: st.DrawFn) -> bytes:
+    """Draw a blueprint whose values are replaced, removed, renamed, nested and moved."""
+    document = yaml.load(draw(SAMPLED_SEEDS), _Loader)  # noqa: S506 - a subclass of SafeLoader
+    for edit, number, value in draw(st.lists(STRUCTURE_CHANGES, min_size=1, max_size=5)):
         places = list(_list_places(document))
         if places:
             edit(document, places[number % len(places)], value)
@@ -287,8 +286,3 @@ def render(value: Any) -> str:
             return json.dumps(value)
         case _:
             return str(value)
-
-
-MUTATED_STRUCTURES = st.builds(
-    _apply_structure_changes, SAMPLED_SEEDS, st.lists(STRUCTURE_CHANGES, min_size=1, max_size=5)
-)
