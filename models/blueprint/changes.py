@@ -34,12 +34,12 @@ class _Describer:
         return PlannedChange("delete", row.kind.name, self._name(row))
 
     def describe_creation(self, row: Row) -> PlannedChange:
-        fields = {name: (None, value) for name, value in self._read(row, _get_state(row))}
+        fields = {name: (None, value) for name, value in self._read(row, row.state)}
         return PlannedChange("create", row.kind.name, self._name(row), fields)
 
     def describe_change(self, row: Row) -> PlannedChange:
-        old = dict(self._read(row, row.original or _get_state(row)))
-        new = dict(self._read(row, _get_state(row)))
+        old = dict(self._read(row, row.original or row.state))
+        new = dict(self._read(row, row.state))
         fields = {
             name: (old.get(name), new.get(name))
             for name in dict.fromkeys([*old, *new])
@@ -79,10 +79,6 @@ class _Describer:
 
     def _find_stored(self, kinds: Sequence[Kind], key: Any) -> Row | None:
         return self._rows.find_parent(key) if len(kinds) > 1 else self._rows.get(kinds[0], key)
-
-
-def _get_state(row: Row) -> State:
-    return State(row.values, row.model, row.settings)
 
 
 def _list_keys(row: Row) -> Mapping[Any, None]:

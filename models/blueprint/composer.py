@@ -328,20 +328,14 @@ def _quote(name: str) -> str:
 
 
 def _convert(event: Any, value: Any) -> Any:
-    """Return the value of a standard tag of YAML; raises ValueError for other tags."""
-    kind = event.tag.removeprefix(PREFIX)
-    if event.tag in TYPES:
-        return _construct_scalar(event, value)
-    converter = COLLECTIONS.get((kind, value.__class__))
+    """Return the value of a standard tag of YAML; raises ValueError."""
+    tag: str = event.tag
+    if tag in TYPES and isinstance(value, str):
+        return construct(tag, value)
+    converter = COLLECTIONS.get((tag, value.__class__))
     if converter is None:
-        raise ValueError(_describe_unknown(event.tag))
+        raise ValueError(_describe_tag(tag))
     return converter(value)
-
-
-def _construct_scalar(event: Any, value: Any) -> Any:
-    if not isinstance(value, str):
-        raise ValueError(f"{_shorten(event.tag)} expects a scalar")  # noqa: TRY004 - an error of the document
-    return construct(event.tag, value)
 
 
 def _build_pairs(items: Sequence[Any]) -> list[tuple[Any, Any]]:
@@ -351,18 +345,18 @@ def _build_pairs(items: Sequence[Any]) -> list[tuple[Any, Any]]:
 
 
 COLLECTIONS: Mapping[tuple[str, type], Callable[[Any], Any]] = {
-    ("set", dict): set,
-    ("omap", list): _build_pairs,
-    ("pairs", list): _build_pairs,
+    (f"{PREFIX}set", dict): set,
+    (f"{PREFIX}omap", list): _build_pairs,
+    (f"{PREFIX}pairs", list): _build_pairs,
 }
+STANDARD_TAGS = (*TYPES, *(f"{PREFIX}{name}" for name in ("map", "seq", "set", "omap", "pairs")))
 
 
-def _shorten(tag: str) -> str:
-    return f"!!{tag.removeprefix(PREFIX)}" if tag.startswith(PREFIX) else tag
-
-
-def _describe_unknown(tag: str) -> str:
+def _describe_tag(tag: str) -> str:
+    name = _quote(f"!!{tag.removeprefix(PREFIX)}" if tag.startswith(PREFIX) else tag)
+    if tag in STANDARD_TAGS:
+        return f"the tag {name} does not match its value"
     lower = {name.lower(): name for name in TAGS}
     nearest = get_close_matches(tag.lower(), lower, 1)
     hint = f"; did you mean {lower[nearest[0]]}?" if nearest else ""
-    return f"unknown tag {_quote(_shorten(tag))}{hint}"
+    return f"unknown tag {name}{hint}"

@@ -14,7 +14,7 @@ from models.blueprint.entry_values import (
     OmittedEntryError,
     OtherTargetError,
 )
-from models.blueprint.identity import list_keys
+from models.blueprint.identity import list_identities
 from models.blueprint.kinds import (
     FLOW,
     GROUP,
@@ -27,7 +27,7 @@ from models.blueprint.kinds import (
     find_kind,
 )
 from models.blueprint.plan import Declared, FileScope, Plan
-from models.blueprint.references import Absence, DependencyError, Unknown
+from models.blueprint.references import Absence, DependencyError, UnstoredObject
 from models.blueprint.rows import Row
 from models.blueprint.schedule import UnresolvedError
 
@@ -100,8 +100,7 @@ class EntryPlan:
         """Raise UnresolvedError if an earlier entry for the same object waits."""
         schedule = self.plan.schedule
         if len(schedule):
-            keys = [key for key in list_keys(self.entry) if isinstance(key, tuple)]
-            earlier = schedule.find_earlier(keys, self.entry)
+            earlier = schedule.find_earlier(list(list_identities(self.entry)), self.entry)
             if earlier:
                 raise UnresolvedError(earlier)
 
@@ -140,7 +139,7 @@ class EntryPlan:
         if isinstance(pk, str):
             self.plan.references.add_other(pk, self.model)
         conditions = [(k, v) for k, v in self.entry.identifiers.items() if not isinstance(v, Tag)]
-        return Unknown(self.model, conditions, is_declared=True)
+        return UnstoredObject(self.model, conditions, is_declared=True)
 
     def _apply_file(self) -> Declared:
         """Note that another file must be part of the run. Its entries are planned before."""
@@ -172,10 +171,10 @@ class EntryPlan:
         identity = self.values.read_identity(kind)
         row = self._find_row(kind, identity)
         if row and state is State.MUST_CREATED:
-            raise EntryError(
-                self.entry.position,
-                f"the {kind.name} already exists, which the state 'must_created' does not allow",
+            message = (
+                f"the {kind.name} already exists, which the state 'must_created' does not allow"
             )
+            raise self._build_error(message, ".state")
         if row and state is State.CREATED:
             self.plan.report.unchanged += 1
         else:
@@ -193,20 +192,25 @@ class EntryPlan:
         by_pk = references.find_row_by_pk([kind], identity.pk) if identity.pk else None
         if not (identity.columns or identity.others):
             return self._check_model(by_pk)
-        others = references.select(self.entry, kind, self.model, identity.columns, identity.others)
+        others = references.select(kind, self.model, identity.columns, identity.others)
         if by_pk and others and by_pk not in others:
             raise self._build_error("'identifiers' match two rows: one by 'pk', one by the others")
         return self._check_model(by_pk or next(iter(others), None))
 
     def _check_model(self, row: Row | None) -> Row | None:
         if row and row.model and row.model != self.model:
-            raise self._build_error(f"this {row.kind.name} already has the model {row.model}")
+            raise self._build_error(
+                f"this {row.kind.name} already has the model {row.model}", ".model"
+            )
         return row
 
     def _write(self, kind: Kind, identity: Identity, row: Row | None) -> Row:
         columns = self.values.read_columns(kind, identity)
         settings = self.values.read_settings(kind, self.model)
-        self._check_values(kind, columns, row)
+        if kind is POLICY_BINDING:
+            self._check_bound_objects(columns, row)
+        if row or kind.type_table or identity.others or identity.columns.keys() != set(kind.unique):
+            self._check_key(kind, columns, row)
         self._report_names(kind)
         if row is None:
             row = self._create(kind, identity, columns, settings)
@@ -240,9 +244,8 @@ class EntryPlan:
         self.plan.note_origin(self.entry, row)
         return row
 
-    def _check_values(self, kind: Kind, columns: Mapping[str, Any], row: Row | None) -> None:
-        if kind is POLICY_BINDING:
-            self._check_bound_objects(columns, row)
+    def _check_key(self, kind: Kind, columns: Mapping[str, Any], row: Row | None) -> None:
+        """Check that no other row has the same unique key."""
         key = {name: _get(columns, row, name) for name in kind.unique}
         if row and all(row.get(name) == value for name, value in key.items()):
             return
@@ -251,9 +254,9 @@ class EntryPlan:
         others = [other for other in self.plan.rows.find(kind, key) if other is not row]
         if others:
             self._check_model(others[0])
-            raise self._build_error(
-                f"duplicate: another {kind.name} has the same {', '.join(kind.unique)}"
-            )
+            names = [name for name, item in kind.fields.items() if item.column in kind.unique]
+            message = f"duplicate: another {kind.name} has the same {', '.join(names)}"
+            raise self._build_error(message, names[-1])
         if row:
             self._check_name(kind, row.get(kind.unique[0]))
             self._check_name(kind, key[kind.unique[0]])
@@ -282,8 +285,9 @@ class EntryPlan:
             if self.entry.attrs.get(name):
                 self.plan.report.ignored[f"{self.model} {name}"] += 1
 
-    def _build_error(self, message: str) -> EntryError:
-        return EntryError(self.entry.position, message)
+    def _build_error(self, message: str, field: str = "") -> EntryError:
+        """Return an error at a field, or at the entry if it does not have this field."""
+        return EntryError(self.entry.positions.get(field, self.entry.position), message)
 
 
 def _get(columns: Mapping[str, Any], row: Row | None, name: str) -> Any:

@@ -18,7 +18,7 @@ from models.blueprint.kinds import (
     find_kind,
 )
 from models.blueprint.plan import FileScope, Plan
-from models.blueprint.references import EntryLookup, Unknown
+from models.blueprint.references import EntryLookup, UnstoredObject
 from models.blueprint.rows import Row
 from models.blueprint.settings import render_setting
 from models.blueprint.values import UnexpectedValueError, check_uuid, convert_setting
@@ -66,7 +66,7 @@ class EntryValues:
         self._evaluation = Evaluation(entry.file, scope.context, self._lookup, self._warn)
 
     def evaluate(self, name: str, value: Any) -> Any:
-        """Return the value of a field without tags. References are rows or `Unknown`."""
+        """Return the value of a field without tags. References are rows or `UnstoredObject`."""
         if type(value) in PLAIN_TYPES:
             return value
         try:
@@ -123,8 +123,8 @@ class EntryValues:
         pk = self.evaluate("pk", value)
         try:
             return str(pk) if kind is USER or pk is None else check_uuid(str(pk))
-        except InvalidValueError as error:
-            raise self.build_error("pk", str(error)) from None
+        except UnexpectedValueError as error:
+            raise self._build_value_error("pk", value, error) from None
 
     def _read_other(self, name: str, value: Any) -> Any:
         result = self.evaluate(name, value)
@@ -138,11 +138,14 @@ class EntryValues:
                 return self._read_reference(kind, name, result)
             return definition.check(result)
         except UnexpectedValueError as error:
-            # Values of tags can be secret.
-            message = error.quoted if type(value) in PLAIN_TYPES else str(error)
-            raise self.build_error(name, message) from None
+            raise self._build_value_error(name, value, error) from None
         except InvalidValueError as error:
             raise self.build_error(name, str(error), error.position) from None
+
+    def _build_value_error(self, name: str, value: Any, error: UnexpectedValueError) -> EntryError:
+        # Values of tags can be secret.
+        message = error.quoted if type(value) in PLAIN_TYPES else str(error)
+        return self.build_error(name, message)
 
     def _read_reference(self, kind: Kind, name: str, value: Any) -> str | int | None:
         definition = kind.fields[name]
@@ -163,14 +166,16 @@ class EntryValues:
             return value
         kinds = [KINDS[name] for name in definition.targets]
         reference = value
-        if not isinstance(value, Unknown):
+        if not isinstance(value, UnstoredObject):
             reference = self.plan.references.find_by_pk(self.entry, kinds, value)
         if isinstance(reference, Row):
             self.plan.note_reference(self.entry, reference)
             return reference
-        return self._replace(name, kinds, reference or Unknown(kinds[0].model, [("pk", value)]))
+        if reference is None:
+            reference = UnstoredObject(kinds[0].model, [("pk", value)])
+        return self._replace(name, kinds, reference)
 
-    def _replace(self, name: str, kinds: list[Kind], reference: Unknown) -> Row:
+    def _replace(self, name: str, kinds: list[Kind], reference: UnstoredObject) -> Row:
         """Return a placeholder for a group or user, or raise an error for other references."""
         is_target, is_other = len(kinds) > 1, find_kind(reference.model) is None
         if is_target and is_other:
@@ -182,15 +187,16 @@ class EntryValues:
         identifiers, attrs = self.entry.identifiers, self.entry.attrs
         raise InvalidValueError(_describe_missing(identifiers.get(name, attrs.get(name))))
 
-    def _create_placeholder(self, kind: Kind, reference: Unknown) -> Row:
+    def _create_placeholder(self, kind: Kind, reference: UnstoredObject) -> Row:
         [column] = kind.unique
-        conditions = dict(reference.conditions)
-        name = conditions.get(column)
-        if len(conditions) > 1 or not isinstance(name, str) or not name.strip():
-            raise OmittedEntryError(f"its {kind.name} is not in this database")
-        if name.lower().startswith(RESERVED_PREFIX):
+        match reference.conditions:
+            case [(name, value)] if name == column:
+                unique = kind.fields[column].check(value)
+            case _:
+                raise OmittedEntryError(f"its {kind.name} is not in this database")
+        if unique.lower().startswith(RESERVED_PREFIX):
             raise OmittedEntryError(f"the name of its {kind.name} is reserved")
-        return self.plan.create_placeholder(kind, name)
+        return self.plan.create_placeholder(kind, unique)
 
     def _read_setting(self, model: str, name: str, value: Any) -> Any:
         if secrets.is_secret(model, name) and value not in (None, ""):

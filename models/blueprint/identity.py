@@ -1,7 +1,7 @@
 """What can be read from entries without evaluating their tags: kinds and keys."""
 
 from collections import defaultdict
-from collections.abc import Hashable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, cast
 
 from models.blueprint.entry import Entry, Tag
@@ -29,24 +29,26 @@ def find_static_kind(entry: Entry) -> Kind | None:
 
 def list_keys(entry: Entry) -> Iterator[Key]:
     """Yield the keys by which others may refer to an entry that waits."""
-    kind = find_static_kind(entry)
     if entry.id is not None:
         yield ANY_KIND if isinstance(entry.id, Tag) else id_key(entry.file, str(entry.id))
+    kind = find_static_kind(entry)
+    identities = list(list_identities(entry))
+    yield from identities
+    yield kind_key(kind) if kind else ANY_KIND
+    if kind and not any(key[0] == kind.name for key in identities):
+        yield unkeyed(kind)
+
+
+def list_identities(entry: Entry) -> Iterator[tuple[str, str]]:
+    """Yield the keys of the object that an entry describes: its primary key, and its slug or name."""
     pk = normalize_pk(entry.identifiers.get("pk"))
     if pk:
         yield pk_key(pk)
-    if kind is None:
-        yield ANY_KIND
-    else:
-        yield kind_key(kind)
-        yield _build_unique_key(entry, kind)
-
-
-def _build_unique_key(entry: Entry, kind: Kind) -> Key:
-    name, *others = kind.unique
-    value = entry.identifiers.get(name, entry.attrs.get(name))
-    is_static = not others and isinstance(value, Hashable) and not isinstance(value, Tag)
-    return unique_key(kind, str(value)) if is_static else unkeyed(kind)
+    kind = find_static_kind(entry)
+    if kind and len(kind.unique) == 1:
+        value = entry.identifiers.get(kind.unique[0], entry.attrs.get(kind.unique[0]))
+        if isinstance(value, str | int | float):
+            yield unique_key(kind, str(value))
 
 
 def preload(rows: WorkingSet, entries: Iterable[Entry]) -> None:
@@ -56,12 +58,12 @@ def preload(rows: WorkingSet, entries: Iterable[Entry]) -> None:
     for (name, column), values in keys.items():
         rows.load(KINDS[name], column, values)
     slugs = keys.get((FLOW.name, "slug"), ())
-    flows = [row for slug in slugs for row in rows.find(FLOW, {"slug": slug}) if row.original]
+    flows = [row for slug in slugs for row in rows.find(FLOW, {"slug": slug}) if not row.is_new]
     if STAGE_BINDING.name in kinds or POLICY_BINDING.name in kinds:
         rows.load(STAGE_BINDING, "target_id", [row.pk for row in flows])
     if POLICY_BINDING.name in kinds:
         bindings = [b for row in flows for b in rows.find(STAGE_BINDING, {"target_id": row.pk})]
-        targets: Sequence[Row] = [*flows, *(row for row in bindings if row.original)]
+        targets: Sequence[Row] = [*flows, *(row for row in bindings if not row.is_new)]
         rows.load(POLICY_BINDING, "target_id", [row.parent for row in targets])
 
 

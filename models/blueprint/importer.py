@@ -1,7 +1,6 @@
 """The import of blueprints into FlowQL's own database."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
 from graphlib import CycleError, TopologicalSorter
@@ -18,8 +17,7 @@ from models.blueprint.planner import Planner
 from models.blueprint.reading import read
 from models.blueprint.report import ImportOptions, ImportReport, Progress
 from models.blueprint.rows import WorkingSet
-from models.database import Database
-from models.database.reads import Reads
+from models.database import Database, Reads
 from models.errors import BlueprintError, DatabaseError
 
 DEFAULTS = ImportOptions()
@@ -76,7 +74,9 @@ class _Import:
 
     async def import_valid(self, files: Sequence[InputFile]) -> ImportReport:
         """Import each valid file, after the files that it refers to."""
-        valid, errors, groups = list(files), list[str](), list[list[str]]()
+        valid: list[InputFile] = list(files)
+        errors: list[str] = []
+        groups: list[list[str]] = []
         while valid:
             plan = await self.database.plan(partial(self._plan, valid))
             if not plan.errors:
@@ -117,8 +117,7 @@ class _Import:
             WorkingSet(reads.fetch), self.options.context, keeps_origins=self.options.keep_going
         )
         size = sum(file.size for file in files)
-        with closing(read(files, lambda done: self.progress("read", done, size))) as batches:
-            Planner(plan).plan_files(batches)
+        Planner(plan).plan_files(read(files, lambda done: self.progress("read", done, size)))
         return plan
 
     def _write(self, connection: Connection, plan: Plan) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from models.blueprint import values
@@ -204,6 +205,7 @@ KINDS = {
 _BY_MODEL = {kind.model: kind for kind in KINDS.values()}
 
 
+@lru_cache(maxsize=1024)
 def find_kind(model: str) -> Kind | None:
     """Return the kind of a blueprint model in lower case, or None if FlowQL does not store it.
 

@@ -1,4 +1,4 @@
-"""A parser of blueprint files: the entries of a YAML document, and what is said about the whole."""
+"""A parser of blueprint files: the entries, the name and the context of a YAML document."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -108,6 +108,8 @@ def _describe_reader_error(error: ReaderError) -> str:
 
 
 class _DocumentParser:
+    """Parses a document from events. Entries are appended one by one, and not kept."""
+
     def __init__(self, composer: Composer, entries: EntrySink) -> None:
         self._composer = composer
         self._entries = entries
@@ -237,6 +239,7 @@ class _Fields:
         self._composer.report(self.locate(name), message)
 
     def read_model(self) -> Any:
+        """Return the model, which can be a tag."""
         model = self.fields.get("model")
         if not isinstance(model, str | Tag):
             self.report("model", "an entry requires a 'model' such as authentik_flows.flow")

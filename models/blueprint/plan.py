@@ -8,13 +8,13 @@ from typing import Any
 from models.blueprint.entry import BlueprintFile, Entry, Position, locate
 from models.blueprint.evaluation import DEFAULT_CONTEXT, merge_context
 from models.blueprint.kinds import Kind
-from models.blueprint.references import Absence, References, Unknown
+from models.blueprint.references import Absence, References, UnstoredObject
 from models.blueprint.report import ImportReport
 from models.blueprint.rows import Row, WorkingSet
 from models.blueprint.schedule import Schedule
 
 MAX_WARNINGS = 1000
-Declared = Row | Unknown | Absence
+Declared = Row | UnstoredObject | Absence
 
 
 @dataclass(frozen=True, slots=True)

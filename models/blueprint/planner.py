@@ -8,7 +8,7 @@ from models.blueprint.identity import find_static_kind, list_keys, preload
 from models.blueprint.kinds import POLICY_BINDING, STAGE_BINDING
 from models.blueprint.plan import Plan
 from models.blueprint.reading import Batch, FileError
-from models.blueprint.schedule import UnresolvedError
+from models.blueprint.schedule import TooManyWaitsError, UnresolvedError
 
 BINDINGS = (STAGE_BINDING.name, POLICY_BINDING.name)
 
@@ -40,12 +40,14 @@ class Planner:
         preload(self._plan.rows, entries)
         indexes: dict[str, list[int]] = {name: [] for name in BINDINGS}
         for index, entry in enumerate(entries):
-            if not self._try(entry):
-                kind = find_static_kind(entry)
-                if kind and kind.name in indexes:
-                    indexes[kind.name].append(index)
-                else:
+            kind = find_static_kind(entry)
+            waiting = indexes.get(kind.name) if kind else None
+            # If one binding waits, the next ones are likely to.
+            if waiting or not self._try(entry):
+                if waiting is None:
                     self._plan.schedule.add(entry, list(list_keys(entry)))
+                else:
+                    waiting.append(index)
         self._keep_bindings(batch, indexes)
         if batch.is_last:
             self._close(batch.file)
@@ -84,14 +86,20 @@ class Planner:
         self._check_required_files()
 
     def _plan_entries(self) -> None:
-        schedule = self._plan.schedule
-        for entry in schedule.drain():
+        for entry in self._plan.schedule.drain():
             try:
                 self._run(entry)
             except UnresolvedError as error:
-                schedule.wait(entry, error.entry)
+                self._wait(entry, error.entry)
             else:
-                schedule.finish(entry)
+                self._plan.schedule.finish(entry)
+
+    def _wait(self, entry: Entry, other: Entry | None) -> None:
+        try:
+            self._plan.schedule.wait(entry, other)
+        except TooManyWaitsError as error:
+            self._plan.fail(entry, entry.position, str(error))
+            self._plan.schedule.finish(entry)
 
     def _plan_bindings(self, name: str) -> None:
         batches, self._waiting[name] = self._waiting[name], []

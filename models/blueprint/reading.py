@@ -170,7 +170,10 @@ class _Counter:
 def _parse_files(
     files: Sequence[InputFile], standard_input: bytes, report: Report
 ) -> Iterator[Batch | FileError]:
-    """Yield the content of each file. The first file that applies others waits for all of them."""
+    """Yield the content of each file; `report` gets the number of bytes of each read.
+
+    From the first file that applies others, all files wait until the names of all are known.
+    """
     waiting: list[_ParsedFile] = []
     for file in files:
         parsed = _parse_file(file, standard_input, report)

@@ -4,20 +4,23 @@ import re
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from functools import reduce
+from typing import Any, cast
 
 from models.blueprint.entry import BlueprintFile, Entry, InvalidValueError, Position
 from models.blueprint.kinds import GROUP, KINDS, STAGE_BINDING, USER, EntryField, Kind, find_kind
-from models.blueprint.matching import matches, split_lookup
+from models.blueprint.matching import build_matcher, split_lookup
 from models.blueprint.rows import Row, WorkingSet
 from models.blueprint.schedule import ANY_KIND, Key, Schedule, UnresolvedError
 
 UUID = re.compile(r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
+# A comparison takes about a microsecond.
+MAX_COMPARISONS = 20_000_000
 Conditions = Sequence[tuple[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
-class Unknown:
+class UnstoredObject:
     """An object that FlowQL does not store: `!Find` without a match, or an object of another model.
 
     It is false in conditions, unless an entry declares it (`is_declared`).
@@ -55,12 +58,12 @@ def id_key(file: BlueprintFile, identifier: str) -> Key:
     return file, identifier
 
 
-def pk_key(pk: str) -> Key:
+def pk_key(pk: str) -> tuple[str, str]:
     """Return the key of an entry by its primary key."""
     return "pk", pk
 
 
-def unique_key(kind: Kind, value: object) -> Key:
+def unique_key(kind: Kind, value: str) -> tuple[str, str]:
     """Return the key of an entry by its slug or name."""
     return kind.name, value
 
@@ -107,6 +110,7 @@ class References:
 
     rows: WorkingSet
     schedule: Schedule
+    _comparisons: int = 0
     _pks: dict[tuple[str, str], Row] = field(default_factory=dict[tuple[str, str], Row])
     _other_pks: dict[str, str] = field(default_factory=dict[str, str])
 
@@ -119,8 +123,8 @@ class References:
         self._other_pks[normalize_pk(pk) or pk] = model
 
     def find_entry(
-        self, entry: Entry, ids: Mapping[str, Row | Unknown | Absence], identifier: str
-    ) -> Row | Unknown:
+        self, entry: Entry, ids: Mapping[str, Row | UnstoredObject | Absence], identifier: str
+    ) -> Row | UnstoredObject:
         """Return what the entry with an id in the same file declares."""
         declared = ids.get(identifier)
         if declared is None or isinstance(declared, Absence):
@@ -140,13 +144,15 @@ class References:
             raise InvalidValueError(f"refers to !KeyOf {identifier}, which is deleted")
         return declared
 
-    def find(self, entry: Entry, model: str, conditions: Conditions) -> Row | Unknown:
+    def find(self, entry: Entry, model: str, conditions: Conditions) -> Row | UnstoredObject:
         """Return the first row that matches the conditions of `!Find`."""
         kind = find_kind(model.lower())
-        rows = self._select(entry, kind, model.lower(), conditions) if kind else []
-        return rows[0] if rows else Unknown(model.lower(), conditions)
+        rows: Sequence[Row] = self._select(entry, kind, model.lower(), conditions) if kind else ()
+        return rows[0] if rows else UnstoredObject(model.lower(), conditions)
 
-    def find_by_pk(self, entry: Entry, kinds: Iterable[Kind], value: Any) -> Row | Unknown | None:
+    def find_by_pk(
+        self, entry: Entry, kinds: Iterable[Kind], value: Any
+    ) -> Row | UnstoredObject | None:
         """Return the object with a primary key, or None if there is none.
 
         The primary keys of users are numbers, which differ between installations: only entries
@@ -158,7 +164,7 @@ class References:
         kinds = list(kinds)
         row = self.find_row_by_pk(kinds, key)
         if row or key in self._other_pks:
-            return row or Unknown(self._other_pks[key], is_declared=True)
+            return row or UnstoredObject(self._other_pks[key], is_declared=True)
         self._await(entry, [pk_key(key), *map(unkeyed, kinds), ANY_KIND])
         return None
 
@@ -189,21 +195,18 @@ class References:
         return {"pk": row.pk, **(row.settings or {}), **fields}
 
     def select(
-        self, entry: Entry, kind: Kind, model: str, columns: Mapping[str, Any], others: Conditions
+        self, kind: Kind, model: str, columns: Mapping[str, Any], others: Conditions
     ) -> list[Row]:
-        """Return the rows with these values, in the order of their primary keys.
+        """Return the rows with these identifiers, in the order of their primary keys.
 
-        A stage or a policy whose type is not known has any model.
+        A stage or a policy whose type is not known has any model, and one without a setting any
+        value of it.
         """
-        predicates = [self._build_predicate(entry, kind, *other) for other in others]
-        rows = self.rows.find(kind, columns) if columns else self.rows.list(kind)
-        models = (None, model, kind.model)
-        return [
-            row
-            for row in rows
-            if (row.model in models or model == kind.model)
-            and all(predicate(row) for predicate in predicates)
-        ]
+        is_named = any(name in columns for name in kind.unique)
+        build = self._build_lenient_predicate if is_named else self._build_predicate
+        predicates = [build(kind, name, value) for name, value in others]
+        rows = self.rows.find(kind, columns)
+        return self._filter((row for row in rows if row.model in (None, model)), predicates)
 
     def _select(
         self, entry: Entry, kind: Kind, model: str, conditions: Conditions
@@ -224,13 +227,25 @@ class References:
         return rows
 
     def _match(self, kind: Kind, model: str, query: _Query) -> Sequence[Row]:
-        rows = self.rows.find(kind, query.columns) if query.columns else self.rows.list(kind)
-        return [
-            row
-            for row in rows
-            if model in (row.model, kind.model) or not kind.type_table
-            if all(predicate(row) for predicate in query.predicates)
-        ]
+        rows = self.rows.find(kind, query.columns)
+        is_base = model == kind.model
+        return self._filter(
+            (row for row in rows if is_base or row.model == model), query.predicates
+        )
+
+    def _filter(
+        self, rows: Iterable[Row], predicates: Sequence[Callable[[Row], bool]]
+    ) -> list[Row]:
+        return [row for row in rows if not predicates or self._matches(row, predicates)]
+
+    def _matches(self, row: Row, predicates: Sequence[Callable[[Row], bool]]) -> bool:
+        self._comparisons += 1
+        if self._comparisons > MAX_COMPARISONS:
+            raise InvalidValueError(
+                f"needs more than {MAX_COMPARISONS} comparisons of all references together:"
+                " find objects by their slugs and names"
+            )
+        return all(predicate(row) for predicate in predicates)
 
     def _build_query(self, entry: Entry, kind: Kind, conditions: Conditions) -> _Query | None:
         columns: dict[str, Any] = {}
@@ -253,11 +268,11 @@ class References:
                     return None
                 columns[definition.column] = column
             else:
-                predicates.append(self._build_predicate(entry, kind, name, value))
+                predicates.append(self._build_predicate(kind, name, value))
         return _Query(columns, predicates)
 
     def _find_pk(self, entry: Entry, kind: Kind, value: Any) -> Row | None:
-        if isinstance(value, Row | Unknown | None):
+        if isinstance(value, Row | UnstoredObject | None):
             return value if isinstance(value, Row) and value.kind is kind else None
         row = self.find_by_pk(entry, [kind], value)
         return row if isinstance(row, Row) else None
@@ -271,7 +286,7 @@ class References:
         kinds = [KINDS[name] for name in definition.targets]
         if rest:
             row: Any = self.find(entry, kinds[0].model, [("__".join(rest), value)])
-        elif isinstance(value, Row | Unknown | None):
+        elif isinstance(value, Row | UnstoredObject | None):
             row = value
         else:
             row = self.find_by_pk(entry, kinds, value)
@@ -279,16 +294,20 @@ class References:
             return None
         return row.parent if len(kinds) > 1 else row.pk
 
-    def _build_predicate(
-        self, entry: Entry, kind: Kind, name: str, value: Any
-    ) -> Callable[[Row], bool]:
+    def _build_lenient_predicate(self, kind: Kind, name: str, value: Any) -> Callable[[Row], bool]:
+        predicate = self._build_predicate(kind, name, value)
+        setting = name.partition("__")[0]
+        return lambda row: setting not in (row.settings or {}) or predicate(row)
+
+    def _build_predicate(self, kind: Kind, name: str, value: Any) -> Callable[[Row], bool]:
         path, lookup = split_lookup(name)
         is_field = path[0] == "pk" or path[0] in kind.fields or kind.type_table
         if not is_field and kind not in (GROUP, USER):
             raise InvalidValueError(
                 f"uses the field {path[0]!r}, which a {kind.name} does not have"
             )
-        return lambda row: bool(is_field) and matches(self._read(row, path), lookup, value)
+        match = build_matcher(lookup, value)
+        return lambda row: bool(is_field) and match(self._read(row, path))
 
     def _read(self, row: Row, path: Sequence[str]) -> Any:
         """Return a value of a row, of a row that it refers to, or of its settings."""
@@ -301,14 +320,13 @@ class References:
         if definition and definition.targets and rest:
             target = self._follow(definition, value)
             return self._read(target, rest) if target else None
-        for key in rest:
-            value = value.get(key) if isinstance(value, Mapping) else None
-        return value
+        return reduce(_read_key, rest, value)
 
     def _follow(self, definition: EntryField, key: Any) -> Row | None:
-        if len(definition.targets) > 1:
+        [kind, *others] = [KINDS[name] for name in definition.targets]
+        if others:
             return self.rows.find_parent(key)
-        return key and self.rows.get(KINDS[definition.targets[0]], key)
+        return key and self.rows.get(kind, key)
 
     def _await(self, entry: Entry, keys: Sequence[Key]) -> None:
         """Raise UnresolvedError if an entry that is not planned yet may declare one of these keys."""
@@ -323,22 +341,26 @@ class References:
             raise UnresolvedError
 
 
+def _read_key(value: Any, key: str) -> Any:
+    return cast(Mapping[str, Any], value).get(key) if isinstance(value, Mapping) else None
+
+
 @dataclass(frozen=True, slots=True)
 class EntryLookup:
     """The references of one entry, for the evaluation of its tags."""
 
     references: References
     entry: Entry
-    ids: Mapping[str, Row | Unknown | Absence]
+    ids: Mapping[str, Row | UnstoredObject | Absence]
 
-    def find_entry(self, identifier: str, position: Position) -> Row | Unknown:
+    def find_entry(self, identifier: str, position: Position) -> Row | UnstoredObject:
         """Return what `!KeyOf` refers to; raises InvalidValueError."""
         try:
             return self.references.find_entry(self.entry, self.ids, identifier)
         except InvalidValueError as error:
             raise InvalidValueError(str(error), position) from None
 
-    def find(self, model: str, conditions: Conditions, position: Position) -> Row | Unknown:
+    def find(self, model: str, conditions: Conditions, position: Position) -> Row | UnstoredObject:
         """Return what `!Find` refers to."""
         try:
             return self.references.find(self.entry, model, conditions)

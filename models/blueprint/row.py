@@ -1,10 +1,11 @@
 """A row as an import plans it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
-from models.blueprint.kinds import KINDS, Kind
+from models.blueprint.kinds import GROUP, KINDS, Kind
+from models.tables.access import SUPERUSERS
 
 # The key of the parent row of a flow or stage binding, to which policy bindings refer.
 PARENT = "parent"
@@ -28,7 +29,7 @@ class Row:
     """A planned row, with its parent row and its type. Compared by identity.
 
     `parent` is the key of the parent row. `model` and `settings` are the type of a stage or policy.
-    `original` is the state in the database, None for a new row.
+    The database does not contain a row that `is_new`.
     """
 
     kind: Kind
@@ -37,22 +38,38 @@ class Row:
     values: tuple[Any, ...]
     model: str | None = None
     settings: Mapping[str, Any] | None = None
-    original: State | None = None
+    is_new: bool = True
     is_deleted: bool = False
+    # Most rows do not change, and need no second state.
+    _original: State | None = None
 
     def __str__(self) -> str:
         return str(self.pk)
 
     @property
-    def is_new(self) -> bool:
-        """True if the database does not contain the row."""
-        return self.original is None
+    def state(self) -> State:
+        """The planned content."""
+        return State(self.values, self.model, self.settings)
+
+    @property
+    def original(self) -> State | None:
+        """The content in the database, None for a new row."""
+        return None if self.is_new else self._original or self.state
 
     @property
     def is_changed(self) -> bool:
-        """True if the database contains the row in another state."""
-        state = State(self.values, self.model, self.settings)
-        return self.original is not None and not is_equal(state, self.original)
+        """True if the database contains the row with other content."""
+        return self._original is not None and not is_equal(self._original, self.state)
+
+    @property
+    def is_reserved(self) -> bool:
+        """True for the group of FlowQL's superusers, which imports must not change."""
+        return self.kind is GROUP and (self.original or self.state).values == (SUPERUSERS,)
+
+    def replace(self, state: State) -> None:
+        """Replace the planned content."""
+        self._original = self.original
+        self.values, self.model, self.settings = state
 
     def get(self, column: str) -> Any:
         """Return the value of a column, which can be the primary key or `parent`."""
@@ -66,7 +83,9 @@ class Row:
 def is_equal(left: Any, right: Any) -> bool:
     """Return whether two values are equal as JSON: true and 1 are not."""
     if isinstance(left, Mapping) and isinstance(right, Mapping):
-        return left.keys() == right.keys() and all(is_equal(left[key], right[key]) for key in left)
+        one, other = cast(Mapping[str, Any], left), cast(Mapping[str, Any], right)
+        return one.keys() == other.keys() and all(is_equal(one[key], other[key]) for key in one)
     if isinstance(left, list | tuple) and isinstance(right, list | tuple):
-        return len(left) == len(right) and all(map(is_equal, left, right))
+        items, others = cast(Sequence[Any], left), cast(Sequence[Any], right)
+        return len(items) == len(others) and all(map(is_equal, items, others))
     return left == right and isinstance(left, bool) == isinstance(right, bool)

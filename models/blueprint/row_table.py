@@ -1,10 +1,9 @@
 """The rows of one kind that an import has read or planned, with indexes."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-import sqlalchemy
 from sqlalchemy import (
     CHAR,
     Boolean,
@@ -12,6 +11,7 @@ from sqlalchemy import (
     ColumnElement,
     Integer,
     Select,
+    String,
     Table,
     UniqueConstraint,
     func,
@@ -27,12 +27,16 @@ from models.tables.access import RESERVED_PREFIX
 from models.tables.flow import PolicyBindingModel
 from models.tables.metadata import METADATA
 
+# References can name any columns. Indexes of all their combinations would take too much memory.
+MAX_INDEXES = 20
 UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 PARENT_TABLE = METADATA.tables[PolicyBindingModel.__tablename__]
 PARENT_COLUMN = "policybindingmodel_ptr_id"
 
-Record = sqlalchemy.Row[Any]
+Check = Callable[[Any], bool]
+# The primary key, the parent's key, the model, the settings, and the values of the columns.
+Records = Iterable[Any]
 
 
 class RowTable:
@@ -46,17 +50,20 @@ class RowTable:
         self.columns = COLUMNS[kind.name]
         self.indexed = _list_indexed_columns(kind)
         self._sql = _map_columns(kind)
+        self._checks = {name: _find_check(column.type) for name, column in self._sql.items()}
         self._known = {column: set[Any]() for column in self._sql}
         self.is_complete = False
         # Both contain deleted rows as well: the database still has them.
         self._rows: list[Row] = []
         self._read: dict[Any, Row] = {}
         self._indexes: dict[tuple[str, ...], _Index] = {}
-        self._strings: dict[str, str] = {}
+        # Rows use the same string objects for choices and keys that occur many times.
+        self._strings: dict[Any, Any] = {}
+        self._shared = _list_shared_positions(kind)
 
     def accepts(self, column: str, value: Any) -> bool:
         """Return whether the column can have a value. PostgreSQL cannot compare it with others."""
-        return value is None or _is_of_type(self._sql[column].type, value)
+        return value is None or self._checks[column](value)
 
     def is_known(self, column: str, value: Any) -> bool:
         """Return whether all rows of the database with this value have been read."""
@@ -75,12 +82,12 @@ class RowTable:
         """SELECT the rows with one of these values of a column."""
         return self.select().where(self._sql[column].in_(values))
 
-    def add_all(self, records: Iterable[Record]) -> None:
+    def add_all(self, records: Records) -> None:
         """Add all rows of the database, as they were selected."""
         self._add_read(records)
         self.is_complete = True
 
-    def add_some(self, column: str, values: Iterable[Any], records: Iterable[Record]) -> None:
+    def add_some(self, column: str, values: Iterable[Any], records: Records) -> None:
         """Add the rows of the database with one of these values, as they were selected."""
         self._add_read(records)
         self._known[column].update(values)
@@ -97,42 +104,44 @@ class RowTable:
         for index in self._indexes.values():
             index.remove(row)
 
-    def update(self, row: Row, values: Mapping[str, Any]) -> None:
-        """Change columns of a row."""
+    def update(self, row: Row, values: Mapping[str, Any], state: State) -> None:
+        """Replace the content of a row, in which these columns have other values."""
         indexes = [index for index in self._indexes.values() if index.has_any(values)]
         for index in indexes:
             index.remove(row)
-        row.values = tuple(map(values.get, self.columns, row.values))
+        row.replace(state)
         for index in indexes:
             index.add(row)
 
     def find(self, conditions: Mapping[str, Any]) -> Iterable[Row]:
         """Return the rows with equal values of these columns, of which there must be one."""
         columns = tuple(sorted(conditions))
+        values = tuple(map(conditions.__getitem__, columns))
         index = self._indexes.get(columns) or self._build_index(columns)
-        return index.find(tuple(map(conditions.__getitem__, columns)))
+        if index is None:
+            return [row for row in self if tuple(map(row.get, columns)) == values]
+        return index.find(values)
 
-    def list(self) -> Iterable[Row]:
-        """Return all rows."""
+    def __iter__(self) -> Iterator[Row]:
         return (row for row in self._rows if not row.is_deleted)
 
-    def _add_read(self, records: Iterable[Record]) -> None:
+    def _add_read(self, records: Records) -> None:
         for pk, parent, model, settings, *values in records:
             if pk not in self._read:
                 self._read[pk] = self._build_row(pk, parent, model, settings, values)
                 self.add(self._read[pk])
 
-    def _build_row(self, pk: Any, parent: Any, model: Any, settings: Any, columns: Any) -> Row:
-        state = State(tuple(map(self._share, columns)), model, settings)
-        return Row(self.kind, pk, parent, *state, original=state)
+    def _build_row(self, pk: Any, parent: Any, model: Any, settings: Any, values: list[Any]) -> Row:
+        for position in self._shared:
+            values[position] = self._strings.setdefault(values[position], values[position])
+        return Row(self.kind, pk, parent, tuple(values), model, settings, is_new=False)
 
-    def _share(self, value: Any) -> Any:
-        """Return an equal string that other rows use: choices and keys occur many times."""
-        return self._strings.setdefault(value, value) if isinstance(value, str) else value
-
-    def _build_index(self, columns: tuple[str, ...]) -> "_Index":
+    def _build_index(self, columns: tuple[str, ...]) -> "_Index | None":
+        """Build an index of these columns, unless there are too many."""
+        if len(self._indexes) == MAX_INDEXES:
+            return None
         index = self._indexes[columns] = _Index(columns)
-        for row in self.list():
+        for row in self:
             index.add(row)
         return index
 
@@ -164,7 +173,7 @@ class _Index:
             del self._rows[key]
 
     def find(self, values: tuple[Any, ...]) -> Iterable[Row]:
-        rows = self._rows.get(values if len(values) > 1 else values[0], ())
+        rows = self._rows.get(values[0] if len(self._columns) == 1 else values, ())
         return (rows,) if isinstance(rows, Row) else rows
 
     def _find_key(self, row: Row) -> Any:
@@ -201,6 +210,17 @@ def _list_indexed_columns(kind: Kind) -> Sequence[str]:
     return list(dict.fromkeys((kind.pk, PARENT, kind.unique[0], *indexed)))
 
 
+def _list_shared_positions(kind: Kind) -> Sequence[int]:
+    """Return the positions of text columns in which many rows have the same value."""
+    columns = _map_columns(kind)
+    distinct = ("name", "title", kind.unique[0])
+    return [
+        position
+        for position, column in enumerate(kind.columns)
+        if isinstance(columns[column].type, String) and column not in distinct
+    ]
+
+
 def _join(kind: Kind, pk: Column[Any]) -> tuple[Any, Sequence[ColumnElement[Any]]]:
     """Return the table joined to those of parents and types, and the columns of the type."""
     table: Any = get_table(kind)
@@ -218,11 +238,26 @@ def _is_visible(columns: Mapping[str, Column[Any]]) -> ColumnElement[bool]:
     return prefix != RESERVED_PREFIX
 
 
-def _is_of_type(column_type: TypeEngine[Any], value: Any) -> bool:
+def _find_check(column_type: TypeEngine[Any]) -> Check:
+    """Return whether a value can be in a column of this type."""
     if isinstance(column_type, Boolean):
-        return isinstance(value, bool)
+        return _is_boolean
     if isinstance(column_type, Integer):
-        return isinstance(value, int) and not isinstance(value, bool) and MINIMUM <= value <= MAXIMUM
-    if isinstance(column_type, CHAR):
-        return isinstance(value, str) and UUID.fullmatch(value) is not None
+        return _is_integer
+    return _is_uuid if isinstance(column_type, CHAR) else _is_text
+
+
+def _is_boolean(value: Any) -> bool:
+    return isinstance(value, bool)
+
+
+def _is_integer(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and MINIMUM <= value <= MAXIMUM
+
+
+def _is_uuid(value: Any) -> bool:
+    return isinstance(value, str) and UUID.fullmatch(value) is not None
+
+
+def _is_text(value: Any) -> bool:
     return isinstance(value, str) and UNSTORABLE.search(value) is None

@@ -11,7 +11,7 @@ import sqlalchemy
 from sqlalchemy import Select
 
 from models.blueprint.kinds import KINDS, POLICY_BINDING, USER, Kind
-from models.blueprint.row import PARENT, Row, is_equal
+from models.blueprint.row import PARENT, Row, State, is_equal
 from models.blueprint.row_table import RowTable
 
 Fetch = Callable[[Select[Any]], Sequence[sqlalchemy.Row[Any]]]
@@ -21,7 +21,6 @@ Differences = Mapping[str, tuple[Any, Any]]
 # The number of values in one SELECT.
 BATCH_SIZE = 500
 NO_SETTINGS: Values = {}
-UUID_PARTS = (slice(0, 8), slice(8, 12), slice(12, 16), slice(16, 20), slice(20, 32))
 # The kinds to which a column refers, by kind and column.
 REFERENCES = {
     (kind.name, field.column): tuple(KINDS[target] for target in field.targets)
@@ -57,10 +56,12 @@ class WorkingSet:
     def load(self, kind: Kind, column: str, keys: Iterable[Any]) -> None:
         """Read the rows with one of these values of a column, unless they have been read.
 
-        `column` can be the primary key, and `parent` for the key of the parent row.
+        Null, and values that the column cannot have, are ignored. `column` can be the primary key,
+        and `parent` for the key of the parent row.
         """
         table = self._tables[kind.name]
-        unknown = [key for key in dict.fromkeys(keys) if self._is_unknown(table, column, key)]
+        storable = (key for key in keys if key is not None and table.accepts(column, key))
+        unknown = [key for key in dict.fromkeys(storable) if self._is_unknown(table, column, key)]
         for start in range(0, len(unknown), BATCH_SIZE):
             batch = unknown[start : start + BATCH_SIZE]
             table.add_some(column, batch, self._fetch(table.select_by(column, batch)))
@@ -83,8 +84,8 @@ class WorkingSet:
         if not all(itertools.starmap(table.accepts, conditions.items())):
             return []
         self._load_candidates(table, conditions)
-        rows = table.find(conditions) if conditions else table.list()
-        return sorted((row for row in rows if model in (None, row.model)), key=_get_pk)
+        rows = table.find(conditions) if conditions else table
+        return sorted((row for row in rows if model is None or row.model == model), key=_get_pk)
 
     def list(self, kind: Kind) -> list[Row]:
         """Return all rows of a kind, ordered by primary key."""
@@ -98,15 +99,17 @@ class WorkingSet:
         model: str | None = None,
         settings: Values | None = None,
     ) -> Row:
-        """Plan a row with these values of all columns, and return it.
+        """Plan a row with values of all columns, and return it.
 
         Generates the primary key if it is None. That of a user is provisional.
         """
         table = self._tables[kind.name]
+        key = next(self._user_ids if kind is USER else self._uuids)
         row = Row(
             kind,
-            self._generate_pk(kind) if pk is None else pk,
-            next(self._uuids) if kind.has_parent else None,
+            key if pk is None else pk,
+            # The parent row is in a table of its own: an equal key is as good, and saves memory.
+            str(key) if kind.has_parent else None,
             tuple(map(values.__getitem__, table.columns)),
             model,
             settings or (NO_SETTINGS if kind.type_table else None),
@@ -128,9 +131,13 @@ class WorkingSet:
         """
         differences = dict(_compare(row, values, model, settings or NO_SETTINGS))
         if differences:
-            self._tables[row.kind.name].update(row, values)
-            row.model = model or row.model
-            row.settings = {**(row.settings or {}), **settings} if settings else row.settings
+            table = self._tables[row.kind.name]
+            state = State(
+                tuple(map(values.get, table.columns, row.values)),
+                model or row.model,
+                _merge(row, settings or NO_SETTINGS),
+            )
+            table.update(row, values, state)
             self._changed.setdefault(row)
         return differences
 
@@ -146,18 +153,15 @@ class WorkingSet:
     def changes(self) -> Changes:
         """Return the planned changes."""
         return Changes(
-            [row for table in self._tables.values() for row in table.list() if row.is_new],
+            [row for table in self._tables.values() for row in table if row.is_new],
             [row for row in self._changed if row.is_changed and not row.is_deleted],
             [row for row in self._deleted if not row.is_new],
         )
 
     def _is_unknown(self, table: RowTable, column: str, key: Any) -> bool:
         """Return whether the database can contain rows with this value that were not read."""
-        return (
-            key is not None
-            and table.accepts(column, key)
-            and not table.is_known(column, key)
-            and not self._is_key_of_new_row(table.kind, column, key)
+        return not table.is_known(column, key) and not self._is_key_of_new_row(
+            table.kind, column, key
         )
 
     def _is_key_of_new_row(self, kind: Kind, column: str, key: Any) -> bool:
@@ -171,7 +175,8 @@ class WorkingSet:
         """Read the rows with one of the values if an index of the database has them, else all."""
         column = next((name for name in table.indexed if conditions.get(name) is not None), None)
         if column is not None:
-            self.load(table.kind, column, [conditions[column]])
+            if self._is_unknown(table, column, conditions[column]):
+                self.load(table.kind, column, [conditions[column]])
         elif not table.is_complete:
             table.add_all(self._fetch(table.select()))
 
@@ -181,9 +186,6 @@ class WorkingSet:
                 key = row.get(_name_key(KINDS[name], row.kind))
                 self.load(KINDS[name], column, [key])
                 yield from tuple(self._tables[name].find({column: key}))
-
-    def _generate_pk(self, kind: Kind) -> str | int:
-        return next(self._user_ids) if kind is USER else next(self._uuids)
 
 
 def _name_key(kind: Kind, target: Kind) -> str:
@@ -205,14 +207,18 @@ def _compare(
             yield f"settings.{name}", (stored.get(name), value)
 
 
+def _merge(row: Row, settings: Values) -> Values | None:
+    return {**(row.settings or NO_SETTINGS), **settings} if row.kind.type_table else None
+
+
 def _get_pk(row: Row) -> Any:
     return row.pk
 
 
 def _generate_uuids() -> Iterator[str]:
     """Yield UUIDs of version 7 in increasing order, so that indexes grow at their end."""
-    prefix = f"{time.time_ns() // 1_000_000:012x}"
-    first = (7 << 76) | (secrets.randbits(12) << 64) | (0b10 << 62) | secrets.randbits(61)
-    for number in itertools.count(first):
-        digits = f"{prefix}{number:020x}"
-        yield "-".join(map(digits.__getitem__, UUID_PARTS))
+    milliseconds = f"{time.time_ns() // 1_000_000:012x}"
+    version, variant = f"7{secrets.randbits(12):03x}", f"{0x8000 | secrets.randbits(14):04x}"
+    head = f"{milliseconds[:8]}-{milliseconds[8:]}-{version}-{variant}"
+    for number in itertools.count(secrets.randbits(47)):
+        yield f"{head}-{number:012x}"

@@ -9,6 +9,7 @@ from models.blueprint.entry import BlueprintFile, Entry
 # are only known after evaluation has the key of its kind, or ANY_KIND.
 Key = Hashable
 ANY_KIND: Key = None
+MAX_WAITS = 100
 
 
 class UnresolvedError(Exception):
@@ -20,6 +21,13 @@ class UnresolvedError(Exception):
     def __init__(self, entry: Entry | None = None) -> None:
         super().__init__()
         self.entry = entry
+
+
+class TooManyWaitsError(Exception):
+    """An entry waits for too many others, one after the other, so that planning may not end."""
+
+    def __init__(self) -> None:
+        super().__init__(f"waits for more than {MAX_WAITS} other entries, one after the other")
 
 
 class Schedule:
@@ -37,6 +45,7 @@ class Schedule:
         self._count = 0
         self._files: Counter[BlueprintFile] = Counter()
         self._numbers: dict[Entry, int] = {}
+        self._waits: Counter[Entry] = Counter()
         self._keys: dict[Entry, Sequence[Key]] = {}
         self._entries: defaultdict[Key, dict[Entry, None]] = defaultdict(dict)
         self._waiting: defaultdict[Entry | None, list[Entry]] = defaultdict(list)
@@ -95,7 +104,13 @@ class Schedule:
             self.forced = None
 
     def wait(self, entry: Entry, other: Entry | None) -> None:
-        """Let an entry wait until another one is planned, or with None until bindings are."""
+        """Let an entry wait until another one is planned, or with None until bindings are.
+
+        Raises TooManyWaitsError if it has waited too often.
+        """
+        self._waits[entry] += 1
+        if self._waits[entry] > MAX_WAITS:
+            raise TooManyWaitsError
         self._waiting[other].append(entry)
 
     def release(self) -> None:

@@ -5,7 +5,7 @@ from datetime import date
 from typing import Any, cast
 
 from models.blueprint.kinds import GROUP, USER, find_kind
-from models.blueprint.references import Unknown
+from models.blueprint.references import UnstoredObject
 from models.blueprint.rows import Row
 
 
@@ -17,7 +17,7 @@ def render_setting(value: Any) -> Any:
     """
     if isinstance(value, Row):
         return value.pk
-    if isinstance(value, Unknown):
+    if isinstance(value, UnstoredObject):
         return _render_unknown(value)
     if isinstance(value, Mapping):
         items = cast(Mapping[Any, Any], value).items()
@@ -27,7 +27,7 @@ def render_setting(value: Any) -> Any:
     return _render_scalar(value)
 
 
-def _render_unknown(reference: Unknown) -> Any:
+def _render_unknown(reference: UnstoredObject) -> Any:
     kind = find_kind(reference.model)
     if (kind and kind not in (GROUP, USER)) or not reference.conditions:
         return None
@@ -38,6 +38,4 @@ def _render_unknown(reference: Unknown) -> Any:
 def _render_scalar(value: Any) -> Any:
     if isinstance(value, date):
         return value.isoformat()
-    if isinstance(value, float) and (value != value or value in (float("inf"), -float("inf"))):
-        return str(value)
     return value if isinstance(value, str | int | float | None) else str(value)

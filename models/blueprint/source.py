@@ -41,7 +41,7 @@ class Source:
 
     def read(self, size: int) -> bytes:
         """Return the next bytes; raises SourceError at a limit."""
-        data = self._stream.read(size)
+        data = self._stream.read(size) or b""  # a FIFO without data returns None
         self._total_bytes += len(data)
         if self._total_bytes > MAX_FILE_BYTES:
             raise SourceError(FILE_TOO_LARGE)

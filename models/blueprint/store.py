@@ -51,15 +51,17 @@ REFERENCES = {
 def write(connection: Connection, changes: Changes, report: Report = lambda _: None) -> None:
     """Write the changes in the transaction of the connection; raises IntegrityError.
 
-    Calls `report` with the number of new rows in each statement.
+    Calls `report` with the number of rows that each step has written.
     """
     # COPY does not begin SQLAlchemy's transaction, but any other statement does.
     connection.execute(text("SELECT 1"))
     for kind in reversed(ORDER):
-        _delete(connection, kind, _filter(changes.deleted, kind))
-    ids = _insert_users(connection, _filter(changes.created, USER))
+        report(_delete(connection, kind, _filter(changes.deleted, kind)))
+    users = _filter(changes.created, USER)
+    ids = _insert_users(connection, users)
+    report(len(users))
     for kind in ORDER:
-        _update(connection, kind, _filter(changes.changed, kind), ids)
+        report(_update(connection, kind, _filter(changes.changed, kind), ids))
     for kind in ORDER:
         if kind is not USER:
             _insert(connection, kind, _filter(changes.created, kind), ids, report)
@@ -69,7 +71,7 @@ def _filter(rows: Iterable[Row], kind: Kind) -> Sequence[Row]:
     return [row for row in rows if row.kind is kind]
 
 
-def _delete(connection: Connection, kind: Kind, rows: Sequence[Row]) -> None:
+def _delete(connection: Connection, kind: Kind, rows: Sequence[Row]) -> int:
     keys = [row.pk for row in rows]
     for reference in REFERENCES.get(kind.name, ()):
         table, _, column = reference.partition(".")
@@ -79,6 +81,7 @@ def _delete(connection: Connection, kind: Kind, rows: Sequence[Row]) -> None:
         _delete_keys(connection, types.c.ptr_id, keys)
     _delete_keys(connection, get_table(kind).c[kind.pk], keys)
     _delete_keys(connection, PARENT_TABLE.c.pbm_uuid, [row.parent for row in rows if row.parent])
+    return len(rows)
 
 
 def _delete_keys(connection: Connection, column: Column[Any], keys: Sequence[Any]) -> None:
@@ -87,7 +90,7 @@ def _delete_keys(connection: Connection, column: Column[Any], keys: Sequence[Any
         connection.execute(statement, [{KEY: key} for key in keys])
 
 
-def _update(connection: Connection, kind: Kind, rows: Sequence[Row], ids: UserIds) -> None:
+def _update(connection: Connection, kind: Kind, rows: Sequence[Row], ids: UserIds) -> int:
     pk = get_table(kind).c[kind.pk]
     _update_rows(connection, pk, list(_free_keys(kind, rows)))
     extra = {"last_updated": datetime.now(UTC)} if kind is POLICY else {}
@@ -98,6 +101,7 @@ def _update(connection: Connection, kind: Kind, rows: Sequence[Row], ids: UserId
     types = get_type_table(kind)
     if types is not None:
         _update_types(connection, types, rows)
+    return len(rows)
 
 
 def _update_rows(

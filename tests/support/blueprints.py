@@ -5,13 +5,16 @@ import shutil
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Executable, select
 
 from models.blueprint import importer
-from models.blueprint.importer import ImportReport
+from models.blueprint.entry import BlueprintFile, Entry
+from models.blueprint.parser import EntryFields, parse
+from models.blueprint.report import ImportReport
 from models.database import Database, migrate, open_database
 from models.tables.metadata import METADATA
 from models.tokens import TokenScope, create_token
@@ -181,6 +184,14 @@ def copy_blueprint_database(template: BlueprintDatabase, folder: Path) -> Bluepr
     path = folder / "copy.db"
     shutil.copyfile(template.url.removeprefix("sqlite:///"), path)
     return BlueprintDatabase(f"sqlite:///{path}")
+
+
+def parse_entries(source: bytes) -> list[Entry]:
+    """Return the entries of a blueprint."""
+    entries: list[EntryFields] = []
+    parse(BytesIO(source), "blueprint", entries)
+    file = BlueprintFile("blueprint")
+    return [Entry(file, *fields) for fields in entries]
 
 
 def write_blueprint(path: Path, entries: str) -> Path:

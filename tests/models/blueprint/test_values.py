@@ -156,7 +156,7 @@ def test_a_number_with_too_many_digits_is_no_string() -> None:
         (object(), "must be a 32-bit integer, not an object"),
         ("x" * 100, f"must be a 32-bit integer, not '{'x' * 60}'…"),
     ],
-    ids=lambda item: repr(item)[:30],
+    ids=lambda item: type(item).__name__ if item.__class__ is object else repr(item)[:30],
 )
 def test_only_the_quoted_message_contains_the_value(value: Any, message: str) -> None:
     """The value of a tag or of a secret attribute is not quoted."""
