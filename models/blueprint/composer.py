@@ -315,7 +315,7 @@ class Composer:
 def locate_event(event: Any) -> Position:
     """Return the position of an event."""
     mark = event.start_mark
-    return Position(mark.line + 1, mark.column + 1)
+    return (mark.line + 1, mark.column + 1)
 
 
 def _build_alias_error(event: Any, problem: str) -> InvalidDocumentError:

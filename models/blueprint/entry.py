@@ -8,11 +8,8 @@ from typing import Any, NamedTuple
 VERSION = 1
 
 
-class Position(NamedTuple):
-    """A place in a file. Lines and columns count from 1."""
-
-    line: int
-    column: int
+# A place in a file: line and column, from 1. Tuples are pickled faster than objects with names.
+Position = tuple[int, int]
 
 
 class Tag(NamedTuple):
@@ -24,7 +21,7 @@ class Tag(NamedTuple):
 
     name: str
     value: Any
-    position: Position = Position(1, 1)
+    position: Position = (1, 1)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -74,6 +71,7 @@ class InvalidValueError(Exception):
 
 def locate(path: str, position: Position, message: str) -> str:
     """Return a message of one line that starts with the place in the file."""
-    text = f"{path}:{position.line}:{position.column}: {message}"
+    line, column = position
+    text = f"{path}:{line}:{column}: {message}"
     # Escape quoted control characters: they would break the line or move the cursor of a terminal.
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)

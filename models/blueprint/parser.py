@@ -25,7 +25,7 @@ from models.blueprint.scalars import MERGE
 from models.blueprint.source import Source, SourceError
 
 VERSION = 1
-START = Position(1, 1)
+START = (1, 1)
 NESTED_FIELDS = ("identifiers", "attrs")
 OTHER_FIELDS = ("model", "state", "conditions", "id", "permissions")
 # Position, model, identifiers, attrs, id, state, conditions and positions, as in Entry.
@@ -97,7 +97,7 @@ def _describe_yaml_error(error: yaml.YAMLError, source: Source) -> tuple[Positio
         return source.find_position(error.position), _describe_reader_error(error)
     details = cast(Any, error)
     mark = details.problem_mark or details.context_mark
-    position = Position(mark.line + 1, mark.column + 1) if mark else START
+    position = (mark.line + 1, mark.column + 1) if mark else START
     return position, ", ".join(part for part in (details.context, details.problem) if part)
 
 

@@ -95,7 +95,7 @@ class Plan:
     def fail_dependency(self, entry: Entry, other: Entry) -> None:
         """Report an entry that refers to an invalid one; one message is enough for a file."""
         if other.file is not entry.file:
-            place = f"{other.file.path}:{other.position.line}"
+            place = f"{other.file.path}:{other.position[0]}"
             self.fail(entry, entry.position, f"refers to the invalid entry at {place}")
 
     def omit(self, entry: Entry, message: str) -> None:
@@ -107,7 +107,7 @@ class Plan:
         position = entry.positions.get("slug", entry.position)
         first = self.find_scope(entry.file).slugs.setdefault(slug, position)
         if first != position:
-            place = f"line {first.line} of this file"
+            place = f"line {first[0]} of this file"
             self.warn(entry, position, f"the slug {slug!r} is also set in {place}")
 
     def note_reference(self, entry: Entry, row: Row) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from models.blueprint.entry import BlueprintFile, Entry, Position
+from models.blueprint.entry import BlueprintFile, Entry
 from models.blueprint.entry_plan import EntryPlan
 from models.blueprint.identity import find_static_kind, list_keys, preload
 from models.blueprint.kinds import POLICY_BINDING, STAGE_BINDING
@@ -29,7 +29,7 @@ class Planner:
         """Plan all files."""
         for batch in batches:
             if isinstance(batch, FileError):
-                errors = [(Position(0, 0), message) for message in batch.messages]
+                errors = [((0, 0), message) for message in batch.messages]
                 self._plan.errors[batch.path].extend(errors)
             else:
                 self._add(batch)

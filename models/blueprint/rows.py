@@ -48,7 +48,11 @@ class WorkingSet:
     def __init__(self, fetch: Fetch) -> None:
         self._fetch = fetch
         self._tables = {name: RowTable(kind) for name, kind in KINDS.items()}
-        self._uuids = _generate_uuids()
+        # UUIDs of version 7 in increasing order, so that indexes grow at their end.
+        self._uuid_prefix = _build_uuid_prefix()
+        self._uuids = (
+            f"{self._uuid_prefix}{number:012x}" for number in itertools.count(secrets.randbits(47))
+        )
         self._user_ids = itertools.count(-1, -1)
         self._changed: dict[Row, None] = {}
         self._deleted: list[Row] = []
@@ -84,8 +88,9 @@ class WorkingSet:
         if not all(itertools.starmap(table.accepts, conditions.items())):
             return []
         self._load_candidates(table, conditions)
-        rows = table.find(conditions) if conditions else table
-        return sorted((row for row in rows if model is None or row.model == model), key=_get_pk)
+        found = table.find(conditions) if conditions else table
+        rows = [row for row in found if model is None or row.model == model]
+        return rows if len(rows) < 2 else sorted(rows, key=_get_pk)  # noqa: PLR2004 - nothing to sort
 
     def list(self, kind: Kind) -> list[Row]:
         """Return all rows of a kind, ordered by primary key."""
@@ -159,17 +164,13 @@ class WorkingSet:
         )
 
     def _is_unknown(self, table: RowTable, column: str, key: Any) -> bool:
-        """Return whether the database can contain rows with this value that were not read."""
-        return not table.is_known(column, key) and not self._is_key_of_new_row(
-            table.kind, column, key
-        )
+        """Return whether the database can contain rows with this value that were not read.
 
-    def _is_key_of_new_row(self, kind: Kind, column: str, key: Any) -> bool:
-        return any(
-            row.is_new
-            for target in REFERENCES.get((kind.name, column), ())
-            for row in self._tables[target.name].find({_name_key(kind, target): key})
-        )
+        It contains no row that refers to a new one.
+        """
+        if isinstance(key, str) and key.startswith(self._uuid_prefix):
+            return False
+        return not table.is_known(column, key)
 
     def _load_candidates(self, table: RowTable, conditions: Values) -> None:
         """Read the rows with one of the values if an index of the database has them, else all."""
@@ -215,10 +216,8 @@ def _get_pk(row: Row) -> Any:
     return row.pk
 
 
-def _generate_uuids() -> Iterator[str]:
-    """Yield UUIDs of version 7 in increasing order, so that indexes grow at their end."""
+def _build_uuid_prefix() -> str:
+    """Return all but the last part of a UUID of version 7, with the time and random digits."""
     milliseconds = f"{time.time_ns() // 1_000_000:012x}"
     version, variant = f"7{secrets.randbits(12):03x}", f"{0x8000 | secrets.randbits(14):04x}"
-    head = f"{milliseconds[:8]}-{milliseconds[8:]}-{version}-{variant}"
-    for number in itertools.count(secrets.randbits(47)):
-        yield f"{head}-{number:012x}"
+    return f"{milliseconds[:8]}-{milliseconds[8:]}-{version}-{variant}-"

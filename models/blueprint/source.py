@@ -68,7 +68,7 @@ class Source:
             *lines, rest = decoder.decode(data).split("\n")
             line += len(lines)
             column = len(rest) + (1 if lines else column)
-        return Position(line, column)
+        return (line, column)
 
     def _detect_encoding(self) -> str:
         is_utf16 = self._stream.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)

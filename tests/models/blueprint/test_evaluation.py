@@ -51,7 +51,7 @@ class Loader(yaml.SafeLoader):
 
 
 def _construct_tag(loader: yaml.SafeLoader, name: str, node: yaml.Node) -> Tag:
-    position = Position(node.start_mark.line + 1, node.start_mark.column + 1)
+    position = (node.start_mark.line + 1, node.start_mark.column + 1)
     if isinstance(node, yaml.ScalarNode):
         return Tag(f"!{name}", loader.construct_scalar(node), position)
     if isinstance(node, yaml.SequenceNode):
@@ -342,7 +342,7 @@ def test_missing_file(
     """A file that cannot be read is its default, with a warning."""
     default = None if "[" not in text else "acme" if text.endswith("tenant]") else "x"
     assert evaluation.evaluate({"a": _load(text)}) == {"a": default}
-    assert warnings == [(MISSING_FILES[text], Position(1, 1))]
+    assert warnings == [(MISSING_FILES[text], (1, 1))]
 
 
 @pytest.mark.parametrize("text", ERRORS, ids=_shorten)
@@ -396,14 +396,14 @@ def test_position_of_nested_tag(evaluation: Evaluation) -> None:
     """The place of an error is that of the innermost tag."""
     with pytest.raises(InvalidValueError) as error:
         evaluation.evaluate(_load("a:\n  - !If [1, [!Format ['%s']], x]"))
-    assert error.value.position == Position(2, 14)
+    assert error.value.position == (2, 14)
 
 
 def test_tag_as_key(evaluation: Evaluation) -> None:
     """A tag in place of a key is an error with its place."""
     with pytest.raises(InvalidValueError, match="contains a tag in place of a key") as error:
         evaluation.evaluate(_load("a: {!Context tenant : 1}"))
-    assert error.value.position == Position(1, 5)
+    assert error.value.position == (1, 5)
 
 
 def test_errors_of_lookups(evaluation: Evaluation) -> None:

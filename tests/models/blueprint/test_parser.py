@@ -157,10 +157,10 @@ entries:
 MUTATIONS = [
     *("&a ", "*a", "!KeyOf ", "!Foo ", "!!int ", "!!str ", "!!set ", "<<: ", "- ", ": ", "? "),
     *("[", "]", "{", "}", ",", "\n", "  ", "'", '"', "|", ">", "#", "\t", "\0", "\xff", "%"),
-    *("---\n", "...\n", "2024-13-01", "~", "yes", "=", "<<", "\r", "\u0085", "\u2028"),
+    *("---\n", "...\n", "2024-13-01", "~", "yes", "<<", "\r", "\u0085", "\u2028"),
     *("\ufeff", "\ud800", "@", "!", "*"),
 ]
-MUTATION_COUNT = settings().max_examples * 10
+MUTATION_COUNT = settings().max_examples * 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,8 +217,10 @@ def normalize(value: Any) -> Any:
         return value.name, normalize(value.value)
     if isinstance(value, dict):
         return [(normalize(key), normalize(item)) for key, item in value.items()]  # pyright: ignore[reportUnknownVariableType]
-    if isinstance(value, list):
+    if isinstance(value, list | tuple):
         return [normalize(item) for item in value]  # pyright: ignore[reportUnknownVariableType]
+    if isinstance(value, set):
+        return {normalize(item) for item in value}  # pyright: ignore[reportUnknownVariableType]
     return type(value), repr(value)  # pyright: ignore[reportUnknownVariableType]
 
 
@@ -325,7 +327,7 @@ def test_document_has_a_name_and_a_context() -> None:
     document = parse_text(source).document
     assert (document.name, document.context) == (
         "A",
-        {"a": 1, "b": Tag("!Env", "X", Position(2, 20))},
+        {"a": 1, "b": Tag("!Env", "X", (2, 20))},
     )
     assert parse_text("metadata:\ncontext:").document == ParsedDocument(None, {})
 
@@ -338,14 +340,14 @@ def test_entry_has_its_fields() -> None:
         "- {model: a, identifiers: {a: 1}, attrs: {b: 2024-01-02}, conditions: [1, !Env X]}\n"
     ).entries
     assert [(e.model, e.id, e.state) for e in entries] == [
-        ("A.b", 5, Tag("!If", ["a", "b"], Position(2, 30))),
-        (Tag("!Context", "m", Position(3, 11)), None, "present"),
+        ("A.b", 5, Tag("!If", ["a", "b"], (2, 30))),
+        (Tag("!Context", "m", (3, 11)), None, "present"),
         ("a", None, "present"),
     ]
     assert [(e.identifiers, e.attrs, e.conditions) for e in entries] == [
         ({}, {}, []),
         ({}, {}, []),
-        ({"a": 1}, {"b": date(2024, 1, 2)}, [1, Tag("!Env", "X", Position(4, 75))]),
+        ({"a": 1}, {"b": date(2024, 1, 2)}, [1, Tag("!Env", "X", (4, 75))]),
     ]
 
 
@@ -356,7 +358,7 @@ def test_positions_are_those_of_the_fields() -> None:
         "    c: {d: 1}\n- <<: *e\n  conditions: []\n  attrs: {e: 1, <<: {f: 1}}\n"
         "- state: absent\n  model: a\n  attrs: *a"
     ).entries
-    assert first.position == Position(2, 3)
+    assert first.position == (2, 3)
     assert first.positions == {
         ".model": (3, 3),
         ".id": (4, 3),
