@@ -26,7 +26,7 @@ from models.blueprint.planning.entry_values import (
     OtherTargetError,
 )
 from models.blueprint.planning.identity import list_identities
-from models.blueprint.planning.plan import Declared, FileScope, Plan
+from models.blueprint.planning.plan import AppliedFile, Declared, FileScope, Plan
 from models.blueprint.planning.references import Absence, DependencyError, UnstoredObject
 from models.blueprint.planning.schedule import UnresolvedError
 from models.blueprint.rows.working_set import Row
@@ -142,21 +142,22 @@ class EntryPlan:
         return UnstoredObject(self.model, conditions, is_declared=True)
 
     def _apply_file(self) -> Declared:
-        """Note that another file must be part of the run. Its entries are planned before."""
-        if self._has_true_conditions() and self.values.evaluate(
-            "required", self.entry.attrs.get("required", True)
-        ):
-            identifiers = self.values.evaluate("identifiers", self.entry.attrs.get("identifiers"))
-            if isinstance(identifiers, Mapping):
-                name = cast(Mapping[str, Any], identifiers).get("name")
-                if isinstance(name, str):
-                    self.plan.required_files.append((name, self.entry))
+        """Note that the entry applies another file, whose entries are planned before."""
+        if self._has_true_conditions():
+            attrs = self.entry.attrs
+            identifiers = self.values.evaluate("identifiers", attrs.get("identifiers"))
+            name = None
+            if isinstance(identifiers, dict):
+                name = cast(dict[Any, Any], identifiers).get("name")
+            is_required = self.values.evaluate("required", attrs.get("required", True))
+            if isinstance(name, str):
+                self.plan.applied_files.append(AppliedFile(self.entry, name, bool(is_required)))
         return Absence(self.entry, is_invalid=False)
 
     def _delete(self, kind: Kind) -> Declared:
         """Delete the row, if there is one. Identifiers that refer to nothing match nothing."""
         try:
-            row = self._find_row(kind, self.values.read_identity(kind))
+            row = self._find_row(kind, self.values.read_identity(kind, self.model))
         except (EntryError, DependencyError, OmittedEntryError, OtherTargetError):
             row = None
         if row is None:
@@ -168,7 +169,7 @@ class EntryPlan:
         return Absence(self.entry, is_invalid=False)
 
     def _store(self, kind: Kind, state: State) -> Row:
-        identity = self.values.read_identity(kind)
+        identity = self.values.read_identity(kind, self.model)
         row = self._find_row(kind, identity)
         if row and state is State.MUST_CREATED:
             message = (

@@ -63,7 +63,9 @@ class EntryValues:
         self.plan = plan
         self.entry = entry
         self._lookup = EntryLookup(plan.references, entry, scope.ids)
-        self._evaluation = Evaluation(entry.file, scope.context, self._lookup, self._warn)
+        self._evaluation = Evaluation(
+            entry.file, scope.context, self._lookup, self._warn, plan.budget
+        )
 
     def evaluate(self, name: str, value: Any) -> Any:
         """Return the value of a field without tags. References are rows or `UnstoredObject`."""
@@ -73,8 +75,6 @@ class EntryValues:
             result = self._evaluation.evaluate(value)
         except InvalidValueError as error:
             raise self.build_error(name, str(error), error.position) from None
-        if isinstance(result, Row):
-            self.plan.note_reference(self.entry, result)
         return result
 
     def build_error(self, name: str, reason: str, position: Position | None = None) -> EntryError:
@@ -82,15 +82,15 @@ class EntryValues:
         place = position or self.entry.positions.get(name, self.entry.position)
         return EntryError(place, f"{name.removeprefix('.')!r} {reason}")
 
-    def read_identity(self, kind: Kind) -> Identity:
-        """Return the identifiers."""
+    def read_identity(self, kind: Kind, model: str) -> Identity:
+        """Return the identifiers, except for secrets, which are not stored."""
         identity = Identity()
         for name, value in self.entry.identifiers.items():
             if name == "pk":
                 identity.pk = self._read_pk(kind, value)
             elif name in kind.fields:
                 identity.columns[kind.fields[name].column] = self._read_field(kind, name, value)
-            else:
+            elif not secrets.is_secret(model, name):
                 identity.others.append((name, self._read_other(name, value)))
         return identity
 
@@ -169,7 +169,6 @@ class EntryValues:
         if not isinstance(value, UnstoredObject):
             reference = self.plan.references.find_by_pk(self.entry, kinds, value)
         if isinstance(reference, Row):
-            self.plan.note_reference(self.entry, reference)
             return reference
         if reference is None:
             reference = UnstoredObject(kinds[0].model, [("pk", value)])

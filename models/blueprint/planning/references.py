@@ -113,11 +113,12 @@ class References:
     """Resolves references to planned and stored rows.
 
     A reference to what a later entry may declare raises UnresolvedError. A row may have another
-    primary key than its entry, if it matches by name.
+    primary key than its entry, if it matches by name. `note` gets the entries that refer to rows.
     """
 
     rows: WorkingSet
     schedule: Schedule
+    note: Callable[[Entry, Row], None]
     _comparisons: int = 0
     _pks: dict[tuple[str, str], Row] = field(default_factory=dict[tuple[str, str], Row])
     _other_pks: dict[str, str] = field(default_factory=dict[str, str])
@@ -139,9 +140,7 @@ class References:
             self._await(entry, [id_key(entry.file, identifier)])
             self._await_bindings(entry)
         if declared is None:
-            raise InvalidValueError(
-                f"refers to !KeyOf {identifier}, but this file has no such entry"
-            )
+            raise InvalidValueError(self._describe_missing_entry(entry, identifier))
         if isinstance(declared, Absence):
             if declared.is_invalid:
                 raise DependencyError(declared.entry)
@@ -156,7 +155,10 @@ class References:
         """Return the first row that matches the conditions of `!Find`."""
         kind = find_kind(model.lower())
         rows: Sequence[Row] = self._select(entry, kind, model.lower(), conditions) if kind else ()
-        return rows[0] if rows else UnstoredObject(model.lower(), conditions)
+        for row in rows[:1]:
+            self.note(entry, row)
+            return row
+        return UnstoredObject(model.lower(), conditions)
 
     def find_by_pk(
         self, entry: Entry, kinds: Iterable[Kind], value: Any
@@ -171,6 +173,8 @@ class References:
             raise InvalidValueError("must be a reference or a primary key")
         kinds = list(kinds)
         row = self.find_row_by_pk(kinds, key)
+        if row:
+            self.note(entry, row)
         if row or key in self._other_pks:
             return row or UnstoredObject(self._other_pks[key], is_declared=True)
         self._await(entry, [pk_key(key), *map(unkeyed, kinds), ANY_KIND])
@@ -195,12 +199,20 @@ class References:
         row = next((row for kind in KINDS if (row := self._pks.get((kind, key)))), None)
         if row is None and key not in self._other_pks:
             self._await(entry, [pk_key(key)])
+        if row:
+            self.note(entry, row)
         return row.pk if row else pk
 
     def describe(self, row: Row) -> Mapping[str, Any]:
         """Return the fields and settings of a row by name, as authentik's serializers do."""
         fields = {name: row.get(item.column) for name, item in row.kind.fields.items()}
         return {"pk": row.pk, **(row.settings or {}), **fields}
+
+    def _describe_missing_entry(self, entry: Entry, identifier: str) -> str:
+        reference = f"refers to !KeyOf {identifier}"
+        if self.schedule.has_key(id_key(entry.file, identifier)):
+            return f"{reference}, but this entry refers to it, too"
+        return f"{reference}, but this file has no such entry"
 
     def select(
         self, kind: Kind, model: str, columns: Mapping[str, Any], others: Conditions
@@ -244,9 +256,10 @@ class References:
     def _filter(
         self, rows: Iterable[Row], predicates: Sequence[Callable[[Row], bool]]
     ) -> list[Row]:
-        return [row for row in rows if not predicates or self._matches(row, predicates)]
+        return [row for row in rows if self._matches(row, predicates)]
 
     def _matches(self, row: Row, predicates: Sequence[Callable[[Row], bool]]) -> bool:
+        # Rows without predicates count as well: a column can have the same value in all of them.
         self._comparisons += 1
         if self._comparisons > MAX_COMPARISONS:
             raise InvalidValueError(
