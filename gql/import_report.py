@@ -11,7 +11,8 @@ MAX_MESSAGES = 1_000
 MAX_NAMES = 20
 MAX_LENGTH = 200
 SHOWN_BEFORE_DIFFERENCE = 40
-SECRET = json.dumps({"$secret": True})
+JSON = json.JSONEncoder(ensure_ascii=False, default=str)
+SECRET = JSON.encode({"$secret": True})
 ACTIONS = ("create", "change", "delete")
 
 
@@ -49,8 +50,11 @@ def _render_change(change: PlannedChange) -> Sequence[str]:
     fields = sorted(change.fields.items())
     if change.action == "change":
         return [f"{title}: {name} {_render_difference(*values)}" for name, values in fields]
-    values = ", ".join(f"{name} {_cut(_render_value(new))}" for name, (_, new) in fields)
-    return [f"{title}: {values}" if values and change.action == "create" else title]
+    if change.action == "delete":
+        return [title]
+    pairs = ((name, new) for name, (_, new) in fields if new not in (None, ""))
+    values = ", ".join(f"{name} {_cut(_render_value(new))}" for name, new in pairs)
+    return [f"{title}: {values}" if values else title]
 
 
 def _render_difference(old: Any, new: Any) -> str:
@@ -65,7 +69,7 @@ def _render_difference(old: Any, new: Any) -> str:
 
 def _render_value(value: Any) -> str:
     # A string that looks like a secret has its quotes escaped.
-    return json.dumps(value, ensure_ascii=False, default=str).replace(SECRET, "secret")
+    return JSON.encode(value).replace(SECRET, "secret")
 
 
 def _cut(text: str, start: int = 0) -> str:
@@ -100,4 +104,6 @@ def _limit(messages: Sequence[str], noun: str) -> Iterator[str]:
 
 def _escape(line: str) -> str:
     """Escape control characters, which would break the line or move the cursor of a terminal."""
+    if line.isprintable():
+        return line
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in line)

@@ -8,7 +8,7 @@ from typing import Any, cast
 import yaml
 from yaml.reader import ReaderError
 
-from models.blueprint.entry import Position, locate
+from models.blueprint.format.entry import Position, locate
 from models.errors import BlueprintError
 
 MAX_BYTES = 2**20
@@ -29,7 +29,7 @@ def read_context(path: Path) -> Mapping[str, Any]:
         raise BlueprintError([locate(str(path), *_describe(error))]) from None
     except ReaderError as error:
         line = content.count(b"\n", 0, error.position) + 1
-        raise BlueprintError([locate(str(path), Position(line, 1), error.reason)]) from None
+        raise BlueprintError([locate(str(path), (line, 1), error.reason)]) from None
 
 
 class _Loader(yaml.CSafeLoader):
@@ -100,5 +100,5 @@ def _build_error(problem: str, node: yaml.Node | yaml.Event) -> yaml.MarkedYAMLE
 
 def _describe(error: yaml.MarkedYAMLError) -> tuple[Position, str]:
     mark = error.problem_mark or error.context_mark
-    position = Position(mark.line + 1, mark.column + 1) if mark else Position(1, 1)
+    position = (mark.line + 1, mark.column + 1) if mark else (1, 1)
     return position, ", ".join(part for part in (error.context, error.problem) if part)

@@ -1,7 +1,6 @@
 """The import of blueprints into FlowQL's own database."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
 from graphlib import CycleError, TopologicalSorter
@@ -10,16 +9,15 @@ from pathlib import Path
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
-from models.blueprint import store
-from models.blueprint.changes import describe_changes
-from models.blueprint.files import InputFile, find_files
-from models.blueprint.plan import Plan
-from models.blueprint.planner import Planner
-from models.blueprint.reading import read
+from models.blueprint.format.files import InputFile, find_files
+from models.blueprint.format.reading import read
+from models.blueprint.planning.changes import describe_changes
+from models.blueprint.planning.plan import Plan
+from models.blueprint.planning.planner import Planner
 from models.blueprint.report import ImportOptions, ImportReport, Progress
-from models.blueprint.rows import WorkingSet
-from models.database import Database
-from models.database.reads import Reads
+from models.blueprint.rows import store
+from models.blueprint.rows.working_set import WorkingSet
+from models.database import Database, Reads
 from models.errors import BlueprintError, DatabaseError
 
 DEFAULTS = ImportOptions()
@@ -76,7 +74,9 @@ class _Import:
 
     async def import_valid(self, files: Sequence[InputFile]) -> ImportReport:
         """Import each valid file, after the files that it refers to."""
-        valid, errors, groups = list(files), list[str](), list[list[str]]()
+        valid: list[InputFile] = list(files)
+        errors: list[str] = []
+        groups: list[list[str]] = []
         while valid:
             plan = await self.database.plan(partial(self._plan, valid))
             if not plan.errors:
@@ -117,8 +117,7 @@ class _Import:
             WorkingSet(reads.fetch), self.options.context, keeps_origins=self.options.keep_going
         )
         size = sum(file.size for file in files)
-        with closing(read(files, lambda done: self.progress("read", done, size))) as batches:
-            Planner(plan).plan_files(batches)
+        Planner(plan).plan_files(read(files, lambda done: self.progress("read", done, size)))
         return plan
 
     def _write(self, connection: Connection, plan: Plan) -> None:

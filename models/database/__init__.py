@@ -8,6 +8,7 @@ from models.database.database import (
     migrate,
     open_database,
 )
+from models.database.reads import Reads
 from models.database.session import Session, SnapshotRequiredError
 from models.database.slots import Caller
 
@@ -16,6 +17,7 @@ __all__ = [
     "READ_ONLY_MESSAGE",
     "Caller",
     "Database",
+    "Reads",
     "Session",
     "SnapshotRequiredError",
     "list_grants",

@@ -144,6 +144,8 @@ class Database:
     async def transaction(self) -> AsyncGenerator[AsyncConnection]:
         """Open a connection with one transaction; raises DatabaseError if it is rolled back."""
         async with _transaction(self.engine) as connection:
+            if not self._is_sqlite:
+                await postgresql.limit_waiting(connection)
             yield connection
 
     async def plan(self, plan: Plan[T]) -> T:
@@ -161,6 +163,8 @@ class Database:
             if not self._is_sqlite:
                 await postgresql.lock_writes(connection)
             if not await connection.run_sync(reads.is_equal_on):
+                # Two results may not fit into memory.
+                del result
                 result = await connection.run_sync(lambda inner: plan(Reads(inner)))
             await connection.run_sync(apply, result)
         return result

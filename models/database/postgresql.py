@@ -414,12 +414,16 @@ async def lock_migrations(connection: AsyncConnection) -> None:
     await _lock(connection, MIGRATION_LOCK, MIGRATION_MESSAGE)
 
 
+async def limit_waiting(connection: AsyncConnection) -> None:
+    """Let each statement of the transaction wait for locks for WRITE_TIMEOUT_SECONDS at most."""
+    await connection.execute(text(f"SET LOCAL lock_timeout = '{WRITE_TIMEOUT_SECONDS}s'"))
+
+
 async def lock_writes(connection: AsyncConnection) -> None:
     """Lock out large writes of other processes until the transaction ends; wait for a running one.
 
-    Raises DatabaseError after WRITE_TIMEOUT_SECONDS.
+    Raises DatabaseError if the time of `limit_waiting` has passed.
     """
-    await connection.execute(text(f"SET LOCAL lock_timeout = '{WRITE_TIMEOUT_SECONDS}s'"))
     try:
         await _lock(connection, WRITE_LOCK, WAITING_MESSAGE)
     except DBAPIError as error:

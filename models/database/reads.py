@@ -38,6 +38,7 @@ class Reads:
 def _digest(rows: Sequence[Row[Any]]) -> bytes:
     """Return a digest of the rows in any order, which can differ from one execution to the next."""
     digest = hashlib.blake2b(digest_size=16)
-    for row in sorted(map(repr, rows)):
+    # The representation of a row, unlike that of a tuple, shortens long values.
+    for row in sorted(repr(tuple(row)) for row in rows):
         digest.update(f"{row}\n".encode())
     return digest.digest()

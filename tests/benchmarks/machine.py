@@ -11,6 +11,7 @@ from pathlib import Path
 
 PROC = Path("/proc")
 TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
+PAGE_KIB = os.sysconf("SC_PAGE_SIZE") // 1024
 # Positions of fields in /proc/<pid>/stat after the command's name.
 PARENT, USER_TIME, SYSTEM_TIME, REAPED_USER_TIME, REAPED_SYSTEM_TIME = 1, 11, 12, 13, 14
 
@@ -80,6 +81,11 @@ def read_memory(pid: int) -> Memory:
     return Memory(sum(part["Pss"] for part in parts), sum(part["Rss"] for part in parts))
 
 
+def read_tree_rss(pid: int) -> int:
+    """Return the current RSS of a process and all its descendants in KiB; cheap."""
+    return sum(map(_read_rss, _members(pid)))
+
+
 def read_parent(pid: int) -> int:
     """Return the process ID of the parent process."""
     return int(_stat(pid)[PARENT])
@@ -122,6 +128,13 @@ def _members(pid: int) -> list[int]:
 
 def _stat(pid: int) -> list[str]:
     return (PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()
+
+
+def _read_rss(pid: int) -> int:
+    try:
+        return int((PROC / str(pid) / "statm").read_text().split()[1]) * PAGE_KIB
+    except (FileNotFoundError, ProcessLookupError):
+        return 0  # the process has ended since it was listed
 
 
 def _rollup(pid: int) -> Mapping[str, int]:

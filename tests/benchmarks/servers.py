@@ -17,12 +17,11 @@ from workload import GRAPHQL, Api, HttpRequest
 
 from support.client_environments import install_npm_client, node_path
 from support.command import FLOWQL, clean_environment
-from support.paths import ROOT, SCHEMA, TESTS
+from support.paths import BUILD, SCHEMA, TESTS
 from support.server_process import find_free_port
 
 HERE = Path(__file__).parent
 PEERS = HERE / "peers"
-BUILD = ROOT / "build"
 PATIENCE_SECONDS = 30
 
 JSON = {"Content-Type": "application/json"}

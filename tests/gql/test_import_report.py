@@ -7,7 +7,10 @@ from models.blueprint.report import ImportOptions, ImportReport, PlannedChange
 
 SECRET = {"$secret": True}
 FLOW = PlannedChange(
-    "create", "flow", "door", {"title": (None, "Door"), "layout": (None, "stacked")}
+    "create",
+    "flow",
+    "door",
+    {"title": (None, "Door"), "background": (None, ""), "layout": (None, "stacked")},
 )
 STAGE = PlannedChange("delete", "stage", "bell")
 POLICY = PlannedChange(
@@ -26,7 +29,7 @@ def render_change(old: object, new: object) -> str:
 
 
 def test_plan_has_one_line_per_change_in_a_fixed_order() -> None:
-    """The order is that of actions, kinds, names and fields, not that of the plan."""
+    """The order is that of actions, kinds, names and fields; new objects have no empty values."""
     skipped = Counter({"authentik_core.token": 1, "authentik_brands.brand": 2})
     lines = [
         'create flow "door": layout "stacked", title "Door"',

@@ -3,9 +3,9 @@
 import os
 import pty
 import sys
-import time
-from collections.abc import Generator
-from contextlib import contextmanager, redirect_stderr
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import redirect_stderr, suppress
 from pathlib import Path
 
 import pytest
@@ -13,32 +13,46 @@ import pytest
 from gql import progress
 
 
-@contextmanager
-def open_terminal() -> Generator[int]:
-    """Replace standard error by a terminal, whose other end is returned."""
+@pytest.fixture(autouse=True)
+def terminal_type(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The terminal can move its cursor."""
+    monkeypatch.setenv("TERM", "xterm")
+
+
+def run_on_terminal(function: Callable[[], None]) -> str:
+    """Call a function whose standard error is a terminal, and return what it printed."""
     controller, device = pty.openpty()
-    try:
+    with ThreadPoolExecutor() as threads:
+        output = threads.submit(read_terminal, controller)
         with Path(os.ttyname(device)).open("w") as stderr, redirect_stderr(stderr):
-            yield controller
-    finally:
+            function()
         os.close(device)
-        os.close(controller)
+    os.close(controller)
+    return output.result()
+
+
+def read_terminal(controller: int) -> str:
+    """Return what is printed on a terminal until it is closed."""
+    output = b""
+    with suppress(OSError):
+        while True:
+            output += os.read(controller, 4096)
+    return output.decode()
 
 
 def test_a_bar_appears_on_a_terminal_and_disappears(monkeypatch: pytest.MonkeyPatch) -> None:
     """At the end of each step, the bar is removed, and the cursor is visible again."""
-    monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setattr(progress, "SECONDS_BEFORE_BAR", 0)
-    with open_terminal() as terminal:
+
+    def work() -> None:
         with progress.show_progress() as report:
             assert report is not None
             report("read", 250, 1_000)
             report("read", 1_000, 1_000)
             sys.stderr.write("message\n")
             report("write", 1, 2)
-        sys.stderr.flush()
-        output = os.read(terminal, 100_000).decode()
-    reading, writing = output.split("message\r\n")
+
+    reading, writing = run_on_terminal(work).split("message\r\n")
     assert "Reading" in reading
     assert "Writing" in writing
     for step in (reading, writing):
@@ -47,18 +61,16 @@ def test_a_bar_appears_on_a_terminal_and_disappears(monkeypatch: pytest.MonkeyPa
 
 
 def test_short_work_has_no_bar(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Work of less than a second prints nothing."""
-    monkeypatch.setenv("TERM", "xterm")
-    with open_terminal() as terminal:
-        start = time.monotonic()
+    """Work that ends before the bar appears prints nothing."""
+    monkeypatch.setattr(progress, "SECONDS_BEFORE_BAR", 60)
+
+    def work() -> None:
         with progress.show_progress() as report:
             assert report is not None
             report("read", 1, 2)
             report("read", 2, 2)
-        assert time.monotonic() - start < progress.SECONDS_BEFORE_BAR
-        sys.stderr.write("message\n")
-        sys.stderr.flush()
-        assert os.read(terminal, 100_000) == b"message\r\n"
+
+    assert run_on_terminal(work) == ""
 
 
 def test_a_pipe_has_no_bar(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,6 +10,7 @@ import hypothesis
 
 from gql.cli import main
 from support.command import run_in_process
+from support.server_process import list_processes, read_command_line, wait_until
 
 # The processes are copies of one that has imported the modules.
 CONTEXT = multiprocessing.get_context("forkserver")
@@ -20,8 +21,13 @@ REPETITIONS = hypothesis.settings().max_examples // 20
 
 def run_simultaneously(count: int, *arguments: str) -> Sequence[CompletedProcess[str]]:
     """Run the same command in several processes at the same time."""
-    with CONTEXT.Pool(count) as pool:
-        results = pool.starmap(run_in_process, [arguments] * count, chunksize=1)
+    return run_all([arguments] * count)
+
+
+def run_all(commands: Sequence[Sequence[str]]) -> Sequence[CompletedProcess[str]]:
+    """Run commands in processes of their own at the same time."""
+    with CONTEXT.Pool(len(commands)) as pool:
+        results = pool.starmap(run_in_process, commands, chunksize=1)
         # A worker that waits for its next task may not end by SIGTERM, which `with` sends.
         pool.close()
         pool.join()
@@ -50,12 +56,18 @@ def list_moments(seconds: float) -> Iterator[float]:
 
 
 def kill_command(arguments: Sequence[str], seconds: float) -> bool:
-    """Kill a command with SIGKILL after some seconds; return False if it ended before."""
+    """Kill a command with SIGKILL after some seconds; return False if it ended before.
+
+    The processes that it started must end as well.
+    """
     process = CONTEXT.Process(target=main, args=[arguments])
     process.start()
     process.join(seconds)
+    children = [pid for pid, parent in list_processes() if parent == process.pid]
     process.kill()
     process.join()
+    # An ended process without a parent has no command line.
+    wait_until(lambda: not any(map(read_command_line, children)))
     return process.exitcode == -SIGKILL
 
 

@@ -13,6 +13,7 @@ from support.blueprints import (
     create_blueprint_database,
     write_blueprint,
 )
+from support.imports import Store
 from support.postgres import PostgresServer
 
 
@@ -63,3 +64,19 @@ def base_database(blueprint_database: BlueprintDatabase, tmp_path: Path) -> Blue
     """A database with a flow, a stage that is bound to it, and a policy."""
     blueprint_database.load(write_blueprint(tmp_path / "base.yml", BASE))
     return blueprint_database
+
+
+@pytest.fixture
+def store(sqlite_template: BlueprintDatabase, tmp_path: Path) -> Store:
+    """An empty SQLite database, and a folder for files to import."""
+    folder = tmp_path / "run"
+    folder.mkdir()
+    return Store(copy_blueprint_database(sqlite_template, tmp_path), folder)
+
+
+@pytest.fixture
+def each_store(blueprint_database: BlueprintDatabase, tmp_path: Path) -> Store:
+    """An empty database, of each kind in turn, and a folder for files to import."""
+    folder = tmp_path / "run"
+    folder.mkdir()
+    return Store(blueprint_database, folder)

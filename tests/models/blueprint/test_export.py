@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from psycopg import sql
 
 from models.blueprint import export
-from models.blueprint.entry import Entry, Tag
+from models.blueprint.format.entry import Entry, Tag
 from models.errors import BlueprintError
 from models.queries.bindings import PolicyBindingRow
 from models.queries.flows import FlowRow
@@ -399,7 +399,8 @@ def test_invalid_values_are_errors_that_name_the_field(
 def is_invalid(flow: Exported) -> bool:
     """Return whether a flow has a value that an import rejects, unlike authentik's tables."""
     return any(
-        value not in KNOWN_VALUES.get(name, [value]) or (name in ("name", "title") and not value.strip())
+        value not in KNOWN_VALUES.get(name, [value])
+        or (name in ("name", "title") and not value.strip())
         for entry in flow.entries
         for name, value in {**entry.attrs, **entry.identifiers}.items()
     )
@@ -442,9 +443,9 @@ def test_special_characters_in_comments_are_escaped(
         for number, name in enumerate(SPECIAL_NAMES):
             exported = export_flow(client, f"special-{number}", key, tmp_path)
             assert [entry.attrs["name"] for entry in exported.entries] == [name.strip()]
-            assert [json.dumps(name.strip()) in line and line.isascii() for line in exported.comments] == [
-                True
-            ] * 4
+            assert [
+                json.dumps(name.strip()) in line and line.isascii() for line in exported.comments
+            ] == [True] * 4
 
 
 def build_entries(number: int, name: str) -> list[dict[str, object]]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from subprocess import PIPE, Popen
 
 import pytest
-from sqlalchemy import Connection, Engine, create_engine, insert, select, text
+from sqlalchemy import Connection, Engine, create_engine, insert, select, update
 from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlmodel import col
 
@@ -126,6 +126,22 @@ def test_plan_runs_again_if_its_reads_change(database: OpenDatabase, others: Eng
     assert list_stages(others) == ["a", "applied+a"]
 
 
+def test_plan_runs_again_if_the_middle_of_a_long_value_changes(
+    database: OpenDatabase, others: Engine
+) -> None:
+    """Long values are compared as a whole."""
+    name = "a" * 1000
+    add_stage(others, name)
+    changed = f"{name[:500]}b{name[501:]}"
+
+    def rename(run: int) -> None:
+        if run == 1:
+            with others.begin() as connection:
+                connection.execute(update(Stage).values(name=changed))
+
+    assert database.run(database.database.write(Plan(rename), apply)) == [changed]
+
+
 def test_plan_runs_once_if_others_change_what_it_does_not_read(
     database: OpenDatabase, others: Engine
 ) -> None:
@@ -143,9 +159,7 @@ def test_order_of_rows_does_not_matter(database: OpenDatabase, others: Engine) -
 
     def touch(_: int) -> None:
         with others.begin() as connection:
-            connection.execute(
-                text("UPDATE authentik_flows_stage SET name = name WHERE name = 'a1'")
-            )
+            connection.execute(update(Stage).where(col(Stage.name) == "a1").values(name="a1"))
 
     plan = Plan(touch)
     assert database.run(database.database.write(plan, apply)) == ["a1", "a2"]
