@@ -187,8 +187,7 @@ class EntryPlan:
     def _find_row(self, kind: Kind, identity: Identity) -> Row | None:
         """Return the row with the primary key, or the first one with all other identifiers."""
         if not (identity.pk or identity.columns or identity.others):
-            names = ", ".join(repr(name) for name in ("pk", *kind.fields))
-            raise self._build_error(f"'identifiers' must contain at least one of {names}")
+            raise self._build_error("'identifiers' must contain at least one field, such as 'pk'")
         references = self.plan.references
         by_pk = references.find_row_by_pk([kind], identity.pk) if identity.pk else None
         if not (identity.columns or identity.others):
