@@ -10,9 +10,9 @@ from support.blueprints import BlueprintDatabase
 from support.import_model import RUNS, ImportModel, RandomEntry, describe
 from support.imports import INVALID, Store
 
-# 12 by default, and 250 in the full profile, for each kind of database.
+# 8 by default, and 166 in the full profile, for each kind of database.
 EXAMPLES = hypothesis.settings(
-    max_examples=hypothesis.settings().max_examples // 8,
+    max_examples=hypothesis.settings().max_examples // 12,
     # The function that the fixture returns creates a new database for each example.
     suppress_health_check=[hypothesis.HealthCheck.function_scoped_fixture],
 )
