@@ -8,7 +8,7 @@ from typing import Any, cast
 import yaml
 from yaml.reader import ReaderError
 
-from models.blueprint.entry import Position, locate
+from models.blueprint.format.entry import Position, locate
 from models.errors import BlueprintError
 
 MAX_BYTES = 2**20

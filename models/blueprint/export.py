@@ -6,7 +6,7 @@ from typing import Any, cast
 
 import yaml
 
-from models.blueprint.entry import VERSION, Tag
+from models.blueprint.format.entry import VERSION, Tag
 from models.queries.bindings import PolicyBindingRow, StageBindingRow
 from models.queries.flows import FlowRow
 

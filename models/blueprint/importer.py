@@ -9,14 +9,14 @@ from pathlib import Path
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
-from models.blueprint import store
-from models.blueprint.changes import describe_changes
-from models.blueprint.files import InputFile, find_files
-from models.blueprint.plan import Plan
-from models.blueprint.planner import Planner
-from models.blueprint.reading import read
+from models.blueprint.format.files import InputFile, find_files
+from models.blueprint.format.reading import read
+from models.blueprint.planning.changes import describe_changes
+from models.blueprint.planning.plan import Plan
+from models.blueprint.planning.planner import Planner
 from models.blueprint.report import ImportOptions, ImportReport, Progress
-from models.blueprint.rows import WorkingSet
+from models.blueprint.rows import store
+from models.blueprint.rows.working_set import WorkingSet
 from models.database import Database, Reads
 from models.errors import BlueprintError, DatabaseError
 

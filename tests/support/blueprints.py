@@ -12,8 +12,8 @@ from typing import Any
 from sqlalchemy import Executable, select
 
 from models.blueprint import importer
-from models.blueprint.entry import BlueprintFile, Entry
-from models.blueprint.parser import EntryFields, parse
+from models.blueprint.format.entry import BlueprintFile, Entry
+from models.blueprint.format.parser import EntryFields, parse
 from models.blueprint.report import ImportReport
 from models.database import Database, migrate, open_database
 from models.tables.metadata import METADATA

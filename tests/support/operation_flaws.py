@@ -17,7 +17,6 @@ from support.operation_generator import (
     DocumentFlaw,
     Flaws,
     OperationGenerator,
-    Position,
     SelectionFlaw,
     Variable,
 )

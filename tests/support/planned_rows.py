@@ -7,11 +7,19 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Executable, Select
 
-from models.blueprint import store
-from models.blueprint.bulk_insert import Report
-from models.blueprint.kinds import FLOW, GROUP, POLICY, POLICY_BINDING, STAGE, STAGE_BINDING, USER
-from models.blueprint.row import Row
-from models.blueprint.rows import Changes, WorkingSet
+from models.blueprint.authentik.kinds import (
+    FLOW,
+    GROUP,
+    POLICY,
+    POLICY_BINDING,
+    STAGE,
+    STAGE_BINDING,
+    USER,
+)
+from models.blueprint.rows import store
+from models.blueprint.rows.bulk_insert import Report
+from models.blueprint.rows.row import Row
+from models.blueprint.rows.working_set import Changes, WorkingSet
 from models.database import Database, open_database
 from models.database.reads import Reads
 from support.blueprints import dump_tables

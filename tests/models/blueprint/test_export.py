@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from psycopg import sql
 
 from models.blueprint import export
-from models.blueprint.entry import Entry, Tag
+from models.blueprint.format.entry import Entry, Tag
 from models.errors import BlueprintError
 from models.queries.bindings import PolicyBindingRow
 from models.queries.flows import FlowRow

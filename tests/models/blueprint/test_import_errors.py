@@ -55,8 +55,10 @@ ENTRIES: dict[str, tuple[str, str]] = {
     ),
     FLOW + "{layout: ''}": (
         "3:11",
-        "'layout' must be one of stacked, content_left, content_right, sidebar_left, sidebar_right,"
-        " sidebar_left_frame_background, sidebar_right_frame_background, not ''",
+        (
+            "'layout' must be one of stacked, content_left, content_right, sidebar_left, sidebar_right,"
+            " sidebar_left_frame_background, sidebar_right_frame_background, not ''"
+        ),
     ),
     FLOW + "{policy_engine_mode: !Format [most]}": (
         "3:11",

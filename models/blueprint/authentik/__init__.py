@@ -1,0 +1,1 @@
+"""authentik's models, as far as imports and exports need them."""

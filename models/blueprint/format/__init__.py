@@ -1,0 +1,1 @@
+"""The format of blueprint files: YAML, entries and tags."""

@@ -1,0 +1,240 @@
+"""The evaluated and converted values of one entry."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+from models.blueprint.authentik import known_models, secrets
+from models.blueprint.authentik.kinds import (
+    GROUP,
+    KINDS,
+    POLICY_BINDING,
+    REQUIRED,
+    USER,
+    EntryField,
+    Kind,
+    find_kind,
+)
+from models.blueprint.authentik.values import UnexpectedValueError, check_uuid, convert_setting
+from models.blueprint.format.entry import Entry, InvalidValueError, Position, Tag
+from models.blueprint.format.evaluation import Evaluation
+from models.blueprint.planning.plan import FileScope, Plan
+from models.blueprint.planning.references import EntryLookup, UnstoredObject
+from models.blueprint.planning.settings import render_setting
+from models.blueprint.rows.working_set import Row
+
+PLAIN_TYPES = frozenset({str, int, bool, type(None)})
+# Names of groups and users that FlowQL uses itself.
+RESERVED_PREFIX = "flowql "
+
+
+class EntryError(Exception):
+    """An entry is invalid."""
+
+    def __init__(self, position: Position, message: str) -> None:
+        super().__init__(message)
+        self.position = position
+
+
+class OmittedEntryError(Exception):
+    """A binding is left out, because FlowQL cannot store what it binds."""
+
+
+class OtherTargetError(Exception):
+    """A binding is skipped, because its target is not part of the graph."""
+
+
+@dataclass(slots=True)
+class Identity:
+    """The evaluated identifiers of an entry: the primary key, columns, and other attributes."""
+
+    pk: str | None = None
+    columns: dict[str, Any] = field(default_factory=dict[str, Any])
+    others: list[tuple[str, Any]] = field(default_factory=list[tuple[str, Any]])
+
+
+class EntryValues:
+    """Evaluates the values of an entry when they are needed.
+
+    An invalid value raises EntryError, and a reference that may be resolved later UnresolvedError.
+    """
+
+    def __init__(self, plan: Plan, entry: Entry, scope: FileScope) -> None:
+        self.plan = plan
+        self.entry = entry
+        self._lookup = EntryLookup(plan.references, entry, scope.ids)
+        self._evaluation = Evaluation(entry.file, scope.context, self._lookup, self._warn)
+
+    def evaluate(self, name: str, value: Any) -> Any:
+        """Return the value of a field without tags. References are rows or `UnstoredObject`."""
+        if type(value) in PLAIN_TYPES:
+            return value
+        try:
+            result = self._evaluation.evaluate(value)
+        except InvalidValueError as error:
+            raise self.build_error(name, str(error), error.position) from None
+        if isinstance(result, Row):
+            self.plan.note_reference(self.entry, result)
+        return result
+
+    def build_error(self, name: str, reason: str, position: Position | None = None) -> EntryError:
+        """Return an error about a field. The entry's own fields start with a dot."""
+        place = position or self.entry.positions.get(name, self.entry.position)
+        return EntryError(place, f"{name.removeprefix('.')!r} {reason}")
+
+    def read_identity(self, kind: Kind) -> Identity:
+        """Return the identifiers."""
+        identity = Identity()
+        for name, value in self.entry.identifiers.items():
+            if name == "pk":
+                identity.pk = self._read_pk(kind, value)
+            elif name in kind.fields:
+                identity.columns[kind.fields[name].column] = self._read_field(kind, name, value)
+            else:
+                identity.others.append((name, self._read_other(name, value)))
+        return identity
+
+    def read_columns(self, kind: Kind, identity: Identity) -> dict[str, Any]:
+        """Return the values of the entry's fields by column; identifiers override attributes."""
+        columns = {
+            definition.column: self._read_field(kind, name, self.entry.attrs[name])
+            for name, definition in kind.fields.items()
+            if name in self.entry.attrs and definition.column not in identity.columns
+        }
+        return {**columns, **identity.columns}
+
+    def read_settings(self, kind: Kind, model: str) -> dict[str, Any] | None:
+        """Return the other attributes of a stage or a policy as JSON, with secrets replaced."""
+        if kind.type_table is None:
+            return None
+        attributes = {**self.entry.attrs, **self.entry.identifiers}
+        return {
+            name: self._read_setting(model, name, value)
+            for name, value in attributes.items()
+            if name != "pk"
+            and name not in kind.fields
+            and not known_models.is_read_only(model, name)
+        }
+
+    def _warn(self, message: str, position: Position) -> None:
+        self.plan.warn(self.entry, position, message)
+
+    def _read_pk(self, kind: Kind, value: Any) -> str | None:
+        pk = self.evaluate("pk", value)
+        try:
+            return str(pk) if kind is USER or pk is None else check_uuid(str(pk))
+        except UnexpectedValueError as error:
+            raise self._build_value_error("pk", value, error) from None
+
+    def _read_other(self, name: str, value: Any) -> Any:
+        result = self.evaluate(name, value)
+        return result.pk if isinstance(result, Row) else result
+
+    def _read_field(self, kind: Kind, name: str, value: Any) -> Any:
+        definition = kind.fields[name]
+        result = self.evaluate(name, value)
+        try:
+            if definition.targets:
+                return self._read_reference(kind, name, result)
+            return definition.check(result)
+        except UnexpectedValueError as error:
+            raise self._build_value_error(name, value, error) from None
+        except InvalidValueError as error:
+            raise self.build_error(name, str(error), error.position) from None
+
+    def _build_value_error(self, name: str, value: Any, error: UnexpectedValueError) -> EntryError:
+        # Values of tags can be secret.
+        message = error.quoted if type(value) in PLAIN_TYPES else str(error)
+        return self.build_error(name, message)
+
+    def _read_reference(self, kind: Kind, name: str, value: Any) -> str | int | None:
+        definition = kind.fields[name]
+        if isinstance(value, Mapping):
+            value = cast(Mapping[str, Any], value).get("pk")
+        row = self._find_row(name, definition, value)
+        if row is None and definition.default is not REQUIRED:
+            return None
+        if row is None:
+            raise InvalidValueError("must not be null")
+        if row.kind.name not in definition.targets:
+            expected = " or a ".join(definition.targets)
+            raise InvalidValueError(f"refers to a {row.kind.name}; expected a {expected}")
+        return row.parent if definition.column == "target_id" and kind is POLICY_BINDING else row.pk
+
+    def _find_row(self, name: str, definition: EntryField, value: Any) -> Row | None:
+        if value is None or isinstance(value, Row):
+            return value
+        kinds = [KINDS[name] for name in definition.targets]
+        reference = value
+        if not isinstance(value, UnstoredObject):
+            reference = self.plan.references.find_by_pk(self.entry, kinds, value)
+        if isinstance(reference, Row):
+            self.plan.note_reference(self.entry, reference)
+            return reference
+        if reference is None:
+            reference = UnstoredObject(kinds[0].model, [("pk", value)])
+        return self._replace(name, kinds, reference)
+
+    def _replace(self, name: str, kinds: list[Kind], reference: UnstoredObject) -> Row:
+        """Return a placeholder for a group or user, or raise an error for other references."""
+        is_target, is_other = len(kinds) > 1, find_kind(reference.model) is None
+        if is_target and is_other:
+            raise OtherTargetError
+        if kinds[0] in (GROUP, USER) and not is_other:
+            return self._create_placeholder(kinds[0], reference)
+        if is_other:
+            raise InvalidValueError(f"refers to {reference.model}, which FlowQL does not store")
+        identifiers, attrs = self.entry.identifiers, self.entry.attrs
+        raise InvalidValueError(_describe_missing(identifiers.get(name, attrs.get(name))))
+
+    def _create_placeholder(self, kind: Kind, reference: UnstoredObject) -> Row:
+        [column] = kind.unique
+        match reference.conditions:
+            case [(name, value)] if name == column:
+                unique = kind.fields[column].check(value)
+            case _:
+                raise OmittedEntryError(f"its {kind.name} is not in this database")
+        if unique.lower().startswith(RESERVED_PREFIX):
+            raise OmittedEntryError(f"the name of its {kind.name} is reserved")
+        return self.plan.create_placeholder(kind, unique)
+
+    def _read_setting(self, model: str, name: str, value: Any) -> Any:
+        if secrets.is_secret(model, name) and value not in (None, ""):
+            return secrets.SECRET
+        result = self._replace_keys(render_setting(self.evaluate(name, value)))
+        try:
+            return secrets.mask(model, name, convert_setting(model, name, result))
+        except InvalidValueError as error:
+            raise self.build_error(name, str(error)) from None
+
+    def _replace_keys(self, value: Any) -> Any:
+        """Return the value with the primary keys of the stored rows in place of the entries'."""
+        if isinstance(value, str):
+            return self.plan.references.find_stored_pk(self.entry, value)
+        if isinstance(value, list):
+            return [self._replace_keys(item) for item in cast(list[Any], value)]
+        return value
+
+
+def _describe_missing(value: Any) -> str:
+    """Describe a reference as it is written. Values of tags can be secret."""
+    if isinstance(value, str):
+        return f"refers to {value!r}, which is not in this database"
+    match value:
+        case Tag(name="!Find" | "!FindObject", value=[model, *conditions]):
+            terms = " and ".join(map(_describe_condition, conditions))
+            return f"matches no {_describe_literal(model)} with {terms}"
+        case _:
+            return "refers to an object that is not in this database"
+
+
+def _describe_condition(condition: Any) -> str:
+    match condition:
+        case [name, value, *_]:
+            return f"{_describe_literal(name)} = {_describe_literal(value)}"
+        case _:
+            return "…"
+
+
+def _describe_literal(value: Any) -> str:
+    return str(value) if isinstance(value, str | int) else "…"

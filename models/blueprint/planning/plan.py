@@ -1,0 +1,128 @@
+"""The state of a plan: rows, references, messages, and what the entries of each file declare."""
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from models.blueprint.authentik.kinds import Kind
+from models.blueprint.format.entry import BlueprintFile, Entry, Position, locate
+from models.blueprint.format.evaluation import DEFAULT_CONTEXT, merge_context
+from models.blueprint.planning.references import Absence, References, UnstoredObject
+from models.blueprint.planning.schedule import Schedule
+from models.blueprint.report import ImportReport
+from models.blueprint.rows.working_set import Row, WorkingSet
+
+MAX_WARNINGS = 1000
+Declared = Row | UnstoredObject | Absence
+
+
+@dataclass(frozen=True, slots=True)
+class FileScope:
+    """A file with its context, what its entries declare by id, and the places of its slugs."""
+
+    file: BlueprintFile
+    context: Mapping[str, Any]
+    ids: dict[str, Declared] = field(default_factory=dict[str, Declared])
+    slugs: dict[str, Position] = field(default_factory=dict[str, Position])
+
+
+class Plan:
+    """What the entries planned so far make of the rows.
+
+    `updated` has the rows that entries changed, one for each of these entries.
+    `overlay` overrides the context of each file. `errors` has the messages of invalid entries by
+    file. With `keeps_origins`, `dependencies` has the files that each file refers to.
+    """
+
+    def __init__(
+        self, rows: WorkingSet, overlay: Mapping[str, Any], *, keeps_origins: bool = False
+    ) -> None:
+        self.rows = rows
+        self.schedule = Schedule()
+        self.references = References(rows, self.schedule)
+        self.report = ImportReport()
+        self.errors: defaultdict[str, list[tuple[Position, str]]] = defaultdict(list)
+        self.dependencies: defaultdict[str, set[str]] = defaultdict(set)
+        self.updated: list[Row] = []
+        self.required_files: list[tuple[str, Entry]] = []
+        self._overlay = overlay
+        # An entry that waits is planned several times.
+        self._warnings: set[str] = set()
+        self._origins: dict[Row, str] | None = {} if keeps_origins else None
+        self._scopes: dict[BlueprintFile, FileScope] = {}
+
+    def find_scope(self, file: BlueprintFile) -> FileScope:
+        """Return the scope of a file, which exists until `close_file`."""
+        scope = self._scopes.get(file)
+        if scope is None:
+            scope = FileScope(file, merge_context(DEFAULT_CONTEXT, file.context, self._overlay))
+            self._scopes[file] = scope
+        return scope
+
+    def close_file(self, file: BlueprintFile) -> None:
+        """Forget the scope of a file whose entries are all planned."""
+        self._scopes.pop(file, None)
+
+    def build_report(self) -> ImportReport:
+        """Return the result. An entry whose changes others revert is unchanged."""
+        updated = sum(row.is_new or row.is_changed for row in self.updated)
+        unchanged = self.report.unchanged + len(self.updated) - updated
+        return replace(self.report, updated=updated, unchanged=unchanged)
+
+    def list_errors(self) -> list[str]:
+        """Return all messages of errors, by file and place."""
+        return [message for errors in self.errors.values() for _, message in sorted(errors)]
+
+    @property
+    def can_warn(self) -> bool:
+        """False after many warnings, which are expensive to find and which nobody reads."""
+        return len(self._warnings) < MAX_WARNINGS
+
+    def warn(self, entry: Entry, position: Position, message: str) -> None:
+        """Report a warning."""
+        warning = locate(entry.file.path, position, message)
+        if self.can_warn and warning not in self._warnings:
+            self._warnings.add(warning)
+            self.report.warnings.append(warning)
+
+    def fail(self, entry: Entry, position: Position, message: str) -> None:
+        """Report an invalid entry."""
+        subject = f" (entry {entry.id!r})" if isinstance(entry.id, str) else ""
+        message = locate(entry.file.path, position, f"{message}{subject}")
+        self.errors[entry.file.path].append((position, message))
+
+    def fail_dependency(self, entry: Entry, other: Entry) -> None:
+        """Report an entry that refers to an invalid one; one message is enough for a file."""
+        if other.file is not entry.file:
+            place = f"{other.file.path}:{other.position[0]}"
+            self.fail(entry, entry.position, f"refers to the invalid entry at {place}")
+
+    def omit(self, entry: Entry, message: str) -> None:
+        """Report a binding that is left out."""
+        self.report.omissions.append(locate(entry.file.path, entry.position, message))
+
+    def note_slug(self, entry: Entry, slug: str) -> None:
+        """Warn if two entries of a file set the same slug."""
+        position = entry.positions.get("slug", entry.position)
+        first = self.find_scope(entry.file).slugs.setdefault(slug, position)
+        if first != position:
+            place = f"line {first[0]} of this file"
+            self.warn(entry, position, f"the slug {slug!r} is also set in {place}")
+
+    def note_reference(self, entry: Entry, row: Row) -> None:
+        """Note that an entry refers to a row, which an entry of another file may have created."""
+        origin = (self._origins or {}).get(row, entry.file.path)
+        if origin != entry.file.path:
+            self.dependencies[entry.file.path].add(origin)
+
+    def note_origin(self, entry: Entry, row: Row) -> None:
+        """Note that an entry created a row."""
+        if self._origins is not None:
+            self._origins[row] = entry.file.path
+
+    def create_placeholder(self, kind: Kind, name: str) -> Row:
+        """Plan a group or user of which only the name is known."""
+        columns = {item.column: item.default for item in kind.fields.values()}
+        self.report.placeholders.append(f"{kind.name} {name!r}")
+        return self.rows.create(kind, None, {**columns, kind.unique[0]: name})

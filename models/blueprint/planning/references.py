@@ -1,0 +1,383 @@
+"""References of entries: to other entries, and to rows of the database."""
+
+import re
+import uuid
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import reduce
+from typing import Any, cast
+
+from models.blueprint.authentik.kinds import (
+    GROUP,
+    KINDS,
+    STAGE_BINDING,
+    USER,
+    EntryField,
+    Kind,
+    find_kind,
+)
+from models.blueprint.format.entry import BlueprintFile, Entry, InvalidValueError, Position
+from models.blueprint.planning.matching import build_matcher, split_lookup
+from models.blueprint.planning.schedule import ANY_KIND, Key, Schedule, UnresolvedError
+from models.blueprint.rows.working_set import Row, WorkingSet
+
+UUID = re.compile(r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
+# A comparison takes about a microsecond.
+MAX_COMPARISONS = 20_000_000
+Conditions = Sequence[tuple[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class UnstoredObject:
+    """An object that FlowQL does not store: `!Find` without a match, or an object of another model.
+
+    It is false in conditions, unless an entry declares it (`is_declared`).
+    """
+
+    model: str
+    conditions: Conditions = ()
+    is_declared: bool = False
+
+    def __bool__(self) -> bool:
+        return self.is_declared
+
+    def __str__(self) -> str:
+        return str(None)
+
+
+@dataclass(frozen=True, slots=True)
+class Absence:
+    """An entry that declares nothing, because it is skipped or invalid."""
+
+    entry: Entry
+    is_invalid: bool
+
+
+class DependencyError(Exception):
+    """An entry refers to an invalid entry."""
+
+    def __init__(self, entry: Entry) -> None:
+        super().__init__()
+        self.entry = entry
+
+
+def id_key(file: BlueprintFile, identifier: str) -> Key:
+    """Return the key of an entry by its id."""
+    return file, identifier
+
+
+def pk_key(pk: str) -> tuple[str, str]:
+    """Return the key of an entry by its primary key."""
+    return "pk", pk
+
+
+def unique_key(kind: Kind, value: str) -> tuple[str, str]:
+    """Return the key of an entry by its slug or name."""
+    return kind.name, value
+
+
+def unkeyed(kind: Kind) -> Key:
+    """Return the key of all entries of a kind whose slug or name is not known yet."""
+    return kind.name, None
+
+
+def kind_key(kind: Kind) -> Key:
+    """Return the key of all entries of a kind."""
+    return kind.name
+
+
+def normalize_pk(value: Any) -> str | None:
+    """Return a primary key as a string, a UUID as 36 lower-case characters; None if it is none."""
+    if isinstance(value, bool) or not isinstance(value, str | int | uuid.UUID):
+        return None
+    try:
+        return str(uuid.UUID(str(value)))
+    except ValueError:
+        return str(value)
+
+
+def _is_uuid(value: str) -> bool:
+    return UUID.fullmatch(value) is not None
+
+
+@dataclass(frozen=True, slots=True)
+class _Query:
+    """The conditions of `!Find`: equal columns, and predicates of rows. None matches nothing."""
+
+    columns: Mapping[str, Any]
+    predicates: Sequence[Callable[[Row], bool]]
+
+
+@dataclass(slots=True)
+class References:
+    """Resolves references to planned and stored rows.
+
+    A reference to what a later entry may declare raises UnresolvedError. A row may have another
+    primary key than its entry, if it matches by name.
+    """
+
+    rows: WorkingSet
+    schedule: Schedule
+    _comparisons: int = 0
+    _pks: dict[tuple[str, str], Row] = field(default_factory=dict[tuple[str, str], Row])
+    _other_pks: dict[str, str] = field(default_factory=dict[str, str])
+
+    def add_pk(self, kind: Kind, pk: str, row: Row) -> None:
+        """Register a row under the primary key in its entry."""
+        self._pks[kind.name, normalize_pk(pk) or pk] = row
+
+    def add_other(self, pk: str, model: str) -> None:
+        """Register the primary key of an entry whose model FlowQL does not store."""
+        self._other_pks[normalize_pk(pk) or pk] = model
+
+    def find_entry(
+        self, entry: Entry, ids: Mapping[str, Row | UnstoredObject | Absence], identifier: str
+    ) -> Row | UnstoredObject:
+        """Return what the entry with an id in the same file declares."""
+        declared = ids.get(identifier)
+        if declared is None or isinstance(declared, Absence):
+            self._await(entry, [id_key(entry.file, identifier)])
+            self._await_bindings(entry)
+        if declared is None:
+            raise InvalidValueError(
+                f"refers to !KeyOf {identifier}, but this file has no such entry"
+            )
+        if isinstance(declared, Absence):
+            if declared.is_invalid:
+                raise DependencyError(declared.entry)
+            raise InvalidValueError(
+                f"refers to !KeyOf {identifier}, but this entry is skipped or absent"
+            )
+        if isinstance(declared, Row) and declared.is_deleted:
+            raise InvalidValueError(f"refers to !KeyOf {identifier}, which is deleted")
+        return declared
+
+    def find(self, entry: Entry, model: str, conditions: Conditions) -> Row | UnstoredObject:
+        """Return the first row that matches the conditions of `!Find`."""
+        kind = find_kind(model.lower())
+        rows: Sequence[Row] = self._select(entry, kind, model.lower(), conditions) if kind else ()
+        return rows[0] if rows else UnstoredObject(model.lower(), conditions)
+
+    def find_by_pk(
+        self, entry: Entry, kinds: Iterable[Kind], value: Any
+    ) -> Row | UnstoredObject | None:
+        """Return the object with a primary key, or None if there is none.
+
+        The primary keys of users are numbers, which differ between installations: only entries
+        declare them.
+        """
+        key = normalize_pk(value)
+        if key is None:
+            raise InvalidValueError("must be a reference or a primary key")
+        kinds = list(kinds)
+        row = self.find_row_by_pk(kinds, key)
+        if row or key in self._other_pks:
+            return row or UnstoredObject(self._other_pks[key], is_declared=True)
+        self._await(entry, [pk_key(key), *map(unkeyed, kinds), ANY_KIND])
+        return None
+
+    def find_row_by_pk(self, kinds: Sequence[Kind], pk: str) -> Row | None:
+        """Return the row with a primary key, without waiting for entries."""
+        key = normalize_pk(pk) or pk
+        for kind in kinds:
+            row = self._pks.get((kind.name, key))
+            if row is None and kind is not USER and _is_uuid(key):
+                row = self.rows.get(kind, key)
+            if row and not row.is_deleted:
+                return row
+        return self.rows.find_parent(key) if len(kinds) > 1 and _is_uuid(key) else None
+
+    def find_stored_pk(self, entry: Entry, pk: str) -> str | int:
+        """Return the primary key of the row of the entry with a primary key, or the argument."""
+        if not _is_uuid(pk):
+            return pk
+        key = normalize_pk(pk) or pk
+        row = next((row for kind in KINDS if (row := self._pks.get((kind, key)))), None)
+        if row is None and key not in self._other_pks:
+            self._await(entry, [pk_key(key)])
+        return row.pk if row else pk
+
+    def describe(self, row: Row) -> Mapping[str, Any]:
+        """Return the fields and settings of a row by name, as authentik's serializers do."""
+        fields = {name: row.get(item.column) for name, item in row.kind.fields.items()}
+        return {"pk": row.pk, **(row.settings or {}), **fields}
+
+    def select(
+        self, kind: Kind, model: str, columns: Mapping[str, Any], others: Conditions
+    ) -> list[Row]:
+        """Return the rows with these identifiers, in the order of their primary keys.
+
+        A stage or a policy whose type is not known has any model, and one without a setting any
+        value of it.
+        """
+        is_named = any(name in columns for name in kind.unique)
+        build = self._build_lenient_predicate if is_named else self._build_predicate
+        predicates = [build(kind, name, value) for name, value in others]
+        rows = self.rows.find(kind, columns)
+        return self._filter((row for row in rows if row.model in (None, model)), predicates)
+
+    def _select(
+        self, entry: Entry, kind: Kind, model: str, conditions: Conditions
+    ) -> Sequence[Row]:
+        query = self._build_query(entry, kind, conditions)
+        if query is None:
+            return []
+        if kind is STAGE_BINDING:
+            self._await_bindings(entry)
+        key = [query.columns[name] for name in kind.unique if name in query.columns]
+        is_unique = len(key) == len(kind.unique)
+        if not is_unique:
+            self._await(entry, [kind_key(kind), ANY_KIND])
+        rows = self._match(kind, model, query)
+        if not rows and is_unique:
+            keys = [unique_key(kind, key[0]), unkeyed(kind), ANY_KIND]
+            self._await(entry, keys if len(key) == 1 else [kind_key(kind), ANY_KIND])
+        return rows
+
+    def _match(self, kind: Kind, model: str, query: _Query) -> Sequence[Row]:
+        rows = self.rows.find(kind, query.columns)
+        is_base = model == kind.model
+        return self._filter(
+            (row for row in rows if is_base or row.model == model), query.predicates
+        )
+
+    def _filter(
+        self, rows: Iterable[Row], predicates: Sequence[Callable[[Row], bool]]
+    ) -> list[Row]:
+        return [row for row in rows if not predicates or self._matches(row, predicates)]
+
+    def _matches(self, row: Row, predicates: Sequence[Callable[[Row], bool]]) -> bool:
+        self._comparisons += 1
+        if self._comparisons > MAX_COMPARISONS:
+            raise InvalidValueError(
+                f"needs more than {MAX_COMPARISONS} comparisons of all references together:"
+                " find objects by their slugs and names"
+            )
+        return all(predicate(row) for predicate in predicates)
+
+    def _build_query(self, entry: Entry, kind: Kind, conditions: Conditions) -> _Query | None:
+        columns: dict[str, Any] = {}
+        predicates: list[Callable[[Row], bool]] = []
+        for name, value in conditions:
+            path, lookup = split_lookup(name)
+            definition = kind.fields.get(path[0])
+            if path == ("pk",) and lookup == "exact":
+                row = self._find_pk(entry, kind, value)
+                if row is None:
+                    return None
+                predicates.append(lambda other, row=row: other is row)
+                columns[kind.unique[0]] = row.get(kind.unique[0])
+            elif definition and lookup == "exact" and len(path) <= len(("field", "target_field")):
+                try:
+                    column = self._find_value(entry, definition, path[1:], value)
+                except InvalidValueError:
+                    return None
+                if column is None and value is not None:
+                    return None
+                columns[definition.column] = column
+            else:
+                predicates.append(self._build_predicate(kind, name, value))
+        return _Query(columns, predicates)
+
+    def _find_pk(self, entry: Entry, kind: Kind, value: Any) -> Row | None:
+        if isinstance(value, Row | UnstoredObject | None):
+            return value if isinstance(value, Row) and value.kind is kind else None
+        row = self.find_by_pk(entry, [kind], value)
+        return row if isinstance(row, Row) else None
+
+    def _find_value(
+        self, entry: Entry, definition: EntryField, rest: Sequence[str], value: Any
+    ) -> Any:
+        """Return the value of a column that a condition requires."""
+        if not definition.targets:
+            return None if value is None else definition.check(value)
+        kinds = [KINDS[name] for name in definition.targets]
+        if rest:
+            row: Any = self.find(entry, kinds[0].model, [("__".join(rest), value)])
+        elif isinstance(value, Row | UnstoredObject | None):
+            row = value
+        else:
+            row = self.find_by_pk(entry, kinds, value)
+        if not isinstance(row, Row):
+            return None
+        return row.parent if len(kinds) > 1 else row.pk
+
+    def _build_lenient_predicate(self, kind: Kind, name: str, value: Any) -> Callable[[Row], bool]:
+        predicate = self._build_predicate(kind, name, value)
+        setting = name.partition("__")[0]
+        return lambda row: setting not in (row.settings or {}) or predicate(row)
+
+    def _build_predicate(self, kind: Kind, name: str, value: Any) -> Callable[[Row], bool]:
+        path, lookup = split_lookup(name)
+        is_field = path[0] == "pk" or path[0] in kind.fields or kind.type_table
+        if not is_field and kind not in (GROUP, USER):
+            raise InvalidValueError(
+                f"uses the field {path[0]!r}, which a {kind.name} does not have"
+            )
+        match = build_matcher(lookup, value)
+        return lambda row: bool(is_field) and match(self._read(row, path))
+
+    def _read(self, row: Row, path: Sequence[str]) -> Any:
+        """Return a value of a row, of a row that it refers to, or of its settings."""
+        name, *rest = path
+        definition = row.kind.fields.get(name)
+        if definition is None:
+            value = row.pk if name == "pk" else (row.settings or {}).get(name)
+        else:
+            value = row.get(definition.column)
+        if definition and definition.targets and rest:
+            target = self._follow(definition, value)
+            return self._read(target, rest) if target else None
+        return reduce(_read_key, rest, value)
+
+    def _follow(self, definition: EntryField, key: Any) -> Row | None:
+        [kind, *others] = [KINDS[name] for name in definition.targets]
+        if others:
+            return self.rows.find_parent(key)
+        return key and self.rows.get(kind, key)
+
+    def _await(self, entry: Entry, keys: Sequence[Key]) -> None:
+        """Raise UnresolvedError if an entry that is not planned yet may declare one of these keys."""
+        if not self.schedule.is_closed:
+            raise UnresolvedError
+        candidate = self.schedule.find(keys, entry)
+        if candidate:
+            raise UnresolvedError(candidate)
+
+    def _await_bindings(self, entry: Entry) -> None:
+        if self.schedule.has_bindings and entry is not self.schedule.forced:
+            raise UnresolvedError
+
+
+def _read_key(value: Any, key: str) -> Any:
+    return cast(Mapping[str, Any], value).get(key) if isinstance(value, Mapping) else None
+
+
+@dataclass(frozen=True, slots=True)
+class EntryLookup:
+    """The references of one entry, for the evaluation of its tags."""
+
+    references: References
+    entry: Entry
+    ids: Mapping[str, Row | UnstoredObject | Absence]
+
+    def find_entry(self, identifier: str, position: Position) -> Row | UnstoredObject:
+        """Return what `!KeyOf` refers to; raises InvalidValueError."""
+        try:
+            return self.references.find_entry(self.entry, self.ids, identifier)
+        except InvalidValueError as error:
+            raise InvalidValueError(str(error), position) from None
+
+    def find(self, model: str, conditions: Conditions, position: Position) -> Row | UnstoredObject:
+        """Return what `!Find` refers to."""
+        try:
+            return self.references.find(self.entry, model, conditions)
+        except InvalidValueError as error:
+            raise InvalidValueError(str(error), position) from None
+
+    def describe(
+        self, model: str, conditions: Conditions, position: Position
+    ) -> Mapping[str, Any] | None:
+        """Return the object that `!FindObject` refers to."""
+        row = self.find(model, conditions, position)
+        return self.references.describe(row) if isinstance(row, Row) else None

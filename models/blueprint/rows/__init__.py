@@ -1,0 +1,1 @@
+"""The rows of an import: read, planned and written."""
