@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
 from models.blueprint.authentik import values
@@ -42,11 +42,11 @@ class EntryField:
     targets: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False)
 class Kind:
     """A kind of object: its table, and its fields by their names in blueprints.
 
-    `name` is for messages, and `model` the blueprint model, for stages and policies that of their
+    Kinds are compared by identity. `name` is for messages, and `model` the blueprint model, for stages and policies that of their
     common table. `unique` are the columns of the key by which blueprints identify a row; other
     rows can have an equal one if it contains null.
     Rows that policies can be bound to have a parent row with their policy engine mode. The type of
@@ -66,6 +66,20 @@ class Kind:
     def columns(self) -> tuple[str, ...]:
         """The columns of the fields, in order. The policy engine mode is in the parent row."""
         return tuple(definition.column for definition in self.fields.values())
+
+    @cached_property
+    def defaults(self) -> Mapping[str, Any]:
+        """The defaults by column, REQUIRED for those without one."""
+        return {definition.column: definition.default for definition in self.fields.values()}
+
+    @cached_property
+    def required(self) -> Mapping[str, str]:
+        """The columns of the fields without a default, with the names of these fields."""
+        return {
+            definition.column: name
+            for name, definition in self.fields.items()
+            if definition.default is REQUIRED
+        }
 
 
 MODE = EntryField(MODE_COLUMN, "any", values.build_choice_check(PolicyEngineMode))

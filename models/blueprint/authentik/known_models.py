@@ -1,6 +1,6 @@
 """The models of authentik 2024.2 to 2026.8, by their names in blueprints, in lower case."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from functools import cache, lru_cache
 
@@ -104,13 +104,13 @@ def check_model(model: str) -> str | None:
     return f"is not a model of authentik.{_suggest(model, list_models())}"
 
 
-def check_names(model: str, names: Iterable[str]) -> Iterator[tuple[str, str]]:
+def check_names(model: str, names: Collection[str]) -> Iterator[tuple[str, str]]:
     """Yield the names that the model does not have, with a warning, if its attributes are known.
 
     The warnings complete a sentence that starts with the name.
     """
     attributes = ATTRIBUTES.get(model)
-    if attributes is not None:
+    if attributes is not None and not attributes.keys() >= set(names):
         for name in names:
             if name not in attributes and _first_part(name) not in attributes:
                 warning = f"is not an attribute of {model}."

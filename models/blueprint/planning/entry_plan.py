@@ -232,11 +232,10 @@ class EntryPlan:
         values: dict[str, Any],
         settings: dict[str, Any] | None,
     ) -> Row:
-        columns: dict[str, Any] = {}
-        for name, definition in kind.fields.items():
-            columns[definition.column] = values.get(definition.column, definition.default)
-            if columns[definition.column] is REQUIRED:
-                raise self._build_error(f"{name!r} is required")
+        columns = {**kind.defaults, **values}
+        missing = next((name for name in kind.required if columns[name] is REQUIRED), None)
+        if missing:
+            raise self._build_error(f"{kind.required[missing]!r} is required")
         self._check_name(kind, columns[kind.unique[0]])
         pk = None if kind is USER else identity.pk
         row = self.plan.rows.create(kind, pk, columns, self._find_type(kind), settings)

@@ -105,7 +105,6 @@ class Planner:
         batches, self._waiting[name] = self._waiting[name], []
         for batch, indexes in batches:
             entries = batch.decode()
-            preload(self._plan.rows, [entries[index] for index in indexes])
             left = [index for index in indexes if not self._try(entries[index])]
             self._keep_bindings(batch, {name: left})
 
