@@ -74,9 +74,11 @@ class ImportModel:
 
     def is_possible(self, entry: RandomEntry) -> bool:
         """Return whether what the entry refers to exists, or does not matter."""
-        return entry.state == "absent" or all(
-            key in self.objects[kind] for kind, key in _list_references(entry)
-        )
+        return entry.state == "absent" or self.has_references(entry)
+
+    def has_references(self, entry: RandomEntry) -> bool:
+        """Return whether what the entry refers to exists."""
+        return all(key in self.objects[kind] for kind, key in _list_references(entry))
 
     def copy(self) -> "ImportModel":
         """Return a copy that changes independently."""

@@ -30,6 +30,45 @@ def read_example(store: Store) -> Any:
     return store.read().stages["example"]["settings"]
 
 
+INVALID_IDENTIFIERS = {
+    "- {model: authentik_flows.flow, identifiers: {slug: door, colour: red}, attrs: {name: x}}": "colour",
+    "- {model: authentik_flows.flow, identifiers: {colour: red}}": "colour",
+    "- {model: authentik_flows.flow, identifiers: {slug__foo: door}}": "slug__foo",
+    "- {model: authentik_flows.flow, attrs: {slug: door}}": "identifiers",
+    "- {model: authentik_flows.flow, identifiers: {pk: 5, slug: door}}": "pk",
+    "- {model: authentik_core.group, identifiers: {nme: staff}}": "nme",
+}
+
+
+@pytest.mark.parametrize("entry", INVALID_IDENTIFIERS)
+def test_invalid_identifiers(store: Store, entry: str) -> None:
+    """The error has the place, and names the field."""
+    [message, *_] = store.refuse(f"{entry}\n")
+    assert message.startswith(f"{store.folder / '1.yaml'}:3:")
+    assert INVALID_IDENTIFIERS[entry] in message
+
+
+def test_identifiers_override_attributes(store: Store) -> None:
+    """As in authentik, the object keeps the values by which it is identified."""
+    for _ in range(2):
+        store.load(flow("door").replace("name: Gate", "name: Gate, slug: other"))
+    assert list(store.read().flows) == ["door"]
+
+
+def test_ids_may_repeat(store: Store) -> None:
+    """`!KeyOf` refers to the first entry with this id that declares an object."""
+    skipped = flow("skipped").replace(
+        "  identifiers", "  id: x\n  conditions: [false]\n  identifiers"
+    )
+    doors = (flow(slug).replace("  identifiers", "  id: x\n  identifiers") for slug in ("a", "b"))
+    binding = (
+        "- {model: authentik_flows.flowstagebinding,"
+        " identifiers: {target: !KeyOf x, stage: !KeyOf bell, order: 0}}\n"
+    )
+    store.load(skipped + "".join(doors) + STAGE + binding)
+    assert store.read().steps == [("a", 0, "bell")]
+
+
 DOCUMENTS = {
     "a list": f"version: 1\nmetadata: {{name: doors, labels: {{a: b}}}}\nentries:\n{flow('door')}",
     "no version": f"entries:\n{flow('door')}",

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from support.blueprints import HEAD, BlueprintDatabase, copy_blueprint_database
 from support.imports import Content, Store, find_summary
 
-# 20 by default, and 400 in the full profile.
-PERMUTATIONS = hypothesis.settings().max_examples // 5
+# 10 by default, and 200 in the full profile.
+PERMUTATIONS = hypothesis.settings().max_examples // 10
 FILE_COUNT = 4
 PLACES = st.integers(0, FILE_COUNT - 1)
 KEY = "fb000000-0000-4000-8000-00000000000"

@@ -53,6 +53,7 @@ FORMS = (
     "!If [true, canary{}, x]",
     "!File canary.txt",
 )
+EXAMPLE = "- {model: authentik_stages_example.examplestage, identifiers: {name: s}, "
 CONTEXT = "context: {canary_of_the_file: canaryfile}\n"
 OPTIONS = ("--context", "canary_of_the_command=canarycommand")
 
@@ -150,6 +151,34 @@ def write_flow(attrs: Mapping[str, Any]) -> str:
     values = {None: "null", True: "true"}
     members = ", ".join(f"{name}: {values.get(v, v)}" for name, v in attrs.items())
     return f"{{{members}}}"
+
+
+def test_typos_of_secret_attributes_are_secrets(store: Store) -> None:
+    """An unknown attribute whose nearest known name is secret is not stored either."""
+    store.load(
+        "- {model: authentik_stages_email.emailstage, identifiers: {name: a}, attrs: {pasword: canary1}}\n"
+        "- {model: authentik_stages_captcha.captchastage, identifiers: {name: b},"
+        " attrs: {privat_key: canary1, privateKey: canary1}}\n"
+    )
+    check_nothing_leaked(store)
+    assert store.read().stages["a"]["settings"] == {"pasword": SECRET}
+
+
+# Conditions that name objects by their secrets.
+SECRET_FINDS = (
+    "[authentik_core.token, [key, canary1]]",
+    "[authentik_crypto.certificatekeypair, [key_data, canary1]]",
+    "[authentik_sources_ldap.ldapsource, [bind_password, !Env CANARY_VARIABLE]]",
+    "[authentik_stages_email.emailstage, [password, canary1]]",
+    "[example.thing, [api_key__startswith, canary1]]",
+)
+
+
+@pytest.mark.parametrize("find", SECRET_FINDS)
+def test_references_do_not_contain_secrets(planted: Store, find: str) -> None:
+    """A reference to an object that only authentik has is stored without secrets."""
+    planted.load(f"{EXAMPLE}attrs: {{other: !Find {find}}}}}\n")
+    check_nothing_leaked(planted)
 
 
 def test_absent_secrets_stay_absent(store: Store) -> None:
