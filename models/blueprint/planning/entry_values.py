@@ -19,7 +19,7 @@ from models.blueprint.authentik.values import UnexpectedValueError, check_uuid, 
 from models.blueprint.format.entry import Entry, InvalidValueError, Position, Tag
 from models.blueprint.format.evaluation import Evaluation
 from models.blueprint.planning.plan import FileScope, Plan
-from models.blueprint.planning.references import EntryLookup, UnstoredObject
+from models.blueprint.planning.references import EntryLookup, UnknownFieldError, UnstoredObject
 from models.blueprint.planning.settings import render_setting
 from models.blueprint.rows.working_set import Row
 
@@ -72,10 +72,12 @@ class EntryValues:
         if type(value) in PLAIN_TYPES:
             return value
         try:
-            result = self._evaluation.evaluate(value)
+            return self._evaluation.evaluate(value)
+        except UnknownFieldError as error:
+            message = error.quoted if _contains(value, error.name) else str(error)
+            raise self.build_error(name, message, error.position) from None
         except InvalidValueError as error:
             raise self.build_error(name, str(error), error.position) from None
-        return result
 
     def build_error(self, name: str, reason: str, position: Position | None = None) -> EntryError:
         """Return an error about a field. The entry's own fields start with a dot."""
@@ -85,14 +87,28 @@ class EntryValues:
     def read_identity(self, kind: Kind, model: str) -> Identity:
         """Return the identifiers, except for secrets, which are not stored."""
         identity = Identity()
+        self._check_target(kind)
         for name, value in self.entry.identifiers.items():
             if name == "pk":
                 identity.pk = self._read_pk(kind, value)
             elif name in kind.fields:
                 identity.columns[kind.fields[name].column] = self._read_field(kind, name, value)
-            elif not secrets.is_secret(model, name):
+            elif not self._is_unstored(kind, model, name):
                 identity.others.append((name, self._read_other(name, value)))
         return identity
+
+    def _check_target(self, kind: Kind) -> None:
+        """Raise OtherTargetError before anything else of a binding is judged."""
+        if kind is POLICY_BINDING:
+            fields = {**self.entry.attrs, **self.entry.identifiers}
+            if "target" in fields:
+                self._read_field(kind, "target", fields["target"])
+
+    def _is_unstored(self, kind: Kind, model: str, name: str) -> bool:
+        """Return whether an identifier is a secret, or an attribute of users and groups."""
+        if kind in (GROUP, USER):
+            return name in (known_models.find_attributes(model) or ())
+        return secrets.is_secret(model, name)
 
     def read_columns(self, kind: Kind, identity: Identity) -> dict[str, Any]:
         """Return the values of the entry's fields by column; identifiers override attributes."""
@@ -225,6 +241,15 @@ def _describe_missing(value: Any) -> str:
             return f"matches no {_describe_literal(model)} with {terms}"
         case _:
             return "refers to an object that is not in this database"
+
+
+def _contains(value: Any, name: str) -> bool:
+    """Return whether a value contains the name of a field as it is written."""
+    if isinstance(value, Tag):
+        return _contains(value.value, name)
+    if isinstance(value, list):
+        return any(_contains(item, name) for item in cast(list[Any], value))
+    return isinstance(value, str) and value.partition("__")[0] == name
 
 
 def _describe_condition(condition: Any) -> str:

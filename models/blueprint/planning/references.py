@@ -61,6 +61,23 @@ class DependencyError(Exception):
         self.entry = entry
 
 
+class UnknownFieldError(InvalidValueError):
+    """A reference names a field that objects of its kind do not have.
+
+    The message does not quote the name, which can come from a tag and be secret.
+    """
+
+    def __init__(self, kind: Kind, name: str, position: Position | None = None) -> None:
+        super().__init__(f"uses a field that a {kind.name} does not have", position)
+        self.kind = kind
+        self.name = name
+
+    @property
+    def quoted(self) -> str:
+        """The message with the name."""
+        return f"uses the field {self.name!r}, which a {self.kind.name} does not have"
+
+
 def id_key(file: BlueprintFile, identifier: str) -> Key:
     """Return the key of an entry by its id."""
     return file, identifier
@@ -224,6 +241,10 @@ class References:
         """
         is_named = any(name in columns for name in kind.unique)
         build = self._build_lenient_predicate if is_named else self._build_predicate
+        for name, _ in others:
+            path, _ = split_lookup(name)
+            if not _has_field(kind, path):
+                raise UnknownFieldError(kind, name)
         predicates = [build(kind, name, value) for name, value in others]
         rows = self.rows.find(kind, columns)
         return self._filter((row for row in rows if row.model in (None, model)), predicates)
@@ -322,11 +343,9 @@ class References:
 
     def _build_predicate(self, kind: Kind, name: str, value: Any) -> Callable[[Row], bool]:
         path, lookup = split_lookup(name)
-        is_field = path[0] == "pk" or path[0] in kind.fields or kind.type_table
+        is_field = _has_field(kind, path)
         if not is_field and kind not in (GROUP, USER):
-            raise InvalidValueError(
-                f"uses the field {path[0]!r}, which a {kind.name} does not have"
-            )
+            raise UnknownFieldError(kind, path[0])
         match = build_matcher(lookup, value)
         return lambda row: bool(is_field) and match(self._read(row, path))
 
@@ -362,6 +381,14 @@ class References:
             raise UnresolvedError
 
 
+def _has_field(kind: Kind, path: Sequence[str]) -> bool:
+    """Return whether a path of fields can have a value. Settings can have any."""
+    definition = kind.fields.get(path[0])
+    if definition is None:
+        return path == ("pk",) or kind.type_table is not None
+    return len(path) == 1 or bool(definition.targets)
+
+
 def _read_key(value: Any, key: str) -> Any:
     return cast(Mapping[str, Any], value).get(key) if isinstance(value, Mapping) else None
 
@@ -385,6 +412,8 @@ class EntryLookup:
         """Return what `!Find` refers to."""
         try:
             return self.references.find(self.entry, model, conditions)
+        except UnknownFieldError as error:
+            raise UnknownFieldError(error.kind, error.name, position) from None
         except InvalidValueError as error:
             raise InvalidValueError(str(error), position) from None
 
