@@ -17,7 +17,7 @@ from models.blueprint.authentik.kinds import (
     Kind,
     find_kind,
 )
-from models.blueprint.format.entry import Entry, InvalidValueError, Tag
+from models.blueprint.format.entry import Entry, InvalidValueError, Position, Tag
 from models.blueprint.planning.entry_values import (
     RESERVED_PREFIX,
     EntryError,
@@ -81,16 +81,23 @@ class EntryPlan:
             declared = self._plan()
         except EntryError as error:
             self.plan.fail(self.entry, error.position, str(error))
-            declared = Absence(self.entry, is_invalid=True)
+            declared = self._invalidate()
         except InvalidValueError as error:
             position = error.position or self.entry.position
             self.plan.fail(self.entry, position, f"the entry {error}")
-            declared = Absence(self.entry, is_invalid=True)
+            declared = self._invalidate()
         except DependencyError as error:
             self.plan.fail_dependency(self.entry, error.entry)
-            declared = Absence(self.entry, is_invalid=True)
+            declared = self._invalidate()
         if self.id is not None and not isinstance(self.ids.get(self.id), Row):
             self.ids[self.id] = declared
+
+    def _invalidate(self) -> Absence:
+        """Register that the entry is invalid, so that those that refer to it are not judged."""
+        pk = self.entry.identifiers.get("pk")
+        if isinstance(pk, str):
+            self.plan.references.add_invalid(pk, self.entry)
+        return Absence(self.entry, is_invalid=True)
 
     def _plan(self) -> Declared:
         self._wait_for_earlier_entries()
@@ -163,6 +170,8 @@ class EntryPlan:
 
     def _delete(self, kind: Kind) -> Declared:
         """Delete the row, if there is one. Identifiers that refer to nothing match nothing."""
+        if kind not in (STAGE_BINDING, POLICY_BINDING):
+            self._wait_to_delete()
         try:
             row = self._find_row(kind, self.values.read_identity(kind, self.model))
         except (EntryError, DependencyError, OmittedEntryError, OtherTargetError):
@@ -172,8 +181,18 @@ class EntryPlan:
         else:
             self._check_name(row.kind, row.get(kind.unique[0]))
             self.plan.rows.delete(row)
-            self.plan.report.deleted += 1
+            self.plan.deleted.append(row)
         return Absence(self.entry, is_invalid=False)
+
+    def _wait_to_delete(self) -> None:
+        """Raise UnresolvedError if entries wait that may refer to the object.
+
+        They come earlier in the files, or their order does not matter.
+        """
+        schedule = self.plan.schedule
+        is_awaited = schedule.has_bindings or (len(schedule) > 0 and not schedule.is_closed)
+        if is_awaited and self.entry is not schedule.forced:
+            raise UnresolvedError
 
     def _store(self, kind: Kind, state: State) -> Row:
         identity = self.values.read_identity(kind, self.model)
@@ -224,7 +243,7 @@ class EntryPlan:
         if kind is POLICY_BINDING:
             self._check_bound_objects(columns, row)
         elif kind is STAGE_BINDING:
-            self._check_evaluation(columns)
+            self._warn_of_evaluation(columns)
         if row or kind.type_table or identity.others or identity.columns.keys() != set(kind.unique):
             self._check_key(kind, columns, row)
         self._report_names(kind)
@@ -255,7 +274,7 @@ class EntryPlan:
         self._check_name(kind, columns[kind.unique[0]])
         pk = None if kind is USER else identity.pk
         row = self.plan.rows.create(kind, pk, columns, self._find_type(kind), settings)
-        self.plan.report.created += 1
+        self.plan.created.append(row)
         self.plan.note_origin(self.entry, row)
         return row
 
@@ -282,12 +301,12 @@ class EntryPlan:
         if count > 1 or (count == 0 and (row is None or is_given)):
             raise self._build_error("exactly one of 'policy', 'group' and 'user' is required")
 
-    def _check_evaluation(self, columns: Mapping[str, Any]) -> None:
-        """Check as authentik does: by the values of the entry, or else by the defaults."""
+    def _warn_of_evaluation(self, columns: Mapping[str, Any]) -> None:
+        """Warn of values that authentik refuses: those of the entry, or else the defaults."""
         names = ("evaluate_on_plan", "re_evaluate_policies")
         if not any(columns.get(name, STAGE_BINDING.defaults[name]) for name in names):
-            message = "'evaluate_on_plan' or 're_evaluate_policies' must be true"
-            raise self._build_error(message, names[1])
+            message = "authentik requires 'evaluate_on_plan' or 're_evaluate_policies' to be true"
+            self.plan.warn(self.entry, self._find_position(names[1]), message)
 
     def _check_name(self, kind: Kind, name: Any) -> None:
         is_reserved = isinstance(name, str) and name.lower().startswith(RESERVED_PREFIX)
@@ -299,15 +318,13 @@ class EntryPlan:
     def _warn_of_model(self) -> None:
         warning = self.plan.can_warn and known_models.check_model(self.model)
         if warning:
-            position = self.entry.positions.get(".model", self.entry.position)
-            self.plan.warn(self.entry, position, f"{self.model!r} {warning}")
+            self.plan.warn(self.entry, self._find_position(".model"), f"{self.model!r} {warning}")
 
     def _report_names(self, kind: Kind) -> None:
         self._warn_of_model()
         names = [*self.entry.attrs, *self.entry.identifiers] if self.plan.can_warn else []
         for name, message in known_models.check_names(self.model, names):
-            position = self.entry.positions.get(name, self.entry.position)
-            self.plan.warn(self.entry, position, f"{name!r} {message}")
+            self.plan.warn(self.entry, self._find_position(name), f"{name!r} {message}")
         if ".permissions" in self.entry.positions:
             self.plan.report.ignored[f"{self.model} permissions"] += 1
         for name in IGNORED_FIELDS.get(kind.name, ()):
@@ -315,8 +332,11 @@ class EntryPlan:
                 self.plan.report.ignored[f"{self.model} {name}"] += 1
 
     def _build_error(self, message: str, field: str = "") -> EntryError:
-        """Return an error at a field, or at the entry if it does not have this field."""
-        return EntryError(self.entry.positions.get(field, self.entry.position), message)
+        return EntryError(self._find_position(field), message)
+
+    def _find_position(self, field: str) -> Position:
+        """Return the position of a field, or of the entry if it does not have this field."""
+        return self.entry.positions.get(field, self.entry.position)
 
 
 def _get(columns: Mapping[str, Any], row: Row | None, name: str) -> Any:

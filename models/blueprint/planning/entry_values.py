@@ -19,7 +19,12 @@ from models.blueprint.authentik.values import UnexpectedValueError, check_uuid, 
 from models.blueprint.format.entry import Entry, InvalidValueError, Position, Tag
 from models.blueprint.format.evaluation import Evaluation
 from models.blueprint.planning.plan import FileScope, Plan
-from models.blueprint.planning.references import EntryLookup, UnknownFieldError, UnstoredObject
+from models.blueprint.planning.references import (
+    PARENT_MODEL,
+    EntryLookup,
+    UnknownFieldError,
+    UnstoredObject,
+)
 from models.blueprint.planning.settings import render_setting
 from models.blueprint.rows.working_set import Row
 
@@ -95,7 +100,15 @@ class EntryValues:
                 identity.columns[kind.fields[name].column] = self._read_field(kind, name, value)
             elif not self._is_unstored(kind, model, name):
                 identity.others.append((name, self._read_other(name, value)))
+        if self.entry.identifiers and identity == Identity():
+            self._identify_by_name(kind, identity)
         return identity
+
+    def _identify_by_name(self, kind: Kind, identity: Identity) -> None:
+        """Identify a user or group by the name, if its identifiers are not stored."""
+        for name in kind.unique:
+            if name in self.entry.attrs and name in kind.fields:
+                identity.columns[name] = self._read_field(kind, name, self.entry.attrs[name])
 
     def _check_target(self, kind: Kind) -> None:
         """Raise OtherTargetError before anything else of a binding is judged."""
@@ -193,6 +206,8 @@ class EntryValues:
     def _replace(self, name: str, kinds: list[Kind], reference: UnstoredObject) -> Row:
         """Return a placeholder for a group or user, or raise an error for other references."""
         is_target, is_other = len(kinds) > 1, find_kind(reference.model) is None
+        if is_target and reference.model == PARENT_MODEL:
+            raise OmittedEntryError("its target is not in this database")
         if is_target and is_other:
             raise OtherTargetError
         if kinds[0] in (GROUP, USER) and not is_other:

@@ -38,7 +38,7 @@ class AppliedFile(NamedTuple):
 class Plan:
     """What the entries planned so far make of the rows.
 
-    `updated` has the rows that entries changed, one for each of these entries.
+    `created`, `updated` and `deleted` have the rows, one for each entry that did this.
     `overlay` overrides the context of each file. `errors` has the messages of invalid entries by
     file. With `keeps_origins`, `dependencies` has the files that each file refers to.
     """
@@ -52,7 +52,9 @@ class Plan:
         self.report = ImportReport()
         self.errors: defaultdict[str, list[tuple[Position, str]]] = defaultdict(list)
         self.dependencies: defaultdict[str, set[str]] = defaultdict(set)
+        self.created: list[Row] = []
         self.updated: list[Row] = []
+        self.deleted: list[Row] = []
         self.applied_files: list[AppliedFile] = []
         self.budget = Budget()
         self._overlay = overlay
@@ -75,9 +77,14 @@ class Plan:
 
     def build_report(self) -> ImportReport:
         """Return the result. An entry whose changes others revert is unchanged."""
-        updated = sum(row.is_new or row.is_changed for row in self.updated)
-        unchanged = self.report.unchanged + len(self.updated) - updated
-        return replace(self.report, updated=updated, unchanged=unchanged)
+        created = sum(not row.is_deleted for row in self.created)
+        updated = sum(row.is_new or row.is_changed for row in self.updated if not row.is_deleted)
+        deleted = sum(not row.is_new for row in self.deleted)
+        count = sum(map(len, (self.created, self.updated, self.deleted)))
+        unchanged = self.report.unchanged + count - created - updated - deleted
+        return replace(
+            self.report, created=created, updated=updated, deleted=deleted, unchanged=unchanged
+        )
 
     def list_errors(self) -> list[str]:
         """Return all messages of errors, by file and place."""

@@ -46,7 +46,7 @@ class Planner:
             # If one binding waits, the next ones are likely to.
             if waiting or not self._try(entry):
                 if waiting is None:
-                    self._plan.schedule.add(entry, list(list_keys(entry)))
+                    self._plan.schedule.add(entry, list(dict.fromkeys(list_keys(entry))))
                 else:
                     waiting.append(index)
         self._keep_bindings(batch, indexes)
@@ -79,13 +79,16 @@ class Planner:
 
     def _finish(self) -> None:
         """Plan the entries that waited for the end of the files."""
-        self._plan_entries()
-        self._plan_bindings(STAGE_BINDING.name)
+        self._plan_waiting()
+        # Now those that wait for bindings, and bindings that wait for these.
         self._plan.schedule.release()
-        self._plan_entries()
-        self._plan_bindings(STAGE_BINDING.name)
-        self._plan_bindings(POLICY_BINDING.name)
+        self._plan_waiting()
         self._note_applied_files()
+
+    def _plan_waiting(self) -> None:
+        self._plan_entries()
+        for name in BINDINGS:
+            self._plan_bindings(name)
 
     def _plan_entries(self) -> None:
         for entry in self._plan.schedule.drain():

@@ -8,6 +8,7 @@ from functools import reduce
 from typing import Any, cast
 
 from models.blueprint.authentik.kinds import (
+    FLOW,
     GROUP,
     KINDS,
     STAGE_BINDING,
@@ -22,8 +23,10 @@ from models.blueprint.planning.schedule import ANY_KIND, Key, Schedule, Unresolv
 from models.blueprint.rows.working_set import Row, WorkingSet
 
 UUID = re.compile(r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
-# A comparison takes about a microsecond.
-MAX_COMPARISONS = 20_000_000
+# The table of flows and stage bindings in common, to which policies are bound.
+PARENT_MODEL = "authentik_policies.policybindingmodel"
+# A comparison takes some microseconds.
+MAX_COMPARISONS = 5_000_000
 Conditions = Sequence[tuple[str, Any]]
 
 
@@ -139,6 +142,7 @@ class References:
     _comparisons: int = 0
     _pks: dict[tuple[str, str], Row] = field(default_factory=dict[tuple[str, str], Row])
     _other_pks: dict[str, str] = field(default_factory=dict[str, str])
+    _invalid_pks: dict[str, Entry] = field(default_factory=dict[str, Entry])
 
     def add_pk(self, kind: Kind, pk: str, row: Row) -> None:
         """Register a row under the primary key in its entry."""
@@ -147,6 +151,10 @@ class References:
     def add_other(self, pk: str, model: str) -> None:
         """Register the primary key of an entry whose model FlowQL does not store."""
         self._other_pks[normalize_pk(pk) or pk] = model
+
+    def add_invalid(self, pk: str, entry: Entry) -> None:
+        """Register the primary key of an invalid entry."""
+        self._invalid_pks[normalize_pk(pk) or pk] = entry
 
     def find_entry(
         self, entry: Entry, ids: Mapping[str, Row | UnstoredObject | Absence], identifier: str
@@ -170,12 +178,26 @@ class References:
 
     def find(self, entry: Entry, model: str, conditions: Conditions) -> Row | UnstoredObject:
         """Return the first row that matches the conditions of `!Find`."""
+        if model.lower() == PARENT_MODEL:
+            return self._find_parent(entry, conditions)
         kind = find_kind(model.lower())
         rows: Sequence[Row] = self._select(entry, kind, model.lower(), conditions) if kind else ()
         for row in rows[:1]:
             self.note(entry, row)
             return row
         return UnstoredObject(model.lower(), conditions)
+
+    def _find_parent(self, entry: Entry, conditions: Conditions) -> Row | UnstoredObject:
+        """Return the flow or stage binding with a key of the table that both have in common."""
+        reference: Row | UnstoredObject | None = None
+        match conditions:
+            case [("pk" | "pbm_uuid", Row() as row)]:
+                reference = row
+            case [("pk" | "pbm_uuid", str(key))]:
+                reference = self.find_by_pk(entry, [FLOW, STAGE_BINDING], key)
+            case _:
+                pass
+        return reference or UnstoredObject(PARENT_MODEL, conditions)
 
     def find_by_pk(
         self, entry: Entry, kinds: Iterable[Kind], value: Any
@@ -192,6 +214,8 @@ class References:
         row = self.find_row_by_pk(kinds, key)
         if row:
             self.note(entry, row)
+        if row is None and key in self._invalid_pks:
+            raise DependencyError(self._invalid_pks[key])
         if row or key in self._other_pks:
             return row or UnstoredObject(self._other_pks[key], is_declared=True)
         self._await(entry, [pk_key(key), *map(unkeyed, kinds), ANY_KIND])
@@ -223,7 +247,8 @@ class References:
     def describe(self, row: Row) -> Mapping[str, Any]:
         """Return the fields and settings of a row by name, as authentik's serializers do."""
         fields = {name: row.get(item.column) for name, item in row.kind.fields.items()}
-        return {"pk": row.pk, **(row.settings or {}), **fields}
+        parent = {"policybindingmodel_ptr_id": row.parent} if row.kind.has_parent else {}
+        return {"pk": row.pk, **(row.settings or {}), **fields, **parent}
 
     def _describe_missing_entry(self, entry: Entry, identifier: str) -> str:
         reference = f"refers to !KeyOf {identifier}"
@@ -277,7 +302,11 @@ class References:
     def _filter(
         self, rows: Iterable[Row], predicates: Sequence[Callable[[Row], bool]]
     ) -> list[Row]:
-        return [row for row in rows if self._matches(row, predicates)]
+        matches = [row for row in rows if self._matches(row, predicates)]
+        if len(matches) > 1 and matches[0].kind is STAGE_BINDING:
+            # authentik's order of stage bindings; that of others is the primary key.
+            matches.sort(key=lambda row: (row.get("target_id"), row.get("order"), row.pk))
+        return matches
 
     def _matches(self, row: Row, predicates: Sequence[Callable[[Row], bool]]) -> bool:
         # Rows without predicates count as well: a column can have the same value in all of them.
@@ -420,6 +449,8 @@ class EntryLookup:
     def describe(
         self, model: str, conditions: Conditions, position: Position
     ) -> Mapping[str, Any] | None:
-        """Return the object that `!FindObject` refers to."""
+        """Return the object that `!FindObject` refers to, as all files make it."""
+        if not self.references.schedule.is_closed:
+            raise UnresolvedError
         row = self.find(model, conditions, position)
         return self.references.describe(row) if isinstance(row, Row) else None
