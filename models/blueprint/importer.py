@@ -76,16 +76,16 @@ class _Import:
         """Import each valid file, after the files that it refers to."""
         valid: list[InputFile] = list(files)
         errors: list[str] = []
-        groups: list[list[str]] = []
-        while valid:
-            plan = await self.database.plan(partial(self._plan, valid))
-            if not plan.errors:
-                groups = _order(plan.dependencies, [file.label for file in valid])
-                break
+        plan = await self.database.plan(partial(self._plan, valid))
+        while plan.errors:
             errors += plan.list_errors()
             valid = [file for file in valid if file.label not in plan.errors]
+            plan = await self.database.plan(partial(self._plan, valid))
+        groups = _order(plan.dependencies, [file.label for file in valid])
         report = await self._import_groups(valid, groups)
         report.errors[:0] = errors
+        # A file of its own seems to lack the files that it applies.
+        report.warnings[:] = plan.report.warnings
         return report
 
     async def _import_groups(
@@ -122,7 +122,10 @@ class _Import:
 
     def _write(self, connection: Connection, plan: Plan) -> None:
         changes = plan.rows.changes()
-        report = _Counter(partial(self.progress, "write"), len(changes.created))
+        report = _Counter(
+            partial(self.progress, "write"),
+            sum(map(len, (changes.created, changes.changed, changes.deleted))),
+        )
         try:
             store.write(connection, changes, report.add)
         except IntegrityError:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from models.blueprint.authentik.attributes import ATTRIBUTES
+from models.blueprint.authentik.known_models import find_suggestion
 
 CONTAINERS = (dict, list)
 SECRET: Mapping[str, Any] = {"$secret": True}
@@ -71,10 +72,14 @@ _CAPITALS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 
 def is_secret(model: str, attribute: str) -> bool:
-    """Return whether an attribute contains a secret: by the list, or else by its name."""
-    if attribute in _SECRETS.get(model, ()):
-        return True
-    return attribute not in ATTRIBUTES.get(model, ()) and is_secret_name(attribute)
+    """Return whether an attribute contains a secret: by the list, or else by its name.
+
+    A mistyped name is secret if the nearest known one is.
+    """
+    known, listed = ATTRIBUTES.get(model, {}), _SECRETS.get(model, ())
+    if attribute in listed or attribute in known:
+        return attribute in listed
+    return is_secret_name(attribute) or find_suggestion(attribute, tuple(known)) in listed
 
 
 def is_secret_name(name: str) -> bool:

@@ -42,6 +42,7 @@ MAX_MERGED_KEYS = 1000
 # The values that aliases repeat, in one entry and in the whole document.
 MAX_ENTRY_ALIASED_VALUES = 100_000
 MAX_ALIASED_VALUES = 10_000_000
+CHARACTERS_PER_VALUE = 20
 MAX_ERRORS = 1000
 MAX_QUOTED_CHARACTERS = 100
 MAX_CACHED_SCALARS = 100_000
@@ -251,6 +252,8 @@ class Composer:
     def _check_length(self, event: Any) -> str:
         if len(event.value) > MAX_SCALAR_CHARACTERS:
             raise InvalidDocumentError(locate_event(event), SCALAR_TOO_LONG)
+        # Aliases also repeat characters.
+        self._size += len(event.value) // CHARACTERS_PER_VALUE
         return event.value
 
     def _compose_list(self) -> list[Any]:

@@ -4,7 +4,8 @@ import json
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import date
 from errno import EINVAL
 from operator import is_not
 from pathlib import Path
@@ -13,10 +14,11 @@ from typing import Any, NoReturn, Protocol, cast
 
 from models.blueprint.format.entry import BlueprintFile, InvalidValueError, Position, Tag
 
+MIB = 2**20
 MAX_VALUES = 100_000
-MAX_CHARACTERS = 10 * 2**20
+MAX_CHARACTERS = 10 * MIB
 MAX_DEPTH = 100
-MAX_FILE_CHARACTERS = 2**20
+MAX_FILE_CHARACTERS = MIB
 TOO_DEEP = f"is nested more than {MAX_DEPTH} levels deep (does the context refer to itself?)"
 DEFAULT_CONTEXT: Mapping[str, Any] = {
     "goauthentik.io/enterprise/licensed": False,
@@ -27,6 +29,7 @@ RESERVED_VARIABLES = ("FLOWQL_", "PGPASSWORD")
 # A conversion of printf-style formatting, with its width and precision, which can be `*`. It can
 # have no mapping key: the arguments are a tuple.
 CONVERSION = re.compile(r"%[#0 +-]*(\*|[0-9]*)(?:\.(\*|[0-9]*))?[hlL]?(.)", re.DOTALL)
+KEY_TYPES = (str, int, float, date, type(None))
 USAGES = {
     "!KeyOf": "the id of an entry",
     "!Find": "[model, [field, value], …]",
@@ -78,6 +81,29 @@ class Lookup(Protocol):
         ...
 
 
+@dataclass(slots=True)
+class Budget:
+    """How many values and characters all evaluations together can still have.
+
+    Each entry adds to it: an import can have any number of entries.
+    """
+
+    values: int = 5_000_000
+    characters: int = 256 * MIB
+
+    def add_entry(self) -> None:
+        """Add the share of an entry."""
+        self.values += 100
+        self.characters += 10_000
+
+    def charge(self, values: int, characters: int) -> None:
+        """Count values and characters."""
+        self.values -= values
+        self.characters -= characters
+        if self.values < 0 or self.characters < 0:
+            raise InvalidValueError("has too many values or characters, together with all entries")
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Evaluation:
     """Evaluates the tags in the entries of a file. `context` comes from `merge_context`."""
@@ -86,6 +112,7 @@ class Evaluation:
     context: Mapping[str, Any]
     lookup: Lookup
     warn: Callable[[str, Position], None]
+    budget: Budget = field(default_factory=Budget)
 
     def evaluate(self, value: Any) -> Any:
         """Return the value without tags. Values that contain no tag are returned as they are.
@@ -217,6 +244,7 @@ class _Run:
         """Count values and characters that the result, or work on it, consists of."""
         self.values -= values
         self.characters -= characters
+        self.evaluation.budget.charge(values, characters)
         if self.values < 0:
             raise InvalidValueError(f"has more than {MAX_VALUES} values with its tags evaluated")
         if self.characters < 0:
@@ -255,9 +283,10 @@ class _Run:
     def resolve_context(self, tag: Tag) -> Any:
         argument, default = _parse_pair(tag)
         key = self.resolve_argument(argument)
-        if type(key) in (dict, list):
+        if not isinstance(key, KEY_TYPES):
             _fail(tag, "expected a string as key")
-        return self.resolve_argument(self.evaluation.context.get(key, default))
+        context = cast(Mapping[Any, Any], self.evaluation.context)
+        return self.resolve_argument(context.get(key, default))
 
     def resolve_env(self, tag: Tag) -> Any:
         argument, default = _parse_pair(tag)
@@ -431,9 +460,9 @@ def _build_mapping(tag: Tag, value: Any) -> Mapping[Any, Any]:
     if type(value) is not list or len(cast(list[Any], value)) < len(("key", "value")):
         _fail(tag, "MAP expects a mapping or [key, value] for each item")
     key, item = cast(list[Any], value)[:2]
-    if type(key) in (dict, list):
+    if isinstance(key, Mapping | list | set | tuple):
         _fail(tag, "MAP expects a string as key")
-    return {key if isinstance(key, str | int | float | None) else str(key): item}
+    return {key if isinstance(key, KEY_TYPES) else str(key): item}
 
 
 def _read_variable(name: str) -> str:
@@ -449,8 +478,12 @@ def _read_file(tag: Tag, folder: Path | None, path: Any) -> str:
         _fail(tag, "standard input has no folder with files")
     real_path = _resolve_path(tag, folder, path)
     is_regular = S_ISREG(real_path.stat().st_mode)
-    if not real_path.is_relative_to(os.path.realpath(folder)):
+    root = Path(os.path.realpath(folder))
+    if not real_path.is_relative_to(root):
         _fail(tag, f"only files in {folder} can be read")
+    # Kubernetes mounts files as links into a hidden folder, but names no file so.
+    if any(part.startswith(".") for part in (*_list_parts(path, folder), real_path.name)):
+        _fail(tag, "hidden files, such as .env, cannot be read")
     if not is_regular:
         raise OSError(EINVAL, "not a regular file")
     return _read_text(tag, real_path)
@@ -461,6 +494,11 @@ def _resolve_path(tag: Tag, folder: Path, path: Any) -> Path:
         return Path(os.path.realpath(folder / path))
     except (TypeError, ValueError):
         _fail(tag, "expected a string as path")
+
+
+def _list_parts(path: str, folder: Path) -> Sequence[str]:
+    """Return the parts of a path below the folder, as it is written."""
+    return Path(os.path.relpath(folder / path, folder)).parts
 
 
 def _read_text(tag: Tag, path: Path) -> str:

@@ -12,11 +12,12 @@ from models.blueprint.authentik.kinds import (
     POLICY_BINDING,
     REQUIRED,
     STAGE,
+    STAGE_BINDING,
     USER,
     Kind,
     find_kind,
 )
-from models.blueprint.format.entry import Entry, Tag
+from models.blueprint.format.entry import Entry, InvalidValueError, Tag
 from models.blueprint.planning.entry_values import (
     RESERVED_PREFIX,
     EntryError,
@@ -26,8 +27,13 @@ from models.blueprint.planning.entry_values import (
     OtherTargetError,
 )
 from models.blueprint.planning.identity import list_identities
-from models.blueprint.planning.plan import Declared, FileScope, Plan
-from models.blueprint.planning.references import Absence, DependencyError, UnstoredObject
+from models.blueprint.planning.plan import AppliedFile, Declared, FileScope, Plan
+from models.blueprint.planning.references import (
+    Absence,
+    DependencyError,
+    UnknownFieldError,
+    UnstoredObject,
+)
 from models.blueprint.planning.schedule import UnresolvedError
 from models.blueprint.rows.working_set import Row
 
@@ -75,6 +81,10 @@ class EntryPlan:
             declared = self._plan()
         except EntryError as error:
             self.plan.fail(self.entry, error.position, str(error))
+            declared = Absence(self.entry, is_invalid=True)
+        except InvalidValueError as error:
+            position = error.position or self.entry.position
+            self.plan.fail(self.entry, position, f"the entry {error}")
             declared = Absence(self.entry, is_invalid=True)
         except DependencyError as error:
             self.plan.fail_dependency(self.entry, error.entry)
@@ -130,10 +140,7 @@ class EntryPlan:
         return Absence(self.entry, is_invalid=False)
 
     def _skip_other_model(self) -> Declared:
-        warning = self.plan.can_warn and known_models.check_model(self.model)
-        if warning:
-            position = self.entry.positions.get(".model", self.entry.position)
-            self.plan.warn(self.entry, position, f"{self.model!r} {warning}")
+        self._warn_of_model()
         self.plan.report.skipped[self.model] += 1
         pk = self.entry.identifiers.get("pk")
         if isinstance(pk, str):
@@ -142,21 +149,22 @@ class EntryPlan:
         return UnstoredObject(self.model, conditions, is_declared=True)
 
     def _apply_file(self) -> Declared:
-        """Note that another file must be part of the run. Its entries are planned before."""
-        if self._has_true_conditions() and self.values.evaluate(
-            "required", self.entry.attrs.get("required", True)
-        ):
-            identifiers = self.values.evaluate("identifiers", self.entry.attrs.get("identifiers"))
-            if isinstance(identifiers, Mapping):
-                name = cast(Mapping[str, Any], identifiers).get("name")
-                if isinstance(name, str):
-                    self.plan.required_files.append((name, self.entry))
+        """Note that the entry applies another file, whose entries are planned before."""
+        if self._has_true_conditions():
+            attrs = self.entry.attrs
+            identifiers = self.values.evaluate("identifiers", attrs.get("identifiers"))
+            name = None
+            if isinstance(identifiers, dict):
+                name = cast(dict[Any, Any], identifiers).get("name")
+            is_required = self.values.evaluate("required", attrs.get("required", True))
+            if isinstance(name, str):
+                self.plan.applied_files.append(AppliedFile(self.entry, name, bool(is_required)))
         return Absence(self.entry, is_invalid=False)
 
     def _delete(self, kind: Kind) -> Declared:
         """Delete the row, if there is one. Identifiers that refer to nothing match nothing."""
         try:
-            row = self._find_row(kind, self.values.read_identity(kind))
+            row = self._find_row(kind, self.values.read_identity(kind, self.model))
         except (EntryError, DependencyError, OmittedEntryError, OtherTargetError):
             row = None
         if row is None:
@@ -168,7 +176,7 @@ class EntryPlan:
         return Absence(self.entry, is_invalid=False)
 
     def _store(self, kind: Kind, state: State) -> Row:
-        identity = self.values.read_identity(kind)
+        identity = self.values.read_identity(kind, self.model)
         row = self._find_row(kind, identity)
         if row and state is State.MUST_CREATED:
             message = (
@@ -186,16 +194,22 @@ class EntryPlan:
     def _find_row(self, kind: Kind, identity: Identity) -> Row | None:
         """Return the row with the primary key, or the first one with all other identifiers."""
         if not (identity.pk or identity.columns or identity.others):
-            names = ", ".join(repr(name) for name in ("pk", *kind.fields))
-            raise self._build_error(f"'identifiers' must contain at least one of {names}")
+            raise self._build_error("'identifiers' must contain at least one field, such as 'pk'")
         references = self.plan.references
         by_pk = references.find_row_by_pk([kind], identity.pk) if identity.pk else None
         if not (identity.columns or identity.others):
             return self._check_model(by_pk)
-        others = references.select(kind, self.model, identity.columns, identity.others)
+        others = self._select(kind, identity)
         if by_pk and others and by_pk not in others:
             raise self._build_error("'identifiers' match two rows: one by 'pk', one by the others")
         return self._check_model(by_pk or next(iter(others), None))
+
+    def _select(self, kind: Kind, identity: Identity) -> list[Row]:
+        try:
+            return self.plan.references.select(kind, self.model, identity.columns, identity.others)
+        except UnknownFieldError as error:
+            # Names of identifiers are no tags.
+            raise self._build_error(f"an identifier {error.quoted}", error.name) from None
 
     def _check_model(self, row: Row | None) -> Row | None:
         if row and row.model and row.model != self.model:
@@ -209,6 +223,8 @@ class EntryPlan:
         settings = self.values.read_settings(kind, self.model)
         if kind is POLICY_BINDING:
             self._check_bound_objects(columns, row)
+        elif kind is STAGE_BINDING:
+            self._check_evaluation(columns)
         if row or kind.type_table or identity.others or identity.columns.keys() != set(kind.unique):
             self._check_key(kind, columns, row)
         self._report_names(kind)
@@ -266,6 +282,13 @@ class EntryPlan:
         if count > 1 or (count == 0 and (row is None or is_given)):
             raise self._build_error("exactly one of 'policy', 'group' and 'user' is required")
 
+    def _check_evaluation(self, columns: Mapping[str, Any]) -> None:
+        """Check as authentik does: by the values of the entry, or else by the defaults."""
+        names = ("evaluate_on_plan", "re_evaluate_policies")
+        if not any(columns.get(name, STAGE_BINDING.defaults[name]) for name in names):
+            message = "'evaluate_on_plan' or 're_evaluate_policies' must be true"
+            raise self._build_error(message, names[1])
+
     def _check_name(self, kind: Kind, name: Any) -> None:
         is_reserved = isinstance(name, str) and name.lower().startswith(RESERVED_PREFIX)
         if kind in (GROUP, USER) and is_reserved:
@@ -273,7 +296,14 @@ class EntryPlan:
                 f"names of a {kind.name} that start with {RESERVED_PREFIX!r} are reserved"
             )
 
+    def _warn_of_model(self) -> None:
+        warning = self.plan.can_warn and known_models.check_model(self.model)
+        if warning:
+            position = self.entry.positions.get(".model", self.entry.position)
+            self.plan.warn(self.entry, position, f"{self.model!r} {warning}")
+
     def _report_names(self, kind: Kind) -> None:
+        self._warn_of_model()
         names = [*self.entry.attrs, *self.entry.identifiers] if self.plan.can_warn else []
         for name, message in known_models.check_names(self.model, names):
             position = self.entry.positions.get(name, self.entry.position)

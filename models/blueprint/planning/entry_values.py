@@ -19,7 +19,7 @@ from models.blueprint.authentik.values import UnexpectedValueError, check_uuid, 
 from models.blueprint.format.entry import Entry, InvalidValueError, Position, Tag
 from models.blueprint.format.evaluation import Evaluation
 from models.blueprint.planning.plan import FileScope, Plan
-from models.blueprint.planning.references import EntryLookup, UnstoredObject
+from models.blueprint.planning.references import EntryLookup, UnknownFieldError, UnstoredObject
 from models.blueprint.planning.settings import render_setting
 from models.blueprint.rows.working_set import Row
 
@@ -63,36 +63,52 @@ class EntryValues:
         self.plan = plan
         self.entry = entry
         self._lookup = EntryLookup(plan.references, entry, scope.ids)
-        self._evaluation = Evaluation(entry.file, scope.context, self._lookup, self._warn)
+        self._evaluation = Evaluation(
+            entry.file, scope.context, self._lookup, self._warn, plan.budget
+        )
 
     def evaluate(self, name: str, value: Any) -> Any:
         """Return the value of a field without tags. References are rows or `UnstoredObject`."""
         if type(value) in PLAIN_TYPES:
             return value
         try:
-            result = self._evaluation.evaluate(value)
+            return self._evaluation.evaluate(value)
+        except UnknownFieldError as error:
+            message = error.quoted if _contains(value, error.name) else str(error)
+            raise self.build_error(name, message, error.position) from None
         except InvalidValueError as error:
             raise self.build_error(name, str(error), error.position) from None
-        if isinstance(result, Row):
-            self.plan.note_reference(self.entry, result)
-        return result
 
     def build_error(self, name: str, reason: str, position: Position | None = None) -> EntryError:
         """Return an error about a field. The entry's own fields start with a dot."""
         place = position or self.entry.positions.get(name, self.entry.position)
         return EntryError(place, f"{name.removeprefix('.')!r} {reason}")
 
-    def read_identity(self, kind: Kind) -> Identity:
-        """Return the identifiers."""
+    def read_identity(self, kind: Kind, model: str) -> Identity:
+        """Return the identifiers, except for secrets, which are not stored."""
         identity = Identity()
+        self._check_target(kind)
         for name, value in self.entry.identifiers.items():
             if name == "pk":
                 identity.pk = self._read_pk(kind, value)
             elif name in kind.fields:
                 identity.columns[kind.fields[name].column] = self._read_field(kind, name, value)
-            else:
+            elif not self._is_unstored(kind, model, name):
                 identity.others.append((name, self._read_other(name, value)))
         return identity
+
+    def _check_target(self, kind: Kind) -> None:
+        """Raise OtherTargetError before anything else of a binding is judged."""
+        if kind is POLICY_BINDING:
+            fields = {**self.entry.attrs, **self.entry.identifiers}
+            if "target" in fields:
+                self._read_field(kind, "target", fields["target"])
+
+    def _is_unstored(self, kind: Kind, model: str, name: str) -> bool:
+        """Return whether an identifier is a secret, or an attribute of users and groups."""
+        if kind in (GROUP, USER):
+            return name in (known_models.find_attributes(model) or ())
+        return secrets.is_secret(model, name)
 
     def read_columns(self, kind: Kind, identity: Identity) -> dict[str, Any]:
         """Return the values of the entry's fields by column; identifiers override attributes."""
@@ -169,7 +185,6 @@ class EntryValues:
         if not isinstance(value, UnstoredObject):
             reference = self.plan.references.find_by_pk(self.entry, kinds, value)
         if isinstance(reference, Row):
-            self.plan.note_reference(self.entry, reference)
             return reference
         if reference is None:
             reference = UnstoredObject(kinds[0].model, [("pk", value)])
@@ -226,6 +241,15 @@ def _describe_missing(value: Any) -> str:
             return f"matches no {_describe_literal(model)} with {terms}"
         case _:
             return "refers to an object that is not in this database"
+
+
+def _contains(value: Any, name: str) -> bool:
+    """Return whether a value contains the name of a field as it is written."""
+    if isinstance(value, Tag):
+        return _contains(value.value, name)
+    if isinstance(value, list):
+        return any(_contains(item, name) for item in cast(list[Any], value))
+    return isinstance(value, str) and value.partition("__")[0] == name
 
 
 def _describe_condition(condition: Any) -> str:

@@ -3,11 +3,11 @@
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from models.blueprint.authentik.kinds import Kind
 from models.blueprint.format.entry import BlueprintFile, Entry, Position, locate
-from models.blueprint.format.evaluation import DEFAULT_CONTEXT, merge_context
+from models.blueprint.format.evaluation import DEFAULT_CONTEXT, Budget, merge_context
 from models.blueprint.planning.references import Absence, References, UnstoredObject
 from models.blueprint.planning.schedule import Schedule
 from models.blueprint.report import ImportReport
@@ -27,6 +27,14 @@ class FileScope:
     slugs: dict[str, Position] = field(default_factory=dict[str, Position])
 
 
+class AppliedFile(NamedTuple):
+    """A file that an entry applies, by the name in its metadata."""
+
+    entry: Entry
+    name: str
+    is_required: bool
+
+
 class Plan:
     """What the entries planned so far make of the rows.
 
@@ -40,12 +48,13 @@ class Plan:
     ) -> None:
         self.rows = rows
         self.schedule = Schedule()
-        self.references = References(rows, self.schedule)
+        self.references = References(rows, self.schedule, self.note_reference)
         self.report = ImportReport()
         self.errors: defaultdict[str, list[tuple[Position, str]]] = defaultdict(list)
         self.dependencies: defaultdict[str, set[str]] = defaultdict(set)
         self.updated: list[Row] = []
-        self.required_files: list[tuple[str, Entry]] = []
+        self.applied_files: list[AppliedFile] = []
+        self.budget = Budget()
         self._overlay = overlay
         # An entry that waits is planned several times.
         self._warnings: set[str] = set()

@@ -1,5 +1,6 @@
 """The planning of all files: entries in the order in which their dependencies allow it."""
 
+from collections import defaultdict
 from collections.abc import Iterable
 
 from models.blueprint.authentik.kinds import POLICY_BINDING, STAGE_BINDING
@@ -23,7 +24,7 @@ class Planner:
         self._plan = plan
         self._waiting: dict[str, list[tuple[Batch, list[int]]]] = {name: [] for name in BINDINGS}
         self._waiting_files: set[BlueprintFile] = set()
-        self._names: set[str | None] = set()
+        self._names: defaultdict[str | None, list[str]] = defaultdict(list)
 
     def plan_files(self, batches: Iterable[Batch | FileError]) -> None:
         """Plan all files."""
@@ -60,7 +61,7 @@ class Planner:
                 self._plan.schedule.has_bindings = True
 
     def _close(self, file: BlueprintFile) -> None:
-        self._names.add(file.name)
+        self._names[file.name].append(file.path)
         if file not in self._waiting_files and not self._plan.schedule.has_file(file):
             self._plan.close_file(file)
 
@@ -73,6 +74,7 @@ class Planner:
         return True
 
     def _run(self, entry: Entry) -> None:
+        self._plan.budget.add_entry()
         EntryPlan(self._plan, entry, self._plan.find_scope(entry.file)).run()
 
     def _finish(self) -> None:
@@ -83,7 +85,7 @@ class Planner:
         self._plan_entries()
         self._plan_bindings(STAGE_BINDING.name)
         self._plan_bindings(POLICY_BINDING.name)
-        self._check_required_files()
+        self._note_applied_files()
 
     def _plan_entries(self) -> None:
         for entry in self._plan.schedule.drain():
@@ -108,8 +110,11 @@ class Planner:
             left = [index for index in indexes if not self._try(entries[index])]
             self._keep_bindings(batch, {name: left})
 
-    def _check_required_files(self) -> None:
-        for name, entry in self._plan.required_files:
-            if name not in self._names:
-                message = f"the blueprint {name!r} that it requires is not part of this import"
+    def _note_applied_files(self) -> None:
+        """Note the files that entries apply, and warn of required ones that are missing."""
+        for entry, name, is_required in self._plan.applied_files:
+            others = self._names.get(name, ())
+            self._plan.dependencies[entry.file.path].update(others)
+            if is_required and not others:
+                message = f"the blueprint {name!r}, which is required, is not part of this import"
                 self._plan.warn(entry, entry.position, message)

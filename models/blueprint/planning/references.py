@@ -61,6 +61,23 @@ class DependencyError(Exception):
         self.entry = entry
 
 
+class UnknownFieldError(InvalidValueError):
+    """A reference names a field that objects of its kind do not have.
+
+    The message does not quote the name, which can come from a tag and be secret.
+    """
+
+    def __init__(self, kind: Kind, name: str, position: Position | None = None) -> None:
+        super().__init__(f"uses a field that a {kind.name} does not have", position)
+        self.kind = kind
+        self.name = name
+
+    @property
+    def quoted(self) -> str:
+        """The message with the name."""
+        return f"uses the field {self.name!r}, which a {self.kind.name} does not have"
+
+
 def id_key(file: BlueprintFile, identifier: str) -> Key:
     """Return the key of an entry by its id."""
     return file, identifier
@@ -113,11 +130,12 @@ class References:
     """Resolves references to planned and stored rows.
 
     A reference to what a later entry may declare raises UnresolvedError. A row may have another
-    primary key than its entry, if it matches by name.
+    primary key than its entry, if it matches by name. `note` gets the entries that refer to rows.
     """
 
     rows: WorkingSet
     schedule: Schedule
+    note: Callable[[Entry, Row], None]
     _comparisons: int = 0
     _pks: dict[tuple[str, str], Row] = field(default_factory=dict[tuple[str, str], Row])
     _other_pks: dict[str, str] = field(default_factory=dict[str, str])
@@ -139,9 +157,7 @@ class References:
             self._await(entry, [id_key(entry.file, identifier)])
             self._await_bindings(entry)
         if declared is None:
-            raise InvalidValueError(
-                f"refers to !KeyOf {identifier}, but this file has no such entry"
-            )
+            raise InvalidValueError(self._describe_missing_entry(entry, identifier))
         if isinstance(declared, Absence):
             if declared.is_invalid:
                 raise DependencyError(declared.entry)
@@ -156,7 +172,10 @@ class References:
         """Return the first row that matches the conditions of `!Find`."""
         kind = find_kind(model.lower())
         rows: Sequence[Row] = self._select(entry, kind, model.lower(), conditions) if kind else ()
-        return rows[0] if rows else UnstoredObject(model.lower(), conditions)
+        for row in rows[:1]:
+            self.note(entry, row)
+            return row
+        return UnstoredObject(model.lower(), conditions)
 
     def find_by_pk(
         self, entry: Entry, kinds: Iterable[Kind], value: Any
@@ -171,6 +190,8 @@ class References:
             raise InvalidValueError("must be a reference or a primary key")
         kinds = list(kinds)
         row = self.find_row_by_pk(kinds, key)
+        if row:
+            self.note(entry, row)
         if row or key in self._other_pks:
             return row or UnstoredObject(self._other_pks[key], is_declared=True)
         self._await(entry, [pk_key(key), *map(unkeyed, kinds), ANY_KIND])
@@ -195,12 +216,20 @@ class References:
         row = next((row for kind in KINDS if (row := self._pks.get((kind, key)))), None)
         if row is None and key not in self._other_pks:
             self._await(entry, [pk_key(key)])
+        if row:
+            self.note(entry, row)
         return row.pk if row else pk
 
     def describe(self, row: Row) -> Mapping[str, Any]:
         """Return the fields and settings of a row by name, as authentik's serializers do."""
         fields = {name: row.get(item.column) for name, item in row.kind.fields.items()}
         return {"pk": row.pk, **(row.settings or {}), **fields}
+
+    def _describe_missing_entry(self, entry: Entry, identifier: str) -> str:
+        reference = f"refers to !KeyOf {identifier}"
+        if self.schedule.has_key(id_key(entry.file, identifier)):
+            return f"{reference}, but this entry refers to it, too"
+        return f"{reference}, but this file has no such entry"
 
     def select(
         self, kind: Kind, model: str, columns: Mapping[str, Any], others: Conditions
@@ -212,6 +241,10 @@ class References:
         """
         is_named = any(name in columns for name in kind.unique)
         build = self._build_lenient_predicate if is_named else self._build_predicate
+        for name, _ in others:
+            path, _ = split_lookup(name)
+            if not _has_field(kind, path):
+                raise UnknownFieldError(kind, name)
         predicates = [build(kind, name, value) for name, value in others]
         rows = self.rows.find(kind, columns)
         return self._filter((row for row in rows if row.model in (None, model)), predicates)
@@ -244,9 +277,10 @@ class References:
     def _filter(
         self, rows: Iterable[Row], predicates: Sequence[Callable[[Row], bool]]
     ) -> list[Row]:
-        return [row for row in rows if not predicates or self._matches(row, predicates)]
+        return [row for row in rows if self._matches(row, predicates)]
 
     def _matches(self, row: Row, predicates: Sequence[Callable[[Row], bool]]) -> bool:
+        # Rows without predicates count as well: a column can have the same value in all of them.
         self._comparisons += 1
         if self._comparisons > MAX_COMPARISONS:
             raise InvalidValueError(
@@ -309,11 +343,9 @@ class References:
 
     def _build_predicate(self, kind: Kind, name: str, value: Any) -> Callable[[Row], bool]:
         path, lookup = split_lookup(name)
-        is_field = path[0] == "pk" or path[0] in kind.fields or kind.type_table
+        is_field = _has_field(kind, path)
         if not is_field and kind not in (GROUP, USER):
-            raise InvalidValueError(
-                f"uses the field {path[0]!r}, which a {kind.name} does not have"
-            )
+            raise UnknownFieldError(kind, path[0])
         match = build_matcher(lookup, value)
         return lambda row: bool(is_field) and match(self._read(row, path))
 
@@ -349,6 +381,14 @@ class References:
             raise UnresolvedError
 
 
+def _has_field(kind: Kind, path: Sequence[str]) -> bool:
+    """Return whether a path of fields can have a value. Settings can have any."""
+    definition = kind.fields.get(path[0])
+    if definition is None:
+        return path == ("pk",) or kind.type_table is not None
+    return len(path) == 1 or bool(definition.targets)
+
+
 def _read_key(value: Any, key: str) -> Any:
     return cast(Mapping[str, Any], value).get(key) if isinstance(value, Mapping) else None
 
@@ -372,6 +412,8 @@ class EntryLookup:
         """Return what `!Find` refers to."""
         try:
             return self.references.find(self.entry, model, conditions)
+        except UnknownFieldError as error:
+            raise UnknownFieldError(error.kind, error.name, position) from None
         except InvalidValueError as error:
             raise InvalidValueError(str(error), position) from None
 

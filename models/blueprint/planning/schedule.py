@@ -85,6 +85,10 @@ class Schedule:
         """Return whether an entry of a file waits."""
         return self._files[file] > 0
 
+    def has_key(self, key: Key) -> bool:
+        """Return whether an entry with a key waits."""
+        return bool(self._entries.get(key))
+
     def drain(self) -> Iterator[Entry]:
         """Yield the entries in an order that their dependencies allow.
 

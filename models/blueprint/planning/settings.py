@@ -1,9 +1,9 @@
 """The settings of stages and policies: their other attributes, as JSON."""
 
 from collections.abc import Mapping
-from datetime import date
 from typing import Any, cast
 
+from models.blueprint.authentik import secrets
 from models.blueprint.authentik.kinds import GROUP, USER, find_kind
 from models.blueprint.planning.references import UnstoredObject
 from models.blueprint.rows.working_set import Row
@@ -21,21 +21,18 @@ def render_setting(value: Any) -> Any:
         return _render_unknown(value)
     if isinstance(value, Mapping):
         items = cast(Mapping[Any, Any], value).items()
-        return {str(key): render_setting(item) for key, item in items}
+        return {key: render_setting(item) for key, item in items}
     if isinstance(value, list):
         return [render_setting(item) for item in cast(list[Any], value)]
-    return _render_scalar(value)
+    return value
 
 
 def _render_unknown(reference: UnstoredObject) -> Any:
     kind = find_kind(reference.model)
     if (kind and kind not in (GROUP, USER)) or not reference.conditions:
         return None
-    conditions = ([name, render_setting(value)] for name, value in reference.conditions)
+    conditions = (
+        [name, secrets.mask(reference.model, name.partition("__")[0], render_setting(value))]
+        for name, value in reference.conditions
+    )
     return {"$find": [reference.model, *conditions]}
-
-
-def _render_scalar(value: Any) -> Any:
-    if isinstance(value, date):
-        return value.isoformat()
-    return value if isinstance(value, str | int | float | None) else str(value)

@@ -22,6 +22,7 @@ from sqlalchemy.types import TypeEngine
 
 from models.blueprint.authentik.kinds import MODE_COLUMN, USER, Kind
 from models.blueprint.authentik.values import MAXIMUM, MINIMUM
+from models.blueprint.format.entry import InvalidValueError
 from models.blueprint.rows.row import COLUMNS, PARENT, Row, State
 from models.tables.access import RESERVED_PREFIX
 from models.tables.flow import PolicyBindingModel
@@ -118,8 +119,6 @@ class RowTable:
         columns = tuple(sorted(conditions))
         values = tuple(map(conditions.__getitem__, columns))
         index = self._indexes.get(columns) or self._build_index(columns)
-        if index is None:
-            return [row for row in self if tuple(map(row.get, columns)) == values]
         return index.find(values)
 
     def __iter__(self) -> Iterator[Row]:
@@ -136,10 +135,12 @@ class RowTable:
             values[position] = self._strings.setdefault(values[position], values[position])
         return Row(self.kind, pk, parent, tuple(values), model, settings, is_new=False)
 
-    def _build_index(self, columns: tuple[str, ...]) -> "_Index | None":
-        """Build an index of these columns, unless there are too many."""
+    def _build_index(self, columns: tuple[str, ...]) -> "_Index":
         if len(self._indexes) == MAX_INDEXES:
-            return None
+            raise InvalidValueError(
+                f"is found by another combination of fields than {MAX_INDEXES} others: use slugs"
+                " and names"
+            )
         index = self._indexes[columns] = _Index(columns)
         for row in self:
             index.add(row)

@@ -57,11 +57,14 @@ def write(connection: Connection, changes: Changes, report: Report = lambda _: N
     connection.execute(text("SELECT 1"))
     for kind in reversed(ORDER):
         report(_delete(connection, kind, _filter(changes.deleted, kind)))
+    # A new user can have the old name of another one.
+    report(_update(connection, USER, _filter(changes.changed, USER), {}))
     users = _filter(changes.created, USER)
     ids = _insert_users(connection, users)
     report(len(users))
     for kind in ORDER:
-        report(_update(connection, kind, _filter(changes.changed, kind), ids))
+        if kind is not USER:
+            report(_update(connection, kind, _filter(changes.changed, kind), ids))
     for kind in ORDER:
         if kind is not USER:
             _insert(connection, kind, _filter(changes.created, kind), ids, report)

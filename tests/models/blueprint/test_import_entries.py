@@ -30,11 +30,11 @@ def test_command_prints_a_report_or_an_error(
     unsupported = "- {model: authentik_brands.brand, identifiers: {domain: x}}\n" * 2
     valid = write_blueprint(tmp_path / "valid.yaml", BASE + unsupported)
     assert run_command("import", str(valid), "--database", blueprint_database.url) == 0
-    report = "flowql: 4 created, 0 updated, 0 unchanged, 2 skipped (2 authentik_brands.brand)\n"
+    report = "flowql: 4 created, 0 updated, 0 unchanged, 0 deleted, 2 skipped (2 authentik_brands.brand)\n"
     assert capsys.readouterr() == ("", report)
     invalid = write_blueprint(tmp_path / "invalid.yaml", f"{FLOW}{{name: x}}\n")
     assert run_command("import", str(invalid), "--database", blueprint_database.url) == 2
-    assert capsys.readouterr() == ("", f"flowql: {invalid}:3: 'title' is required\n")
+    assert capsys.readouterr() == ("", f"flowql: {invalid}:3:3: 'title' is required\n")
 
 
 def run_command(*arguments: str) -> object:
@@ -132,9 +132,9 @@ def test_folders_are_read_recursively(
 def test_file_that_is_given_twice_is_stored_once(
     blueprint_database: BlueprintDatabase, tmp_path: Path
 ) -> None:
-    """The second time, all entries of the file are unchanged."""
+    """It does not matter whether it is given by itself or in a folder."""
     file = write_blueprint(tmp_path / "base.yaml", BASE)
-    assert count_entries(blueprint_database.load(file, tmp_path)) == (4, 0, 4)
+    assert count_entries(blueprint_database.load(file, tmp_path, file)) == (4, 0, 0)
 
 
 def test_entries_of_other_models_are_skipped_and_counted(
@@ -142,16 +142,16 @@ def test_entries_of_other_models_are_skipped_and_counted(
 ) -> None:
     """Values of skipped entries are not checked; tags and states are ignored."""
     entries = (
-        "- {model: authentik_brands.brand, state: absent, conditions: [!Context x]}\n"
-        "- {model: Authentik_Stages_Prompt.Prompt, identifiers: {name: !Format [a, b]}}\n"
-        "- {model: authentik_stages_prompt.prompt, attrs: {fields: [!KeyOf nothing]}}\n"
+        "- {model: authentik_brands.brand, state: absent, conditions: [!KeyOf nothing]}\n"
+        "- {model: Authentik_Core.Application, identifiers: {name: !Format [a, b]}}\n"
+        "- {model: authentik_core.application, state: gone, attrs: {fields: [!KeyOf nothing]}}\n"
         "- {model: authentik_stages_dummy.dummystage, conditions: [true, false]}\n"
     )
     report = blueprint_database.load(write_blueprint(tmp_path / "other.yaml", entries))
     assert count_entries(report) == (0, 0, 0)
     assert report.skipped == {
         "authentik_brands.brand": 1,
-        "authentik_stages_prompt.prompt": 2,
+        "authentik_core.application": 2,
         "authentik_stages_dummy.dummystage": 1,
     }
 
@@ -168,7 +168,7 @@ def test_values_are_parsed_as_yaml_1_1(
         "  attrs: &attrs {name: 1.50, title: 007, designation: recovery, compatibility_mode: on}\n"
         "- model: authentik_flows.flow\n"
         "  identifiers: {slug: 'no'}\n"
-        '  attrs: {<<: *attrs, name: "\\u2028 \\U0001F600", compatibility_mode: no}\n'
+        '  attrs: {<<: *attrs, name: "x\\u2028 \\U0001F600", compatibility_mode: no}\n'
         "- model: authentik_flows.flow\n"
         "  identifiers: {slug: folded}\n"
         "  attrs:\n    <<: [*attrs]\n    name: >-\n      one\n      line\n"
@@ -182,6 +182,6 @@ def test_values_are_parsed_as_yaml_1_1(
         for row in read_content(blueprint_database).flows
     } == {
         "2024": ("1.5", "7", True),
-        "no": ("\u2028 \U0001f600", "7", False),
+        "no": ("x\u2028 \U0001f600", "7", False),
         "folded": ("one line", "7", True),
     }

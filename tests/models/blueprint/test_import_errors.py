@@ -24,7 +24,7 @@ STAGE_BINDING = f"{BINDING}order: 1, target: "
 ENTRIES: dict[str, tuple[str, str]] = {
     STAGE + "attrs: {name: x}": (
         "1:3",
-        "'identifiers' must contain at least one of 'pk', 'name'",
+        "'identifiers' must contain at least one field, such as 'pk'",
     ),
     STAGE + "identifiers: {uid: x}": ("1:3", "'name' is required"),
     STAGE + "identifiers: {name: x}\n  state: gone": (
@@ -130,7 +130,7 @@ ENTRIES: dict[str, tuple[str, str]] = {
     "- model: authentik_flows.flowstagebinding\n"
     f"  identifiers: {{pk: {OTHER_PK}}}\n"
     f"  attrs: {{target: {FLOW_PK}, stage: {STAGE_PK}, order: -1}}": (
-        "3:112",
+        "3:102",
         "duplicate: another stage binding has the same target, stage, order",
     ),
     "- id: x-1\n  identifiers: {name: base-stage}\n  model: authentik_stages_email.emailstage": (

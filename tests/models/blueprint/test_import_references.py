@@ -1,6 +1,6 @@
 """An import resolves the references between entries, and to rows of the database."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -12,6 +12,7 @@ from support.blueprints import (
     BINDING_PK,
     FLOW_PK,
     OTHER_PK,
+    POLICY_BINDING,
     POLICY_PK,
     STAGE_PK,
     BlueprintDatabase,
@@ -141,7 +142,7 @@ def test_files_refer_to_each_other_in_any_order(
 def test_key_of_does_not_refer_to_other_files(
     blueprint_database: BlueprintDatabase, tmp_path: Path
 ) -> None:
-    """The error names the file and the line of the reference."""
+    """The error names the file and the place of the reference."""
     stage = "- {model: authentik_stages_dummy.dummystage, id: s, identifiers: {name: s}}\n"
     other = write_blueprint(tmp_path / "a.yaml", BASE + stage)
     entry = "- model: authentik_flows.flowstagebinding\n  identifiers: "
@@ -149,7 +150,7 @@ def test_key_of_does_not_refer_to_other_files(
         tmp_path / "b.yaml", f"{entry}{{target: {FLOW_PK}, stage: !KeyOf s, order: 0}}\n"
     )
     with pytest.raises(
-        BlueprintError, match=r"b\.yaml:3: 'stage' refers to !KeyOf s, but this file"
+        BlueprintError, match=r"b\.yaml:4:\d+: 'stage' refers to !KeyOf s, but this file"
     ):
         blueprint_database.load(other, file)
 
@@ -157,55 +158,71 @@ def test_key_of_does_not_refer_to_other_files(
 def test_bindings_that_cannot_be_stored_are_omitted_with_a_message(
     base_database: BlueprintDatabase, tmp_path: Path
 ) -> None:
-    """Such bindings have a missing group or user, or a target that FlowQL does not store."""
-    entry = "- model: authentik_policies.policybinding\n  identifiers: "
-    bindings = [
-        f"{{group: !Find [authentik_core.group, [name, x]], target: {FLOW_PK}, order: 0}}",
-        f"{{group: {OTHER_PK}, target: {FLOW_PK}, order: 0}}",
-        f"{{user: !Find [authentik_core.user, [username, x]], target: {FLOW_PK}, order: 0}}",
-        f"{{user: 4, target: {FLOW_PK}, order: 0}}",
-        f"{{user: !Find [authentik_core.user, [pk, 4]], target: {FLOW_PK}, order: 0}}",
-        f"{{policy: {POLICY_PK}, target: !KeyOf app, order: 0}}",
-        f"{{policy: {POLICY_PK}, target: !Find [authentik_core.application, [slug, x]], order: 0}}",
-        f"{{policy: {POLICY_PK}, target: {OTHER_PK}, order: 0}}",
-    ]
-    app = f"- {{model: authentik_core.application, id: app, identifiers: {{pk: {OTHER_PK}}}}}\n"
-    file = write_blueprint(
-        tmp_path / "bound.yaml", "".join(f"{entry}{line}\n" for line in bindings) + app
+    """Such a binding has a group or user of unknown name. Keys of users differ everywhere."""
+    base_database.create_superuser_token()
+    [user] = base_database.dump()["authentik_core_user"]
+    references = (
+        f"group: {OTHER_PK}",
+        f"group: !Find [authentik_core.group, [pk, {OTHER_PK}]]",
+        "group: !Find [authentik_core.group, [name__startswith, x]]",
+        f"user: {user.id}",
+        f"user: !Find [authentik_core.user, [pk, {user.id}]]",
+        "user: !Find [authentik_core.user, [name, x]]",
+        f"user: !Find [authentik_core.user, [username, {user.username}]]",
     )
+    file = write_blueprint(tmp_path / "bound.yaml", build_bindings(references))
     report = base_database.load(file)
-    group, user = "its group is not in this database", "its user is not in this database"
-    target = "its target is of authentik_core.application, which FlowQL does not store"
+    group, other = "its group is not in this database", "its user is not in this database"
+    reasons = [*[group] * 3, *[other] * 3, "the name of its user is reserved"]
     assert report.omissions == [
-        f"{file}:{line}: omitted: {reason}"
-        for line, reason in zip(
-            range(3, 19, 2), [group] * 2 + [user] * 3 + [target] * 3, strict=True
-        )
+        f"{file}:{line}:3: left out: {reason}"
+        for line, reason in zip(range(3, 17, 2), reasons, strict=True)
     ]
     assert count_entries(report) == (0, 0, 0)
+
+
+def build_bindings(references: Sequence[str]) -> str:
+    """Return policy bindings of the base flow, each of two lines, in this order."""
+    return "".join(
+        "- model: authentik_policies.policybinding\n"
+        f"  identifiers: {{{reference}, target: {FLOW_PK}, order: {order}}}\n"
+        for order, reference in enumerate(references)
+    )
+
+
+def test_bindings_of_other_targets_are_skipped(
+    base_database: BlueprintDatabase, tmp_path: Path
+) -> None:
+    """FlowQL does not store their targets, such as applications."""
+    app = f"- {{model: authentik_core.application, id: app, identifiers: {{pk: {OTHER_PK}}}}}\n"
+    targets = ("!KeyOf app", OTHER_PK, "!Find [authentik_core.application, [slug, x]]")
+    bindings = "".join(f"{POLICY_BINDING}target: {target}, order: 0}}\n" for target in targets)
+    report = base_database.load(write_blueprint(tmp_path / "bound.yaml", bindings + app))
+    assert report.skipped == {
+        "authentik_policies.policybinding": 3,
+        "authentik_core.application": 1,
+    }
+    assert (report.omissions, count_entries(report)) == ([], (0, 0, 0))
 
 
 def test_existing_groups_and_users_are_bound(
     base_database: BlueprintDatabase, tmp_path: Path
 ) -> None:
-    """A reference is a key, or a !Find by name or by key."""
-    base_database.create_superuser_token()
-    dump = base_database.dump()
-    [group], [user] = dump["authentik_core_group"], dump["authentik_core_user"]
-    entry = "- model: authentik_policies.policybinding\n  identifiers: "
+    """A reference is a !Find by name or, for groups, a key."""
+    users = "- {model: authentik_core.user, identifiers: {username: ann}}\n"
+    groups = f"- {{model: authentik_core.group, identifiers: {{pk: {OTHER_PK}, name: staff}}}}\n"
+    base_database.load(write_blueprint(tmp_path / "viewers.yaml", users + groups))
+    [user] = base_database.dump()["authentik_core_user"]
     references = (
-        f"group: {group.group_uuid}",
-        f"group: !Find [authentik_core.group, [name, {group.name}]]",
-        f"user: {user.id}",
-        "user: !Find [authentik_core.user, [username, superuser]]",
-        f"user: !Find [authentik_core.user, [pk, {user.id}]]",
+        f"group: {OTHER_PK}",
+        "group: !Find [authentik_core.group, [name, staff]]",
+        f"group: !Find [authentik_core.group, [pk, {OTHER_PK}]]",
+        "user: !Find [authentik_core.user, [username, ann]]",
+        "user: !Find [authentik_core.user, [username__iexact, ANN]]",
     )
-    bindings = "".join(
-        f"{entry}{{{reference}, target: {FLOW_PK}, order: {order}}}\n"
-        for order, reference in enumerate(references)
-    )
-    base_database.load(write_blueprint(tmp_path / "bound.yaml", bindings))
+    report = base_database.load(write_blueprint(tmp_path / "b.yaml", build_bindings(references)))
     assert [(row.group_id, row.user_id) for row in read_content(base_database).policy_bindings] == [
-        *[(group.group_uuid, None)] * 2,
-        *[(None, user.id)] * 3,
+        *[(OTHER_PK, None)] * 3,
+        *[(None, user.id)] * 2,
     ]
+    assert report.placeholders == []
