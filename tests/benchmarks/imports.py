@@ -1,5 +1,6 @@
 """Measure imports, with readers and writers meanwhile: python tests/benchmarks/imports.py --help."""
 
+import os
 import subprocess
 import sys
 import time
@@ -116,7 +117,7 @@ MAX_WAIT_SECONDS = 120
 class ImportFigure:
     """One import: its input and database, time, memory, and what others experienced meanwhile.
 
-    `rss_kib` is the peak of the memory of all processes of the command. `reads` are requests to a
+    `cpu_seconds` and `rss_kib`, the peak of the memory, are of all processes of the command. `reads` are requests to a
     server on the same database, and `writes` tokens that were revoked; both are 0 if nobody else
     used the database. `wait_seconds` is the longest time that revoking a token took.
     """
@@ -126,6 +127,7 @@ class ImportFigure:
     entries: int
     bytes: int
     seconds: float
+    cpu_seconds: float
     rss_kib: int
     reads: int = 0
     failed_reads: int = 0
@@ -218,18 +220,19 @@ def measure_import(folder: Path, name: str, entries: int, database: str, url: st
     with ExitStack() as stack:
         if name != "one file":
             stack.enter_context(use_meanwhile(url, others))
-        seconds, rss_kib, report = run_import(folder, url)
-    _log(f"  {report}")
-    if f"{entries} created" not in report:
-        raise MachineError(f"expected {entries:,} entries: {report}")
+        run = run_import(folder, url)
+    _log(f"  {run.report}")
+    if f"{entries} created" not in run.report:
+        raise MachineError(f"expected {entries:,} entries: {run.report}")
     centiles = quantiles(others.reads, n=100) if len(others.reads) > 1 else [0.0] * 99
     return ImportFigure(
         name,
         database,
         entries,
         sum(path.stat().st_size for path in folder.iterdir()),
-        round(seconds, 2),
-        rss_kib,
+        round(run.seconds, 2),
+        round(run.cpu_seconds, 2),
+        run.rss_kib,
         len(others.reads),
         others.failed_reads,
         round(centiles[49] * 1000, 2),
@@ -240,22 +243,37 @@ def measure_import(folder: Path, name: str, entries: int, database: str, url: st
     )
 
 
-def run_import(folder: Path, url: str) -> tuple[float, int, str]:
-    """Run the command; return the seconds, the peak of the memory in KiB, and the last message."""
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A run of the command: its times, the peak of its memory, and its last message."""
+
+    seconds: float
+    cpu_seconds: float
+    rss_kib: int
+    report: str
+
+
+def run_import(folder: Path, url: str) -> Run:
+    """Run the command; raises MachineError if it fails."""
     command = [FLOWQL, "import", str(folder), "--database", url]
     started = time.monotonic()
     with subprocess.Popen(
         command, env=clean_environment(), stderr=subprocess.PIPE, text=True
     ) as process:
         peak = 0
-        while process.poll() is None:
+        while True:
             peak = max(peak, read_tree_rss(process.pid))
             time.sleep(SAMPLE_SECONDS)
+            pid, status, usage = os.wait4(process.pid, os.WNOHANG)
+            if pid:
+                break
+        process.returncode = os.waitstatus_to_exitcode(status)
         seconds = time.monotonic() - started
         output = process.stderr.read() if process.stderr else ""
     if process.returncode:
         raise MachineError(f"the import failed: {output}")
-    return seconds, peak, output.strip().splitlines()[-1]
+    cpu_seconds = usage.ru_utime + usage.ru_stime
+    return Run(seconds, cpu_seconds, peak, output.strip().splitlines()[-1])
 
 
 @contextmanager
@@ -361,7 +379,15 @@ def print_report(name: str = "imports") -> None:
 def render_report(results: ImportResults) -> str:
     """Return the conditions of the run, and a table for the documentation."""
     machine = results.machine
-    heads = ("input", "database", "seconds", "MiB", "reads meanwhile: p99 ms", "longest write s")
+    heads = (
+        "input",
+        "database",
+        "seconds",
+        "CPU seconds",
+        "MiB",
+        "reads meanwhile: p99 ms",
+        "longest write s",
+    )
     rows = [heads, ("---",) * len(heads), *map(_row, results.figures)]
     conditions = (
         f"{results.date[:10]}, {machine['processor']}, {machine['cores']} cores, Python"
@@ -377,7 +403,8 @@ def _row(figure: ImportFigure) -> Sequence[str]:
     read = f"{figure.p99_ms:,.0f} ({figure.reads:,} requests)" if figure.reads else ""
     write = f"{figure.wait_seconds:.1f} ({figure.writes} tokens)" if figure.writes else ""
     memory = f"{figure.rss_kib / KIB_PER_MIB:,.0f}"
-    return (label, figure.database, f"{figure.seconds:.1f}{mark}", memory, read, write)
+    seconds, cpu = f"{figure.seconds:.1f}{mark}", f"{figure.cpu_seconds:.1f}"
+    return (label, figure.database, seconds, cpu, memory, read, write)
 
 
 def _log(line: str) -> None:

@@ -89,12 +89,13 @@ def test_killed_imports(
     kills = 0
     with AppClient(url) as client, read_meanwhile(client, key) as states:
         seconds = measure_command("import", str(files[1]), *option)
-        stored = read_state(client, key)
+        [(title, _)] = read_state(client, key)
         for number, moment in enumerate(list_moments(seconds)):
             kills += kill_command(["import", str(files[number + 2]), *option], moment)
-            before, stored = stored, read_state(client, key)
-            assert stored == before or {title for title, _ in stored} == {str(number + 2)}
-            assert len(stored) == 1
+            # PostgreSQL may complete the commit of a killed import a moment later.
+            possible = {title, str(number + 1), str(number + 2)}
+            [(title, _)] = read_state(client, key)
+            assert title in possible
         assert run_in_process("import", str(files[0]), *option).returncode == 0
         assert {title for title, _ in read_state(client, key)} == {"0"}
     assert kills
