@@ -26,7 +26,7 @@ from models.blueprint.planning.entry_values import (
     OmittedEntryError,
     OtherTargetError,
 )
-from models.blueprint.planning.identity import list_identities
+from models.blueprint.planning.identity import find_static_kind, list_identities
 from models.blueprint.planning.plan import AppliedFile, Declared, FileScope, Plan
 from models.blueprint.planning.references import (
     Absence,
@@ -94,9 +94,9 @@ class EntryPlan:
 
     def _invalidate(self) -> Absence:
         """Register that the entry is invalid, so that those that refer to it are not judged."""
-        pk = self.entry.identifiers.get("pk")
-        if isinstance(pk, str):
-            self.plan.references.add_invalid(pk, self.entry)
+        kind, pk = find_static_kind(self.entry), self.entry.identifiers.get("pk")
+        if kind and isinstance(pk, str):
+            self.plan.references.add_invalid(kind, pk, self.entry)
         return Absence(self.entry, is_invalid=True)
 
     def _plan(self) -> Declared:
@@ -137,7 +137,7 @@ class EntryPlan:
         try:
             return self._store(kind, state)
         except OmittedEntryError as error:
-            self.plan.omit(self.entry, f"left out: {error}")
+            self.plan.omit(self.entry, str(error))
             return Absence(self.entry, is_invalid=False)
         except OtherTargetError:
             return self._skip()

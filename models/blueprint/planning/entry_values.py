@@ -207,15 +207,18 @@ class EntryValues:
         """Return a placeholder for a group or user, or raise an error for other references."""
         is_target, is_other = len(kinds) > 1, find_kind(reference.model) is None
         if is_target and reference.model == PARENT_MODEL:
-            raise OmittedEntryError("its target is not in this database")
+            raise OmittedEntryError(f"its target {self._describe_missing(name)}")
         if is_target and is_other:
             raise OtherTargetError
         if kinds[0] in (GROUP, USER) and not is_other:
             return self._create_placeholder(kinds[0], reference)
         if is_other:
             raise InvalidValueError(f"refers to {reference.model}, which FlowQL does not store")
-        identifiers, attrs = self.entry.identifiers, self.entry.attrs
-        raise InvalidValueError(_describe_missing(identifiers.get(name, attrs.get(name))))
+        raise InvalidValueError(self._describe_missing(name))
+
+    def _describe_missing(self, name: str) -> str:
+        """Describe the reference in a field, which refers to nothing, as it is written."""
+        return _describe_reference({**self.entry.attrs, **self.entry.identifiers}[name])
 
     def _create_placeholder(self, kind: Kind, reference: UnstoredObject) -> Row:
         [column] = kind.unique
@@ -223,7 +226,7 @@ class EntryValues:
             case [(name, value)] if name == column:
                 unique = kind.fields[column].check(value)
             case _:
-                raise OmittedEntryError(f"its {kind.name} is not in this database")
+                raise OmittedEntryError(f"its {kind.name} {self._describe_missing(kind.name)}")
         if unique.lower().startswith(RESERVED_PREFIX):
             raise OmittedEntryError(f"the name of its {kind.name} is reserved")
         return self.plan.create_placeholder(kind, unique)
@@ -246,10 +249,10 @@ class EntryValues:
         return value
 
 
-def _describe_missing(value: Any) -> str:
+def _describe_reference(value: Any) -> str:
     """Describe a reference as it is written. Values of tags can be secret."""
-    if isinstance(value, str):
-        return f"refers to {value!r}, which is not in this database"
+    if isinstance(value, str | int):
+        return f"refers to {str(value)!r}, which is not in this database"
     match value:
         case Tag(name="!Find" | "!FindObject", value=[model, *conditions]):
             terms = " and ".join(map(_describe_condition, conditions))

@@ -104,8 +104,7 @@ class Plan:
 
     def fail(self, entry: Entry, position: Position, message: str) -> None:
         """Report an invalid entry."""
-        subject = f" (entry {entry.id!r})" if isinstance(entry.id, str) else ""
-        message = locate(entry.file.path, position, f"{message}{subject}")
+        message = locate(entry.file.path, position, f"{message}{_name_entry(entry)}")
         self.errors[entry.file.path].append((position, message))
 
     def fail_dependency(self, entry: Entry, other: Entry) -> None:
@@ -116,6 +115,7 @@ class Plan:
 
     def omit(self, entry: Entry, message: str) -> None:
         """Report a binding that is left out."""
+        message = f"left out: {message}{_name_entry(entry)}"
         self.report.omissions.append(locate(entry.file.path, entry.position, message))
 
     def note_slug(self, entry: Entry, slug: str) -> None:
@@ -142,3 +142,7 @@ class Plan:
         columns = {item.column: item.default for item in kind.fields.values()}
         self.report.placeholders.append(f"{kind.name} {name!r}")
         return self.rows.create(kind, None, {**columns, kind.unique[0]: name})
+
+
+def _name_entry(entry: Entry) -> str:
+    return f" (entry {entry.id!r})" if isinstance(entry.id, str) else ""

@@ -49,6 +49,7 @@ class Planner:
                     self._plan.schedule.add(entry, list(dict.fromkeys(list_keys(entry))))
                 else:
                     waiting.append(index)
+                    self._plan.schedule.has_bindings = True
         self._keep_bindings(batch, indexes)
         if batch.is_last:
             self._close(batch.file)
@@ -58,7 +59,6 @@ class Planner:
             if numbers:
                 self._waiting[name].append((batch, numbers))
                 self._waiting_files.add(batch.file)
-                self._plan.schedule.has_bindings = True
 
     def _close(self, file: BlueprintFile) -> None:
         self._names[file.name].append(file.path)

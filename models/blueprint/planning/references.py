@@ -142,7 +142,9 @@ class References:
     _comparisons: int = 0
     _pks: dict[tuple[str, str], Row] = field(default_factory=dict[tuple[str, str], Row])
     _other_pks: dict[str, str] = field(default_factory=dict[str, str])
-    _invalid_pks: dict[str, Entry] = field(default_factory=dict[str, Entry])
+    _invalid_pks: dict[tuple[str, str], Entry] = field(
+        default_factory=dict[tuple[str, str], Entry]
+    )
 
     def add_pk(self, kind: Kind, pk: str, row: Row) -> None:
         """Register a row under the primary key in its entry."""
@@ -152,9 +154,9 @@ class References:
         """Register the primary key of an entry whose model FlowQL does not store."""
         self._other_pks[normalize_pk(pk) or pk] = model
 
-    def add_invalid(self, pk: str, entry: Entry) -> None:
+    def add_invalid(self, kind: Kind, pk: str, entry: Entry) -> None:
         """Register the primary key of an invalid entry."""
-        self._invalid_pks[normalize_pk(pk) or pk] = entry
+        self._invalid_pks[kind.name, normalize_pk(pk) or pk] = entry
 
     def find_entry(
         self, entry: Entry, ids: Mapping[str, Row | UnstoredObject | Absence], identifier: str
@@ -214,8 +216,9 @@ class References:
         row = self.find_row_by_pk(kinds, key)
         if row:
             self.note(entry, row)
-        if row is None and key in self._invalid_pks:
-            raise DependencyError(self._invalid_pks[key])
+        for kind in kinds:
+            if row is None and (kind.name, key) in self._invalid_pks:
+                raise DependencyError(self._invalid_pks[kind.name, key])
         if row or key in self._other_pks:
             return row or UnstoredObject(self._other_pks[key], is_declared=True)
         self._await(entry, [pk_key(key), *map(unkeyed, kinds), ANY_KIND])

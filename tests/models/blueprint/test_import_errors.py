@@ -19,6 +19,7 @@ from support.blueprints import (
 )
 
 FLOW_BINDING = f"{POLICY_BINDING}target: {FLOW_PK}, order: 1}}\n  attrs: "
+UNKNOWN_PK = OTHER_PK[:-1] + "e"
 STAGE_BINDING = f"{BINDING}order: 1, target: "
 # Entries, and the place and the reason of each error. The first line of an entry is 1.
 ENTRIES: dict[str, tuple[str, str]] = {
@@ -79,9 +80,9 @@ ENTRIES: dict[str, tuple[str, str]] = {
     STAGE + "identifiers: {pk: 12}": ("2:17", "'pk' must be a UUID, not '12'"),
     STAGE + "identifiers: {pk: [x]}": ("2:17", "'pk' must be a UUID"),
     STAGE_BINDING + "x}": ("2:72", "'target' refers to 'x', which is not in this database"),
-    STAGE_BINDING + f"{OTHER_PK}}}": (
+    STAGE_BINDING + f"{UNKNOWN_PK}}}": (
         "2:72",
-        f"'target' refers to '{OTHER_PK}', which is not in this database",
+        f"'target' refers to '{UNKNOWN_PK}', which is not in this database",
     ),
     STAGE_BINDING + f"{STAGE_PK}}}": (
         "2:72",

@@ -172,8 +172,19 @@ def test_bindings_that_cannot_be_stored_are_omitted_with_a_message(
     )
     file = write_blueprint(tmp_path / "bound.yaml", build_bindings(references))
     report = base_database.load(file)
-    group, other = "its group is not in this database", "its user is not in this database"
-    reasons = [*[group] * 3, *[other] * 3, "the name of its user is reserved"]
+    group, other = (
+        "its group matches no authentik_core.group",
+        "its user matches no authentik_core.user",
+    )
+    reasons = [
+        f"its group refers to '{OTHER_PK}', which is not in this database",
+        f"{group} with pk = {OTHER_PK}",
+        f"{group} with name__startswith = x",
+        f"its user refers to '{user.id}', which is not in this database",
+        f"{other} with pk = {user.id}",
+        f"{other} with name = x",
+        "the name of its user is reserved",
+    ]
     assert report.omissions == [
         f"{file}:{line}:3: left out: {reason}"
         for line, reason in zip(range(3, 17, 2), reasons, strict=True)
