@@ -104,6 +104,10 @@ npm: $(DEVELOPMENT) $(GRAPHIQL) ## Run the tests that install packages from npm
 bench: $(DEVELOPMENT) ## Benchmark FlowQL against other servers (requires wrk, npm packages and two idle cores; ARGS="--rounds 1")
 	@$(BIN)/python tests/benchmarks/run.py $(ARGS)
 
+.PHONY: bench-import
+bench-import: $(DEVELOPMENT) ## Measure imports of 52,000 and 402,000 entries (requires two idle cores; ARGS="--scale 0.05")
+	@$(BIN)/python tests/benchmarks/imports.py $(ARGS)
+
 ##@ Change
 
 .PHONY: format

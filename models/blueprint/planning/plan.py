@@ -145,4 +145,4 @@ class Plan:
 
 
 def _name_entry(entry: Entry) -> str:
-    return f" (entry {entry.id!r})" if isinstance(entry.id, str) else ""
+    return f" (entry {entry.id!r})" if isinstance(entry.id, str | int) else ""
