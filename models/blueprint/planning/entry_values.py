@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, cast
 
 from models.blueprint.authentik import known_models, secrets
@@ -69,7 +70,7 @@ class EntryValues:
         self.entry = entry
         self._lookup = EntryLookup(plan.references, entry, scope.ids)
         self._evaluation = Evaluation(
-            entry.file, scope.context, self._lookup, self._warn, plan.budget
+            entry.file, scope.context, self._lookup, partial(plan.warn_of_tag, entry), plan.budget
         )
 
     def evaluate(self, name: str, value: Any) -> Any:
@@ -144,9 +145,6 @@ class EntryValues:
             and name not in kind.fields
             and not known_models.is_read_only(model, name)
         }
-
-    def _warn(self, message: str, position: Position) -> None:
-        self.plan.warn(self.entry, position, message)
 
     def _read_pk(self, kind: Kind, value: Any) -> str | None:
         pk = self.evaluate("pk", value)

@@ -102,6 +102,10 @@ class Plan:
             self._warnings.add(warning)
             self.report.warnings.append(warning)
 
+    def warn_of_tag(self, entry: Entry, message: str, position: Position) -> None:
+        """Report a warning about a tag."""
+        self.warn(entry, position, message)
+
     def fail(self, entry: Entry, position: Position, message: str) -> None:
         """Report an invalid entry."""
         message = locate(entry.file.path, position, f"{message}{_name_entry(entry)}")

@@ -2,7 +2,7 @@
 
 import re
 import uuid
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import reduce
 from typing import Any, cast
@@ -23,6 +23,8 @@ from models.blueprint.planning.schedule import ANY_KIND, Key, Schedule, Unresolv
 from models.blueprint.rows.working_set import Row, WorkingSet
 
 UUID = re.compile(r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
+MAX_FOUND = 10_000
+NOT_FOUND = (None, None)
 # The table of flows and stage bindings in common, to which policies are bound.
 PARENT_MODEL = "authentik_policies.policybindingmodel"
 # A comparison takes some microseconds.
@@ -140,11 +142,10 @@ class References:
     schedule: Schedule
     note: Callable[[Entry, Row], None]
     _comparisons: int = 0
+    _found: dict[Any, tuple[Row, Any]] = field(default_factory=dict[Any, tuple[Row, Any]])
     _pks: dict[tuple[str, str], Row] = field(default_factory=dict[tuple[str, str], Row])
     _other_pks: dict[str, str] = field(default_factory=dict[str, str])
-    _invalid_pks: dict[tuple[str, str], Entry] = field(
-        default_factory=dict[tuple[str, str], Entry]
-    )
+    _invalid_pks: dict[tuple[str, str], Entry] = field(default_factory=dict[tuple[str, str], Entry])
 
     def add_pk(self, kind: Kind, pk: str, row: Row) -> None:
         """Register a row under the primary key in its entry."""
@@ -180,14 +181,38 @@ class References:
 
     def find(self, entry: Entry, model: str, conditions: Conditions) -> Row | UnstoredObject:
         """Return the first row that matches the conditions of `!Find`."""
-        if model.lower() == PARENT_MODEL:
+        # Many bindings refer to the same stages by name.
+        key = (model, tuple(conditions))
+        row = self._find_again(key)
+        if row is None:
+            reference = self._find(entry, model.lower(), conditions)
+            if isinstance(reference, UnstoredObject):
+                return reference
+            row = reference
+            self._remember(key, row)
+        self.note(entry, row)
+        return row
+
+    def _find_again(self, key: Hashable) -> Row | None:
+        """Return the row that was found by a unique key before, unless it was changed since."""
+        try:
+            row, values = self._found.get(key, NOT_FOUND)
+        except TypeError:
+            # A condition can have a list.
+            return None
+        return row if row and row.values is values and not row.is_deleted else None
+
+    def _remember(self, key: Any, row: Row) -> None:
+        names = tuple(name for name, _ in key[1])
+        if names == row.kind.unique and len(self._found) < MAX_FOUND:
+            self._found[key] = row, row.values
+
+    def _find(self, entry: Entry, model: str, conditions: Conditions) -> Row | UnstoredObject:
+        if model == PARENT_MODEL:
             return self._find_parent(entry, conditions)
-        kind = find_kind(model.lower())
-        rows: Sequence[Row] = self._select(entry, kind, model.lower(), conditions) if kind else ()
-        for row in rows[:1]:
-            self.note(entry, row)
-            return row
-        return UnstoredObject(model.lower(), conditions)
+        kind = find_kind(model)
+        rows: Sequence[Row] = self._select(entry, kind, model, conditions) if kind else ()
+        return rows[0] if rows else UnstoredObject(model, conditions)
 
     def _find_parent(self, entry: Entry, conditions: Conditions) -> Row | UnstoredObject:
         """Return the flow or stage binding with a key of the table that both have in common."""
