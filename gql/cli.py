@@ -4,6 +4,7 @@ Commands import their modules when they run, which keeps `flowql --help` fast.
 """
 
 import asyncio
+import errno
 import json
 import logging
 import os
@@ -35,6 +36,8 @@ OMITTED = 3
 OUTDATED = 1
 BROKEN_PIPE = 1
 INTERRUPTED = 130
+# The errors of an output that cannot be written, such as that of a full disk.
+OUTPUT_ERRORS = (errno.EDQUOT, errno.EFBIG, errno.EIO, errno.ENOSPC)
 PIPE_WIDTH = 10_000
 MAX_LIFETIME = timedelta(days=100 * 365)
 READING_ROLE = "flowql"
@@ -356,6 +359,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except BrokenPipeError:
         _discard_output(sys.stdout)
         sys.exit(BROKEN_PIPE)
+    except OSError as error:
+        if error.errno not in OUTPUT_ERRORS:
+            raise
+        _discard_output(sys.stdout)
+        _print_message(f"cannot write the output: {error.strerror}")
+        sys.exit(USAGE_ERROR)
 
 
 def _run(arguments: Sequence[str]) -> None:
@@ -481,7 +490,7 @@ def _print_messages(lines: Iterable[str]) -> None:
 def _print_message(line: str) -> None:
     try:
         print(f"flowql: {line}", file=sys.stderr, flush=True)
-    except BrokenPipeError:
+    except OSError:
         # What the command does is more important than its messages.
         _discard_output(sys.stderr)
 
