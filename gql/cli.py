@@ -9,8 +9,10 @@ import json
 import logging
 import os
 import re
+import signal
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from importlib.metadata import metadata
 from inspect import Parameter as SignatureParameter
@@ -185,7 +187,7 @@ def import_(
     options = ImportOptions(_read_context(context_file, context or ()), keep_going, dry_run)
     settings = _read_settings(database, schema)
     try:
-        with show_progress() as progress:
+        with _end_at_interrupt(), show_progress() as progress:
             report = asyncio.run(
                 administration.import_blueprints(settings, _check_paths(paths), options, progress)
             )
@@ -381,6 +383,24 @@ def _run(arguments: Sequence[str]) -> None:
     finally:
         # The interpreter would report an error of its own when it exits.
         sys.stdout.flush()
+
+
+@contextmanager
+def _end_at_interrupt() -> Generator[None]:
+    """Let Ctrl+C end the block at once: asyncio would wait until the current step of it ends."""
+    previous = signal.getsignal(signal.SIGINT)
+    if previous is not signal.default_int_handler:
+        yield
+        return
+    signal.signal(signal.SIGINT, _raise_interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, previous)
+
+
+def _raise_interrupt(_signal: int, _frame: object) -> None:
+    raise KeyboardInterrupt
 
 
 def _open_closed_streams() -> None:
