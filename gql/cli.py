@@ -45,7 +45,6 @@ MAX_LIFETIME = timedelta(days=100 * 365)
 READING_ROLE = "flowql"
 # PostgreSQL grants to all roles if a statement names `public`, with or without quotes.
 PSEUDO_ROLES = {"public", "none"}
-STANDARD_INPUT = Path("-")
 SDL_FILE = Path("schema.graphql")
 # A password in the parameters of a URL, and one before its host, which may contain any character; a
 # value of the context.
@@ -482,6 +481,8 @@ def _compare_file(sdl: str) -> str:
 
 def _check_paths(paths: Sequence[Path]) -> Sequence[Path]:
     """Return the paths; raises OperatorError if one is a mistyped option."""
+    from models.blueprint.format.files import STANDARD_INPUT
+
     for path in paths:
         if str(path).startswith("-") and path != STANDARD_INPUT:
             raise OperatorError(f"unknown option {path}: a file of this name is ./{path}")

@@ -46,9 +46,9 @@ class EntryField:
 class Kind:
     """A kind of object: its table, and its fields by their names in blueprints.
 
-    Kinds are compared by identity. `name` is for messages, and `model` the blueprint model, for stages and policies that of their
-    common table. `unique` are the columns of the key by which blueprints identify a row; other
-    rows can have an equal one if it contains null.
+    Kinds are compared by identity. `name` is for messages, and `model` the blueprint model, for
+    stages and policies that of their common table. `unique` are the columns of the key by which
+    blueprints identify a row; other rows can have an equal one if it contains null.
     Rows that policies can be bound to have a parent row with their policy engine mode. The type of
     a stage or a policy is stored in `type_table`, with its settings.
     """

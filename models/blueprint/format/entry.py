@@ -6,6 +6,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 VERSION = 1
+# authentik's model of the entries that apply other files.
+META_MODEL = "authentik_blueprints.metaapplyblueprint"
+# How deep values can be nested, in files and after evaluation.
+MAX_DEPTH = 100
 MAX_MESSAGE_CHARACTERS = 500
 
 # A place in a file: line and column, from 1. Tuples are pickled faster than objects with names.

@@ -12,12 +12,17 @@ from pathlib import Path
 from stat import S_ISREG
 from typing import Any, NoReturn, Protocol, cast
 
-from models.blueprint.format.entry import BlueprintFile, InvalidValueError, Position, Tag
+from models.blueprint.format.entry import (
+    MAX_DEPTH,
+    BlueprintFile,
+    InvalidValueError,
+    Position,
+    Tag,
+)
+from models.blueprint.format.source import MIB
 
-MIB = 2**20
 MAX_VALUES = 100_000
 MAX_CHARACTERS = 10 * MIB
-MAX_DEPTH = 100
 MAX_FILE_CHARACTERS = MIB
 TOO_DEEP = f"is nested more than {MAX_DEPTH} levels deep (does the context refer to itself?)"
 DEFAULT_CONTEXT: Mapping[str, Any] = {

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from time import monotonic
 from typing import IO, Any, BinaryIO, cast
 
-from models.blueprint.format.entry import BlueprintFile, Entry
+from models.blueprint.format.entry import META_MODEL, BlueprintFile, Entry
 from models.blueprint.format.files import InputFile
 from models.blueprint.format.parser import EntryFields, ParseErrors, parse
 from models.blueprint.format.source import MIB
@@ -31,7 +31,6 @@ BOOTSTRAP = (
     "import pickle, sys; sys.path[:] = pickle.load(sys.stdin.buffer);"
     " from models.blueprint.format.reading import main; main()"
 )
-META_MODEL = "authentik_blueprints.metaapplyblueprint"
 # The names by which an entry refers to another file: its name in the metadata, or its path.
 Reference = tuple[str, str]
 Report = Callable[[int], object]
