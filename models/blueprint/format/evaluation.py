@@ -249,13 +249,14 @@ class _Run:
         """Count values and characters that the result, or work on it, consists of."""
         self.values -= values
         self.characters -= characters
-        self.evaluation.budget.charge(values, characters)
         if self.values < 0:
             raise InvalidValueError(f"has more than {MAX_VALUES} values with its tags evaluated")
         if self.characters < 0:
             raise InvalidValueError(
                 f"has more than {MAX_CHARACTERS} characters with its tags evaluated"
             )
+        # A value that is too large by itself takes nothing from the other entries.
+        self.evaluation.budget.charge(values, characters)
 
     def resolve_key_of(self, tag: Tag) -> Any:
         if type(tag.value) is not str:
