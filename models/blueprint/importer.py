@@ -14,7 +14,7 @@ from models.blueprint.format.reading import read
 from models.blueprint.planning.changes import describe_changes
 from models.blueprint.planning.plan import Plan
 from models.blueprint.planning.planner import Planner
-from models.blueprint.report import ImportOptions, ImportReport, Progress
+from models.blueprint.report import ImportOptions, ImportReport, Progress, RunningTotal
 from models.blueprint.rows import store
 from models.blueprint.rows.working_set import WorkingSet
 from models.database import Database, Reads
@@ -44,19 +44,6 @@ async def import_blueprints(
 
 def _ignore(_step: str, _done: int, _total: int) -> None:
     pass
-
-
-@dataclass(slots=True)
-class _Counter:
-    """Reports the sum of counts."""
-
-    report: Callable[[int, int], None]
-    total: int
-    done: int = 0
-
-    def add(self, count: int) -> None:
-        self.done += count
-        self.report(self.done, self.total)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,12 +109,10 @@ class _Import:
 
     def _write(self, connection: Connection, plan: Plan) -> None:
         changes = plan.rows.changes()
-        report = _Counter(
-            partial(self.progress, "write"),
-            sum(map(len, (changes.created, changes.changed, changes.deleted))),
-        )
+        size = sum(map(len, (changes.created, changes.changed, changes.deleted)))
+        written = RunningTotal(lambda total: self.progress("write", total, size))
         try:
-            store.write(connection, changes, report.add)
+            store.write(connection, changes, written.add)
         except IntegrityError:
             raise DatabaseError(
                 "the import conflicts with rows that another process has written: try again"
