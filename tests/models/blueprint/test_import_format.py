@@ -660,6 +660,53 @@ def test_keep_going(store: Store) -> None:
     )
 
 
+REFERENCE = """\
+- model: authentik_stages_redirect.redirectstage
+  identifiers: {name: to-SLUG}
+  attrs: {mode: flow, target_flow: !Find [authentik_flows.flow, [slug, SLUG]]}
+"""
+
+
+def refer(slug: str) -> str:
+    """Return the entry of a stage that refers to a flow."""
+    return REFERENCE.replace("SLUG", slug)
+
+
+def test_keep_going_leaves_out_what_refers_to_invalid_files(store: Store) -> None:
+    """Each of these files has one message, also if it refers to an invalid one through others."""
+    bad = flow("bad").replace("recovery", "burglary")
+    files = [
+        flow("d"),
+        refer("b") + flow("c"),
+        refer("a") + flow("b"),
+        bad + flow("a"),
+        refer("d"),
+    ]
+    messages = store.load(*files, options=["--keep-going"], code=INVALID)
+    omitted = [message for message in messages if "refers to" in message]
+    assert omitted == [
+        f"{store.folder}/2.yaml: refers to {store.folder}/3.yaml, which is not imported",
+        f"{store.folder}/3.yaml: refers to {store.folder}/4.yaml, which is not imported",
+    ]
+    assert sorted(store.read().flows) == ["d"]
+    assert sorted(store.read().stages) == ["to-d"]
+
+
+def test_keep_going_imports_circles_of_files_together(store: Store) -> None:
+    """Files that do not belong to the circle come before and after it."""
+    files = [
+        refer("a"),
+        refer("b") + flow("a"),
+        refer("c") + flow("b"),
+        refer("a") + refer("d") + flow("c"),
+        flow("d"),
+    ]
+    messages = store.load(*files, options=["--keep-going"])
+    assert messages == ["8 created, 0 updated, 1 unchanged, 0 deleted, 0 skipped"]
+    settings = [stage["settings"]["target_flow"] for stage in store.read().stages.values()]
+    assert sorted(settings) == ["<flow a>", "<flow b>", "<flow c>", "<flow d>"]
+
+
 def test_dry_run(store: Store) -> None:
     """It writes nothing, and prints what an import would create, change, delete and skip."""
     store.load(flow("door") + flow("old"))
