@@ -71,19 +71,6 @@ def check_not_empty(value: Any) -> str:
     return string
 
 
-def build_string_check(max_length: int, *, can_be_empty: bool = False) -> Check:
-    """Return a check of strings with a maximum length."""
-    check_content = check_string if can_be_empty else check_not_empty
-
-    def check(value: Any) -> str:
-        string = check_content(value)
-        if len(string) > max_length:
-            raise InvalidValueError(f"must not be longer than {max_length} characters")
-        return string
-
-    return check
-
-
 def check_slug(value: Any) -> str:
     """Accept a string of letters, digits, `-` and `_`."""
     string = check_not_empty(value)
@@ -211,6 +198,18 @@ def allow_null(check: Check) -> Check:
     return lambda value: None if value is None else check(value)
 
 
+def limit_length(check: Check, max_length: int) -> Check:
+    """Return a check that also limits the length of strings."""
+
+    def check_length(value: Any) -> str:
+        string = check(value)
+        if len(string) > max_length:
+            raise InvalidValueError(f"must not be longer than {max_length} characters")
+        return string
+
+    return check_length
+
+
 def convert_setting(model: str, attribute: str, value: Any) -> Any:
     """Return the value of an attribute of a stage or a policy, converted to its type if known.
 
@@ -237,9 +236,8 @@ def _build_check(attribute: Attribute) -> Check:
 
 
 def _build_string_check(attribute: Attribute) -> Check:
-    if attribute.max_length:
-        return build_string_check(attribute.max_length, can_be_empty=attribute.can_be_empty)
-    return check_string if attribute.can_be_empty else check_not_empty
+    check = check_string if attribute.can_be_empty else check_not_empty
+    return limit_length(check, attribute.max_length) if attribute.max_length else check
 
 
 def _build_list_check(attribute: Attribute) -> Check:

@@ -1,7 +1,9 @@
 """An import accepts the whole format of blueprints, version 1, as authentik reads it."""
 
 import os
+import random
 import re
+import string
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -630,6 +632,25 @@ def test_warnings(store: Store, name: str) -> None:
 def test_foreign_models_are_no_warning(store: Store) -> None:
     """Only unknown models of authentik's own namespaces are."""
     assert len(store.load("- {model: example_app.widget, identifiers: {name: p}}\n")) == 1
+
+
+def test_names_have_a_maximum_length(each_store: Store) -> None:
+    """The indexes of PostgreSQL take the longest ones, also if they cannot be compressed."""
+    generator = random.Random(1)
+    long = "".join(chr(generator.randrange(0x20000, 0x2A6DF)) for _ in range(500))
+    slug = "".join(generator.choices(string.ascii_letters + string.digits, k=500))
+    entries = (
+        f"- model: authentik_flows.flow\n  identifiers: {{slug: {slug}}}\n"
+        f"  attrs: {{name: {long}, title: {long}, designation: recovery, background: {long}}}\n"
+        f"- {{model: authentik_core.group, identifiers: {{name: {long}}}}}\n"
+        f"- {{model: authentik_stages_dummy.dummystage, identifiers: {{name: {long}}}}}\n"
+        f"- {{model: authentik_policies_dummy.dummypolicy, identifiers: {{name: {long}}}}}\n"
+        f"- model: authentik_stages_prompt.prompt\n  identifiers: {{name: {long}}}\n"
+        "  attrs: {field_key: a, label: A, type: text}\n"
+    )
+    each_store.load(entries)
+    messages = each_store.refuse(entries.replace(long, f"{long}x").replace(slug, f"{slug}x"))
+    assert sum("must not be longer than 500 characters" in line for line in messages) == 5
 
 
 def test_all_errors_of_a_run_are_reported(store: Store) -> None:
