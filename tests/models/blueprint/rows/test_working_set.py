@@ -18,7 +18,7 @@ from models.blueprint.authentik.kinds import (
 )
 from models.blueprint.rows.row_table import MAX_INDEXES
 from models.blueprint.rows.working_set import WorkingSet
-from models.tables.access import RESERVED_PREFIX, SUPERUSERS
+from models.tables.access import RESERVED_PREFIX
 from support.blueprints import BlueprintDatabase
 from support.planned_rows import (
     POLICY_MODEL,
@@ -319,13 +319,3 @@ def test_users_of_tokens_are_invisible(graph: PlanDatabase) -> None:
     for name in (token_user, similar):
         graph.write(lambda rows, name=name: create_user(rows, name))
     assert graph.plan(plan) == ["u", similar]
-
-
-def test_group_of_superusers_is_reserved(database: PlanDatabase) -> None:
-    """Imports can refer to it."""
-    database.write(lambda rows: [create_group(rows, name) for name in (SUPERUSERS, "other")])
-    groups = database.plan(lambda rows: rows.list(GROUP))
-    assert {row.get("name"): row.is_reserved for row in groups} == {
-        SUPERUSERS: True,
-        "other": False,
-    }
