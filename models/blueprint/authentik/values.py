@@ -233,9 +233,14 @@ def convert_setting(model: str, attribute: str, value: Any) -> Any:
 def _build_checks(model: str) -> Mapping[str, Check]:
     checks = {name: _build_check(attribute) for name, attribute in ATTRIBUTES[model].items()}
     return {
-        name: _allow_secret(check) if is_secret(model, name) else check
+        name: _allow_secret(check) if _can_be_secret(model, name) else check
         for name, check in checks.items()
     }
+
+
+def _can_be_secret(model: str, name: str) -> bool:
+    """Return whether a secret can be replaced: private keys are in all strings."""
+    return is_secret(model, name) or ATTRIBUTES[model][name].type is AttributeType.STRING
 
 
 def _build_check(attribute: Attribute) -> Check:

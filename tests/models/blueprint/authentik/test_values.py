@@ -264,10 +264,11 @@ def test_references_stay_as_they_are() -> None:
 
 
 def test_a_masked_secret_is_accepted() -> None:
-    """An exported blueprint has it in place of the secret. Other attributes refuse it."""
-    assert convert_setting(EMAIL_STAGE, "password", dict(SECRET)) == SECRET
+    """An exported blueprint has it in place of a secret or a private key, which are strings."""
+    for name in ("password", "subject"):
+        assert convert_setting(EMAIL_STAGE, name, dict(SECRET)) == SECRET
     with pytest.raises(InvalidValueError):
-        convert_setting(EMAIL_STAGE, "host", dict(SECRET))
+        convert_setting(EMAIL_STAGE, "port", dict(SECRET))
 
 
 def test_null_is_an_empty_background() -> None:
