@@ -29,6 +29,7 @@ MAX_NUMBER_LENGTH = 1000
 # Python's json does not write integers of more than 4,300 digits.
 MAX_JSON_INTEGER = 10**4000
 MAX_QUOTE_LENGTH = 60
+UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _ZERO_DECIMALS = re.compile(r"\.0*\s*$")
 # PostgreSQL cannot store them.
 _FORBIDDEN_CHARACTERS = re.compile("[\0\ud800-\udfff]")
@@ -134,6 +135,11 @@ def build_choice_check(choices: type[Enum] | Sequence[str | int]) -> Check:
         return choice
 
     return check
+
+
+def is_uuid(value: str) -> bool:
+    """Return whether a string is a UUID as `check_uuid` returns it."""
+    return UUID.fullmatch(value) is not None
 
 
 def check_uuid(value: Any) -> str:
