@@ -19,8 +19,8 @@ from models.blueprint.format.entry import (
     Position,
     Tag,
 )
-from models.blueprint.format.source import MIB
 
+MIB = 2**20
 MAX_VALUES = 100_000
 MAX_CHARACTERS = 10 * MIB
 MAX_FILE_CHARACTERS = MIB
