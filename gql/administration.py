@@ -26,11 +26,14 @@ async def import_blueprints(
     options: ImportOptions | None = None,
     progress: Progress | None = None,
 ) -> ImportReport:
-    """Import files and folders; raises DatabaseError or BlueprintError."""
-    async with _open_database(settings, writable=True) as database:
-        return await importer.import_blueprints(
-            database, paths, options or ImportOptions(), progress
-        )
+    """Import files and folders; raises DatabaseError or BlueprintError.
+
+    A dry run only needs to read the database.
+    """
+    options = options or ImportOptions()
+    async with _open_database(settings, writable=not options.is_dry_run) as database:
+        _check_origin(database)
+        return await importer.import_blueprints(database, paths, options, progress)
 
 
 async def create_token(
@@ -45,8 +48,7 @@ async def create_token(
 async def list_tokens(settings: Settings) -> Sequence[TokenSummary]:
     """Return all tokens, ordered by name; raises DatabaseError."""
     async with _open_database(settings, writable=False) as database:
-        if not database.is_flowql:
-            raise DatabaseError(READ_ONLY_MESSAGE)
+        _check_origin(database)
         return await tokens.list_tokens(database)
 
 
@@ -69,3 +71,9 @@ async def _open_database(settings: Settings, *, writable: bool) -> AsyncGenerato
         yield database
     finally:
         await database.close()
+
+
+def _check_origin(database: Database) -> None:
+    """Raise DatabaseError unless the database is FlowQL's own."""
+    if not database.is_flowql:
+        raise DatabaseError(READ_ONLY_MESSAGE)

@@ -4,12 +4,15 @@ Commands import their modules when they run, which keeps `flowql --help` fast.
 """
 
 import asyncio
+import errno
 import json
 import logging
 import os
 import re
+import signal
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from importlib.metadata import metadata
 from inspect import Parameter as SignatureParameter
@@ -35,12 +38,13 @@ OMITTED = 3
 OUTDATED = 1
 BROKEN_PIPE = 1
 INTERRUPTED = 130
+# The errors of an output that cannot be written, such as that of a full disk.
+OUTPUT_ERRORS = (errno.EDQUOT, errno.EFBIG, errno.EIO, errno.ENOSPC)
 PIPE_WIDTH = 10_000
 MAX_LIFETIME = timedelta(days=100 * 365)
 READING_ROLE = "flowql"
 # PostgreSQL grants to all roles if a statement names `public`, with or without quotes.
 PSEUDO_ROLES = {"public", "none"}
-STANDARD_INPUT = Path("-")
 SDL_FILE = Path("schema.graphql")
 # A password in the parameters of a URL, and one before its host, which may contain any character; a
 # value of the context.
@@ -182,7 +186,7 @@ def import_(
     options = ImportOptions(_read_context(context_file, context or ()), keep_going, dry_run)
     settings = _read_settings(database, schema)
     try:
-        with show_progress() as progress:
+        with _end_at_interrupt(), show_progress() as progress:
             report = asyncio.run(
                 administration.import_blueprints(settings, _check_paths(paths), options, progress)
             )
@@ -356,6 +360,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except BrokenPipeError:
         _discard_output(sys.stdout)
         sys.exit(BROKEN_PIPE)
+    except OSError as error:
+        if error.errno not in OUTPUT_ERRORS:
+            raise
+        _discard_output(sys.stdout)
+        _print_message(f"cannot write the output: {error.strerror}")
+        sys.exit(USAGE_ERROR)
 
 
 def _run(arguments: Sequence[str]) -> None:
@@ -372,6 +382,24 @@ def _run(arguments: Sequence[str]) -> None:
     finally:
         # The interpreter would report an error of its own when it exits.
         sys.stdout.flush()
+
+
+@contextmanager
+def _end_at_interrupt() -> Generator[None]:
+    """Let Ctrl+C end the block at once: asyncio would wait until the current step of it ends."""
+    previous = signal.getsignal(signal.SIGINT)
+    if previous is not signal.default_int_handler:
+        yield
+        return
+    signal.signal(signal.SIGINT, _raise_interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, previous)
+
+
+def _raise_interrupt(_signal: int, _frame: object) -> None:
+    raise KeyboardInterrupt
 
 
 def _open_closed_streams() -> None:
@@ -453,6 +481,8 @@ def _compare_file(sdl: str) -> str:
 
 def _check_paths(paths: Sequence[Path]) -> Sequence[Path]:
     """Return the paths; raises OperatorError if one is a mistyped option."""
+    from models.blueprint.format.files import STANDARD_INPUT
+
     for path in paths:
         if str(path).startswith("-") and path != STANDARD_INPUT:
             raise OperatorError(f"unknown option {path}: a file of this name is ./{path}")
@@ -481,7 +511,7 @@ def _print_messages(lines: Iterable[str]) -> None:
 def _print_message(line: str) -> None:
     try:
         print(f"flowql: {line}", file=sys.stderr, flush=True)
-    except BrokenPipeError:
+    except OSError:
         # What the command does is more important than its messages.
         _discard_output(sys.stderr)
 

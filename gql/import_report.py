@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from models.blueprint.format.entry import escape
 from models.blueprint.report import ImportOptions, ImportReport, PlannedChange
 
 MAX_MESSAGES = 1_000
@@ -19,9 +20,9 @@ ACTIONS = ("create", "change", "delete")
 def render_plan(report: ImportReport) -> Iterator[str]:
     """Yield one line per change of a dry run, in an order that does not depend on the files'."""
     for _, lines in sorted((ACTIONS.index(c.action), _render_change(c)) for c in report.plan):
-        yield from map(_escape, lines)
+        yield from map(escape, lines)
     for model, count in sorted(report.skipped.items()):
-        yield _escape(f"skip {count} {model}")
+        yield escape(f"skip {count} {_cut(model)}")
 
 
 def render_report(report: ImportReport, options: ImportOptions) -> Iterator[str]:
@@ -33,7 +34,7 @@ def render_report(report: ImportReport, options: ImportOptions) -> Iterator[str]
     if report.ignored:
         yield f"ignored: {_render_counter(report.ignored)}"
     if report.placeholders:
-        yield _escape(f"placeholders for {_render_names(sorted(report.placeholders))}")
+        yield escape(f"placeholders for {_render_names(sorted(report.placeholders))}")
 
 
 def render_errors(
@@ -88,7 +89,7 @@ def _render_counts(report: ImportReport, options: ImportOptions) -> str:
 
 
 def _render_counter(counter: Counter[str]) -> str:
-    return _escape(", ".join(f"{count} {name}" for name, count in sorted(counter.items())))
+    return escape(", ".join(f"{count} {_cut(name)}" for name, count in sorted(counter.items())))
 
 
 def _render_names(names: Sequence[str]) -> str:
@@ -97,13 +98,6 @@ def _render_names(names: Sequence[str]) -> str:
 
 
 def _limit(messages: Sequence[str], noun: str) -> Iterator[str]:
-    yield from map(_escape, messages[:MAX_MESSAGES])
+    yield from map(escape, messages[:MAX_MESSAGES])
     if len(messages) > MAX_MESSAGES:
         yield f"… and {len(messages) - MAX_MESSAGES:,} more {noun}"
-
-
-def _escape(line: str) -> str:
-    """Escape control characters, which would break the line or move the cursor of a terminal."""
-    if line.isprintable():
-        return line
-    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in line)

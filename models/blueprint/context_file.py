@@ -8,11 +8,10 @@ from typing import Any, cast
 import yaml
 from yaml.reader import ReaderError
 
-from models.blueprint.format.entry import Position, locate
+from models.blueprint.format.entry import MAX_DEPTH, Position, locate
 from models.errors import BlueprintError
 
 MAX_BYTES = 2**20
-MAX_DEPTH = 100
 # Including those that aliases repeat.
 MAX_VALUES = 100_000
 # Of values that YAML describes and Python does not have, such as the month 13.

@@ -1,9 +1,9 @@
 """The import of blueprints into FlowQL's own database."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 from sqlalchemy import Connection
@@ -14,13 +14,15 @@ from models.blueprint.format.reading import read
 from models.blueprint.planning.changes import describe_changes
 from models.blueprint.planning.plan import Plan
 from models.blueprint.planning.planner import Planner
-from models.blueprint.report import ImportOptions, ImportReport, Progress
+from models.blueprint.report import ImportOptions, ImportReport, Progress, RunningTotal
 from models.blueprint.rows import store
 from models.blueprint.rows.working_set import WorkingSet
 from models.database import Database, Reads
 from models.errors import BlueprintError, DatabaseError
 
 DEFAULTS = ImportOptions()
+# The files that each file refers to.
+Dependencies = Mapping[str, Iterable[str]]
 
 
 async def import_blueprints(
@@ -46,19 +48,6 @@ def _ignore(_step: str, _done: int, _total: int) -> None:
     pass
 
 
-@dataclass(slots=True)
-class _Counter:
-    """Reports the sum of counts."""
-
-    report: Callable[[int, int], None]
-    total: int
-    done: int = 0
-
-    def add(self, count: int) -> None:
-        self.done += count
-        self.report(self.done, self.total)
-
-
 @dataclass(frozen=True, slots=True)
 class _Import:
     database: Database
@@ -78,8 +67,9 @@ class _Import:
         errors: list[str] = []
         plan = await self.database.plan(partial(self._plan, valid))
         while plan.errors:
-            errors += plan.list_errors()
-            valid = [file for file in valid if file.label not in plan.errors]
+            omitted = _find_dependents(plan.dependencies, plan.errors)
+            errors += [*plan.list_errors(), *_describe_omitted(plan, omitted)]
+            valid = [file for file in valid if file.label not in omitted]
             plan = await self.database.plan(partial(self._plan, valid))
         groups = _order(plan.dependencies, [file.label for file in valid])
         report = await self._import_groups(valid, groups)
@@ -122,30 +112,58 @@ class _Import:
 
     def _write(self, connection: Connection, plan: Plan) -> None:
         changes = plan.rows.changes()
-        report = _Counter(
-            partial(self.progress, "write"),
-            sum(map(len, (changes.created, changes.changed, changes.deleted))),
-        )
+        size = sum(map(len, (changes.created, changes.changed, changes.deleted)))
+        written = RunningTotal(lambda total: self.progress("write", total, size))
         try:
-            store.write(connection, changes, report.add)
+            store.write(connection, changes, written.add)
         except IntegrityError:
             raise DatabaseError(
                 "the import conflicts with rows that another process has written: try again"
             ) from None
 
 
-def _order(dependencies: Mapping[str, set[str]], labels: Sequence[str]) -> list[list[str]]:
-    """Return groups of files, each after those that it refers to; a circle is one group."""
-    groups = {label: [label] for label in labels}
-    while True:
-        graph = {id(group): set[int]() for group in groups.values()}
-        for label, others in dependencies.items():
-            graph[id(groups[label])] |= {id(groups[other]) for other in others}
-            graph[id(groups[label])].discard(id(groups[label]))
-        by_id = {id(group): group for group in groups.values()}
-        try:
-            return [by_id[number] for number in TopologicalSorter(graph).static_order()]
-        except CycleError as error:
-            circle = [by_id[number] for number in dict.fromkeys(error.args[1])]
-            merged = [label for label in labels if any(label in group for group in circle)]
-            groups |= dict.fromkeys(merged, merged)
+def _find_dependents(dependencies: Dependencies, labels: Iterable[str]) -> set[str]:
+    """Return the files, and those that refer to them, directly or through others."""
+    dependents, visited = _invert(dependencies), set[str]()
+    return {other for label in labels for other in _visit(label, dependents, visited)}
+
+
+def _describe_omitted(plan: Plan, omitted: Iterable[str]) -> Iterator[str]:
+    """Yield a message for each omitted file without errors of its own."""
+    names = set(omitted)
+    for label in sorted(names - plan.errors.keys()):
+        other = min(names.intersection(plan.dependencies[label]))
+        yield f"{label}: refers to {other}, which is not imported"
+
+
+def _order(dependencies: Dependencies, labels: Sequence[str]) -> list[list[str]]:
+    """Return groups of files, each after those that it refers to; a circle is one group.
+
+    The groups are strongly connected components, which Kosaraju's algorithm finds in linear time.
+    """
+    positions = {label: position for position, label in enumerate(labels)}
+    visited = set[str]()
+    finished = [other for label in labels for other in _visit(label, dependencies, visited)]
+    dependents, visited = _invert(dependencies), set[str]()
+    groups = [list(_visit(label, dependents, visited)) for label in reversed(finished)]
+    return [sorted(group, key=positions.__getitem__) for group in reversed(groups) if group]
+
+
+def _visit(label: str, graph: Dependencies, visited: set[str]) -> Iterator[str]:
+    """Yield a file, after all that it leads to in the graph, without those visited before."""
+    stack = [(label, False)]
+    while stack:
+        label, is_finished = stack.pop()
+        if is_finished:
+            yield label
+        elif label not in visited:
+            visited.add(label)
+            stack += [(label, True), *((other, False) for other in sorted(graph.get(label, ())))]
+
+
+def _invert(dependencies: Dependencies) -> Dependencies:
+    dependents: defaultdict[str, list[str]] = defaultdict(list)
+    for label, others in dependencies.items():
+        for other in others:
+            dependents[other].append(label)
+    return dependents

@@ -39,6 +39,19 @@ class PlannedChange:
 
 
 @dataclass(slots=True)
+class RunningTotal:
+    """Reports the sum of the numbers so far."""
+
+    report: Callable[[int], object]
+    total: int = 0
+
+    def add(self, number: int) -> None:
+        """Add a number."""
+        self.total += number
+        self.report(self.total)
+
+
+@dataclass(slots=True)
 class ImportReport:
     """The result of an import.
 

@@ -346,6 +346,22 @@ def test_command_ends_quietly_if_nobody_reads_its_output(
     assert (result.returncode, result.stderr) == (1, b"")
 
 
+@pytest.mark.parametrize("command", [["schema"], ["token", "list"], ["--version"]])
+def test_output_that_cannot_be_written_is_an_error(command: list[str], sample_url: str) -> None:
+    """A full disk, for example, is one line and exit code 2."""
+    option = ["--database", sample_url] if command[0] == "token" else []
+    with Path("/dev/full").open("w") as full:
+        result = subprocess.run(
+            [FLOWQL, *command, *option],
+            env=clean_environment(),
+            stdout=full,
+            stderr=PIPE,
+            check=False,
+        )
+    message = b"flowql: cannot write the output: No space left on device\n"
+    assert (result.returncode, result.stderr) == (2, message)
+
+
 def test_command_succeeds_if_nobody_reads_its_messages(sample_url: str) -> None:
     """The key of a new token is printed; an error has the same exit code as otherwise."""
     command = ["token", "create", "unread", "--database", sample_url]

@@ -4,12 +4,15 @@ import asyncio
 import shutil
 import sqlite3
 import subprocess
+from contextlib import closing
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from models.database import migrate
 from support.command import FLOWQL, clean_environment, run_in_process
+from support.postgres import PostgresServer
 from support.server_process import read_command_line, wait_until
 
 FLOW = """\
@@ -159,6 +162,29 @@ def test_dry_run_prints_the_plan() -> None:
         'delete flow "old"',
         "skip 1 authentik_brands.brand",
     ]
+
+
+def test_dry_run_does_not_change_the_file(folder: Path) -> None:
+    """It opens the database read-only, whatever its journal mode is."""
+    file = folder / "flowql.db"
+    with closing(sqlite3.connect(file)) as connection:
+        connection.execute("PRAGMA journal_mode = DELETE")
+    content = file.read_bytes()
+    write_flow("flow.yaml", "new")
+    assert len(plan_import("flow.yaml")) == 1
+    assert file.read_bytes() == content
+
+
+def test_dry_run_needs_no_privilege_to_write(postgres: PostgresServer) -> None:
+    """A role that can only read plans an import."""
+    url = postgres.create_database("dry_run")
+    asyncio.run(migrate(url))
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("CREATE ROLE planner LOGIN PASSWORD 'planner'")
+        connection.execute("GRANT SELECT ON ALL TABLES IN SCHEMA public TO planner")
+    url = postgres.dsn("dry_run", user="planner", password="planner")
+    write_flow("flow.yaml", "new")
+    assert len(plan_import("flow.yaml", "--database", url)) == 1
 
 
 def test_plan_does_not_depend_on_the_order_of_files() -> None:

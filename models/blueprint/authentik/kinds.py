@@ -25,6 +25,8 @@ from models.tables.prompt import Prompt
 from models.tables.stage import Stage, StageType
 
 REQUIRED = object()
+# PostgreSQL's indexes take 2,704 bytes: four for each character, and a flow's slug of one each.
+MAX_INDEXED_LENGTH = 500
 MODE_COLUMN = "policy_engine_mode"
 
 
@@ -46,9 +48,9 @@ class EntryField:
 class Kind:
     """A kind of object: its table, and its fields by their names in blueprints.
 
-    Kinds are compared by identity. `name` is for messages, and `model` the blueprint model, for stages and policies that of their
-    common table. `unique` are the columns of the key by which blueprints identify a row; other
-    rows can have an equal one if it contains null.
+    Kinds are compared by identity. `name` is for messages, and `model` the blueprint model, for
+    stages and policies that of their common table. `unique` are the columns of the key by which
+    blueprints identify a row; other rows can have an equal one if it contains null.
     Rows that policies can be bound to have a parent row with their policy engine mode. The type of
     a stage or a policy is stored in `type_table`, with its settings.
     """
@@ -83,7 +85,8 @@ class Kind:
 
 
 MODE = EntryField(MODE_COLUMN, "any", values.build_choice_check(PolicyEngineMode))
-NAME = EntryField("name", check=values.check_not_empty)
+CHECK_NAME = values.limit_length(values.check_not_empty, MAX_INDEXED_LENGTH)
+NAME = EntryField("name", check=CHECK_NAME)
 PROMPT_TYPES = ATTRIBUTES["authentik_stages_prompt.prompt"]["type"].choices
 
 FLOW = Kind(
@@ -94,10 +97,14 @@ FLOW = Kind(
     ("slug",),
     {
         "name": NAME,
-        "slug": EntryField("slug", check=values.check_slug),
-        "title": EntryField("title", check=values.check_not_empty),
+        "slug": EntryField(
+            "slug", check=values.limit_length(values.check_slug, MAX_INDEXED_LENGTH)
+        ),
+        "title": EntryField("title", check=CHECK_NAME),
         "designation": EntryField("designation", check=values.build_choice_check(FlowDesignation)),
-        "background": EntryField("background", "", values.check_string_or_null),
+        "background": EntryField(
+            "background", "", values.limit_length(values.check_string_or_null, MAX_INDEXED_LENGTH)
+        ),
         "layout": EntryField("layout", "stacked", values.build_choice_check(FlowLayout)),
         "denied_action": EntryField(
             "denied_action", "message_continue", values.build_choice_check(FlowDeniedAction)
@@ -167,7 +174,7 @@ USER = Kind(
     "id",
     ("username",),
     {
-        "username": EntryField("username", check=values.build_string_check(max_length=150)),
+        "username": EntryField("username", check=values.limit_length(values.check_not_empty, 150)),
         "name": EntryField("name", "", values.check_string),
     },
 )

@@ -7,7 +7,6 @@ from typing import Any, cast
 from models.blueprint.authentik.attributes import ATTRIBUTES
 from models.blueprint.authentik.known_models import find_suggestion
 
-CONTAINERS = (dict, list)
 SECRET: Mapping[str, Any] = {"$secret": True}
 
 # By model: what authentik's API only accepts and never returns, and what gives access in the same
@@ -68,6 +67,10 @@ _DESCRIPTION = re.compile(
     r"|min|minutes|mode|name|polic(?:y|ies)|required|seconds|size|stages?|threshold|ttl|type"
     r"|ur[il]|validity|version)$"
 )
+# The rule for values: a private key in PEM, whose line breaks can be escaped.
+_PRIVATE_KEY = re.compile(
+    r"-----BEGIN (?:[A-Z0-9]+ )?PRIVATE KEY(?: BLOCK)?-----(?:\s|\\[nr])*[A-Za-z0-9+/]"
+)
 _CAPITALS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 
@@ -91,11 +94,10 @@ def is_secret_name(name: str) -> bool:
 def mask(model: str, attribute: str, value: Any) -> Any:
     """Return the value, or SECRET in its place, also below the keys of a mapping in it.
 
-    Null and empty strings stay, and booleans, since no secret is one.
+    Null and empty strings stay, and booleans, since no secret is one. Private keys in PEM are
+    secrets everywhere.
     """
-    if is_secret(model, attribute):
-        return _mask_secret(value)
-    return _mask_nested(value) if isinstance(value, CONTAINERS) else value
+    return _mask_secret(value) if is_secret(model, attribute) else _mask_nested(value)
 
 
 def _mask_secret(value: Any) -> Any:
@@ -108,6 +110,8 @@ def _mask_nested(value: Any) -> Any:
         return {key: _mask_item(key, item) for key, item in items}
     if isinstance(value, list):
         return [_mask_nested(item) for item in cast(list[Any], value)]
+    if isinstance(value, str) and _PRIVATE_KEY.search(value):
+        return SECRET
     return value
 
 

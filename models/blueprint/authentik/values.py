@@ -8,6 +8,7 @@ import math
 import re
 import uuid
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import date
 from enum import Enum
 from functools import cache
@@ -28,6 +29,7 @@ MAX_NUMBER_LENGTH = 1000
 # Python's json does not write integers of more than 4,300 digits.
 MAX_JSON_INTEGER = 10**4000
 MAX_QUOTE_LENGTH = 60
+UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _ZERO_DECIMALS = re.compile(r"\.0*\s*$")
 # PostgreSQL cannot store them.
 _FORBIDDEN_CHARACTERS = re.compile("[\0\ud800-\udfff]")
@@ -69,19 +71,6 @@ def check_not_empty(value: Any) -> str:
     if not string:
         raise InvalidValueError("must not be empty")
     return string
-
-
-def build_string_check(max_length: int, *, can_be_empty: bool = False) -> Check:
-    """Return a check of strings with a maximum length."""
-    check_content = check_string if can_be_empty else check_not_empty
-
-    def check(value: Any) -> str:
-        string = check_content(value)
-        if len(string) > max_length:
-            raise InvalidValueError(f"must not be longer than {max_length} characters")
-        return string
-
-    return check
 
 
 def check_slug(value: Any) -> str:
@@ -148,6 +137,11 @@ def build_choice_check(choices: type[Enum] | Sequence[str | int]) -> Check:
     return check
 
 
+def is_uuid(value: str) -> bool:
+    """Return whether a string is a UUID as `check_uuid` returns it."""
+    return UUID.fullmatch(value) is not None
+
+
 def check_uuid(value: Any) -> str:
     """Accept a UUID as a string or a number, and return it as 36 lower-case characters."""
     try:
@@ -206,9 +200,28 @@ def check_json(value: Any) -> Any:
             return value
 
 
+def check_reference(value: Any) -> Any:
+    """Accept a primary key, or another JSON value that stands for a reference, except null."""
+    if value is None:
+        raise InvalidValueError("must not be null or refer to an object that does not exist")
+    return check_json(value)
+
+
 def allow_null(check: Check) -> Check:
     """Return a check that also accepts null."""
     return lambda value: None if value is None else check(value)
+
+
+def limit_length(check: Check, max_length: int) -> Check:
+    """Return a check that also limits the length of strings."""
+
+    def check_length(value: Any) -> str:
+        string = check(value)
+        if len(string) > max_length:
+            raise InvalidValueError(f"must not be longer than {max_length} characters")
+        return string
+
+    return check_length
 
 
 def convert_setting(model: str, attribute: str, value: Any) -> Any:
@@ -226,9 +239,14 @@ def convert_setting(model: str, attribute: str, value: Any) -> Any:
 def _build_checks(model: str) -> Mapping[str, Check]:
     checks = {name: _build_check(attribute) for name, attribute in ATTRIBUTES[model].items()}
     return {
-        name: _allow_secret(check) if is_secret(model, name) else check
+        name: _allow_secret(check) if _can_be_secret(model, name) else check
         for name, check in checks.items()
     }
+
+
+def _can_be_secret(model: str, name: str) -> bool:
+    """Return whether a secret can be replaced: private keys are in all strings."""
+    return is_secret(model, name) or ATTRIBUTES[model][name].type is AttributeType.STRING
 
 
 def _build_check(attribute: Attribute) -> Check:
@@ -237,13 +255,14 @@ def _build_check(attribute: Attribute) -> Check:
 
 
 def _build_string_check(attribute: Attribute) -> Check:
-    if attribute.max_length:
-        return build_string_check(attribute.max_length, can_be_empty=attribute.can_be_empty)
-    return check_string if attribute.can_be_empty else check_not_empty
+    check = check_string if attribute.can_be_empty else check_not_empty
+    return limit_length(check, attribute.max_length) if attribute.max_length else check
 
 
 def _build_list_check(attribute: Attribute) -> Check:
-    check_item = _build_check(attribute.items) if attribute.items else check_json
+    # authentik refuses null as an item, also for references.
+    items = replace(attribute.items, is_nullable=False) if attribute.items else None
+    check_item = _build_check(items) if items else check_json
     return build_list_check(check_item, can_be_empty=attribute.can_be_empty)
 
 
@@ -255,7 +274,7 @@ _BUILDERS: Mapping[AttributeType, Callable[[Attribute], Check]] = {
     AttributeType.CHOICE: lambda item: build_choice_check(item.choices),
     AttributeType.MAPPING: lambda _: check_mapping,
     AttributeType.LIST: _build_list_check,
-    AttributeType.REFERENCE: lambda _: check_json,
+    AttributeType.REFERENCE: lambda _: check_reference,
     AttributeType.READ_ONLY: lambda _: check_json,
 }
 

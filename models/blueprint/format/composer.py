@@ -14,7 +14,7 @@ from yaml.events import (
     SequenceStartEvent,
 )
 
-from models.blueprint.format.entry import Position, Tag
+from models.blueprint.format.entry import MAX_DEPTH, Position, Tag
 from models.blueprint.format.scalars import MERGE, PREFIX, TYPES, construct, resolve_plain
 from models.blueprint.format.source import MAX_SCALAR_CHARACTERS, SCALAR_TOO_LONG, Source
 
@@ -37,7 +37,6 @@ TAGS = {
         "!ParseJSON",
     )
 }
-MAX_DEPTH = 100
 MAX_MERGED_KEYS = 1000
 # The values that aliases repeat, in one entry and in the whole document.
 MAX_ENTRY_ALIASED_VALUES = 100_000
@@ -282,15 +281,18 @@ class Composer:
             if key is MERGE:
                 self.merge(merged, value, locate_event(event))
             else:
-                try:
-                    mapping[key] = value
-                except TypeError:
-                    self.report(locate_event(event), COMPLEX_KEY)
+                self._add(mapping, key, value, event)
             if positions is not None and (key is MERGE or isinstance(key, str)):
                 positions[key] = locate_event(event)
         self._depth -= 1
         self._size += len(mapping) + len(merged)
         return {**merged, **mapping} if merged else mapping
+
+    def _add(self, mapping: dict[Any, Any], key: Any, value: Any, event: Any) -> None:
+        try:
+            mapping[key] = value
+        except TypeError:
+            self.report(locate_event(event), COMPLEX_KEY)
 
     def _compose_tagged(
         self, event: Any, positions: Positions | None, nested: Mapping[Any, Positions] | None

@@ -6,7 +6,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 VERSION = 1
-
+# authentik's model of the entries that apply other files.
+META_MODEL = "authentik_blueprints.metaapplyblueprint"
+# How deep values can be nested, in files and after evaluation.
+MAX_DEPTH = 100
+MAX_MESSAGE_CHARACTERS = 500
 
 # A place in a file: line and column, from 1. Tuples are pickled faster than objects with names.
 Position = tuple[int, int]
@@ -72,6 +76,19 @@ class InvalidValueError(Exception):
 def locate(path: str, position: Position, message: str) -> str:
     """Return a message of one line that starts with the place in the file."""
     line, column = position
-    text = f"{path}:{line}:{column}: {message}"
-    # Escape quoted control characters: they would break the line or move the cursor of a terminal.
+    return escape(f"{path}:{line}:{column}: {_shorten(message)}")
+
+
+def escape(text: str) -> str:
+    """Escape control characters, which would break the line or move the cursor of a terminal."""
+    if text.isprintable():
+        return text
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+
+
+def _shorten(message: str) -> str:
+    """Leave out the middle of a long message: it quotes a long value, and its end says why."""
+    if len(message) <= MAX_MESSAGE_CHARACTERS:
+        return message
+    half = MAX_MESSAGE_CHARACTERS // 2
+    return f"{message[:half]}…{message[-half:]}"

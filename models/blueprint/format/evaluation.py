@@ -12,12 +12,17 @@ from pathlib import Path
 from stat import S_ISREG
 from typing import Any, NoReturn, Protocol, cast
 
-from models.blueprint.format.entry import BlueprintFile, InvalidValueError, Position, Tag
+from models.blueprint.format.entry import (
+    MAX_DEPTH,
+    BlueprintFile,
+    InvalidValueError,
+    Position,
+    Tag,
+)
 
 MIB = 2**20
 MAX_VALUES = 100_000
 MAX_CHARACTERS = 10 * MIB
-MAX_DEPTH = 100
 MAX_FILE_CHARACTERS = MIB
 TOO_DEEP = f"is nested more than {MAX_DEPTH} levels deep (does the context refer to itself?)"
 DEFAULT_CONTEXT: Mapping[str, Any] = {
@@ -244,13 +249,14 @@ class _Run:
         """Count values and characters that the result, or work on it, consists of."""
         self.values -= values
         self.characters -= characters
-        self.evaluation.budget.charge(values, characters)
         if self.values < 0:
             raise InvalidValueError(f"has more than {MAX_VALUES} values with its tags evaluated")
         if self.characters < 0:
             raise InvalidValueError(
                 f"has more than {MAX_CHARACTERS} characters with its tags evaluated"
             )
+        # A value that is too large by itself takes nothing from the other entries.
+        self.evaluation.budget.charge(values, characters)
 
     def resolve_key_of(self, tag: Tag) -> Any:
         if type(tag.value) is not str:

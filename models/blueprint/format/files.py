@@ -50,8 +50,8 @@ class InputFile:
 def find_files(paths: Sequence[Path]) -> Sequence[InputFile]:
     """Return the given files, and the YAML files of the given folders, each file once.
 
-    `-` is standard input, which is read at once. Files of folders are in alphabetical order. Hidden files and folders are
-    left out, unless they are given.
+    `-` is standard input, which is read at once. Files of folders are in alphabetical order. Hidden
+    files and folders are left out, unless they are given.
     """
     search = _Search()
     return [file for path in paths for file in search.find(path)]

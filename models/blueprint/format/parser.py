@@ -20,11 +20,10 @@ from models.blueprint.format.composer import (
     Positions,
     locate_event,
 )
-from models.blueprint.format.entry import Position, Tag, locate
+from models.blueprint.format.entry import VERSION, Position, Tag, locate
 from models.blueprint.format.scalars import MERGE
 from models.blueprint.format.source import Source, SourceError
 
-VERSION = 1
 START = (1, 1)
 NESTED_FIELDS = ("identifiers", "attrs")
 OTHER_FIELDS = ("model", "state", "conditions", "id", "permissions")
@@ -66,7 +65,7 @@ def parse(
     stream: BinaryIO,
     label: str,
     entries: EntrySink,
-    report: Callable[[int], object] = bool,
+    report: Callable[[int], object] = lambda _: None,
 ) -> ParsedDocument:
     """Parse a document and append its entries; raises ParseErrors.
 

@@ -15,10 +15,11 @@ from dataclasses import dataclass, field
 from time import monotonic
 from typing import IO, Any, BinaryIO, cast
 
-from models.blueprint.format.entry import BlueprintFile, Entry
+from models.blueprint.format.entry import META_MODEL, BlueprintFile, Entry
 from models.blueprint.format.files import InputFile
 from models.blueprint.format.parser import EntryFields, ParseErrors, parse
 from models.blueprint.format.source import MIB
+from models.blueprint.report import RunningTotal
 from models.errors import BlueprintError
 
 BATCH_ENTRIES = 500
@@ -31,7 +32,6 @@ BOOTSTRAP = (
     "import pickle, sys; sys.path[:] = pickle.load(sys.stdin.buffer);"
     " from models.blueprint.format.reading import main; main()"
 )
-META_MODEL = "authentik_blueprints.metaapplyblueprint"
 # The names by which an entry refers to another file: its name in the metadata, or its path.
 Reference = tuple[str, str]
 Report = Callable[[int], object]
@@ -128,21 +128,9 @@ def read(files: Sequence[InputFile], report: Report) -> Iterator[Batch | FileErr
     """
     size = sum(file.size for file in files)
     if size <= MAX_IN_PROCESS_BYTES:
-        yield from _parse_files(files, _Counter(report).add)
+        yield from _parse_files(files, RunningTotal(report).add)
     else:
         yield from _read_from_process(files, report)
-
-
-@dataclass(slots=True)
-class _Counter:
-    """Reports the sum of sizes."""
-
-    report: Report
-    total: int = 0
-
-    def add(self, size: int) -> None:
-        self.total += size
-        self.report(self.total)
 
 
 def _parse_files(files: Sequence[InputFile], report: Report) -> Iterator[Batch | FileError]:
@@ -260,8 +248,8 @@ def main() -> None:
 def _send(files: Sequence[InputFile], stream: BinaryIO) -> None:
     """Send what is read: sizes, errors, and each file before its batches, as (data, is_last)."""
     file = None
-    counter = _Counter(_Reporter(stream).report)
-    for message in _parse_files(files, counter.add):
+    size = RunningTotal(_Reporter(stream).report)
+    for message in _parse_files(files, size.add):
         if isinstance(message, FileError):
             pickle.dump(message, stream)
             continue
@@ -269,7 +257,7 @@ def _send(files: Sequence[InputFile], stream: BinaryIO) -> None:
             file = message.file
             pickle.dump(file, stream)
         pickle.dump((message.data, message.is_last), stream)
-    pickle.dump(counter.total, stream)
+    pickle.dump(size.total, stream)
     pickle.dump(None, stream)
 
 

@@ -1,11 +1,11 @@
 """A row as an import plans it."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, cast
 
-from models.blueprint.authentik.kinds import GROUP, KINDS, Kind
-from models.tables.access import SUPERUSERS
+from models.blueprint.authentik.kinds import KINDS, Kind
 
 # The key of the parent row of a flow or stage binding, to which policy bindings refer.
 PARENT = "parent"
@@ -61,11 +61,6 @@ class Row:
         """True if the database contains the row with other content."""
         return self._original is not None and not is_equal(self._original, self.state)
 
-    @property
-    def is_reserved(self) -> bool:
-        """True for the group of FlowQL's superusers, which imports must not change."""
-        return self.kind is GROUP and (self.original or self.state).values == (SUPERUSERS,)
-
     def replace(self, state: State) -> None:
         """Replace the planned content."""
         self._original = self.original
@@ -88,4 +83,18 @@ def is_equal(left: Any, right: Any) -> bool:
     if isinstance(left, list | tuple) and isinstance(right, list | tuple):
         items, others = cast(Sequence[Any], left), cast(Sequence[Any], right)
         return len(items) == len(others) and all(map(is_equal, items, others))
-    return left == right and isinstance(left, bool) == isinstance(right, bool)
+    if isinstance(left, bool) or isinstance(right, bool):
+        return left is right
+    if isinstance(left, int) and isinstance(right, float):
+        # PostgreSQL returns the integer for 1e300, which is another number than the float.
+        return _to_float(left) == right
+    if isinstance(left, float) and isinstance(right, int):
+        return is_equal(right, left)
+    return left == right
+
+
+def _to_float(number: int) -> float:
+    try:
+        return float(number)
+    except OverflowError:
+        return math.inf

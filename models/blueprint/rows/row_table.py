@@ -21,7 +21,7 @@ from sqlalchemy import (
 from sqlalchemy.types import TypeEngine
 
 from models.blueprint.authentik.kinds import MODE_COLUMN, USER, Kind
-from models.blueprint.authentik.values import MAXIMUM, MINIMUM
+from models.blueprint.authentik.values import MAXIMUM, MINIMUM, is_uuid
 from models.blueprint.format.entry import InvalidValueError
 from models.blueprint.rows.row import COLUMNS, PARENT, Row, State
 from models.tables.access import RESERVED_PREFIX
@@ -30,7 +30,6 @@ from models.tables.metadata import METADATA
 
 # References can name any columns. Indexes of all their combinations would take too much memory.
 MAX_INDEXES = 20
-UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 PARENT_TABLE = METADATA.tables[PolicyBindingModel.__tablename__]
 PARENT_COLUMN = "policybindingmodel_ptr_id"
@@ -257,7 +256,7 @@ def _is_integer(value: Any) -> bool:
 
 
 def _is_uuid(value: Any) -> bool:
-    return isinstance(value, str) and UUID.fullmatch(value) is not None
+    return isinstance(value, str) and is_uuid(value)
 
 
 def _is_text(value: Any) -> bool:

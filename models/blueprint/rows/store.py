@@ -30,13 +30,13 @@ from models.tables.metadata import METADATA
 UserIds = Mapping[Any, int]
 
 # A kind comes after those to which its rows refer.
-ORDER = (FLOW, STAGE, POLICY, PROMPT, GROUP, USER, STAGE_BINDING, POLICY_BINDING)
+INSERT_ORDER = (FLOW, STAGE, POLICY, PROMPT, GROUP, USER, STAGE_BINDING, POLICY_BINDING)
 TYPE_COLUMNS = ("ptr_id", "model", "settings")
 MODE_POSITION = -1
 USER_POSITION = COLUMNS[POLICY_BINDING.name].index("user_id")
 KEY = "row_key"
 # The columns of other tables that refer to rows, by the kind of these.
-REFERENCES = {
+REFERRING_COLUMNS = {
     "flow": ("flowql_tokenflow.flow_id",),
     "group": (
         "authentik_core_user_groups.group_id",
@@ -55,17 +55,17 @@ def write(connection: Connection, changes: Changes, report: Report = lambda _: N
     """
     # COPY does not begin SQLAlchemy's transaction, but any other statement does.
     connection.execute(text("SELECT 1"))
-    for kind in reversed(ORDER):
+    for kind in reversed(INSERT_ORDER):
         report(_delete(connection, kind, _filter(changes.deleted, kind)))
     # A new user can have the old name of another one.
     report(_update(connection, USER, _filter(changes.changed, USER), {}))
     users = _filter(changes.created, USER)
     ids = _insert_users(connection, users)
     report(len(users))
-    for kind in ORDER:
+    for kind in INSERT_ORDER:
         if kind is not USER:
             report(_update(connection, kind, _filter(changes.changed, kind), ids))
-    for kind in ORDER:
+    for kind in INSERT_ORDER:
         if kind is not USER:
             _insert(connection, kind, _filter(changes.created, kind), ids, report)
 
@@ -76,7 +76,7 @@ def _filter(rows: Iterable[Row], kind: Kind) -> Sequence[Row]:
 
 def _delete(connection: Connection, kind: Kind, rows: Sequence[Row]) -> int:
     keys = [row.pk for row in rows]
-    for reference in REFERENCES.get(kind.name, ()):
+    for reference in REFERRING_COLUMNS.get(kind.name, ()):
         table, _, column = reference.partition(".")
         _delete_keys(connection, METADATA.tables[table].c[column], keys)
     types = get_type_table(kind)
@@ -185,8 +185,8 @@ def _insert(
         parents = ((row.parent, row.get(MODE_COLUMN)) for row in rows)
         insert_records(connection, PARENT_TABLE, ("pbm_uuid", MODE_COLUMN), parents)
     unread = _build_unread_columns(kind)
-    columns = (kind.pk, *_list_columns(kind), *unread)
-    records = ((row.pk, *_list_values(row, ids), *unread.values()) for row in rows)
+    columns = (*_list_keys(kind), *_list_columns(kind), *unread)
+    records = ((*_list_key_values(row), *_list_values(row, ids), *unread.values()) for row in rows)
     insert_records(connection, get_table(kind), columns, records, report)
     types = get_type_table(kind)
     if types is not None:
@@ -204,15 +204,24 @@ def _build_unread_columns(kind: Kind) -> Mapping[str, Any]:
     return columns.get(kind.name, {})
 
 
+def _list_keys(kind: Kind) -> Sequence[str]:
+    """Return the columns of the primary key and of the parent's key, if there is a parent."""
+    return (kind.pk, PARENT_COLUMN) if kind.has_parent else (kind.pk,)
+
+
+def _list_key_values(row: Row) -> Sequence[Any]:
+    return (row.pk, row.parent) if row.kind.has_parent else (row.pk,)
+
+
 def _list_columns(kind: Kind) -> Sequence[str]:
-    """Return the columns of the table in the order of `_list_values`."""
-    return [PARENT_COLUMN if column == MODE_COLUMN else column for column in COLUMNS[kind.name]]
+    """Return the columns of the table, without the mode, which is in that of parents."""
+    return [column for column in COLUMNS[kind.name] if column != MODE_COLUMN]
 
 
 def _list_values(row: Row, ids: UserIds) -> Sequence[Any]:
-    """Return the values to store: the mode is in the parent row, whose key replaces it."""
-    if row.parent is not None:
-        return (*row.values[:MODE_POSITION], row.parent)
+    """Return the values of `_list_columns`."""
+    if row.kind.has_parent:
+        return row.values[:MODE_POSITION]
     if row.kind is POLICY_BINDING:
         user_id = row.values[USER_POSITION]
         return (

@@ -22,7 +22,7 @@ Differences = Mapping[str, tuple[Any, Any]]
 BATCH_SIZE = 500
 NO_SETTINGS: Values = {}
 # The kinds to which a column refers, by kind and column.
-REFERENCES = {
+TARGETS = {
     (kind.name, field.column): tuple(KINDS[target] for target in field.targets)
     for kind in KINDS.values()
     for field in kind.fields.values()
@@ -182,7 +182,7 @@ class WorkingSet:
             table.add_all(self._fetch(table.select()))
 
     def _find_bindings(self, row: Row) -> Iterator[Row]:
-        for (name, column), targets in REFERENCES.items():
+        for (name, column), targets in TARGETS.items():
             if row.kind in targets:
                 key = row.get(_name_key(KINDS[name], row.kind))
                 self.load(KINDS[name], column, [key])

@@ -1,7 +1,9 @@
 """An import accepts the whole format of blueprints, version 1, as authentik reads it."""
 
 import os
+import random
 import re
+import string
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -632,6 +634,25 @@ def test_foreign_models_are_no_warning(store: Store) -> None:
     assert len(store.load("- {model: example_app.widget, identifiers: {name: p}}\n")) == 1
 
 
+def test_names_have_a_maximum_length(each_store: Store) -> None:
+    """The indexes of PostgreSQL take the longest ones, also if they cannot be compressed."""
+    generator = random.Random(1)
+    long = "".join(chr(generator.randrange(0x20000, 0x2A6DF)) for _ in range(500))
+    slug = "".join(generator.choices(string.ascii_letters + string.digits, k=500))
+    entries = (
+        f"- model: authentik_flows.flow\n  identifiers: {{slug: {slug}}}\n"
+        f"  attrs: {{name: {long}, title: {long}, designation: recovery, background: {long}}}\n"
+        f"- {{model: authentik_core.group, identifiers: {{name: {long}}}}}\n"
+        f"- {{model: authentik_stages_dummy.dummystage, identifiers: {{name: {long}}}}}\n"
+        f"- {{model: authentik_policies_dummy.dummypolicy, identifiers: {{name: {long}}}}}\n"
+        f"- model: authentik_stages_prompt.prompt\n  identifiers: {{name: {long}}}\n"
+        "  attrs: {field_key: a, label: A, type: text}\n"
+    )
+    each_store.load(entries)
+    messages = each_store.refuse(entries.replace(long, f"{long}x").replace(slug, f"{slug}x"))
+    assert sum("must not be longer than 500 characters" in line for line in messages) == 5
+
+
 def test_all_errors_of_a_run_are_reported(store: Store) -> None:
     """Each has its file, line and column; the last message has their number."""
     stage = "- {model: authentik_stages_dummy.dummystage, identifiers: {name: !KeyOf nobody}}\n"
@@ -658,6 +679,53 @@ def test_keep_going(store: Store) -> None:
         any(message.startswith(f"{store.folder / name}:") for message in messages)
         for name in ("2.yaml", "3.yaml")
     )
+
+
+REFERENCE = """\
+- model: authentik_stages_redirect.redirectstage
+  identifiers: {name: to-SLUG}
+  attrs: {mode: flow, target_flow: !Find [authentik_flows.flow, [slug, SLUG]]}
+"""
+
+
+def refer(slug: str) -> str:
+    """Return the entry of a stage that refers to a flow."""
+    return REFERENCE.replace("SLUG", slug)
+
+
+def test_keep_going_leaves_out_what_refers_to_invalid_files(store: Store) -> None:
+    """Each of these files has one message, also if it refers to an invalid one through others."""
+    bad = flow("bad").replace("recovery", "burglary")
+    files = [
+        flow("d"),
+        refer("b") + flow("c"),
+        refer("a") + flow("b"),
+        bad + flow("a"),
+        refer("d"),
+    ]
+    messages = store.load(*files, options=["--keep-going"], code=INVALID)
+    omitted = [message for message in messages if "refers to" in message]
+    assert omitted == [
+        f"{store.folder}/2.yaml: refers to {store.folder}/3.yaml, which is not imported",
+        f"{store.folder}/3.yaml: refers to {store.folder}/4.yaml, which is not imported",
+    ]
+    assert sorted(store.read().flows) == ["d"]
+    assert sorted(store.read().stages) == ["to-d"]
+
+
+def test_keep_going_imports_circles_of_files_together(store: Store) -> None:
+    """Files that do not belong to the circle come before and after it."""
+    files = [
+        refer("a"),
+        refer("b") + flow("a"),
+        refer("c") + flow("b"),
+        refer("a") + refer("d") + flow("c"),
+        flow("d"),
+    ]
+    messages = store.load(*files, options=["--keep-going"])
+    assert messages == ["8 created, 0 updated, 1 unchanged, 0 deleted, 0 skipped"]
+    settings = [stage["settings"]["target_flow"] for stage in store.read().stages.values()]
+    assert sorted(settings) == ["<flow a>", "<flow b>", "<flow c>", "<flow d>"]
 
 
 def test_dry_run(store: Store) -> None:

@@ -1,17 +1,28 @@
 """Imports in processes: others read and write meanwhile, and killed imports change nothing."""
 
+import signal
 import sqlite3
 import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing, contextmanager
+from fcntl import ioctl
+from functools import partial
 from pathlib import Path
 from subprocess import PIPE, Popen
+from termios import FIONREAD
+from typing import IO
 
 import pytest
 
 from support.app_client import AppClient
 from support.blueprints import HEAD, BlueprintDatabase
-from support.command import FLOWQL, clean_environment, create_token, run_in_process
+from support.command import (
+    FLOWQL,
+    PATIENCE_SECONDS,
+    clean_environment,
+    create_token,
+    run_in_process,
+)
 from support.forked_commands import (
     REPETITIONS,
     kill_command,
@@ -19,8 +30,11 @@ from support.forked_commands import (
     measure_command,
     run_all,
 )
+from support.imports import Store
+from support.server_process import wait_until
 from support.threads import repeat_in_thread
 
+INTERRUPTED = 130
 FLOW_COUNT = 40
 ENTRIES = """
 - model: authentik_flows.flow
@@ -58,6 +72,11 @@ def read_state(client: AppClient, key: str) -> State:
     return frozenset((flow["title"], len(flow["stages"])) for flow in response.json["results"])
 
 
+def is_empty(pipe: IO[bytes]) -> bool:
+    """Return whether all bytes of a pipe have been read."""
+    return ioctl(pipe, FIONREAD, bytes(4)) == bytes(4)
+
+
 @contextmanager
 def read_meanwhile(client: AppClient, key: str) -> Generator[list[State]]:
     """Read the flows again and again during the block; yields the states."""
@@ -69,6 +88,24 @@ def read_meanwhile(client: AppClient, key: str) -> Generator[list[State]]:
 
     with repeat_in_thread(read):
         yield states
+
+
+def test_ctrl_c_ends_an_import_that_waits_for_standard_input(store: Store) -> None:
+    """One is enough, although nothing is sent."""
+    with Popen(
+        [FLOWQL, "import", "-", "--database", store.database.url],
+        env=clean_environment(),
+        stdin=PIPE,
+        stderr=PIPE,
+    ) as process:
+        assert process.stdin is not None
+        process.stdin.write(b"\n")
+        process.stdin.flush()
+        wait_until(partial(is_empty, process.stdin))
+        process.send_signal(signal.SIGINT)
+        assert process.wait(PATIENCE_SECONDS) == INTERRUPTED
+        assert process.stderr is not None
+        assert process.stderr.read() == b""
 
 
 @pytest.mark.parametrize("is_large", [False, True], ids=["small", "large"])

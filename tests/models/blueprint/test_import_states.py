@@ -20,6 +20,7 @@ OBJECTS = """\
 - {model: authentik_policies.policybinding, identifiers: {target: !KeyOf door, order: 3}, attrs: {policy: !KeyOf rule}}
 - {model: authentik_policies.policybinding, identifiers: {target: !KeyOf door, order: 4}, attrs: {user: !KeyOf ann}}
 """
+NUMBERS = "1.0e+300, -1.0e+25, 1.5e-10, 0.1, 1.0, 1, -0.0, 123456789012345678901234567890, 1.0e+16"
 FIND_DOOR = "!Find [authentik_flows.flow, [slug, door]]"
 FIND_BELL = "!Find [authentik_flows.stage, [name, bell]]"
 # The model and the identifiers of one object of each kind, and the policy bindings that go with it.
@@ -211,3 +212,11 @@ def test_states_of_skipped_entries_are_ignored(store: Store) -> None:
     )
     report = find_summary(messages)
     assert report.startswith("0 created, 0 updated, 0 unchanged, 0 deleted, 3 skipped")
+
+
+def test_numbers_are_compared_as_json(each_store: Store) -> None:
+    """A second import is unchanged, however the database writes large and small numbers."""
+    entry = "- {model: authentik_stages_x.xstage, identifiers: {name: x}, attrs: {numbers: [%s]}}\n"
+    each_store.load(entry % NUMBERS)
+    assert "1 unchanged" in find_summary(each_store.load(entry % NUMBERS))
+    assert "1 updated" in find_summary(each_store.load(entry % NUMBERS.replace("0.1", "0.2")))

@@ -112,6 +112,38 @@ def test_secrets_within_values_are_masked() -> None:
     assert json.dumps(value) == text
 
 
+@pytest.mark.parametrize(
+    "value",
+    [
+        "-----BEGIN PRIVATE KEY-----\nMIIEvQ\n-----END PRIVATE KEY-----\n",
+        "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\n\nMIIE",
+        "text before\r\n-----BEGIN EC PRIVATE KEY-----\r\nMHcC",
+        r'{"key": "-----BEGIN OPENSSH PRIVATE KEY-----\nb3Bl"}',
+        "-----BEGIN PGP PRIVATE KEY BLOCK-----\n\nlQVYBF",
+    ],
+)
+def test_private_keys_are_masked(value: str) -> None:
+    """Their names do not matter."""
+    assert mask(EMAIL_STAGE, "subject", value) == SECRET
+    assert mask("example.model", "x", {"cert_pem": [value], "y": 1}) == {
+        "cert_pem": [SECRET],
+        "y": 1,
+    }
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "-----BEGIN CERTIFICATE-----\nMIIC",
+        "-----BEGIN PUBLIC KEY-----\nMIIB",
+        'return "-----BEGIN PRIVATE KEY-----" in request.context["prompt_data"]["key"]',
+    ],
+)
+def test_other_values_of_pem_are_not_masked(value: str) -> None:
+    """Neither are certificates and public keys, nor an expression that looks for a private key."""
+    assert mask("authentik_policies_expression.expressionpolicy", "expression", value) == value
+
+
 def test_masked_values_stay() -> None:
     """A second import of an exported blueprint changes nothing."""
     masked = {"password": dict(SECRET), "list": [dict(SECRET)]}
