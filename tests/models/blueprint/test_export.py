@@ -377,20 +377,20 @@ def test_edge_cases_are_the_same_after_export_and_import(
         for slug, exported in valid_flows.items():
             copy = export_flow(client, slug, key, tmp_path)
             assert strip_positions(copy.entries) == strip_positions(exported.entries)
-    assert len(valid_flows) > 60
+    assert len(valid_flows) > 90
 
 
 def test_invalid_values_are_errors_that_name_the_field(
     exported_flows: tuple[Path, dict[str, Exported]], blueprint_database: BlueprintDatabase
 ) -> None:
-    """Values of a newer authentik, empty names and stages without evaluation are errors."""
+    """Values of a newer authentik and empty names are errors."""
     folder, flows = exported_flows
     invalid_slugs = [slug for slug, exported in flows.items() if is_invalid(exported)]
-    reason = r"'\w+' must (not be empty|be true|be one of .*, not '.*') \(entry '[0-9a-f-]+'\)"
+    reason = r"'\w+' must (not be empty|be one of .*, not '.*') \(entry '[0-9a-f-]+'\)"
     with pytest.raises(BlueprintError) as errors:
         blueprint_database.load(*(folder / f"{slug}.yaml" for slug in invalid_slugs))
     matches = [
-        re.fullmatch(rf"{folder}/(.*)\.yaml:\d+:\d+: ('evaluate_on_plan' or )?{reason}", message)
+        re.fullmatch(rf"{folder}/(.*)\.yaml:\d+:\d+: {reason}", message)
         for message in errors.value.messages
     ]
     assert {match and match[1] for match in matches} == set(invalid_slugs)
@@ -403,10 +403,6 @@ def is_invalid(flow: Exported) -> bool:
         or (name in ("name", "title") and not value.strip())
         for entry in flow.entries
         for name, value in {**entry.attrs, **entry.identifiers}.items()
-    ) or any(
-        not (entry.attrs["evaluate_on_plan"] or entry.attrs["re_evaluate_policies"])
-        for entry in flow.entries
-        if "evaluate_on_plan" in entry.attrs
     )
 
 
