@@ -1,7 +1,9 @@
 """The import of blueprints into FlowQL's own database."""
 
+import gc
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -39,9 +41,22 @@ async def import_blueprints(
     """
     run = _Import(database, options, progress or _ignore)
     files = find_files(paths)
-    if options.keep_going:
-        return await run.import_valid(files)
-    return await run.import_all(files)
+    with _without_cycle_collection():
+        if options.keep_going:
+            return await run.import_valid(files)
+        return await run.import_all(files)
+
+
+@contextmanager
+def _without_cycle_collection() -> Generator[None]:
+    """Pause the search for reference cycles: plans make none, and it would visit all rows often."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 def _ignore(_step: str, _done: int, _total: int) -> None:

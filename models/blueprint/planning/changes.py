@@ -5,10 +5,10 @@ from typing import Any
 
 from models.blueprint.authentik.kinds import KINDS, POLICY_BINDING, STAGE_BINDING, Kind
 from models.blueprint.report import PlannedChange
-from models.blueprint.rows.row import Row, State
+from models.blueprint.rows.row import Row, State, is_equal
 from models.blueprint.rows.working_set import WorkingSet
 
-ORDER = list(KINDS)
+KIND_NAMES = list(KINDS)
 
 
 def describe_changes(rows: WorkingSet) -> Sequence[PlannedChange]:
@@ -20,7 +20,7 @@ def describe_changes(rows: WorkingSet) -> Sequence[PlannedChange]:
         *map(describer.describe_change, changes.changed),
         *map(describer.describe_creation, changes.created),
     ]
-    return sorted(described, key=lambda change: (ORDER.index(change.kind), change.name))
+    return sorted(described, key=lambda change: (KIND_NAMES.index(change.kind), change.name))
 
 
 class _Describer:
@@ -43,7 +43,7 @@ class _Describer:
         fields = {
             name: (old.get(name), new.get(name))
             for name in dict.fromkeys([*old, *new])
-            if old.get(name) != new.get(name)
+            if not is_equal(old.get(name), new.get(name))
         }
         return PlannedChange("change", row.kind.name, self._name(row), fields)
 

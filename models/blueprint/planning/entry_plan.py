@@ -17,9 +17,9 @@ from models.blueprint.authentik.kinds import (
     Kind,
     find_kind,
 )
-from models.blueprint.format.entry import Entry, InvalidValueError, Position, Tag
+from models.blueprint.format.entry import META_MODEL, Entry, InvalidValueError, Position, Tag
 from models.blueprint.planning.entry_values import (
-    RESERVED_PREFIX,
+    RESERVED_NAME_PREFIX,
     EntryError,
     EntryValues,
     Identity,
@@ -37,7 +37,6 @@ from models.blueprint.planning.references import (
 from models.blueprint.planning.schedule import UnresolvedError
 from models.blueprint.rows.working_set import Row
 
-META_MODEL = "authentik_blueprints.metaapplyblueprint"
 # The common tables of stages and policies, which only references name.
 BASE_MODELS = {STAGE.model, POLICY.model}
 BOUND_FIELDS = ("policy", "group", "user")
@@ -309,10 +308,10 @@ class EntryPlan:
             self.plan.warn(self.entry, self._find_position(names[1]), message)
 
     def _check_name(self, kind: Kind, name: Any) -> None:
-        is_reserved = isinstance(name, str) and name.lower().startswith(RESERVED_PREFIX)
+        is_reserved = isinstance(name, str) and name.lower().startswith(RESERVED_NAME_PREFIX)
         if kind in (GROUP, USER) and is_reserved:
             raise self._build_error(
-                f"names of a {kind.name} that start with {RESERVED_PREFIX!r} are reserved"
+                f"names of a {kind.name} that start with {RESERVED_NAME_PREFIX!r} are reserved"
             )
 
     def _warn_of_model(self) -> None:

@@ -31,7 +31,7 @@ from models.blueprint.rows.working_set import Row
 
 PLAIN_TYPES = frozenset({str, int, bool, type(None)})
 # Names of groups and users that FlowQL uses itself.
-RESERVED_PREFIX = "flowql "
+RESERVED_NAME_PREFIX = "flowql "
 
 
 class EntryError(Exception):
@@ -225,7 +225,7 @@ class EntryValues:
                 unique = kind.fields[column].check(value)
             case _:
                 raise OmittedEntryError(f"its {kind.name} {self._describe_missing(kind.name)}")
-        if unique.lower().startswith(RESERVED_PREFIX):
+        if unique.lower().startswith(RESERVED_NAME_PREFIX):
             raise OmittedEntryError(f"the name of its {kind.name} is reserved")
         return self.plan.create_placeholder(kind, unique)
 

@@ -1,6 +1,5 @@
 """References of entries: to other entries, and to rows of the database."""
 
-import re
 import uuid
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,12 +16,12 @@ from models.blueprint.authentik.kinds import (
     Kind,
     find_kind,
 )
+from models.blueprint.authentik.values import is_uuid
 from models.blueprint.format.entry import BlueprintFile, Entry, InvalidValueError, Position
 from models.blueprint.planning.matching import build_matcher, split_lookup
 from models.blueprint.planning.schedule import ANY_KIND, Key, Schedule, UnresolvedError
 from models.blueprint.rows.working_set import Row, WorkingSet
 
-UUID = re.compile(r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
 MAX_FOUND = 10_000
 NOT_FOUND = (None, None)
 # The table of flows and stage bindings in common, to which policies are bound.
@@ -116,10 +115,6 @@ def normalize_pk(value: Any) -> str | None:
         return str(uuid.UUID(str(value)))
     except ValueError:
         return str(value)
-
-
-def _is_uuid(value: str) -> bool:
-    return UUID.fullmatch(value) is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,15 +249,15 @@ class References:
         key = normalize_pk(pk) or pk
         for kind in kinds:
             row = self._pks.get((kind.name, key))
-            if row is None and kind is not USER and _is_uuid(key):
+            if row is None and kind is not USER and is_uuid(key):
                 row = self.rows.get(kind, key)
             if row and not row.is_deleted:
                 return row
-        return self.rows.find_parent(key) if len(kinds) > 1 and _is_uuid(key) else None
+        return self.rows.find_parent(key) if len(kinds) > 1 and is_uuid(key) else None
 
     def find_stored_pk(self, entry: Entry, pk: str) -> str | int:
         """Return the primary key of the row of the entry with a primary key, or the argument."""
-        if not _is_uuid(pk):
+        if not is_uuid(pk.lower()):
             return pk
         key = normalize_pk(pk) or pk
         row = next((row for kind in KINDS if (row := self._pks.get((kind, key)))), None)
