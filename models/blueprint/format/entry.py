@@ -47,7 +47,7 @@ class Entry:
     """An entry of a file, as it is written: values can be or contain tags. Compared by identity.
 
     `positions` has the places of the fields by name: those of `identifiers` and `attrs`, and
-    `model`, `state`, `conditions` and `id` of the entry itself as `.model` and so on.
+    `model`, `state`, `conditions`, `id` and `permissions` of the entry itself as `.model` and so on.
     """
 
     file: BlueprintFile

@@ -1,6 +1,6 @@
 """The plan of one entry: its conditions, its row and the state that it requires."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import Enum
 from typing import Any, cast
 
@@ -17,12 +17,13 @@ from models.blueprint.authentik.kinds import (
     Kind,
     find_kind,
 )
-from models.blueprint.format.entry import META_MODEL, Entry, InvalidValueError, Position, Tag
+from models.blueprint.format.entry import META_MODEL, Entry, InvalidValueError, Position
 from models.blueprint.planning.entry_values import (
     RESERVED_NAME_PREFIX,
     EntryError,
     EntryValues,
     Identity,
+    InvalidEntryError,
     OmittedEntryError,
     OtherTargetError,
 )
@@ -79,17 +80,22 @@ class EntryPlan:
         try:
             declared = self._plan()
         except EntryError as error:
-            self.plan.fail(self.entry, error.position, str(error))
-            declared = self._invalidate()
+            declared = self._fail([error])
+        except InvalidEntryError as error:
+            declared = self._fail(error.errors)
         except InvalidValueError as error:
             position = error.position or self.entry.position
-            self.plan.fail(self.entry, position, f"the entry {error}")
-            declared = self._invalidate()
+            declared = self._fail([EntryError(position, f"the entry {error}")])
         except DependencyError as error:
             self.plan.fail_dependency(self.entry, error.entry)
             declared = self._invalidate()
         if self.id is not None and not isinstance(self.ids.get(self.id), Row):
             self.ids[self.id] = declared
+
+    def _fail(self, errors: Sequence[EntryError]) -> Absence:
+        for error in errors:
+            self.plan.fail(self.entry, error.position, str(error))
+        return self._invalidate()
 
     def _invalidate(self) -> Absence:
         """Register that the entry is invalid, so that those that refer to it are not judged."""
@@ -151,7 +157,11 @@ class EntryPlan:
         pk = self.entry.identifiers.get("pk")
         if isinstance(pk, str):
             self.plan.references.add_other(pk, self.model)
-        conditions = [(k, v) for k, v in self.entry.identifiers.items() if not isinstance(v, Tag)]
+        conditions = [
+            (name, value)
+            for name, value in self.entry.identifiers.items()
+            if isinstance(value, str | int)
+        ]
         return UnstoredObject(self.model, conditions, is_declared=True)
 
     def _apply_file(self) -> Declared:
@@ -239,6 +249,7 @@ class EntryPlan:
     def _write(self, kind: Kind, identity: Identity, row: Row | None) -> Row:
         columns = self.values.read_columns(kind, identity)
         settings = self.values.read_settings(kind, self.model)
+        self._check_errors(kind, columns, row)
         if kind is POLICY_BINDING:
             self._check_bound_objects(columns, row)
         elif kind is STAGE_BINDING:
@@ -256,6 +267,19 @@ class EntryPlan:
             self.plan.note_slug(self.entry, row.get("slug"))
         return row
 
+    def _check_errors(self, kind: Kind, columns: Mapping[str, Any], row: Row | None) -> None:
+        """Raise all errors of values, and of those that a new row lacks."""
+        errors = self.values.errors
+        if row is None:
+            written = {**self.entry.attrs, **self.entry.identifiers}
+            errors += [
+                self._build_error(f"{name!r} is required")
+                for column, name in kind.required.items()
+                if column not in columns and name not in written
+            ]
+        if errors:
+            raise InvalidEntryError(errors)
+
     def _find_type(self, kind: Kind) -> str | None:
         return self.model if kind.type_table else None
 
@@ -267,9 +291,6 @@ class EntryPlan:
         settings: dict[str, Any] | None,
     ) -> Row:
         columns = {**kind.defaults, **values}
-        missing = next((name for name in kind.required if columns[name] is REQUIRED), None)
-        if missing:
-            raise self._build_error(f"{kind.required[missing]!r} is required")
         self._check_name(kind, columns[kind.unique[0]])
         pk = None if kind is USER else identity.pk
         row = self.plan.rows.create(kind, pk, columns, self._find_type(kind), settings)

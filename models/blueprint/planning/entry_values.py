@@ -1,6 +1,6 @@
 """The evaluated and converted values of one entry."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, cast
@@ -42,6 +42,14 @@ class EntryError(Exception):
         self.position = position
 
 
+class InvalidEntryError(Exception):
+    """An entry has several errors."""
+
+    def __init__(self, errors: Sequence[EntryError]) -> None:
+        super().__init__()
+        self.errors = errors
+
+
 class OmittedEntryError(Exception):
     """A binding is left out, because FlowQL cannot store what it binds."""
 
@@ -63,11 +71,13 @@ class EntryValues:
     """Evaluates the values of an entry when they are needed.
 
     An invalid value raises EntryError, and a reference that may be resolved later UnresolvedError.
+    `errors` has those of attributes, so that an entry reports all of them.
     """
 
     def __init__(self, plan: Plan, entry: Entry, scope: FileScope) -> None:
         self.plan = plan
         self.entry = entry
+        self.errors: list[EntryError] = []
         self._lookup = EntryLookup(plan.references, entry, scope.ids)
         self._evaluation = Evaluation(
             entry.file, scope.context, self._lookup, partial(plan.warn_of_tag, entry), plan.budget
@@ -126,25 +136,29 @@ class EntryValues:
 
     def read_columns(self, kind: Kind, identity: Identity) -> dict[str, Any]:
         """Return the values of the entry's fields by column; identifiers override attributes."""
-        columns = {
-            definition.column: self._read_field(kind, name, self.entry.attrs[name])
-            for name, definition in kind.fields.items()
-            if name in self.entry.attrs and definition.column not in identity.columns
-        }
+        attrs = self.entry.attrs
+        columns: dict[str, Any] = {}
+        for name, definition in kind.fields.items():
+            if name in attrs and definition.column not in identity.columns:
+                try:
+                    columns[definition.column] = self._read_field(kind, name, attrs[name])
+                except EntryError as error:
+                    self.errors.append(error)
         return {**columns, **identity.columns}
 
     def read_settings(self, kind: Kind, model: str) -> dict[str, Any] | None:
         """Return the other attributes of a stage or a policy as JSON, with secrets replaced."""
         if kind.type_table is None:
             return None
-        attributes = {**self.entry.attrs, **self.entry.identifiers}
-        return {
-            name: self._read_setting(model, name, value)
-            for name, value in attributes.items()
-            if name != "pk"
-            and name not in kind.fields
-            and not known_models.is_read_only(model, name)
-        }
+        settings: dict[str, Any] = {}
+        for name, value in {**self.entry.attrs, **self.entry.identifiers}.items():
+            if name in kind.fields or name == "pk" or known_models.is_read_only(model, name):
+                continue
+            try:
+                settings[name] = self._read_setting(model, name, value)
+            except EntryError as error:
+                self.errors.append(error)
+        return settings
 
     def _read_pk(self, kind: Kind, value: Any) -> str | None:
         pk = self.evaluate("pk", value)

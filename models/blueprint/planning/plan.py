@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 from models.blueprint.authentik.kinds import Kind
@@ -88,7 +89,11 @@ class Plan:
 
     def list_errors(self) -> list[str]:
         """Return all messages of errors, by file and place."""
-        return [message for errors in self.errors.values() for _, message in sorted(errors)]
+        return [
+            message
+            for errors in self.errors.values()
+            for _, message in sorted(errors, key=itemgetter(0))
+        ]
 
     @property
     def can_warn(self) -> bool:

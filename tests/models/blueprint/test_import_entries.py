@@ -32,7 +32,9 @@ def test_command_prints_a_report_or_an_error(
     assert run_command("import", str(valid), "--database", blueprint_database.url) == 0
     report = "flowql: 4 created, 0 updated, 0 unchanged, 0 deleted, 2 skipped (2 authentik_brands.brand)\n"
     assert capsys.readouterr() == ("", report)
-    invalid = write_blueprint(tmp_path / "invalid.yaml", f"{FLOW}{{name: x}}\n")
+    invalid = write_blueprint(
+        tmp_path / "invalid.yaml", f"{FLOW}{{name: x, designation: recovery}}\n"
+    )
     assert run_command("import", str(invalid), "--database", blueprint_database.url) == 2
     assert capsys.readouterr() == ("", f"flowql: {invalid}:3:3: 'title' is required\n")
 
