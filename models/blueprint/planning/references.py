@@ -256,7 +256,7 @@ class References:
     def _describe_missing_entry(self, entry: Entry, identifier: str) -> str:
         reference = f"refers to !KeyOf {identifier}"
         if self.schedule.has_key(id_key(entry.file, identifier)):
-            return f"{reference}, but this entry refers to it, too"
+            return f"{reference}, which needs this entry first"
         return f"{reference}, but this file has no such entry"
 
     def select(

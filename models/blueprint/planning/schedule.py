@@ -46,6 +46,7 @@ class Schedule:
         self._files: Counter[BlueprintFile] = Counter()
         self._numbers: dict[Entry, int] = {}
         self._waits: Counter[Entry] = Counter()
+        self._awaited: dict[Entry, Entry] = {}
         self._keys: dict[Entry, Sequence[Key]] = {}
         self._entries: defaultdict[Key, dict[Entry, None]] = defaultdict(dict)
         self._waiting: defaultdict[Entry | None, list[Entry]] = defaultdict(list)
@@ -92,15 +93,16 @@ class Schedule:
     def drain(self) -> Iterator[Entry]:
         """Yield the entries in an order that their dependencies allow.
 
-        The caller calls `finish` or `wait` for each. If entries wait for each other, the first one
-        is yielded as `forced`: it does not wait again. Entries that wait for bindings are left.
+        The caller calls `finish` or `wait` for each. If entries wait for each other, the first of
+        these is yielded as `forced`: it does not wait again. Entries that wait for bindings are
+        left.
         """
         self.is_closed = True
         while self._keys:
             if not self._ready:
                 if self._waiting.get(None):
                     return
-                self.forced = next(iter(self._keys))
+                self.forced = self._find_circular()
                 self._ready.append(self.forced)
             entry = self._ready.popleft()
             if entry in self._keys:
@@ -116,6 +118,17 @@ class Schedule:
         if self._waits[entry] > MAX_WAITS:
             raise TooManyWaitsError
         self._waiting[other].append(entry)
+        if other:
+            self._awaited[entry] = other
+
+    def _find_circular(self) -> Entry:
+        """Return the first one of entries that wait for each other."""
+        entry = next(iter(self._keys))
+        places: dict[Entry, int] = {}
+        while entry not in places:
+            places[entry] = len(places)
+            entry = self._awaited[entry]
+        return min(list(places)[places[entry] :], key=self._numbers.__getitem__)
 
     def release(self) -> None:
         """Let the entries that wait for bindings go on."""
