@@ -3,7 +3,7 @@
 from collections import Counter, defaultdict, deque
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 
-from models.blueprint.format.entry import BlueprintFile, Entry
+from models.blueprint.format.entry import BlueprintFile, Entry, Position
 
 # An entry is known by its id in its file, its primary key, and its unique key. An entry whose keys
 # are only known after evaluation has the key of its kind, or ANY_KIND.
@@ -42,9 +42,8 @@ class Schedule:
         self.is_closed = False
         self.has_bindings = False
         self.forced: Entry | None = None
-        self._count = 0
+        self._file_numbers: dict[BlueprintFile, int] = {}
         self._files: Counter[BlueprintFile] = Counter()
-        self._numbers: dict[Entry, int] = {}
         self._waits: Counter[Entry] = Counter()
         self._awaited: dict[Entry, Entry] = {}
         self._keys: dict[Entry, Sequence[Key]] = {}
@@ -55,11 +54,13 @@ class Schedule:
     def __len__(self) -> int:
         return len(self._keys)
 
+    def add_file(self, file: BlueprintFile) -> None:
+        """Add a file after the others."""
+        self._file_numbers.setdefault(file, len(self._file_numbers))
+
     def add(self, entry: Entry, keys: Sequence[Key]) -> None:
         """Let an entry wait for the end of the files; it declares an object with these keys."""
         self._files[entry.file] += 1
-        self._numbers[entry] = self._count
-        self._count += 1
         self._keys[entry] = keys
         self._ready.append(entry)
         for key in keys:
@@ -70,13 +71,18 @@ class Schedule:
         if but is self.forced:
             return None
         candidates = [self._find_last(key, but) for key in keys]
-        return max(filter(None, candidates), key=self._numbers.__getitem__, default=None)
+        return max(filter(None, candidates), key=self._find_place, default=None)
 
     def find_earlier(self, keys: Iterable[Key], but: Entry) -> Entry | None:
         """Return a waiting entry with one of these keys that precedes an entry."""
-        number = self._numbers.get(but, self._count)
+        if but is self.forced:
+            return None
+        place = self._find_place(but)
         firsts = (next(iter(self._entries.get(key, ())), None) for key in keys)
-        return next((entry for entry in firsts if entry and self._numbers[entry] < number), None)
+        return next((entry for entry in firsts if entry and self._find_place(entry) < place), None)
+
+    def _find_place(self, entry: Entry) -> tuple[int, Position]:
+        return self._file_numbers[entry.file], entry.position
 
     def _find_last(self, key: Key, but: Entry) -> Entry | None:
         entries = self._entries.get(key, {})
@@ -128,7 +134,7 @@ class Schedule:
         while entry not in places:
             places[entry] = len(places)
             entry = self._awaited[entry]
-        return min(list(places)[places[entry] :], key=self._numbers.__getitem__)
+        return min(list(places)[places[entry] :], key=self._find_place)
 
     def release(self) -> None:
         """Let the entries that wait for bindings go on."""
@@ -137,7 +143,6 @@ class Schedule:
 
     def finish(self, entry: Entry) -> None:
         """Remove an entry that is planned, skipped or invalid."""
-        del self._numbers[entry]
         self._files[entry.file] -= 1
         for key in self._keys.pop(entry):
             del self._entries[key][entry]
