@@ -142,9 +142,7 @@ class References:
     _comparisons: int = 0
     _pks: dict[tuple[str, str], Row] = field(default_factory=dict[tuple[str, str], Row])
     _other_pks: dict[str, str] = field(default_factory=dict[str, str])
-    _invalid_pks: dict[tuple[str, str], Entry] = field(
-        default_factory=dict[tuple[str, str], Entry]
-    )
+    _invalid_pks: dict[tuple[str, str], Entry] = field(default_factory=dict[tuple[str, str], Entry])
 
     def add_pk(self, kind: Kind, pk: str, row: Row) -> None:
         """Register a row under the primary key in its entry."""

@@ -46,6 +46,7 @@ class Schedule:
         self._files: Counter[BlueprintFile] = Counter()
         self._waits: Counter[Entry] = Counter()
         self._awaited: dict[Entry, Entry] = {}
+        self._last_waiting: Entry | None = None
         self._keys: dict[Entry, Sequence[Key]] = {}
         self._entries: defaultdict[Key, dict[Entry, None]] = defaultdict(dict)
         self._waiting: defaultdict[Entry | None, list[Entry]] = defaultdict(list)
@@ -126,10 +127,13 @@ class Schedule:
         self._waiting[other].append(entry)
         if other:
             self._awaited[entry] = other
+            self._last_waiting = entry
 
     def _find_circular(self) -> Entry:
         """Return the first one of entries that wait for each other."""
-        entry = next(iter(self._keys))
+        # The way from the entry that waited last is short, even after a long chain.
+        last = self._last_waiting
+        entry = last if last in self._keys else next(iter(self._keys))
         places: dict[Entry, int] = {}
         while entry not in places:
             places[entry] = len(places)

@@ -46,7 +46,8 @@ def test_long_chains_and_many_circles() -> None:
         planned.append(entry)
         schedule.finish(entry)
     assert len(planned) == len(entries)
-    assert forced == entries[500::2]
+    assert set(forced) == set(entries[500::2])
+    assert len(forced) == 250
 
 
 def test_earlier_entries() -> None:
