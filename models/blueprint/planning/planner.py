@@ -37,6 +37,7 @@ class Planner:
         self._finish()
 
     def _add(self, batch: Batch) -> None:
+        self._plan.schedule.add_file(batch.file)
         entries = batch.decode()
         preload(self._plan.rows, entries)
         indexes: dict[str, list[int]] = {name: [] for name in BINDINGS}

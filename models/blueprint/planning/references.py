@@ -160,7 +160,7 @@ class References:
         """Return what the entry with an id in the same file declares."""
         declared = ids.get(identifier)
         if declared is None or isinstance(declared, Absence):
-            self._await(entry, [id_key(entry.file, identifier)])
+            self._await(entry, [id_key(entry.file, identifier), ANY_KIND])
             self._await_bindings(entry)
         if declared is None:
             raise InvalidValueError(self._describe_missing_entry(entry, identifier))
@@ -185,8 +185,7 @@ class References:
                 return reference
             row = reference
             self._remember(key, row)
-        self.note(entry, row)
-        return row
+        return self._use(entry, row)
 
     def _find_again(self, key: Hashable) -> Row | None:
         """Return the row that was found by a unique key before, unless it was changed since."""
@@ -235,14 +234,24 @@ class References:
         kinds = list(kinds)
         row = self.find_row_by_pk(kinds, key)
         if row:
-            self.note(entry, row)
+            return self._use(entry, row)
         for kind in kinds:
-            if row is None and (kind.name, key) in self._invalid_pks:
+            if (kind.name, key) in self._invalid_pks:
                 raise DependencyError(self._invalid_pks[kind.name, key])
-        if row or key in self._other_pks:
-            return row or UnstoredObject(self._other_pks[key], is_declared=True)
+        if key in self._other_pks:
+            return UnstoredObject(self._other_pks[key], is_declared=True)
         self._await(entry, [pk_key(key), *map(unkeyed, kinds), ANY_KIND])
         return None
+
+    def _use(self, entry: Entry, row: Row) -> Row:
+        """Return a row, unless an earlier entry waits that may delete or change it."""
+        if len(self.schedule):
+            keys = [pk_key(str(row.pk)), unique_key(row.kind, str(row.get(row.kind.unique[0])))]
+            earlier = self.schedule.find_earlier(keys, entry)
+            if earlier:
+                raise UnresolvedError(earlier)
+        self.note(entry, row)
+        return row
 
     def find_row_by_pk(self, kinds: Sequence[Kind], pk: str) -> Row | None:
         """Return the row with a primary key, without waiting for entries."""
@@ -276,7 +285,7 @@ class References:
     def _describe_missing_entry(self, entry: Entry, identifier: str) -> str:
         reference = f"refers to !KeyOf {identifier}"
         if self.schedule.has_key(id_key(entry.file, identifier)):
-            return f"{reference}, but this entry refers to it, too"
+            return f"{reference}, which needs this entry first"
         return f"{reference}, but this file has no such entry"
 
     def select(

@@ -3,13 +3,15 @@
 from collections import Counter, defaultdict, deque
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 
-from models.blueprint.format.entry import BlueprintFile, Entry
+from models.blueprint.format.entry import BlueprintFile, Entry, Position
 
 # An entry is known by its id in its file, its primary key, and its unique key. An entry whose keys
 # are only known after evaluation has the key of its kind, or ANY_KIND.
 Key = Hashable
 ANY_KIND: Key = None
 MAX_WAITS = 100
+# Many long circles would take too long to search: then the first entry is as good.
+MAX_STEPS = 5_000_000
 
 
 class UnresolvedError(Exception):
@@ -42,10 +44,12 @@ class Schedule:
         self.is_closed = False
         self.has_bindings = False
         self.forced: Entry | None = None
-        self._count = 0
+        self._file_numbers: dict[BlueprintFile, int] = {}
         self._files: Counter[BlueprintFile] = Counter()
-        self._numbers: dict[Entry, int] = {}
+        self._steps = 0
         self._waits: Counter[Entry] = Counter()
+        self._awaited: dict[Entry, Entry] = {}
+        self._last_waiting: Entry | None = None
         self._keys: dict[Entry, Sequence[Key]] = {}
         self._entries: defaultdict[Key, dict[Entry, None]] = defaultdict(dict)
         self._waiting: defaultdict[Entry | None, list[Entry]] = defaultdict(list)
@@ -54,11 +58,13 @@ class Schedule:
     def __len__(self) -> int:
         return len(self._keys)
 
+    def add_file(self, file: BlueprintFile) -> None:
+        """Add a file after the others."""
+        self._file_numbers.setdefault(file, len(self._file_numbers))
+
     def add(self, entry: Entry, keys: Sequence[Key]) -> None:
         """Let an entry wait for the end of the files; it declares an object with these keys."""
         self._files[entry.file] += 1
-        self._numbers[entry] = self._count
-        self._count += 1
         self._keys[entry] = keys
         self._ready.append(entry)
         for key in keys:
@@ -69,13 +75,18 @@ class Schedule:
         if but is self.forced:
             return None
         candidates = [self._find_last(key, but) for key in keys]
-        return max(filter(None, candidates), key=self._numbers.__getitem__, default=None)
+        return max(filter(None, candidates), key=self._find_place, default=None)
 
     def find_earlier(self, keys: Iterable[Key], but: Entry) -> Entry | None:
         """Return a waiting entry with one of these keys that precedes an entry."""
-        number = self._numbers.get(but, self._count)
+        if but is self.forced:
+            return None
+        place = self._find_place(but)
         firsts = (next(iter(self._entries.get(key, ())), None) for key in keys)
-        return next((entry for entry in firsts if entry and self._numbers[entry] < number), None)
+        return next((entry for entry in firsts if entry and self._find_place(entry) < place), None)
+
+    def _find_place(self, entry: Entry) -> tuple[int, Position]:
+        return self._file_numbers[entry.file], entry.position
 
     def _find_last(self, key: Key, but: Entry) -> Entry | None:
         entries = self._entries.get(key, {})
@@ -92,15 +103,16 @@ class Schedule:
     def drain(self) -> Iterator[Entry]:
         """Yield the entries in an order that their dependencies allow.
 
-        The caller calls `finish` or `wait` for each. If entries wait for each other, the first one
-        is yielded as `forced`: it does not wait again. Entries that wait for bindings are left.
+        The caller calls `finish` or `wait` for each. If entries wait for each other, the first of
+        these is yielded as `forced`: it does not wait again. Entries that wait for bindings are
+        left.
         """
         self.is_closed = True
         while self._keys:
             if not self._ready:
                 if self._waiting.get(None):
                     return
-                self.forced = next(iter(self._keys))
+                self.forced = self._find_circular()
                 self._ready.append(self.forced)
             entry = self._ready.popleft()
             if entry in self._keys:
@@ -116,6 +128,23 @@ class Schedule:
         if self._waits[entry] > MAX_WAITS:
             raise TooManyWaitsError
         self._waiting[other].append(entry)
+        if other:
+            self._awaited[entry] = other
+            self._last_waiting = entry
+
+    def _find_circular(self) -> Entry:
+        """Return the first one of entries that wait for each other."""
+        # The way from the entry that waited last is short, even after a long chain.
+        last = self._last_waiting
+        entry = last if last in self._keys else next(iter(self._keys))
+        places: dict[Entry, int] = {}
+        while entry not in places and self._steps < MAX_STEPS:
+            self._steps += 1
+            places[entry] = len(places)
+            entry = self._awaited[entry]
+        if entry not in places:
+            return next(iter(self._keys))
+        return min(list(places)[places[entry] :], key=self._find_place)
 
     def release(self) -> None:
         """Let the entries that wait for bindings go on."""
@@ -124,7 +153,6 @@ class Schedule:
 
     def finish(self, entry: Entry) -> None:
         """Remove an entry that is planned, skipped or invalid."""
-        del self._numbers[entry]
         self._files[entry.file] -= 1
         for key in self._keys.pop(entry):
             del self._entries[key][entry]

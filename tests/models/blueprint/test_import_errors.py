@@ -194,6 +194,29 @@ def list_messages(file: Path) -> list[str]:
     return messages
 
 
+def test_entry_that_refers_to_an_invalid_one_is_not_judged(
+    base_database: BlueprintDatabase, tmp_path: Path
+) -> None:
+    """It has no error of its own, or one that names the place of the other, in another file."""
+    other = write_blueprint(
+        tmp_path / "other.yaml",
+        f"- {{model: authentik_stages_dummy.dummystage, id: s, identifiers: {{pk: {OTHER_PK}}},"
+        " attrs: {name: base-stage}}\n"
+        "- {model: authentik_flows.flowstagebinding,"
+        f" identifiers: {{target: {FLOW_PK}, stage: {OTHER_PK}, order: 1}}}}\n"
+        "- {model: authentik_flows.flowstagebinding,"
+        f" identifiers: {{target: {FLOW_PK}, stage: !KeyOf s, order: 2}}}}\n",
+    )
+    binding = f"{STAGE_BINDING}{FLOW_PK}, order: 3}}\n".replace(STAGE_PK, OTHER_PK)
+    file = write_blueprint(tmp_path / "binding.yaml", binding)
+    with pytest.raises(BlueprintError) as errors:
+        base_database.load(file, other)
+    assert errors.value.messages == [
+        f"{other}:3:118: duplicate: another stage has the same name (entry 's')",
+        f"{file}:3:3: refers to the invalid entry at {other}:3",
+    ]
+
+
 def test_unreadable_path_is_an_error_with_the_path(
     blueprint_database: BlueprintDatabase, tmp_path: Path
 ) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from models.blueprint.planning import references
 from support.blueprints import HEAD
 from support.imports import INVALID, Store, find_summary, split_messages
 
@@ -39,6 +40,12 @@ INVALID_IDENTIFIERS = {
     "- {model: authentik_flows.flow, attrs: {slug: door}}": "identifiers",
     "- {model: authentik_flows.flow, identifiers: {pk: 5, slug: door}}": "pk",
     "- {model: authentik_core.group, identifiers: {nme: staff}}": "nme",
+    "- {model: authentik_flows.flow, identifiers: {'': door}}": "''",
+    "- {model: authentik_flows.flow, identifiers: {slug__regex: door}}": "regular expression",
+    "- {model: authentik_flows.flow, identifiers: {slug: door, slug__range: [a]}}": "range",
+    "- {model: authentik_flows.flow, identifiers: {slug__isnull: a}}": "isnull",
+    "- {model: authentik_flows.flow, identifiers: {slug__gt: null}}": "null",
+    "- {model: authentik_stages_dummy.dummystage, identifiers: {name: a, order__in: 5}}": "list",
 }
 
 
@@ -48,6 +55,20 @@ def test_invalid_identifiers(store: Store, entry: str) -> None:
     [message, *_] = store.refuse(f"{entry}\n")
     assert message.startswith(f"{store.folder / '1.yaml'}:3:")
     assert INVALID_IDENTIFIERS[entry] in message
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        "core.user, identifiers: {email: a@example.com}, attrs: {username: ann, name: Ann}",
+        "core.group, identifiers: {attributes: {a: 1}}, attrs: {name: staff}",
+    ],
+)
+def test_identifiers_that_are_not_stored(store: Store, entry: str) -> None:
+    """The name identifies a user or a group of which FlowQL does not store the identifiers."""
+    document = f"- {{model: authentik_{entry}}}\n"
+    assert find_summary(store.load(document)).startswith("1 created, 0 updated, 0 unchanged")
+    assert find_summary(store.load(document)).startswith("0 created, 0 updated, 1 unchanged")
 
 
 def test_identifiers_override_attributes(store: Store) -> None:
@@ -113,6 +134,37 @@ def test_other_documents_are_invalid(store: Store, document: str) -> None:
     """The error has the file, the line and the column."""
     [message, *_] = store.refuse(document)
     assert message.startswith(f"{store.folder / '1.yaml'}:1:")
+
+
+JSON_VALUES: Mapping[str, Any] = {
+    "{null: 1, true: 2, 1.5: 3, 7: 4, 2024-01-01: 5}": {
+        "null": 1,
+        "true": 2,
+        "1.5": 3,
+        "7": 4,
+        "2024-01-01": 5,
+    },
+    "[2024-01-01, 2024-01-01 10:00:00]": ["2024-01-01", "2024-01-01T10:00:00"],
+    "!!omap [a: 1]": [["a", 1]],
+}
+
+
+def test_settings_are_json(store: Store) -> None:
+    """Keys and dates become strings, as in authentik; a second import changes nothing."""
+    attrs = "".join(f"    a{number}: {value}\n" for number, value in enumerate(JSON_VALUES))
+    store.load(f"{EXAMPLE}  attrs:\n{attrs}")
+    assert list(read_example(store).values()) == list(JSON_VALUES.values())
+    report = find_summary(store.load(f"{EXAMPLE}  attrs:\n{attrs}"))
+    assert report.startswith("0 created, 0 updated, 1 unchanged")
+
+
+def test_settings_that_json_does_not_have(store: Store) -> None:
+    """Each is an error with its line."""
+    values = ("!!binary aGVsbG8=", "!!set {x, y}", "[.nan]", "{a: -.inf}", "{a: !!binary aGk=}")
+    errors = sort_errors(
+        store.refuse("".join(f"{EXAMPLE}  attrs: {{a: {value}}}\n" for value in values))
+    )
+    assert [line for line, _ in errors] == list(range(5, 5 + 3 * len(values), 3))
 
 
 # Tags, and the values that they stand for. The context is that of test_tags.
@@ -270,6 +322,11 @@ INVALID_TAGS = {
     "!File ../outside.txt": "!File",
     "!File /etc/hostname": "!File",
     "!File link": "!File",
+    "!File .env": "hidden",
+    "!Context [!!set {x: null}, 1]": "!Context",
+    "!Context [!Find [authentik_flows.flow, [slug, nowhere]], 1]": "!Context",
+    "!AtIndex [{a: 1}, !Find [authentik_flows.flow, [slug, nowhere]], 1]": "!AtIndex",
+    "!Enumerate [[a], MAP, [!!set {x: null}, 1]]": "!Enumerate",
 }
 
 
@@ -282,6 +339,7 @@ def sort_errors(messages: Iterable[str]) -> list[tuple[int, str]]:
 def test_invalid_tags(store: Store) -> None:
     """Each error has the place of the tag or of its field, and names what is wrong."""
     (store.folder.parent / "outside.txt").write_text("outside")
+    (store.folder / ".env").write_text("FLOWQL_DATABASE_URL=postgresql://user:password@host")
     (store.folder / "link").symlink_to(store.folder.parent / "outside.txt")
     entries = (
         f"- {{model: authentik_stages_dummy.dummystage, identifiers: {{name: s{number}}},"
@@ -726,6 +784,66 @@ def test_keep_going_imports_circles_of_files_together(store: Store) -> None:
     assert messages == ["8 created, 0 updated, 1 unchanged, 0 deleted, 0 skipped"]
     settings = [stage["settings"]["target_flow"] for stage in store.read().stages.values()]
     assert sorted(settings) == ["<flow a>", "<flow b>", "<flow c>", "<flow d>"]
+
+
+PROMPT = (
+    "- {model: authentik_stages_prompt.prompt,"
+    " identifiers: {pk: 00000000-0000-4000-8000-00000000000f, name: word},"
+    " attrs: {field_key: w, label: W, type: text}}\n"
+)
+# Values and conditions that refer to PROMPT, and the stored value.
+REFERENCES_TO_FILES: Mapping[str, Any] = {
+    "attrs: {a: [!Find [authentik_stages_prompt.prompt, [name, word]]]}": ["<prompt word>"],
+    "attrs: {a: {b: 00000000-0000-4000-8000-00000000000f}}": {"b": "<prompt word>"},
+    "attrs: {a: [00000000-0000-4000-8000-00000000000f]}": ["<prompt word>"],
+    "attrs: {a: !If [!Find [authentik_stages_prompt.prompt, [name, word]], 1, 2]}": 1,
+    "attrs: {a: !AtIndex [!FindObject [authentik_stages_prompt.prompt, [name, word]], label]}": "W",
+    (
+        "attrs: {a: 1}, conditions: [!Condition [OR, false,"
+        " !Find [authentik_stages_prompt.prompt, [name, word]]]]"
+    ): 1,
+}
+
+
+def test_keep_going_imports_files_after_those_that_they_refer_to(store: Store) -> None:
+    """The result is that of one import, wherever in an entry the reference is."""
+    files = [
+        f"- {{model: authentik_stages_example.examplestage, identifiers: {{name: s{number}}}, {rest}}}\n"
+        for number, rest in enumerate(REFERENCES_TO_FILES)
+    ]
+    store.load(*files, PROMPT, options=["--keep-going"])
+    stages = store.read().stages
+    stored = [stages[name]["settings"]["a"] for name in sorted(stages)]
+    assert stored == list(REFERENCES_TO_FILES.values())
+
+
+def test_keep_going_applies_other_files_first(store: Store) -> None:
+    """Files come after those that they apply, and none of these is reported as missing."""
+    outer = (
+        "metadata: {name: outer}\nentries:\n- {model: authentik_blueprints.metaapplyblueprint,"
+        " attrs: {identifiers: {name: inner}}}\n"
+        f"{flow('door').replace('name: Gate', 'name: Outer')}"
+    )
+    inner = f"metadata: {{name: inner}}\nentries:\n{flow('door')}"
+    [report] = store.load(outer, inner, options=["--keep-going"])
+    assert report.startswith("1 created, 1 updated")
+    assert store.read().flows["door"]["name"] == "Outer"
+
+
+def test_comparisons_are_limited(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """References by other fields than names need comparisons with many objects."""
+    monkeypatch.setattr(references, "MAX_COMPARISONS", 40)
+    flows = "".join(flow(f"door{number}") for number in range(10))
+    find = "!Find [authentik_flows.flow, [FIELD, Gate]]"
+    examples = "".join(
+        f"- {{model: authentik_stages_example.examplestage, identifiers: {{name: s{n}}}, attrs: {{a: {find}}}}}\n"
+        for n in range(3)
+    )
+    store.load(flows + examples.replace("FIELD, Gate", "slug, door1"))
+    for field in ("name", "name__startswith"):
+        [message, *_] = store.refuse(flows + examples.replace("FIELD", field))
+        assert message.startswith(f"{store.folder / '1.yaml'}:35:")
+        assert "more than 40 comparisons" in message
 
 
 def test_dry_run(store: Store) -> None:

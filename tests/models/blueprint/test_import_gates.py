@@ -257,6 +257,76 @@ def test_gates_bind_exactly_one_object(store: Store, attrs: str) -> None:
     assert store.read().gates == []
 
 
+BOUND_ELSEWHERE = (
+    "policy: !Find [authentik_policies.policy, [name, missing]]",
+    f"user: {FIND_ANN}",
+    f"group: {FIND_STAFF}",
+    "group: !KeyOf nobody",
+)
+
+
+def test_gates_of_other_targets_are_not_judged(store: Store) -> None:
+    """A gate of an application is skipped, whatever it binds, and needs no placeholder."""
+    gates = [
+        "- {model: authentik_policies.policybinding,"
+        f" identifiers: {{order: 0, {bound}{separator}target: !KeyOf app}}}}\n"
+        for bound in BOUND_ELSEWHERE
+        for separator in (", ", "}, attrs: {")
+    ]
+    app = "- {model: authentik_core.application, id: app, identifiers: {slug: wiki}}\n"
+    [report] = store.load(app + "".join(gates))
+    assert report.startswith("0 created, 0 updated, 0 unchanged, 0 deleted, 9 skipped")
+    content = store.read()
+    assert (content.groups, content.users, content.gates) == ({}, {}, [])
+
+
+STEPS = f"""\
+{DOOR}\
+- {{model: authentik_stages_dummy.dummystage, id: bell, identifiers: {{name: bell}}}}
+- {{model: authentik_stages_dummy.dummystage, id: knock, identifiers: {{name: knock}}}}
+- {{model: authentik_flows.flowstagebinding, identifiers: {{target: !KeyOf door, stage: !KeyOf bell, order: 20}}}}
+- {{model: authentik_flows.flowstagebinding, id: step, identifiers: {{target: !KeyOf door, stage: !KeyOf knock, order: 10}}}}
+"""
+# Targets by the key of the table that flows and stage bindings have in common, and by other fields.
+TARGETS = {
+    "!Find [authentik_policies.policybindingmodel, [pbm_uuid, !KeyOf step]]": "door/knock/10",
+    "!Find [authentik_policies.policybindingmodel, [pk, !KeyOf door]]": "door",
+    "!AtIndex [!FindObject [authentik_flows.flow, [slug, door]], policybindingmodel_ptr_id]": "door",
+    "!AtIndex [!FindObject [authentik_flows.flowstagebinding, [order, 10]], policybindingmodel_ptr_id]": "door/knock/10",
+    # The first stage binding is that of the lowest order.
+    "!Find [authentik_flows.flowstagebinding, [target, !KeyOf door]]": "door/knock/10",
+    "!Find [authentik_flows.flowstagebinding]": "door/knock/10",
+}
+
+
+@pytest.mark.parametrize("is_first", [False, True])
+def test_references_to_targets(store: Store, is_first: bool) -> None:  # noqa: FBT001 - a parameter
+    """References that authentik resolves to a flow or a stage binding are targets of gates."""
+    gates = "".join(
+        GATE.replace("!KeyOf door, order: 0", f"{target}, order: {order}")
+        + f"attrs: {{user: {FIND_ANN}}}}}\n"
+        for order, target in enumerate(TARGETS)
+    )
+    store.load(gates + STEPS if is_first else STEPS + gates)
+    expected = [(target, order, "user ann") for order, target in enumerate(TARGETS.values())]
+    assert store.read().gates == sorted(expected)
+
+
+def test_gates_of_unknown_targets_are_left_out(store: Store) -> None:
+    """A target that may be a flow never disappears silently."""
+    conditions = ("pbm_uuid, 00000000-0000-4000-8000-00000000000f", "flow__slug, door", "pk, null")
+    gates = (
+        GATE.replace("!KeyOf door", f"!Find [authentik_policies.policybindingmodel, [{condition}]]")
+        for condition in conditions
+    )
+    user = f"attrs: {{user: {FIND_ANN}}}}}\n"
+    *messages, _ = store.load(DOOR + "".join(gate + user for gate in gates), code=INCOMPLETE)
+    for line, message in enumerate(messages, 4):
+        assert message.startswith(f"{store.folder / '1.yaml'}:{line}:")
+        assert "policybindingmodel" in message
+    assert (len(messages), store.read().gates) == (3, [])
+
+
 def test_gate_can_change_what_it_binds(each_store: Store) -> None:
     """A group in place of the user: the user is no longer bound."""
     each_store.load(f"{DOOR}{GATE}attrs: {{user: {FIND_ANN}}}}}\n")

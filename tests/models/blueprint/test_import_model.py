@@ -37,17 +37,11 @@ def test_random_imports(
 
 
 def select_possible(model: ImportModel, drawn: Sequence[RandomEntry]) -> list[RandomEntry]:
-    """Return the entries that are possible after those before them.
-
-    An entry that refers to nothing waits for later entries, which could declare it, and other
-    entries for the same object wait with it. Objects that they need must not be deleted meanwhile.
-    """
+    """Return the entries that are possible after those before them."""
     copy = model.copy()
     run: list[RandomEntry] = []
-    is_waiting = False
     for entry in drawn:
-        if copy.is_possible(entry) and not (is_waiting and entry.state == "absent"):
-            is_waiting = is_waiting or not copy.has_references(entry)
+        if copy.is_possible(entry):
             run.append(entry)
             copy.apply([entry])
     return run

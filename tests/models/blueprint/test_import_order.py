@@ -144,3 +144,58 @@ def test_circles_are_invalid(store: Store) -> None:
         + entry.replace("SLUG", "b").replace("OTHER", "a")
     )
     assert all(any(f"1.yaml:{line}:" in message for message in messages) for line in (3, 4))
+
+
+STAGE = (
+    "- {model: authentik_stages_dummy.dummystage, id: NAME, identifiers: {name: NAME},"
+    " attrs: {other: VALUE}}\n"
+)
+FIND_STAGE = "!Find [authentik_flows.stage, [name, NAME]]"
+
+
+def stage(name: str, value: str) -> str:
+    """Return the entry of a stage with a setting."""
+    return STAGE.replace("NAME", name).replace("VALUE", value)
+
+
+def test_circle_of_key_of(store: Store) -> None:
+    """One error says which entry refers back; an entry without an error of its own has none."""
+    [message, *_] = store.refuse(
+        stage("a", "!KeyOf b") + stage("b", "!KeyOf c") + stage("c", "!KeyOf b")
+    )
+    assert message.startswith(f"{store.folder / '1.yaml'}:4:")
+    assert message.endswith("refers to !KeyOf c, which needs this entry first (entry 'b')")
+
+
+@pytest.mark.parametrize("is_last", [False, True])
+@pytest.mark.parametrize(
+    "reference", ["!KeyOf b", "!AtIndex [!FindObject [authentik_flows.stage, [name, b]], pk]"]
+)
+def test_entries_that_refer_to_a_circle(store: Store, reference: str, is_last: bool) -> None:  # noqa: FBT001 - a parameter
+    """The first entry of the circle finds nothing, but others find all entries of the circle."""
+    circle = stage("b", FIND_STAGE.replace("NAME", "c")) + stage("c", "!KeyOf b")
+    other = stage("a", reference)
+    store.load(circle + other if is_last else other + circle)
+    stages = store.read().stages
+    settings = {name: stages[name]["settings"]["other"] for name in "abc"}
+    assert settings == {"a": "<stage b>", "b": None, "c": "<stage b>"}
+
+
+def test_objects_are_described_as_all_files_make_them(store: Store) -> None:
+    """`!FindObject` has the new value of a stored object that a later file changes."""
+    value = "!AtIndex [!FindObject [authentik_flows.stage, [name, b]], other]"
+    store.load(stage("b", "1"))
+    for _ in range(2):
+        store.load(stage("a", value), stage("b", "2"))
+        assert store.read().stages["a"]["settings"] == {"other": 2}
+
+
+def test_entries_whose_keys_are_tags(store: Store) -> None:
+    """An entry whose id and model are tags can wait, and others can wait for it."""
+    tagged = (
+        stage("b", FIND_STAGE.replace("NAME", "c"))
+        .replace("id: b", "id: !Format [b]")
+        .replace("model: authentik_stages_dummy.dummystage", "model: !Format [authentik_stages_dummy.dummystage]")
+    )  # fmt: skip
+    store.load(stage("a", "!KeyOf b") + tagged, stage("c", "1"))
+    assert store.read().stages["a"]["settings"] == {"other": "<stage b>"}

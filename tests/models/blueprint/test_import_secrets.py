@@ -181,6 +181,32 @@ def test_references_do_not_contain_secrets(planted: Store, find: str) -> None:
     check_nothing_leaked(planted)
 
 
+def test_references_to_entries_do_not_contain_secrets(planted: Store) -> None:
+    """`!KeyOf` an object that FlowQL does not store has its identifiers without secrets."""
+    planted.load(
+        "- {model: authentik_core.token, id: t,"
+        " identifiers: {identifier: i, key: canary1, owner: {password: canary1}}}\n"
+        f"{EXAMPLE}attrs: {{owner: !KeyOf t, owners: [!KeyOf t]}}}}\n"
+    )
+    check_nothing_leaked(planted)
+    conditions = [["identifier", "i"], ["key", SECRET], ["owner", {"password": SECRET}]]
+    find = {"$find": ["authentik_core.token", *conditions]}
+    assert planted.read().stages["s"]["settings"] == {"owner": find, "owners": [find]}
+
+
+def test_secrets_do_not_identify(planted: Store) -> None:
+    """A second import finds the object, since secret identifiers are not compared."""
+    stage = (
+        "- {model: authentik_stages_captcha.captchastage,"
+        " identifiers: {name: c, private_key: !Env CANARY_VARIABLE}}\n"
+    )
+    planted.load(stage)
+    [report] = planted.load(stage)
+    assert report.startswith("0 created, 0 updated, 1 unchanged")
+    check_nothing_leaked(planted)
+    assert planted.read().stages["c"]["settings"] == {"private_key": SECRET}
+
+
 def test_absent_secrets_stay_absent(store: Store) -> None:
     """Null and an empty string are no secrets."""
     store.load(

@@ -1,5 +1,6 @@
 """The state of an entry decides whether an import creates, changes or deletes its object."""
 
+from itertools import permutations
 from typing import Any
 
 import pytest
@@ -220,3 +221,67 @@ def test_numbers_are_compared_as_json(each_store: Store) -> None:
     each_store.load(entry % NUMBERS)
     assert "1 unchanged" in find_summary(each_store.load(entry % NUMBERS))
     assert "1 updated" in find_summary(each_store.load(entry % NUMBERS.replace("0.1", "0.2")))
+
+
+RULE = "- {model: authentik_policies_dummy.dummypolicy, id: rule, identifiers: {name: rule}}\n"
+# The policy, with a gate of a flow of another file.
+GATE = f"""\
+{RULE}- {{model: authentik_policies.policybinding, identifiers: {{target: {FIND_DOOR}, order: 3}}, attrs: {{policy: !KeyOf rule}}}}
+"""
+
+
+@pytest.mark.parametrize("names", list(permutations(("gate", "deletion", "flow"))), ids="-".join)
+def test_deletions_wait_for_references(store: Store, names: tuple[str, ...]) -> None:
+    """Only the order of the policy and its deletion matters, not that of the flow."""
+    files = {"gate": GATE, "deletion": delete("policy"), "flow": flow("First", "present")}
+    store.load(*(files[name] for name in names))
+    content = store.read()
+    is_deleted = names.index("gate") < names.index("deletion")
+    assert list(content.policies) == ([] if is_deleted else ["rule"])
+    assert content.gates == ([] if is_deleted else [("door", 3, "policy rule")])
+
+
+POLICY_REFERENCES = (
+    "!KeyOf rule",
+    "!Find [authentik_policies.policy, [name, rule]]",
+    "!Find [authentik_policies.policy, [name__startswith, ru]]",
+    "00000000-0000-4000-8000-00000000000f",
+)
+
+
+@pytest.mark.parametrize("reference", POLICY_REFERENCES)
+def test_gates_of_replaced_objects(store: Store, reference: str) -> None:
+    """A gate after the deletion of a policy binds the next one, though a deletion may wait."""
+    key = "pk: 00000000-0000-4000-8000-00000000000f, name: rule"
+    rule = RULE.replace("name: rule", key)
+    waiting = GATE.replace("door", "late").replace("rule", "other")
+    gate = GATE.removeprefix(RULE).replace("!KeyOf rule", reference)
+    store.load(rule)
+    store.load(
+        waiting,
+        delete("policy") + rule + flow("First", "present") + gate,
+        flow("Late", "present").replace("door", "late"),
+    )
+    assert store.read().gates == [("door", 3, "policy rule"), ("late", 3, "policy other")]
+
+
+@pytest.mark.parametrize("state", ["present", "absent"])
+def test_key_of_deleted_objects(store: Store, state: str) -> None:
+    """`!KeyOf` cannot refer to an object that an entry before it deletes, nor to a deletion."""
+    rule = RULE if state == "present" else ""
+    deletion = delete("policy").replace("state", "id: rule, state")
+    gate = GATE.removeprefix(RULE)
+    [message, *_] = store.refuse(flow("First", "present") + rule + deletion + gate)
+    assert "!KeyOf rule" in message
+    assert ("deleted" if rule else "absent") in message
+
+
+def test_what_a_run_creates_and_deletes_is_not_counted(store: Store) -> None:
+    """The report has the changes of the database."""
+    gates = "".join(GATE.removeprefix(RULE).replace("3", str(order)) for order in range(3, 6))
+    entries = flow("First", "present") + RULE + gates + delete("policy binding")
+    report = find_summary(store.load(entries))
+    assert report.startswith("4 created, 0 updated, 2 unchanged, 0 deleted, 0 skipped")
+    assert [order for _, order, _ in store.read().gates] == [4, 5]
+    report = find_summary(store.load(entries.replace("title: First", "title: Last")))
+    assert report.startswith("0 created, 1 updated, 5 unchanged, 0 deleted, 0 skipped")

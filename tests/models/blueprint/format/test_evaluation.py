@@ -3,7 +3,7 @@
 import os
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from models.blueprint.format.entry import BlueprintFile, InvalidValueError, Position, Tag
-from models.blueprint.format.evaluation import DEFAULT_CONTEXT, Evaluation, merge_context
+from models.blueprint.format.evaluation import DEFAULT_CONTEXT, Budget, Evaluation, merge_context
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +183,7 @@ VALUES = {
     "!File secret.txt": "text\nof two lines",
     "!File [folder/../secret.txt, x]": "text\nof two lines",
     "!File link.txt": "text\nof two lines",
+    "!File mounted.txt": "text\nof two lines",
     # ParseJSON
     """!ParseJSON '{"a": [1, 2.5, "x", null, true]}'""": {"a": [1, 2.5, "x", None, True]},
     "!ParseJSON '5'": 5,
@@ -201,6 +202,9 @@ ERRORS = {
     "!Context [missing]": "expected a key or [key, default]",
     "!Context {a: b}": "expected a key or [key, default]",
     "!Context [[missing], x]": "expected a string as key",
+    "!Context [!!set {x: null}, x]": "expected a string as key",
+    "!Context [!AtIndex [[!!pairs [a: [b]]], 0], x]": "expected a string as key",
+    "!Context [!KeyOf flow, x]": "expected a string as key",
     "!Find authentik_flows.flow": "expected [model, [field, value], …]",
     "!Find [authentik_flows.flow, [slug]]": "expected [model, [field, value], …]",
     "!Find [authentik_flows.flow, slug]": "expected [model, [field, value], …]",
@@ -250,6 +254,11 @@ ERRORS = {
     "!File [/etc/passwd, x]": "only files in ",
     "!File ../outside.txt": "only files in ",
     "!File outside-link.txt": "only files in ",
+    "!File .env": "hidden files, such as .env, cannot be read",
+    "!File folder/../.env": "hidden files, such as .env, cannot be read",
+    "!File env-link": "hidden files, such as .env, cannot be read",
+    "!File ..data/mounted.txt": "hidden files, such as .env, cannot be read",
+    "!File [folder/.hidden/file, x]": "hidden files, such as .env, cannot be read",
     "!File binary": "the file is not encoded in UTF-8",
     "!File large": "the file has more than 1048576 characters",
     "!ParseJSON [x]": "expected a string",
@@ -298,6 +307,15 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "folder").mkdir(parents=True)
     (folder / "secret.txt").write_text("\n text\r\nof two lines \n")
     (folder / "link.txt").symlink_to("folder/../secret.txt")
+    # Kubernetes mounts files as links into a hidden folder.
+    (folder / "..2026").mkdir()
+    (folder / "..2026" / "mounted.txt").write_text("text\nof two lines")
+    (folder / "..data").symlink_to("..2026")
+    (folder / "mounted.txt").symlink_to("..data/mounted.txt")
+    (folder / "folder" / ".hidden").mkdir()
+    (folder / "folder" / ".hidden" / "file").write_text("hidden")
+    (folder / ".env").write_text("hidden")
+    (folder / "env-link").symlink_to(".env")
     (folder / "loop").symlink_to("loop")
     (folder / "binary").write_bytes(b"\xff")
     (folder / "large").write_text("x" * 1_048_577)
@@ -376,6 +394,27 @@ def test_limit_of_shared_values(evaluation: Evaluation, text: str) -> None:
     arguments = [tag.value[0], value if tag.name == "!Format" else ["slug", value]]
     with pytest.raises(InvalidValueError, match=MANY_VALUES):
         evaluation.evaluate(Tag(tag.name, arguments))
+
+
+@pytest.mark.parametrize(
+    ("text", "budget"),
+    [("!Context [x, [1, 2, 3]]", Budget(values=100)), ("!Format ['%20s', x]", Budget(100, 100))],
+)
+def test_limit_of_all_evaluations(evaluation: Evaluation, text: str, budget: Budget) -> None:
+    """All entries together have a budget, to which each adds."""
+    limited = replace(evaluation, budget=budget)
+    limited.evaluate(_load(text))
+    with pytest.raises(InvalidValueError, match="together with all entries"):
+        limited.evaluate([_load(text)] * 100)
+    budget.add_entry()
+    limited.evaluate(_load(text))
+
+
+def test_value_that_is_too_large_leaves_the_budget(evaluation: Evaluation) -> None:
+    """Entries after one that exceeds its own limit are valid."""
+    with pytest.raises(InvalidValueError, match=MANY_CHARACTERS):
+        evaluation.evaluate(_load("!Format ['%9999999999s', x]"))
+    assert evaluation.evaluate(_load("!Context tenant")) == "acme"
 
 
 def test_limit_of_the_stack(evaluation: Evaluation) -> None:

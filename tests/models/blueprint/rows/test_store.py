@@ -219,6 +219,29 @@ def test_rows_can_exchange_their_unique_values(database: PlanDatabase) -> None:
     assert orders == [2, 1, 0]
 
 
+def test_new_users_can_have_the_old_names_of_others(database: PlanDatabase) -> None:
+    """Users are renamed before new ones get their ids, and groups alike."""
+
+    def create(rows: WorkingSet) -> None:
+        create_user(rows, "a")
+        create_group(rows, "a")
+
+    def change(rows: WorkingSet) -> None:
+        rows.change(rows.find(USER, {"username": "a"})[0], {"username": "b"})
+        rows.change(rows.find(GROUP, {"name": "a"})[0], {"name": "b"})
+        create(rows)
+
+    database.write(create)
+    database.write(change)
+    names = database.plan(
+        lambda rows: (
+            [row.get("username") for row in rows.list(USER)],
+            sorted(row.get("name") for row in rows.list(GROUP)),
+        )
+    )
+    assert names == (["b", "a"], ["a", "b"])
+
+
 def test_deleted_rows_are_written(database: PlanDatabase) -> None:
     """Nothing remains of deleted rows: no parent, type, or membership."""
     empty = database.dump()
