@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 VERSION = 1
 # authentik's model of the entries that apply other files.
@@ -26,6 +26,15 @@ class Tag(NamedTuple):
     name: str
     value: Any
     position: Position = (1, 1)
+
+
+def has_tag(value: Any) -> bool:
+    """Return whether a value is or contains a tag."""
+    if isinstance(value, dict):
+        return any(map(has_tag, cast(dict[Any, Any], value).values()))
+    return isinstance(value, Tag) or (
+        isinstance(value, list) and any(map(has_tag, cast(list[Any], value)))
+    )
 
 
 @dataclass(frozen=True, slots=True, eq=False)

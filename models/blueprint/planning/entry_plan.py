@@ -17,7 +17,7 @@ from models.blueprint.authentik.kinds import (
     Kind,
     find_kind,
 )
-from models.blueprint.format.entry import META_MODEL, Entry, InvalidValueError, Position
+from models.blueprint.format.entry import META_MODEL, Entry, InvalidValueError, Position, has_tag
 from models.blueprint.planning.entry_values import (
     RESERVED_NAME_PREFIX,
     EntryError,
@@ -158,9 +158,7 @@ class EntryPlan:
         if isinstance(pk, str):
             self.plan.references.add_other(pk, self.model)
         conditions = [
-            (name, value)
-            for name, value in self.entry.identifiers.items()
-            if isinstance(value, str | int)
+            (name, value) for name, value in self.entry.identifiers.items() if not has_tag(value)
         ]
         return UnstoredObject(self.model, conditions, is_declared=True)
 
