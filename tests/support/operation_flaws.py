@@ -17,6 +17,7 @@ from support.operation_generator import (
     DocumentFlaw,
     Flaws,
     OperationGenerator,
+    Position,
     SelectionFlaw,
     Variable,
 )
@@ -65,7 +66,7 @@ def _with_variable(type_name: str, default: str = "", *, fixed: Any = True) -> S
 
     def render(generator: OperationGenerator, _type: GraphQLNamedType) -> str:
         # The type is only rendered, so it need not exist.
-        variable = Variable((type_name, "include", "if"), default, [fixed])
+        variable = Variable(Position(type_name, "include", "if"), default, [fixed])
         directive = generator.chance.choice(("include", "skip"))
         return f"__typename @{directive}(if: {generator.declare(variable)})"
 

@@ -108,7 +108,7 @@ class Position:
     name: str
 
     def with_type(self, type_: Any, name: str | None = None) -> "Position":
-        return (type_, self.owner, name or self.name)
+        return Position(type_, self.owner, name or self.name)
 
     @property
     def nullable(self) -> "Position":
@@ -387,7 +387,7 @@ class OperationGenerator:
             # Filters would make the path to the target less likely to find rows.
             share *= 0.3 if self.distances else 1
             if is_required_argument(argument) or self.chance.happens(share):
-                position = (type_of(argument), owner, name)
+                position = Position(type_of(argument), owner, name)
                 has_default = not is_required_argument(argument)
                 text = self._generate_argument(position, has_default=has_default)
                 texts.append(f"{name}: {text}")
