@@ -8,7 +8,6 @@ import math
 import re
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from datetime import date
 from enum import Enum
 from functools import cache
@@ -200,13 +199,6 @@ def check_json(value: Any) -> Any:
             return value
 
 
-def check_reference(value: Any) -> Any:
-    """Accept a primary key, or another JSON value that stands for a reference, except null."""
-    if value is None:
-        raise InvalidValueError("must not be null or refer to an object that does not exist")
-    return check_json(value)
-
-
 def allow_null(check: Check) -> Check:
     """Return a check that also accepts null."""
     return lambda value: None if value is None else check(value)
@@ -260,9 +252,7 @@ def _build_string_check(attribute: Attribute) -> Check:
 
 
 def _build_list_check(attribute: Attribute) -> Check:
-    # authentik refuses null as an item, also for references.
-    items = replace(attribute.items, is_nullable=False) if attribute.items else None
-    check_item = _build_check(items) if items else check_json
+    check_item = _build_check(attribute.items) if attribute.items else check_json
     return build_list_check(check_item, can_be_empty=attribute.can_be_empty)
 
 
@@ -274,7 +264,7 @@ _BUILDERS: Mapping[AttributeType, Callable[[Attribute], Check]] = {
     AttributeType.CHOICE: lambda item: build_choice_check(item.choices),
     AttributeType.MAPPING: lambda _: check_mapping,
     AttributeType.LIST: _build_list_check,
-    AttributeType.REFERENCE: lambda _: check_reference,
+    AttributeType.REFERENCE: lambda _: check_json,
     AttributeType.READ_ONLY: lambda _: check_json,
 }
 
