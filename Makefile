@@ -42,8 +42,13 @@ run: install ## Install, then run `flowql demo` with the sample flows
 	@$(BIN)/flowql demo $(ARGS)
 
 .PHONY: test
-test: $(DEVELOPMENT) $(GRAPHIQL) chromium ## Install, then run every test with coverage (ARGS="-k search" selects some)
+test: $(DEVELOPMENT) $(GRAPHIQL) chromium ## Install, then run every test (ARGS="-k search" selects some)
 	@echo "== tests"
+	@$(BIN)/pytest $(PARALLEL) $(ARGS)
+
+.PHONY: coverage
+coverage: $(DEVELOPMENT) $(GRAPHIQL) chromium ## Run every test, and list the lines that none covers
+	@echo "== coverage"
 	@$(BIN)/coverage erase
 	@$(BIN)/coverage run -m pytest $(PARALLEL) $(ARGS)
 	@$(BIN)/coverage combine --quiet
@@ -55,7 +60,7 @@ test: $(DEVELOPMENT) $(GRAPHIQL) chromium ## Install, then run every test with c
 check: lint types layers drift smoke test ## Run every check of CI
 
 .PHONY: check-all
-check-all: check fuzz npm ## Run every check, and the slow tests
+check-all: check coverage fuzz npm ## Run every check, and the slow tests
 
 .PHONY: lint
 lint: $(DEVELOPMENT) ## Check the code style with ruff
