@@ -38,6 +38,7 @@ OMITTED = 3
 OUTDATED = 1
 BROKEN_PIPE = 1
 INTERRUPTED = 130
+INTERRUPT_SECONDS = 2
 # The errors of an output that cannot be written, such as that of a full disk.
 OUTPUT_ERRORS = (errno.EDQUOT, errno.EFBIG, errno.EIO, errno.ENOSPC)
 PIPE_WIDTH = 10_000
@@ -392,13 +393,18 @@ def _end_at_interrupt() -> Generator[None]:
         yield
         return
     signal.signal(signal.SIGINT, _raise_interrupt)
+    previous_alarm = signal.signal(signal.SIGALRM, _raise_interrupt)
     try:
         yield
     finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, previous_alarm)
         signal.signal(signal.SIGINT, previous)
 
 
 def _raise_interrupt(_signal: int, _frame: object) -> None:
+    # Python drops an exception that it raises in a finalizer: raise it again until the block ends.
+    signal.setitimer(signal.ITIMER_REAL, INTERRUPT_SECONDS)
     raise KeyboardInterrupt
 
 
