@@ -4,6 +4,7 @@ The second process parses the next file while this one imports the previous one,
 returned to the system at the end.
 """
 
+import fcntl
 import gc
 import pickle
 import signal
@@ -11,6 +12,7 @@ import subprocess
 import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from time import monotonic
 from typing import IO, Any, BinaryIO, cast
@@ -195,10 +197,19 @@ def _read_from_process(files: Sequence[InputFile], report: Report) -> Iterator[B
     command = [sys.executable, "-P", "-c", BOOTSTRAP]
     pipe = subprocess.PIPE
     with subprocess.Popen(command, stdin=pipe, stdout=pipe) as process:  # noqa: S603 - our own module
+        _enlarge(cast(IO[bytes], process.stdout))
         try:
             yield from _exchange(process, files, report)
         finally:
             process.kill()
+
+
+def _enlarge(stream: IO[bytes]) -> None:
+    """Enlarge the buffer of a pipe, so that its writer can go on while its reader is busy."""
+    if sys.platform == "linux":
+        # A user can have too many large pipes.
+        with suppress(OSError):
+            fcntl.fcntl(stream, fcntl.F_SETPIPE_SZ, MIB)
 
 
 def _exchange(
