@@ -38,7 +38,7 @@ OMITTED = 3
 OUTDATED = 1
 BROKEN_PIPE = 1
 INTERRUPTED = 130
-INTERRUPT_SECONDS = 2
+SHOW_CURSOR = b"\x1b[?25h\n"
 # The errors of an output that cannot be written, such as that of a full disk.
 OUTPUT_ERRORS = (errno.EDQUOT, errno.EFBIG, errno.EIO, errno.ENOSPC)
 PIPE_WIDTH = 10_000
@@ -387,25 +387,27 @@ def _run(arguments: Sequence[str]) -> None:
 
 @contextmanager
 def _end_at_interrupt() -> Generator[None]:
-    """Let Ctrl+C end the block at once: asyncio would wait until the current step of it ends."""
-    previous = signal.getsignal(signal.SIGINT)
-    if previous is not signal.default_int_handler:
+    """Let Ctrl+C end the process at once during the block, which a kill must not harm.
+
+    asyncio would wait for the end of the current step, and an exception in its event loop can leave
+    a task that never ends.
+    """
+    if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        # Ignored, as by nohup.
         yield
         return
-    signal.signal(signal.SIGINT, _raise_interrupt)
-    previous_alarm = signal.signal(signal.SIGALRM, _raise_interrupt)
+    signal.signal(signal.SIGINT, _exit_at_once)
     try:
         yield
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, previous_alarm)
-        signal.signal(signal.SIGINT, previous)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-def _raise_interrupt(_signal: int, _frame: object) -> None:
-    # Python drops an exception that it raises in a finalizer: raise it again until the block ends.
-    signal.setitimer(signal.ITIMER_REAL, INTERRUPT_SECONDS)
-    raise KeyboardInterrupt
+def _exit_at_once(_signal: int, _frame: object) -> None:
+    if sys.stderr.isatty():
+        # A progress bar hides the cursor.
+        os.write(sys.stderr.fileno(), SHOW_CURSOR)
+    os._exit(INTERRUPTED)
 
 
 def _open_closed_streams() -> None:
