@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -12,7 +12,6 @@ from itertools import count
 from pathlib import Path
 from statistics import quantiles
 from tempfile import TemporaryDirectory
-from threading import Event, Thread
 
 # The benchmark uses the test suite's support modules.
 sys.path.append(str(Path(__file__).resolve().parents[1]))
@@ -26,6 +25,7 @@ from support.command import FLOWQL, clean_environment, create_token, run_in_proc
 from support.paths import BUILD
 from support.postgres import PostgresServer
 from support.server_process import run_server, send_request
+from support.threads import repeat_in_thread
 
 POSTGRESQL, SQLITE = "PostgreSQL", "SQLite"
 KIB_PER_MIB = 1024
@@ -285,8 +285,8 @@ def use_meanwhile(url: str, others: Others) -> Generator[None]:
     key = create_token(url, "reader")
     with (
         run_server(url) as (server, _),
-        _repeat(READ_PAUSE_SECONDS, lambda: _read(server, key, others)),
-        _repeat(WRITE_PAUSE_SECONDS, lambda: _revoke(url, names.pop(), others)),
+        repeat_in_thread(lambda: _read(server, key, others), READ_PAUSE_SECONDS),
+        repeat_in_thread(lambda: _revoke(url, names.pop(), others), WRITE_PAUSE_SECONDS),
     ):
         yield
 
@@ -303,24 +303,6 @@ def _revoke(url: str, name: str, others: Others) -> None:
     command = [FLOWQL, "token", "revoke", name, "--database", url]
     subprocess.run(command, env=clean_environment(), check=True, stderr=subprocess.DEVNULL)
     others.writes.append(time.monotonic() - started)
-
-
-@contextmanager
-def _repeat(pause: float, function: Callable[[], None]) -> Generator[None]:
-    """Call a function at intervals in a thread until the block ends."""
-    stop = Event()
-
-    def run() -> None:
-        while not stop.wait(pause):
-            function()
-
-    thread = Thread(target=run)
-    thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        thread.join()
 
 
 def run_benchmark(*, scale: float = 1, name: str = "imports") -> None:

@@ -6,12 +6,12 @@ from threading import Event, Thread
 
 
 @contextmanager
-def repeat_in_thread(function: Callable[[], object]) -> Generator[None]:
-    """Call a function again and again in a thread until the block ends."""
+def repeat_in_thread(function: Callable[[], object], pause: float = 0) -> Generator[None]:
+    """Call a function at intervals in a thread until the block ends."""
     stop = Event()
 
     def run() -> None:
-        while not stop.is_set():
+        while not stop.wait(pause):
             function()
 
     thread = Thread(target=run)

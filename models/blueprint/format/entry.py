@@ -1,6 +1,6 @@
 """The entries of blueprint files, with the YAML tags that stand for values, and their errors."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple, cast
@@ -28,13 +28,16 @@ class Tag(NamedTuple):
     position: Position = (1, 1)
 
 
-def has_tag(value: Any) -> bool:
-    """Return whether a value is or contains a tag."""
+def find_tag(value: Any) -> Tag | None:
+    """Return the first tag that a value is or contains."""
+    if isinstance(value, Tag):
+        return value
+    items: Iterable[Any] = ()
     if isinstance(value, dict):
-        return any(map(has_tag, cast(dict[Any, Any], value).values()))
-    return isinstance(value, Tag) or (
-        isinstance(value, list) and any(map(has_tag, cast(list[Any], value)))
-    )
+        items = cast(dict[Any, Any], value).values()
+    elif isinstance(value, list):
+        items = cast(list[Any], value)
+    return next(filter(None, map(find_tag, items)), None)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -57,6 +57,14 @@ def find_files(paths: Sequence[Path]) -> Sequence[InputFile]:
     return [file for path in paths for file in search.find(path)]
 
 
+def check_file(path: Path) -> InputFile:
+    """Return a file, with an error if it cannot be read as a whole."""
+    try:
+        return _build_file(path, path.parent, path.stat(), "a file")
+    except OSError as error:
+        return _build_error(path, str(error.strerror))
+
+
 @dataclass(frozen=True, slots=True)
 class _Search:
     """A search that finds each file once."""
@@ -95,9 +103,8 @@ class _Search:
             yield _build_error(path, str(error.strerror))
 
     def _check(self, path: Path, folder: Path, status: os.stat_result) -> Iterator[InputFile]:
-        problem = _find_problem(status)
-        file = InputFile(path, str(path), folder, status.st_size)
-        return self._add(status, _build_error(path, problem) if problem else file)
+        file = _build_file(path, folder, status, "a file, or - for standard input")
+        return self._add(status, file)
 
     def _add(self, status: os.stat_result, file: InputFile) -> Iterator[InputFile]:
         file_id = _identify(status)
@@ -135,11 +142,17 @@ def _identify(status: os.stat_result) -> FileId:
     return status.st_dev, status.st_ino
 
 
-def _find_problem(status: os.stat_result) -> str | None:
+def _find_problem(status: os.stat_result, expectation: str) -> str | None:
     if not stat.S_ISREG(status.st_mode):
         file_type = FILE_TYPES.get(stat.S_IFMT(status.st_mode), "a special file")
-        return f"{file_type} cannot be imported; expected a file, or - for standard input"
+        return f"{file_type} cannot be read; expected {expectation}"
     return FILE_TOO_LARGE if status.st_size > MAX_FILE_BYTES else None
+
+
+def _build_file(path: Path, folder: Path, status: os.stat_result, expectation: str) -> InputFile:
+    problem = _find_problem(status, expectation)
+    file = InputFile(path, str(path), folder, status.st_size)
+    return _build_error(path, problem) if problem else file
 
 
 def _build_error(path: Path, message: str) -> InputFile:

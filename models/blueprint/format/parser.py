@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, BinaryIO, Protocol, cast
+from typing import Any, BinaryIO, Protocol, TypeVar, cast
 
 import yaml
 from yaml.events import (
@@ -20,7 +20,7 @@ from models.blueprint.format.composer import (
     Positions,
     locate_event,
 )
-from models.blueprint.format.entry import VERSION, Position, Tag, locate
+from models.blueprint.format.entry import VERSION, Position, Tag, find_tag, locate
 from models.blueprint.format.scalars import MERGE
 from models.blueprint.format.source import Source, SourceError
 
@@ -31,6 +31,9 @@ OTHER_FIELDS = ("model", "state", "conditions", "id", "permissions")
 EntryFields = tuple[
     Position, Any, Mapping[str, Any], Mapping[str, Any], Any, Any, Sequence[Any], Positions
 ]
+
+
+T = TypeVar("T")
 
 
 class EntrySink(Protocol):
@@ -71,11 +74,25 @@ def parse(
 
     `stream` is seekable. `report` gets the number of bytes of each read.
     """
+    return _compose(
+        stream, label, report, lambda composer: _DocumentParser(composer, entries).parse()
+    )
+
+
+def parse_mapping(stream: BinaryIO, label: str) -> dict[str, Any]:
+    """Parse a document that is empty or a mapping without tags; raises ParseErrors."""
+    return _compose(stream, label, lambda _: None, _parse_mapping)
+
+
+def _compose(
+    stream: BinaryIO, label: str, report: Callable[[int], object], parse: Callable[[Composer], T]
+) -> T:
+    """Return what a function reads from the events of a document, or raise all errors."""
     source = Source(stream, report)
     composer = Composer(source)
-    document = ParsedDocument()
+    result = None
     try:
-        document = _DocumentParser(composer, entries).parse()
+        result = parse(composer)
     except InvalidDocumentError as error:
         composer.errors.append((error.position, str(error)))
     except SourceError as error:
@@ -84,7 +101,43 @@ def parse(
         composer.errors.append(_describe_yaml_error(error, source))
     if composer.errors:
         raise ParseErrors([locate(label, *error) for error in sorted(composer.errors)])
-    return document
+    return cast(T, result)
+
+
+def _parse_mapping(composer: Composer) -> dict[str, Any]:
+    event = _start_document(composer)
+    if type(event) is StreamEndEvent:
+        return {}
+    mapping = composer.compose(event)
+    _end_document(composer)
+    tag = find_tag(mapping)
+    if tag:
+        raise InvalidDocumentError(
+            tag.position, f"the tag {tag.name} is not evaluated in this file"
+        )
+    if not isinstance(mapping, dict | None):
+        raise InvalidDocumentError(locate_event(event), "expected a mapping")
+    keys = cast(dict[Any, Any], mapping or {})
+    if not all(isinstance(key, str) for key in keys):
+        raise InvalidDocumentError(locate_event(event), "a key must be a string: quote it")
+    return keys
+
+
+def _start_document(composer: Composer) -> Any:
+    """Return the first event of the document's value, or the end of an empty stream."""
+    event = composer.next_event()
+    if type(event) is StreamStartEvent:
+        event = composer.next_event()
+    return event if type(event) is StreamEndEvent else composer.next_event()
+
+
+def _end_document(composer: Composer) -> None:
+    event = composer.next_event()
+    if type(event) is DocumentEndEvent:
+        event = composer.next_event()
+    if type(event) is not StreamEndEvent:
+        message = "expected a single document: the file contains another one"
+        raise InvalidDocumentError(locate_event(event), message)
 
 
 def _locate_latest(source: Source) -> Position:
@@ -114,30 +167,15 @@ class _DocumentParser:
         self._entries = entries
 
     def parse(self) -> ParsedDocument:
-        event = self._start_document()
+        event = _start_document(self._composer)
         if type(event) is not MappingStartEvent or event.tag is not None:
             raise InvalidDocumentError(
                 START if type(event) is StreamEndEvent else locate_event(event),
                 "not a blueprint: expected a mapping with 'entries'",
             )
         fields, positions = self._parse_root()
-        self._end_document()
+        _end_document(self._composer)
         return self._build_document(fields, positions)
-
-    def _start_document(self) -> Any:
-        """Return the first event of the document's value, or the end of an empty stream."""
-        event = self._composer.next_event()
-        if type(event) is StreamStartEvent:
-            event = self._composer.next_event()
-        return event if type(event) is StreamEndEvent else self._composer.next_event()
-
-    def _end_document(self) -> None:
-        event = self._composer.next_event()
-        if type(event) is DocumentEndEvent:
-            event = self._composer.next_event()
-        if type(event) is not StreamEndEvent:
-            message = "expected a single document: a blueprint file contains no other one"
-            raise InvalidDocumentError(locate_event(event), message)
 
     def _parse_root(self) -> tuple[dict[str, Any], Positions]:
         fields: dict[str, Any] = {}

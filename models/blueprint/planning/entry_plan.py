@@ -17,7 +17,7 @@ from models.blueprint.authentik.kinds import (
     Kind,
     find_kind,
 )
-from models.blueprint.format.entry import META_MODEL, Entry, InvalidValueError, Position, has_tag
+from models.blueprint.format.entry import META_MODEL, Entry, InvalidValueError, Position, find_tag
 from models.blueprint.planning.entry_values import (
     RESERVED_NAME_PREFIX,
     EntryError,
@@ -27,7 +27,7 @@ from models.blueprint.planning.entry_values import (
     OmittedEntryError,
     OtherTargetError,
 )
-from models.blueprint.planning.identity import find_static_kind, list_identities
+from models.blueprint.planning.keys import find_static_kind, list_identities
 from models.blueprint.planning.plan import AppliedFile, Declared, FileScope, Plan
 from models.blueprint.planning.references import (
     Absence,
@@ -158,7 +158,7 @@ class EntryPlan:
         if isinstance(pk, str):
             self.plan.references.add_other(pk, self.model)
         conditions = [
-            (name, value) for name, value in self.entry.identifiers.items() if not has_tag(value)
+            (name, value) for name, value in self.entry.identifiers.items() if not find_tag(value)
         ]
         return UnstoredObject(self.model, conditions, is_declared=True)
 

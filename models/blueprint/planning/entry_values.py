@@ -1,6 +1,6 @@
 """The evaluated and converted values of one entry."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, cast
@@ -18,7 +18,7 @@ from models.blueprint.authentik.kinds import (
 )
 from models.blueprint.authentik.values import UnexpectedValueError, check_uuid, convert_setting
 from models.blueprint.format.entry import Entry, InvalidValueError, Position, Tag
-from models.blueprint.format.evaluation import Evaluation
+from models.blueprint.format.evaluation import Evaluation, merge_context
 from models.blueprint.planning.plan import FileScope, Plan
 from models.blueprint.planning.references import (
     PARENT_MODEL,
@@ -104,7 +104,8 @@ class EntryValues:
         """Return the identifiers, except for secrets, which are not stored."""
         identity = Identity()
         self._check_target(kind)
-        for name, value in self.entry.identifiers.items():
+        for name in sorted(self.entry.identifiers, key="target".__ne__):
+            value = self.entry.identifiers[name]
             if name == "pk":
                 identity.pk = self._read_pk(kind, value)
             elif name in kind.fields:
@@ -122,11 +123,10 @@ class EntryValues:
                 identity.columns[name] = self._read_field(kind, name, self.entry.attrs[name])
 
     def _check_target(self, kind: Kind) -> None:
-        """Raise OtherTargetError before anything else of a binding is judged."""
-        if kind is POLICY_BINDING:
-            fields = {**self.entry.attrs, **self.entry.identifiers}
-            if "target" in fields:
-                self._read_field(kind, "target", fields["target"])
+        """Raise OtherTargetError for a target in the attributes before identifiers are judged."""
+        attrs = self.entry.attrs
+        if kind is POLICY_BINDING and "target" in attrs and "target" not in self.entry.identifiers:
+            self._read_field(kind, "target", attrs["target"])
 
     def _is_unstored(self, kind: Kind, model: str, name: str) -> bool:
         """Return whether an identifier is a secret, or an attribute of users and groups."""
@@ -151,21 +151,20 @@ class EntryValues:
         if kind.type_table is None:
             return None
         settings: dict[str, Any] = {}
-        for name, value in {**self.entry.attrs, **self.entry.identifiers}.items():
+        for name in {**self.entry.attrs, **self.entry.identifiers}:
             if name in kind.fields or name == "pk" or known_models.is_read_only(model, name):
                 continue
             try:
-                settings[name] = self._read_setting(model, name, value)
+                settings[name] = self._read_setting(model, name)
             except EntryError as error:
                 self.errors.append(error)
         return settings
 
     def _read_pk(self, kind: Kind, value: Any) -> str | None:
         pk = self.evaluate("pk", value)
-        try:
-            return str(pk) if kind is USER or pk is None else check_uuid(str(pk))
-        except UnexpectedValueError as error:
-            raise self._build_value_error("pk", value, error) from None
+        if kind is USER or pk is None:
+            return None if pk is None else str(pk)
+        return self._convert("pk", value, lambda: check_uuid(str(pk)))
 
     def _read_other(self, name: str, value: Any) -> Any:
         result = self.evaluate(name, value)
@@ -174,19 +173,20 @@ class EntryValues:
     def _read_field(self, kind: Kind, name: str, value: Any) -> Any:
         definition = kind.fields[name]
         result = self.evaluate(name, value)
+        if definition.targets:
+            return self._convert(name, value, lambda: self._read_reference(kind, name, result))
+        return self._convert(name, value, lambda: definition.check(result))
+
+    def _convert(self, name: str, value: Any, convert: Callable[[], Any]) -> Any:
+        """Return what a function makes of the value of a field, as written in `value`."""
         try:
-            if definition.targets:
-                return self._read_reference(kind, name, result)
-            return definition.check(result)
+            return convert()
         except UnexpectedValueError as error:
-            raise self._build_value_error(name, value, error) from None
+            # Values of tags can be secret.
+            message = error.quoted if type(value) in PLAIN_TYPES else str(error)
+            raise self.build_error(name, message) from None
         except InvalidValueError as error:
             raise self.build_error(name, str(error), error.position) from None
-
-    def _build_value_error(self, name: str, value: Any, error: UnexpectedValueError) -> EntryError:
-        # Values of tags can be secret.
-        message = error.quoted if type(value) in PLAIN_TYPES else str(error)
-        return self.build_error(name, message)
 
     def _read_reference(self, kind: Kind, name: str, value: Any) -> str | int | None:
         definition = kind.fields[name]
@@ -243,10 +243,15 @@ class EntryValues:
             raise OmittedEntryError(f"the name of its {kind.name} is reserved")
         return self.plan.create_placeholder(kind, unique)
 
-    def _read_setting(self, model: str, name: str, value: Any) -> Any:
-        if secrets.is_secret(model, name) and value not in (None, ""):
+    def _read_setting(self, model: str, name: str) -> Any:
+        values = [
+            fields[name] for fields in (self.entry.attrs, self.entry.identifiers) if name in fields
+        ]
+        if secrets.is_secret(model, name) and values[-1] not in (None, ""):
             return secrets.SECRET
-        result = self._replace_keys(render_setting(self.evaluate(name, value)))
+        # Mappings merge, and lists append; other identifiers override attributes.
+        merged = merge_context(*({name: self.evaluate(name, value)} for value in values))
+        result = self._replace_keys(render_setting(merged[name]))
         try:
             return secrets.mask(model, name, convert_setting(model, name, result))
         except InvalidValueError as error:

@@ -19,11 +19,6 @@ def split_lookup(key: str) -> tuple[tuple[str, ...], str]:
     return (*path, last), "exact"
 
 
-def matches(value: Any, lookup: str, expected: Any) -> bool:
-    """Return whether a stored value matches. See `build_matcher`."""
-    return build_matcher(lookup, expected)(value)
-
-
 def build_matcher(lookup: str, expected: Any) -> Matcher:
     """Return a function that compares stored values with an expected one.
 

@@ -7,8 +7,9 @@ from models.blueprint.authentik.kinds import POLICY_BINDING, STAGE_BINDING
 from models.blueprint.format.entry import BlueprintFile, Entry
 from models.blueprint.format.reading import Batch, FileError
 from models.blueprint.planning.entry_plan import EntryPlan
-from models.blueprint.planning.identity import find_static_kind, list_keys, preload
+from models.blueprint.planning.keys import find_static_kind, list_keys
 from models.blueprint.planning.plan import Plan
+from models.blueprint.planning.preloading import preload
 from models.blueprint.planning.schedule import TooManyWaitsError, UnresolvedError
 
 BINDINGS = (STAGE_BINDING.name, POLICY_BINDING.name)

@@ -1,6 +1,5 @@
 """References of entries: to other entries, and to rows of the database."""
 
-import uuid
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import reduce
@@ -17,9 +16,19 @@ from models.blueprint.authentik.kinds import (
     find_kind,
 )
 from models.blueprint.authentik.values import is_uuid
-from models.blueprint.format.entry import BlueprintFile, Entry, InvalidValueError, Position
+from models.blueprint.format.entry import Entry, InvalidValueError, Position
+from models.blueprint.planning.keys import (
+    ANY_KIND,
+    Key,
+    id_key,
+    kind_key,
+    normalize_pk,
+    pk_key,
+    unique_key,
+    unkeyed,
+)
 from models.blueprint.planning.matching import build_matcher, split_lookup
-from models.blueprint.planning.schedule import ANY_KIND, Key, Schedule, UnresolvedError
+from models.blueprint.planning.schedule import Schedule, UnresolvedError
 from models.blueprint.rows.working_set import Row, WorkingSet
 
 MAX_FOUND = 10_000
@@ -80,41 +89,6 @@ class UnknownFieldError(InvalidValueError):
     def quoted(self) -> str:
         """The message with the name."""
         return f"uses the field {self.name!r}, which a {self.kind.name} does not have"
-
-
-def id_key(file: BlueprintFile, identifier: str) -> Key:
-    """Return the key of an entry by its id."""
-    return file, identifier
-
-
-def pk_key(pk: str) -> tuple[str, str]:
-    """Return the key of an entry by its primary key."""
-    return "pk", pk
-
-
-def unique_key(kind: Kind, value: str) -> tuple[str, str]:
-    """Return the key of an entry by its slug or name."""
-    return kind.name, value
-
-
-def unkeyed(kind: Kind) -> Key:
-    """Return the key of all entries of a kind whose slug or name is not known yet."""
-    return kind.name, None
-
-
-def kind_key(kind: Kind) -> Key:
-    """Return the key of all entries of a kind."""
-    return kind.name
-
-
-def normalize_pk(value: Any) -> str | None:
-    """Return a primary key as a string, a UUID as 36 lower-case characters; None if it is none."""
-    if isinstance(value, bool) or not isinstance(value, str | int | uuid.UUID):
-        return None
-    try:
-        return str(uuid.UUID(str(value)))
-    except ValueError:
-        return str(value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -302,7 +276,11 @@ class References:
             path, _ = split_lookup(name)
             if not _has_field(kind, path):
                 raise UnknownFieldError(kind, name)
-        predicates = [build(kind, name, value) for name, value in others]
+        # authentik compares a mapping that identifies an object by what it contains.
+        predicates = [
+            build(kind, f"{name}__contains" if isinstance(value, Mapping) else name, value)
+            for name, value in others
+        ]
         rows = self.rows.find(kind, columns)
         return self._filter((row for row in rows if row.model in (None, model)), predicates)
 

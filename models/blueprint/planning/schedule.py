@@ -1,14 +1,11 @@
 """The entries that wait for others, and the order in which they are planned."""
 
 from collections import Counter, defaultdict, deque
-from collections.abc import Hashable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from models.blueprint.format.entry import BlueprintFile, Entry, Position
+from models.blueprint.planning.keys import Key
 
-# An entry is known by its id in its file, its primary key, and its unique key. An entry whose keys
-# are only known after evaluation has the key of its kind, or ANY_KIND.
-Key = Hashable
-ANY_KIND: Key = None
 MAX_WAITS = 100
 # Many long circles would take too long to search: then the first entry is as good.
 MAX_STEPS = 5_000_000
@@ -154,6 +151,8 @@ class Schedule:
     def finish(self, entry: Entry) -> None:
         """Remove an entry that is planned, skipped or invalid."""
         self._files[entry.file] -= 1
+        self._waits.pop(entry, None)
+        self._awaited.pop(entry, None)
         for key in self._keys.pop(entry):
             del self._entries[key][entry]
         self._ready.extend(self._waiting.pop(entry, ()))

@@ -16,7 +16,6 @@ from models.blueprint.rows.row_table import RowTable
 
 Fetch = Callable[[Select[Any]], Sequence[sqlalchemy.Row[Any]]]
 Values = Mapping[str, Any]
-Differences = Mapping[str, tuple[Any, Any]]
 
 # The number of values in one SELECT.
 BATCH_SIZE = 500
@@ -79,8 +78,8 @@ class WorkingSet:
         rows = (self.find(kind, {PARENT: key}) for kind in KINDS.values() if kind.has_parent)
         return next(itertools.chain.from_iterable(rows), None)
 
-    def find(self, kind: Kind, conditions: Values, model: str | None = None) -> list[Row]:
-        """Return the rows with equal values and the model, ordered by primary key.
+    def find(self, kind: Kind, conditions: Values) -> list[Row]:
+        """Return the rows with equal values, ordered by primary key.
 
         No row matches a value that its column cannot have.
         """
@@ -88,13 +87,8 @@ class WorkingSet:
         if not all(itertools.starmap(table.accepts, conditions.items())):
             return []
         self._load_candidates(table, conditions)
-        found = table.find(conditions) if conditions else table
-        rows = [row for row in found if model is None or row.model == model]
+        rows = list(table.find(conditions) if conditions else table)
         return rows if len(rows) < 2 else sorted(rows, key=_get_pk)  # noqa: PLR2004 - nothing to sort
-
-    def list(self, kind: Kind) -> list[Row]:
-        """Return all rows of a kind, ordered by primary key."""
-        return self.find(kind, {})
 
     def create(
         self,
@@ -128,32 +122,29 @@ class WorkingSet:
         values: Values,
         model: str | None = None,
         settings: Values | None = None,
-    ) -> Differences:
-        """Plan new values of a row, and return the old and new ones that differ by column.
+    ) -> bool:
+        """Plan new values of a row, and return whether any differs.
 
-        The names of settings start with `settings.`. Columns and settings that are not given do not
-        change.
+        Columns and settings that are not given do not change.
         """
-        differences = dict(_compare(row, values, model, settings or NO_SETTINGS))
-        if differences:
-            table = self._tables[row.kind.name]
-            state = State(
-                tuple(map(values.get, table.columns, row.values)),
-                model or row.model,
-                _merge(row, settings or NO_SETTINGS),
-            )
+        table = self._tables[row.kind.name]
+        state = State(
+            tuple(map(values.get, table.columns, row.values)),
+            model or row.model,
+            _merge(row, settings or NO_SETTINGS),
+        )
+        is_changed = not is_equal(state, row.state)
+        if is_changed:
             table.update(row, values, state)
             self._changed.setdefault(row)
-        return differences
+        return is_changed
 
-    def delete(self, row: Row) -> Sequence[Row]:
-        """Plan the deletion of a row, and of the bindings that authentik deletes with it.
-
-        Returns all of them, the row first.
-        """
+    def delete(self, row: Row) -> None:
+        """Plan the deletion of a row, and of the bindings that authentik deletes with it."""
         self._tables[row.kind.name].remove(row)
         self._deleted.append(row)
-        return [row, *itertools.chain.from_iterable(map(self.delete, self._find_bindings(row)))]
+        for binding in self._find_bindings(row):
+            self.delete(binding)
 
     def changes(self) -> Changes:
         """Return the planned changes."""
@@ -192,20 +183,6 @@ class WorkingSet:
 def _name_key(kind: Kind, target: Kind) -> str:
     """Return the column of the target to which rows of a kind refer."""
     return PARENT if kind is POLICY_BINDING and target.has_parent else target.pk
-
-
-def _compare(
-    row: Row, values: Values, model: str | None, settings: Values
-) -> Iterator[tuple[str, tuple[Any, Any]]]:
-    if model not in (None, row.model):
-        yield "model", (row.model, model)
-    for column, value in values.items():
-        if value != row.get(column):
-            yield column, (row.get(column), value)
-    stored = row.settings or NO_SETTINGS
-    for name, value in settings.items():
-        if name not in stored or not is_equal(stored[name], value):
-            yield f"settings.{name}", (stored.get(name), value)
 
 
 def _merge(row: Row, settings: Values) -> Values | None:

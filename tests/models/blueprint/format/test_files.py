@@ -126,7 +126,7 @@ def test_special_files_are_refused_at_once(tmp_path: Path) -> None:
     (tmp_path / "b.yaml").symlink_to("/dev/zero")
     with socket.socket(socket.AF_UNIX) as unix_socket:
         unix_socket.bind(str(tmp_path / "c.yaml"))
-        reason = "cannot be imported; expected a file, or - for standard input"
+        reason = "cannot be read; expected a file, or - for standard input"
         errors = [
             f"{tmp_path}/a.yaml: a FIFO {reason}",
             f"{tmp_path}/b.yaml: a device {reason}",

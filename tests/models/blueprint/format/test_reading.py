@@ -24,7 +24,7 @@ LARGE_BATCHES = 4
 LARGE_COUNT = LARGE_BATCHES * 500
 LARGE = "entries:\n" + "".join(
     f"- model: authentik_flows.flow\n  id: !Format [x, {number}]\n  identifiers: {{slug: f{number}}}\n"
-    f"  attrs: &a{number} {{name: {'name ' * 100}, title: {number}}}\n"
+    f"  attrs: &a{number} {{name: {'name ' * 500}, title: {number}}}\n"
     for number in range(LARGE_COUNT)
 )
 # Each has to be refused within seconds, in processes with little memory.

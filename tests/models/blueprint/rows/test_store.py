@@ -57,7 +57,7 @@ def database(blueprint_database: BlueprintDatabase) -> PlanDatabase:
 def read_all(rows: WorkingSet) -> Mapping[str, Sequence[Any]]:
     """Return key, parent's key and content of all rows by kind."""
     return {
-        name: [(row.pk, row.parent, row.state) for row in rows.list(kind)]
+        name: [(row.pk, row.parent, row.state) for row in rows.find(kind, {})]
         for name, kind in KINDS.items()
     }
 
@@ -128,8 +128,8 @@ def test_columns_that_are_not_planned_stay(database: PlanDatabase) -> None:
     before = database.dump()
 
     def plan(rows: WorkingSet) -> None:
-        rows.change(rows.list(USER)[0], {"name": "new"})
-        rows.change(rows.list(GROUP)[0], {"name": "new"})
+        rows.change(rows.find(USER, {})[0], {"name": "new"})
+        rows.change(rows.find(GROUP, {})[0], {"name": "new"})
 
     database.write(plan)
     after = database.dump()
@@ -144,10 +144,10 @@ def test_changed_rows_are_written(database: PlanDatabase) -> None:
     before = database.plan(read_all)
 
     def plan(rows: WorkingSet) -> Mapping[str, Sequence[Any]]:
-        flow, stage = rows.list(FLOW)[0], rows.list(STAGE)[0]
+        flow, stage = rows.find(FLOW, {})[0], rows.find(STAGE, {})[0]
         rows.change(flow, {"title": "new", "policy_engine_mode": "all"})
         rows.change(stage, {}, None, {"text": "new", "more": 1})
-        [binding] = rows.list(STAGE_BINDING)
+        [binding] = rows.find(STAGE_BINDING, {})
         rows.change(binding, {"order": 7, "evaluate_on_plan": True})
         user = create_user(rows, "new")
         [policy_binding] = rows.find(POLICY_BINDING, {"target_id": flow.parent, "order": -1})
@@ -168,7 +168,7 @@ def test_change_of_a_policy_updates_its_time(database: PlanDatabase) -> None:
     """Authentik's column last_updated is that of the last change."""
     database.write(create_graph)
     [before] = database.dump()["authentik_policies_policy"]
-    database.write(lambda rows: rows.change(rows.list(POLICY)[0], {}, None, {"more": 1}))
+    database.write(lambda rows: rows.change(rows.find(POLICY, {})[0], {}, None, {"more": 1}))
     [after] = database.dump()["authentik_policies_policy"]
     assert after.created == before.created
     assert timedelta() < after.last_updated - before.last_updated < timedelta(minutes=1)
@@ -178,10 +178,10 @@ def test_types_of_old_rows_are_added(database: PlanDatabase) -> None:
     """Rows without a type get one."""
     pk = "00000000-0000-4000-8000-000000000001"
     database.execute(insert(Stage).values(stage_uuid=pk, name="s"))
-    database.write(lambda rows: rows.change(rows.list(STAGE)[0], {"name": "t"}))
+    database.write(lambda rows: rows.change(rows.find(STAGE, {})[0], {"name": "t"}))
     assert not database.dump()["flowql_stagetype"]
-    database.write(lambda rows: rows.change(rows.list(STAGE)[0], {}, STAGE_MODEL, {"a": 1}))
-    database.write(lambda rows: rows.change(rows.list(STAGE)[0], {}, None, {"b": 1}))
+    database.write(lambda rows: rows.change(rows.find(STAGE, {})[0], {}, STAGE_MODEL, {"a": 1}))
+    database.write(lambda rows: rows.change(rows.find(STAGE, {})[0], {}, None, {"b": 1}))
     assert database.dump()["flowql_stagetype"] == [(pk, STAGE_MODEL, {"a": 1, "b": 1})]
 
 
@@ -200,13 +200,13 @@ def test_rows_can_exchange_their_unique_values(database: PlanDatabase) -> None:
         for flow, slug in zip(flows, "bcd", strict=False):
             rows.change(flow, {"slug": slug})
         create_flow(rows, "a", title="new")
-        for binding in rows.list(STAGE_BINDING):
+        for binding in rows.find(STAGE_BINDING, {}):
             rows.change(binding, {"order": 2 - binding.get("order")})
         assert len(rows.find(STAGE_BINDING, {"order": 1})) == 1
 
     database.write(create)
     database.write(change)
-    flows = database.plan(lambda rows: rows.list(FLOW))
+    flows = database.plan(lambda rows: rows.find(FLOW, {}))
     assert {flow.get("slug"): flow.get("title") for flow in flows} == {
         "a": "new",
         "b": "a",
@@ -214,7 +214,7 @@ def test_rows_can_exchange_their_unique_values(database: PlanDatabase) -> None:
         "d": "c",
     }
     orders = [
-        binding.get("order") for binding in database.plan(lambda rows: rows.list(STAGE_BINDING))
+        binding.get("order") for binding in database.plan(lambda rows: rows.find(STAGE_BINDING, {}))
     ]
     assert orders == [2, 1, 0]
 
@@ -235,8 +235,8 @@ def test_new_users_can_have_the_old_names_of_others(database: PlanDatabase) -> N
     database.write(change)
     names = database.plan(
         lambda rows: (
-            [row.get("username") for row in rows.list(USER)],
-            sorted(row.get("name") for row in rows.list(GROUP)),
+            [row.get("username") for row in rows.find(USER, {})],
+            sorted(row.get("name") for row in rows.find(GROUP, {})),
         )
     )
     assert names == (["b", "a"], ["a", "b"])
@@ -248,7 +248,7 @@ def test_deleted_rows_are_written(database: PlanDatabase) -> None:
     database.write(create_graph)
 
     def find_keys(rows: WorkingSet) -> Any:
-        return rows.list(GROUP)[0].pk, rows.list(USER)[0].pk
+        return rows.find(GROUP, {})[0].pk, rows.find(USER, {})[0].pk
 
     group_pk, user_pk = database.plan(find_keys)
     role = "00000000-0000-4000-8000-000000000009"
@@ -260,7 +260,7 @@ def test_deleted_rows_are_written(database: PlanDatabase) -> None:
 
     def plan(rows: WorkingSet) -> None:
         for kind in (FLOW, STAGE, POLICY, GROUP, USER):
-            rows.delete(rows.list(kind)[0])
+            rows.delete(rows.find(kind, {})[0])
 
     database.write(plan)
     assert {**database.dump(), "authentik_rbac_role": []} == empty
@@ -273,7 +273,7 @@ def test_deleted_flow_leaves_the_scope_of_tokens(database: PlanDatabase) -> None
     database.run(lambda opened: create_token(opened, "t", scope, None))
 
     def plan(rows: WorkingSet) -> None:
-        [flow] = rows.list(FLOW)
+        [flow] = rows.find(FLOW, {})
         rows.delete(flow)
         create_flow(rows, "a", str(flow.pk))
 
@@ -303,7 +303,7 @@ def create_randomly(rows: WorkingSet, random: Random) -> None:
 
 def rename_randomly(rows: WorkingSet, random: Random) -> None:
     """Plan that two flows exchange their slugs, and that one stage takes another name."""
-    flows, stages, free = rows.list(FLOW), rows.list(STAGE), str(random.random())
+    flows, stages, free = rows.find(FLOW, {}), rows.find(STAGE, {}), str(random.random())
     if flows and stages:
         one, other = random.choice(flows), random.choice(flows)
         slugs = one.get("slug"), other.get("slug")
@@ -314,7 +314,7 @@ def rename_randomly(rows: WorkingSet, random: Random) -> None:
 
 def bind_randomly(rows: WorkingSet, random: Random) -> None:
     """Plan bindings of a stage in a flow, at the first order that is free."""
-    flows, stages = rows.list(FLOW), rows.list(STAGE)
+    flows, stages = rows.find(FLOW, {}), rows.find(STAGE, {})
     if flows and stages:
         flow, stage = random.choice(flows), random.choice(stages)
         keys = {"target_id": flow.pk, "stage_id": stage.pk}
@@ -325,14 +325,14 @@ def bind_randomly(rows: WorkingSet, random: Random) -> None:
 
 def delete_randomly(rows: WorkingSet, random: Random) -> None:
     """Plan to delete a row of some kind."""
-    candidates = rows.list(random.choice((FLOW, STAGE, POLICY, STAGE_BINDING)))
+    candidates = rows.find(random.choice((FLOW, STAGE, POLICY, STAGE_BINDING)), {})
     if candidates:
         rows.delete(random.choice(candidates))
 
 
 def check_indexes(rows: WorkingSet) -> None:
     """Check that rows are found by the values that they have."""
-    for row in (row for kind in (FLOW, STAGE, STAGE_BINDING) for row in rows.list(kind)):
+    for row in (row for kind in (FLOW, STAGE, STAGE_BINDING) for row in rows.find(kind, {})):
         conditions = {column: row.get(column) for column in row.kind.unique}
         assert rows.find(row.kind, conditions) == [row]
         assert rows.get(row.kind, row.pk) is row
@@ -352,8 +352,8 @@ def test_many_rows_are_reported_while_they_are_written(database: PlanDatabase) -
     database.write(create_graph)
 
     def plan(rows: WorkingSet) -> int:
-        rows.delete(rows.list(FLOW)[0])
-        rows.change(rows.list(STAGE)[0], {"name": "new"})
+        rows.delete(rows.find(FLOW, {})[0])
+        rows.change(rows.find(STAGE, {})[0], {"name": "new"})
         for number in range(BATCH_SIZE + 1):
             create_stage(rows, str(number))
         create_user(rows, "new")
@@ -363,7 +363,7 @@ def test_many_rows_are_reported_while_they_are_written(database: PlanDatabase) -
     total = database.write(plan, numbers.append)
     assert sum(numbers) == total == BATCH_SIZE + 11
     assert BATCH_SIZE in numbers
-    assert len(database.plan(lambda rows: rows.list(STAGE))) == BATCH_SIZE + 2
+    assert len(database.plan(lambda rows: rows.find(STAGE, {}))) == BATCH_SIZE + 2
 
 
 def test_duplicate_rows_are_refused(database: PlanDatabase) -> None:

@@ -1,7 +1,7 @@
-"""What can be read from entries without evaluating their tags: kinds and keys."""
+"""The rows that the entries of a batch are likely to need, loaded with few SELECTs."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, cast
 
 from models.blueprint.authentik.kinds import (
@@ -14,48 +14,11 @@ from models.blueprint.authentik.kinds import (
     find_kind,
 )
 from models.blueprint.format.entry import Entry, Tag
-from models.blueprint.planning.references import (
-    id_key,
-    kind_key,
-    normalize_pk,
-    pk_key,
-    unique_key,
-    unkeyed,
-)
-from models.blueprint.planning.schedule import ANY_KIND, Key
+from models.blueprint.planning.keys import find_static_kind, normalize_pk
 from models.blueprint.rows.working_set import Row, WorkingSet
 
 # The lists of rows to load, by kind and column.
 Keys = defaultdict[tuple[str, str], set[Any]]
-
-
-def find_static_kind(entry: Entry) -> Kind | None:
-    """Return the kind of an entry, or None if FlowQL does not store it or a tag is its model."""
-    return find_kind(entry.model.lower()) if isinstance(entry.model, str) else None
-
-
-def list_keys(entry: Entry) -> Iterator[Key]:
-    """Yield the keys by which others may refer to an entry that waits."""
-    if entry.id is not None:
-        yield ANY_KIND if isinstance(entry.id, Tag) else id_key(entry.file, str(entry.id))
-    kind = find_static_kind(entry)
-    identities = list(list_identities(entry))
-    yield from identities
-    yield kind_key(kind) if kind else ANY_KIND
-    if kind and not any(key[0] == kind.name for key in identities):
-        yield unkeyed(kind)
-
-
-def list_identities(entry: Entry) -> Iterator[tuple[str, str]]:
-    """Yield the keys of the object that an entry describes: its primary key, and its slug or name."""
-    pk = normalize_pk(entry.identifiers.get("pk"))
-    if pk:
-        yield pk_key(pk)
-    kind = find_static_kind(entry)
-    if kind and len(kind.unique) == 1:
-        value = entry.identifiers.get(kind.unique[0], entry.attrs.get(kind.unique[0]))
-        if isinstance(value, str | int | float):
-            yield unique_key(kind, str(value))
 
 
 def preload(rows: WorkingSet, entries: Iterable[Entry]) -> None:
