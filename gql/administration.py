@@ -1,18 +1,24 @@
-"""Operations of the command line on databases: migrate, import, manage tokens, list grants."""
+"""Operations of the command line on databases: migrate, import, export, tokens, grants."""
 
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from gql.resolvers import exports
 from gql.settings import Settings
 from models import database as databases
 from models import tokens
 from models.blueprint import importer
+from models.blueprint.exporting.document import Document, ExportOptions, build_document
 from models.blueprint.report import ImportOptions, ImportReport, Progress
 from models.database import READ_ONLY_MESSAGE, Database
 from models.errors import DatabaseError
+from models.limits import DEFAULTS, PoolLimits
 from models.tokens import TokenScope, TokenSummary
+
+# The statements of an export of all flows take longer than those of a request.
+EXPORT_LIMITS = PoolLimits(statement_seconds=600, read_seconds=900)
 
 
 async def migrate(settings: Settings) -> bool:
@@ -34,6 +40,23 @@ async def import_blueprints(
     async with _open_database(settings, writable=not options.is_dry_run) as database:
         _check_origin(database)
         return await importer.import_blueprints(database, paths, options, progress)
+
+
+async def export_flows(
+    settings: Settings, slugs: Sequence[str], options: ExportOptions
+) -> Document:
+    """Return the blueprint of flows, of all if there are no slugs.
+
+    Raises DatabaseError or ExportError.
+    """
+    async with (
+        _open_database(settings, writable=False, limits=EXPORT_LIMITS) as database,
+        database.open_session(is_snapshot=True) as session,
+    ):
+        flows = await exports.list_flows(session, slugs)
+        options.check([flow.slug for flow in flows])
+        content = await exports.load_content(session, exports.EVERYTHING, flows)
+    return build_document(content, flows, options)
 
 
 async def create_token(
@@ -64,9 +87,11 @@ async def list_grants(settings: Settings, role: str) -> Sequence[str]:
 
 
 @asynccontextmanager
-async def _open_database(settings: Settings, *, writable: bool) -> AsyncGenerator[Database]:
+async def _open_database(
+    settings: Settings, *, writable: bool, limits: PoolLimits = DEFAULTS
+) -> AsyncGenerator[Database]:
     url, schema = settings.database_url, settings.schema_name
-    database = await databases.open_database(url, schema, writable=writable)
+    database = await databases.open_database(url, schema, limits, writable=writable)
     try:
         yield database
     finally:

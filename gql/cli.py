@@ -202,6 +202,54 @@ def import_(
 
 
 @app.command
+def export(
+    *slugs: Annotated[str, Parameter(help="The slugs of flows.")],
+    all_: Annotated[bool, Parameter(name="--all", negative=(), help="Export all flows.")] = False,
+    output: Annotated[
+        Path | None,
+        Parameter(name=("--output", "-o"), help="The file to write. Default: standard output."),
+    ] = None,
+    rename: Annotated[
+        list[str] | None,
+        Parameter(
+            negative=(),
+            consume_multiple=False,
+            help="Export a flow under another slug, as `OLD=NEW`. Repeatable.",
+        ),
+    ] = None,
+    copy_stages: Annotated[
+        bool,
+        Parameter(
+            negative=(), help="Give renamed flows copies of their stages, named `NAME (NEW)`."
+        ),
+    ] = False,
+    database: DatabaseOption = None,
+    schema: SchemaOption = None,
+) -> None:
+    """Export flows as a blueprint, with the stages, policies and prompts that they use.
+
+    authentik and FlowQL can import it. Secrets are not exported: comments at the start of the file
+    list the environment variables that replace them.
+    """
+    from gql import administration
+    from models.blueprint.exporting.document import ExportOptions
+    from models.blueprint.exporting.dump import dump_parts
+
+    if all_ == bool(slugs):
+        raise OperatorError("name the flows to export, or use --all")
+    if copy_stages and not rename:
+        raise OperatorError("--copy-stages requires --rename")
+    options = ExportOptions(dict(map(_parse_rename, rename or ())), copy_stages)
+    settings = _read_settings(database, schema)
+    document = asyncio.run(administration.export_flows(settings, slugs, options))
+    if output is None:
+        sys.stdout.writelines(dump_parts(document))
+        return
+    _write_file(output, dump_parts(document))
+    _print_message(f"{len(document.items)} entries are in {output}")
+
+
+@app.command
 def grants(
     *,
     role: Annotated[str, Parameter(help="The role that reads the database.")] = READING_ROLE,
@@ -509,6 +557,25 @@ def _parse_context_item(item: str) -> tuple[str, str]:
     if not (key and separator):
         raise OperatorError("invalid --context: expected KEY=VALUE")
     return key, value
+
+
+def _parse_rename(item: str) -> tuple[str, str]:
+    old, separator, new = item.partition("=")
+    if not (old and separator and new):
+        raise OperatorError(f"invalid --rename {item!r}: expected OLD=NEW")
+    return old, new
+
+
+def _write_file(path: Path, parts: Iterable[str]) -> None:
+    """Write a file; one of this name is replaced when the new one is complete."""
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("w", encoding="utf-8", newline="\n") as file:
+            file.writelines(parts)
+        temporary.replace(path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise OperatorError(f"cannot write {path}: {error.strerror}") from None
 
 
 def _print_messages(lines: Iterable[str]) -> None:

@@ -16,7 +16,10 @@ from gql.database_handle import DatabaseHandle
 from gql.http.negotiation import JSON, best_match
 from models.database import CONNECTION_ERRORS, Database
 from models.database.catalog import CACHE_TABLE, Catalog
-from models.database.privileges import describe_unreadable_types
+from models.database.privileges import (
+    describe_unreadable_settings,
+    describe_unreadable_types,
+)
 from models.errors import DatabaseError, DatabaseUnavailableError
 from models.tables.cached_plan import PlanKeys
 
@@ -93,6 +96,7 @@ def _describe(error: Exception) -> str:
 def _find_warnings(catalog: Catalog) -> Iterator[str]:
     """Yield a warning for each feature that needs a privilege or an index."""
     yield from describe_unreadable_types(catalog).values()
+    yield from describe_unreadable_settings(catalog)
     if catalog.is_authentik and catalog.plan_keys is PlanKeys.UNINDEXED:
         index = f"{CACHE_TABLE} (cache_key text_pattern_ops)"
         yield f"cacheCount reads the whole cache table: CREATE INDEX ON {index}"

@@ -12,6 +12,7 @@ class OperatorError(Exception):
     OperatorError
     ├── DatabaseError     the database is unreachable or has an unexpected schema
     ├── BlueprintError    blueprint files cannot be imported; it has a line per error
+    ├── ExportError       flows cannot be exported
     └── TokenError        a token cannot be created or revoked
 
     The package `gql` adds SettingsError, ServerError and TrustedDocumentError.
@@ -42,6 +43,10 @@ class BlueprintError(OperatorError):
 
     def __str__(self) -> str:
         return "\n".join(self.messages)
+
+
+class ExportError(OperatorError):
+    """Flows cannot be exported."""
 
 
 class TokenError(OperatorError):

@@ -183,7 +183,7 @@ def _grant(session: Session, token: Token, permissions: Sequence[Permission]) ->
     session.flush()
     session.add(UserRole(user_id=token.user_id, role_id=role.uuid))
     for permission in permissions:
-        content_type_id, permission_id = session.execute(_select_permission(permission)).one()
+        content_type_id, permission_id = _find_or_create_permission(session, permission)
         session.add(
             RoleModelPermission(
                 content_type_id=content_type_id, permission_id=permission_id, role_id=role.uuid
@@ -195,8 +195,28 @@ def _build_role_name(name: str) -> str:
     return f"flowql token {name}"
 
 
+def _find_or_create_permission(session: Session, permission: Permission) -> tuple[int, int]:
+    """Return the IDs of the content type and of a permission, which migrations created.
+
+    Rows of authentik can have replaced them, which do not contain FlowQL's own permission.
+    """
+    row = session.execute(_select_permission(permission)).first()
+    if row:
+        return row[0], row[1]
+    app_label, model, codename = permission.value
+    type_ = ContentType(app_label=app_label, model=model)
+    session.add(type_)
+    session.flush()
+    stored = PermissionRow(
+        name=f"Can {codename.replace('_', ' ')}", content_type_id=type_.id or 0, codename=codename
+    )
+    session.add(stored)
+    session.flush()
+    return type_.id or 0, stored.id or 0
+
+
 def _select_permission(permission: Permission) -> Select[Any, Any]:
-    """SELECT the content type and the ID of a permission, which migrations created."""
+    """SELECT the content type and the ID of a permission."""
     app_label, model, codename = permission.value
     columns: tuple[Any, Any] = (col(ContentType.id), col(PermissionRow.id))
     return (

@@ -206,7 +206,7 @@ class Compilation:
             case Relation() as relation:
                 return RelationField(relation, info, selection_set, self._compile_call(field))
             case Computed(columns, compute):
-                return ComputedObjectField(columns, info, compute, selection_set)
+                return ComputedObjectField(columns, info, compute, selection_set=selection_set)
             case _:
                 raise NotPlannableError
 
@@ -229,6 +229,8 @@ def _compile_leaf_field(field: GraphQLField, type_: GraphQLLeafType, info: Field
             return ConvertedLeafField(name, info, convert)
         case Column(name, convert):
             return _compile_serialized_field(name, convert, type_, info)
+        case Computed(columns, compute, is_json=True):
+            return ComputedField(columns, info, compute, type_.serialize)
         case Computed(columns, compute) if is_unconverted and not is_list(field):
             return ComputedField(columns, info, compute)
         case _:

@@ -523,11 +523,16 @@ class RelationField:
 
 @dataclass(frozen=True, slots=True)
 class ComputedField:
-    """A field computed from source columns; it is null if the first of them is null."""
+    """A field computed from source columns; it is null if the first of them is null.
+
+    A computed value that is an exception is the error of the field. `serialize` returns the response
+    value of others, unless they already are.
+    """
 
     source_columns: tuple[str, ...]
     info: FieldInfo
     compute: Compute
+    serialize: Callable[[Any], Any] | None = None
 
     @property
     def loaded_columns(self) -> tuple[str, ...]:
@@ -547,6 +552,7 @@ class ComputedField:
         lengths = (
             self.count_characters(value) * count
             for value, count in zip(computed, occurrences, strict=False)
+            if not isinstance(value, Exception)
         )
         run.context.size.add_texts(sum(lengths))
         return {loaded_column(self.info): computed}
@@ -559,17 +565,20 @@ class ComputedField:
         values = [
             self.info.handle_error(value, [*path_of(index), self.info.response_key], run)
             if isinstance(value, Exception)
-            else value
+            else self._serialize(value)
             for index, value in enumerate(batch.columns[loaded_column(self.info)])
         ]
         return self.info.require_non_null(values, path_of, run)
+
+    def _serialize(self, value: Any) -> Any:
+        return self.serialize(value) if self.serialize and value is not None else value
 
 
 @dataclass(frozen=True, slots=True)
 class ComputedObjectField(ComputedField):
     """A field with computed objects."""
 
-    selection_set: SelectionSet
+    selection_set: SelectionSet = field(kw_only=True)
 
     def count_characters(self, value: Any) -> int:
         """Return the length of strings that count as much as the objects in lists of the value."""

@@ -340,6 +340,11 @@ def _run(steps: Steps) -> Analysis:
     return analysis
 
 
+def _has_computed_lists(field: GraphQLField) -> bool:
+    declaration = declaration_of(field)
+    return isinstance(declaration, Computed) and not declaration.is_json
+
+
 def _field_cost(
     node: FieldNode, field: GraphQLField | None, below: Cost, items: int | None
 ) -> Cost:
@@ -348,7 +353,7 @@ def _field_cost(
     introspection_cost = below.introspection_cost
     if node.name.value in INTROSPECTION_FIELDS:
         depth, introspection_cost = 0, introspection_cost + 1 + below.cost_of(LIST_ITEMS)
-    elif field and isinstance(declaration_of(field), Computed):
+    elif field and _has_computed_lists(field):
         cost = COMPUTED_COST + below.cost_of(LIST_ITEMS)
     elif field is None or not is_list(field):
         cost = 1 + below.cost_of(items or LIST_ITEMS)

@@ -53,9 +53,11 @@ def relation_field(key: str, type_thunk: TypeThunk, load: LoadRelation, descript
     return make_field(resolve, description, {METADATA_KEY: relation})
 
 
-def computed_field(columns: tuple[str, ...], compute: Compute, description: str) -> Any:
+def computed_field(
+    columns: tuple[str, ...], compute: Compute, description: str, *, is_json: bool = False
+) -> Any:
     """Return a field whose values are computed from columns of the row."""
-    computed = Computed(columns, compute)
+    computed = Computed(columns, compute, is_json)
 
     async def resolve(root: RowObject, info: strawberry.Info[Any, Any]) -> Any:
         return await load_computed(computed, root, info)

@@ -20,6 +20,7 @@ from models.queries.bindings import (
 from models.queries.component_lists import ComponentsByPk
 from models.queries.components import Component, TypeLookup
 from models.queries.flows import FlowsByPk
+from models.queries.prompts import PromptsOfStages
 from models.queries.rights import Access
 from models.queries.viewer import Viewer
 from models.tables.cached_plan import plan_prefix
@@ -27,7 +28,9 @@ from models.tables.cached_plan import plan_prefix
 # This number of rows takes some milliseconds to build.
 MAX_INLINE_ROWS = 500
 # SELECTs whose first column is the key of the group.
-GroupedQuery = StageBindings | PolicyBindings | ComponentsByPk | FlowsByPk | FlowsUsing
+GroupedQuery = (
+    StageBindings | PolicyBindings | ComponentsByPk | FlowsByPk | FlowsUsing | PromptsOfStages
+)
 Row = TypeVar("Row", StageBindingRow, PolicyBindingRow)
 
 

@@ -2,33 +2,23 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import chain
 from typing import Any, NamedTuple, TypedDict
 
-from gql.errors import InvalidPageError, MissingPermissionError
+from gql.errors import InvalidPageError
 from gql.resolvers import bindings
-from gql.resolvers.rights import require_rights
 from models.batch import NO_ROWS, Batch, GroupedRows
-from models.blueprint import export
 from models.database import Session
-from models.database.privileges import describe_unreadable_types
 from models.queries import flows as flow_queries
 from models.queries.flows import (
     COLUMNS,
-    FLOW_ROW,
-    ExportableFlow,
     FlowCount,
     FlowQuery,
-    FlowRow,
     Flows,
     FlowsByPk,
     OffsetPage,
 )
-from models.queries.rights import Access, Permission
 from models.queries.viewer import Viewer
 from models.tables.cached_plan import plan_prefix
-
-EXPORT = "flows/instances/{slug}/export/"
 
 
 class FlowSelection(NamedTuple):
@@ -105,45 +95,6 @@ async def find_flows(
     """Return the flows with these primary keys, by key, as far as the viewer may see them."""
     query = FlowsByPk(columns, session.catalog.plan_keys, viewer.rights)
     return await bindings.read_grouped(session, viewer, query, {"pks": pks})
-
-
-class FlowExport(NamedTuple):
-    """The entries of a blueprint, and why the models of stages or policies are unknown."""
-
-    items: Sequence[export.Item]
-    causes: Sequence[str]
-
-
-async def export_flow(session: Session, viewer: Viewer, query: FlowQuery) -> FlowExport | None:
-    """Return the entries of a blueprint with the flow that matches the query.
-
-    Returns None if the viewer may not see it.
-
-    Raises ForbiddenError if the viewer may see the flow, but not export it.
-    """
-    rows = list((await find_flow(session, viewer, query, FLOW_ROW)).rows())
-    if not rows:
-        return None
-    flow = FlowRow(**rows[0])
-    await _require_export(session, viewer, flow.pk)
-    targets = {flow.pk: flow.policybindingmodel_ptr_id}
-    stages, policies = await bindings.load_bindings(session, viewer, targets)
-    stage_bindings = stages.get(flow.pk, ())
-    policy_bindings = list(chain.from_iterable(policies.values()))
-    unreadable_types = describe_unreadable_types(session.catalog)
-    causes = [
-        unreadable_types.get(name, f"some {name} have no type in the database")
-        for name in export.find_untyped(stage_bindings, policy_bindings)
-    ]
-    return FlowExport(export.build_document(flow, stage_bindings, policy_bindings), causes)
-
-
-async def _require_export(session: Session, viewer: Viewer, pk: str) -> None:
-    require_rights(viewer, EXPORT)
-    if viewer.rights.export_flow is not Access.SOME:
-        return
-    if not await session.read(ExportableFlow(viewer.rights), {**viewer.parameters, "pk": pk}):
-        raise MissingPermissionError(EXPORT, [Permission.EXPORT_FLOW.label])
 
 
 def paginate(count: int, query: FlowQuery) -> PaginationData:

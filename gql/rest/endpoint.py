@@ -27,6 +27,7 @@ from gql.errors import (
 from gql.http.negotiation import FLOW_GRAPH, JSON, SVG, accepts_json, best_match
 from gql.limits import Limits
 from gql.reading import ReadRunner
+from gql.resolvers import exports
 from gql.resolvers import flows as resolvers
 from gql.resolvers.flows import FlowPageData
 from gql.rest.dialects import Dialect
@@ -42,7 +43,6 @@ from gql.rest.errors import (
 from gql.rest.parameters import Parameters
 from gql.rest.serializer import UrlBase
 from models.batch import Batch
-from models.blueprint import export
 from models.errors import UnavailableError
 from models.queries.flows import FlowQuery
 from models.tables.flow import SLUG
@@ -51,8 +51,6 @@ ALLOW = {"Allow": "GET, HEAD, OPTIONS"}
 # The same URL has another response for another token, or after a change of the token's rights.
 HEADERS = {**ALLOW, "Cache-Control": "private, no-cache", "Vary": "Authorization, Accept"}
 NO_FLOW = "No Flow matches the given query."
-# The export of this number of entries takes some milliseconds.
-MAX_INLINE_ITEMS = 500
 # A browser renders an SVG as a page, so it must not load or run anything.
 SVG_HEADERS = {
     "Content-Security-Policy": f"default-src 'none'; style-src {svg.STYLE_SOURCE}",
@@ -219,18 +217,16 @@ class FlowExportEndpoint(FlowEndpoint):
     def select_media_type(self, _headers: Headers, media_types: Sequence[str], /) -> str | None:
         return media_types[0]
 
-    async def read(self, context: Context, query: FlowQuery) -> resolvers.FlowExport:
-        flow_export = await resolvers.export_flow(context.session, context.viewer, query)
-        if flow_export is None:
+    async def read(self, context: Context, query: FlowQuery) -> str:
+        blueprint = await exports.export_flow(context.session, context.viewer, query)
+        if blueprint is None:
             raise NotFoundError(NO_FLOW)
-        return flow_export
+        return blueprint
 
-    async def build_response(self, request: FlowRequest, result: resolvers.FlowExport) -> Response:
-        is_long = len(result.items) > MAX_INLINE_ITEMS
-        blueprint = await background.call(export.dump, *result, is_long=is_long)
+    async def build_response(self, request: FlowRequest, result: str) -> Response:
         disposition = f'attachment; filename="{request.query.slug}.yaml"'
         headers = {**HEADERS, "Content-Disposition": disposition}
-        return Response(blueprint, 200, headers, "application/yaml")
+        return Response(result, 200, headers, "application/yaml")
 
 
 class FlowDiagramEndpoint(FlowEndpoint):

@@ -9,6 +9,7 @@ from functools import partial
 from itertools import starmap
 from typing import Annotated, Any, NewType, Optional, cast
 
+import orjson
 import strawberry
 
 from gql import background
@@ -28,7 +29,7 @@ from gql.execution.fallback.loaders import load_relation
 from gql.execution.fallback.selection import selected_columns
 from gql.execution.fields import column_field, computed_field, joined_field, relation_field
 from gql.execution.graphql_core import make_field
-from gql.resolvers import bindings, urls
+from gql.resolvers import bindings, exports, prompts, settings, urls
 from gql.resolvers.rights import build_object_error, require_rights
 from gql.schema.enums import (
     FlowAuthentication,
@@ -43,9 +44,10 @@ from gql.schema.enums import (
 from gql.schema.node_ids import NodeIdEncoder
 from models.batch import GroupedRows
 from models.queries.components import Component
-from models.queries.flows import DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE
+from models.queries.flows import DEFAULT_PAGE_SIZE, FLOW_ROW, MAX_PAGE_SIZE, FlowRow
 
 UUID = NewType("UUID", str)
+JSON = NewType("JSON", str)
 
 INVALID_UUID = "Invalid UUID: expected 32 hexadecimal digits, with or without hyphens."
 PRIMARY_KEY = "The primary key."
@@ -64,6 +66,14 @@ EDGE = "A {} in a connection, with its cursor."
 REQUIRES_STAGE_BINDINGS = "Requires `view_flowstagebinding`, at least for single objects; null, with an error, without it."
 REQUIRES_POLICY_BINDINGS = (
     "Requires `view_policybinding`, at least for single objects; null, with an error, without it."
+)
+SETTINGS = (
+    "keys and values as in authentik's API and blueprints. References are primary keys, and"
+    ' `{"$find": [model, [field, value]]}` if only a blueprint names the object. `{"$secret": true}`'
+    " replaces secrets. Null if the type is unknown. Requires authentik's permission to view the type"
+)
+REQUIRES_PROMPT = (
+    "Requires `view_prompt`, at least for single objects; null, with an error, without it."
 )
 REQUIRES_POLICY = "Requires `view_policy` for the policy; null, with an error, without it."
 
@@ -97,6 +107,14 @@ UUID_SCALAR = strawberry.scalar(
     specified_by_url="https://www.rfc-editor.org/rfc/rfc9562",
     serialize=str,
     parse_value=parse_uuid,
+)
+
+# The values are JSON texts until the response is serialized.
+JSON_SCALAR = strawberry.scalar(
+    name="JSON",
+    description="A JSON value.",
+    specified_by_url="https://www.rfc-editor.org/rfc/rfc8259",
+    serialize=orjson.Fragment,
 )
 
 
@@ -159,6 +177,23 @@ def _load_for_viewer(coordinate: str, resolve: Callable[..., Any], *leading: Any
         return await resolve(*leading, context.session, context.viewer, keys, columns, **arguments)
 
     return load
+
+
+async def _load_settings(
+    component: Component, context: Context, rows: Sequence[tuple[Any, ...]]
+) -> Sequence[Any]:
+    pks = [pk for (pk,) in rows]
+    return await settings.render_settings(component, context.session, context.viewer, pks)
+
+
+async def _export_flows(context: Context, rows: Sequence[tuple[Any, ...]]) -> Sequence[Any]:
+    flows = list(starmap(FlowRow, rows))
+    return await exports.render_flows(context.session, context.viewer, flows)
+
+
+def _settings_field(component: Component, description: str) -> Any:
+    load = partial(_load_settings, component)
+    return computed_field(("pk",), load, description, is_json=True)
 
 
 def _id_field(type_: str) -> Any:
@@ -291,6 +326,12 @@ class Flow(Node):
         "The nodes and edges of `diagram`. Contains only bindings that you may see, and a notice if"
         " bindings may be hidden.",
     )
+    blueprint: str | None = computed_field(
+        FLOW_ROW,
+        _export_flows,
+        "The flow as a blueprint in YAML, as `exportUrl` returns it. Requires the permissions of an"
+        " export; null, with an error, without them.",
+    )
 
 
 @strawberry.type(description="A diagram of a flow as a graph.")
@@ -419,6 +460,44 @@ class Stage(Node):
         "The flows that use the stage, sorted by slug. Includes only flows that you may see."
         " Requires `view_stage` for the stage; null, with an error, without it.",
     )
+    settings: JSON | None = _settings_field(
+        Component.STAGE,
+        f"The settings of the stage: {SETTINGS}, such as"
+        " `authentik_stages_password.view_passwordstage`; null, with an error, without it.",
+    )
+    prompts: list["Prompt"] | None = relation_field(
+        "pk",
+        lambda: Prompt,
+        _load_for_viewer("Stage.prompts", prompts.list_prompts),
+        "The prompts that a prompt stage shows and that you may see, in order; empty for other"
+        f" stages. {REQUIRES_PROMPT}",
+    )
+
+
+@strawberry.type(description="A field of the form that a prompt stage shows.")
+class Prompt(RowObject):
+    pk: UUID = column_field("pk", PRIMARY_KEY)
+    name: str = column_field("name", "The name, shown to administrators; unique.")
+    field_key: str = column_field(
+        "field_key", "The key of the value in the context of the flow, such as `username`."
+    )
+    label: str = column_field("label", "The label, shown to users.")
+    type: str = column_field("type", "The type of the field, such as `text` or `password`.")
+    required: bool = column_field("required", "Indicates whether the user must enter a value.")
+    placeholder: str = column_field(
+        "placeholder", "The placeholder, or the expression that computes it."
+    )
+    initial_value: str = column_field(
+        "initial_value", "The initial value, or the expression that computes it."
+    )
+    order: int = column_field("order", "The sort key among the prompts of a stage.")
+    sub_text: str = column_field("sub_text", "The text below the field.")
+    placeholder_expression: bool = column_field(
+        "placeholder_expression", "Indicates whether `placeholder` is an expression."
+    )
+    initial_value_expression: bool = column_field(
+        "initial_value_expression", "Indicates whether `initialValue` is an expression."
+    )
 
 
 @strawberry.type(description="A rule that grants or denies access.")
@@ -441,6 +520,11 @@ class Policy(Node):
         Component.POLICY,
         "The flows that use the policy, directly or in a stage binding, sorted by slug. Includes"
         f" only flows and bindings that you may see. {REQUIRES_POLICY}",
+    )
+    settings: JSON | None = _settings_field(
+        Component.POLICY,
+        f"The settings of the policy: {SETTINGS}, such as"
+        " `authentik_policies_expression.view_expressionpolicy`; null, with an error, without it.",
     )
 
 

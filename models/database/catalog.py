@@ -9,6 +9,7 @@ from models.database.statement import RawSQL
 from models.tables.access import API_TOKEN, ContentType
 from models.tables.cached_plan import CacheEntry, PlanKeys
 from models.tables.child_table import ChildTable, build_table_name, guess_model
+from models.tables.settings_table import SettingsTable
 
 VERSION_TABLE = "alembic_version"
 FLOWQL_PREFIX = "flowql_"
@@ -65,13 +66,15 @@ class Catalog:
     """The columns of each table with their readability, and the access path to cached plans.
 
     A column that must not be read is None, whatever the privileges. `has_usage` is False if the role
-    lacks USAGE on the schema. `models` are authentik's models by the names of their tables.
+    lacks USAGE on the schema. `models` are authentik's models by the names of their tables, and
+    `settings` the settings in child tables by the names of these.
     """
 
     tables: Mapping[str, Mapping[str, bool | None]]
     plan_keys: PlanKeys
     has_usage: bool = True
     models: Mapping[str, str] = field(default_factory=dict[str, str])
+    settings: Mapping[str, SettingsTable] = field(default_factory=dict[str, SettingsTable])
 
     @property
     def is_flowql(self) -> bool:
@@ -107,10 +110,23 @@ class Catalog:
 
         A table whose model is unknown has the model that its name suggests.
         """
-        names = sorted(name for name, columns in self.tables.items() if columns.get(key))
+        return tuple(child for child in self.all_child_tables(key) if self.tables[child.name][key])
+
+    def all_child_tables(self, key: str) -> Sequence[ChildTable]:
+        """Return the tables with a column `key`, readable or not, sorted by name."""
+        names = sorted(name for name, columns in self.tables.items() if key in columns)
+        return [ChildTable(name, key, self.models.get(name) or guess_model(name)) for name in names]
+
+    def settings_tables(self, key: str) -> tuple[SettingsTable, ...]:
+        """Return the settings of the child tables with a readable column `key`, sorted by name."""
         return tuple(
-            ChildTable(name, key, self.models.get(name) or guess_model(name)) for name in names
+            self.settings.get(child.name) or SettingsTable(child)
+            for child in self.child_tables(key)
         )
+
+    def can_read(self, table: str, *columns: str) -> bool:
+        """Return whether the role may read these columns of a table."""
+        return all(self.tables.get(table, {}).get(column) for column in columns)
 
     def unreadable_tables(self, key: str) -> Sequence[str]:
         """Return the tables with a column `key` that is not readable, sorted."""

@@ -32,12 +32,14 @@ from models.database.grants import Grantee, check_name
 from models.database.postgresql import PostgreSQLReader
 from models.database.reads import Reads
 from models.database.session import NO_VALUES, Reader, Session, Source
+from models.database.settings_catalog import SETTINGS_COLUMNS, build_settings_tables
 from models.database.slots import ANYONE, Caller
 from models.database.sqlite import SQLiteReader
 from models.database.sqlite_file import create_file, delete_stale_journals
 from models.database.statement import RawSQL, Rows, SelectBuilder, compile_select
 from models.errors import DatabaseError
 from models.limits import DEFAULTS, PoolLimits
+from models.tables.child_table import CHILD_KEYS
 
 # The errors of a driver that cannot connect or loses its connection.
 CONNECTION_ERRORS = (
@@ -359,9 +361,13 @@ async def _read_catalog(reader: SQLiteReader | PostgreSQLReader, schema: str) ->
     rows = await _read(reader, POSTGRESQL_COLUMNS, schema=schema)
     indexes = await _read(reader, KEY_INDEXES, cache=CACHE_TABLE)
     catalog = build_catalog(rows, indexes, has_usage=has_usage)
-    if not catalog.has_readable_content_types:
+    if catalog.has_readable_content_types:
+        catalog = replace(catalog, models=map_models(await _read(reader, CONTENT_TYPES)))
+    if not catalog.is_authentik:
         return catalog
-    return replace(catalog, models=map_models(await _read(reader, CONTENT_TYPES)))
+    children = [child for key in CHILD_KEYS.values() for child in catalog.all_child_tables(key)]
+    columns = await _read(reader, SETTINGS_COLUMNS, schema=schema, keys=list(CHILD_KEYS.values()))
+    return replace(catalog, settings=build_settings_tables(children, columns))
 
 
 async def _read(reader: Reader, builder: SelectBuilder, **values: Any) -> Rows:
@@ -410,6 +416,7 @@ async def _check_tables(
         grantee = await _read_grantee(reader, schema)
         privileges.check_privileges(catalog, grantee)
         privileges.warn_of_unreadable_types(catalog, grantee)
+        privileges.warn_of_unreadable_settings(catalog, grantee)
 
 
 async def _check_usage(reader: Reader, catalog: Catalog, schema: str) -> None:

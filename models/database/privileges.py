@@ -2,9 +2,11 @@
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
+from operator import attrgetter
 
 from sqlalchemy import Table
 
+from models.authentik.natural_keys import NATURAL_KEYS
 from models.database.catalog import CACHE_TABLE, FLOWQL_PREFIX, Catalog
 from models.database.grants import Grant, Grantee
 from models.errors import DatabaseError
@@ -13,15 +15,17 @@ from models.tables.child_table import CHILD_KEYS
 from models.tables.metadata import METADATA
 from models.tables.policy import PolicyBinding
 from models.tables.prompt import Prompt
+from models.tables.settings_table import SettingColumn
 
 MINIMUM_VERSION = "2025.12"
 # Added in authentik 2026.8. FlowQL does not read them.
 OPTIONAL_COLUMNS = {(PolicyBinding.__tablename__, name) for name in ("expires", "expiring")}
-# FlowQL does not read authentik's prompts.
-UNREAD_TABLES = {Prompt.__tablename__}
+# FlowQL can do without these tables of authentik.
+OPTIONAL_TABLES = {Prompt.__tablename__}
 log = logging.getLogger(__name__)
 
 TOKENS = METADATA.tables[Token.__tablename__]
+PROMPTS = METADATA.tables[Prompt.__tablename__]
 
 
 def check_tables(catalog: Catalog) -> None:
@@ -43,7 +47,9 @@ def check_privileges(catalog: Catalog, grantee: Grantee) -> None:
         *_list_missing_token_statements(catalog, grantee),
     ]
     if statements:
-        raise build_error(grantee, [*statements, *_list_type_statements(catalog, grantee)])
+        others = map(grantee.grant_select, _list_missing_settings_grants(catalog))
+        types = _list_type_statements(catalog, grantee)
+        raise build_error(grantee, [*statements, *types, *others])
 
 
 def build_error(grantee: Grantee, statements: Sequence[str]) -> DatabaseError:
@@ -67,6 +73,24 @@ def warn_of_unreadable_types(catalog: Catalog, grantee: Grantee) -> None:
         )
 
 
+def warn_of_unreadable_settings(catalog: Catalog, grantee: Grantee) -> None:
+    """Log a warning with GRANT statements if settings, or what they refer to, are not readable."""
+    grants = list(_list_missing_settings_grants(catalog))
+    if grants:
+        log.warning(
+            "some settings of stages and policies are missing, and exports are incomplete: the role"
+            " %r may not read their columns. Execute as their owner:\n%s",
+            grantee.role,
+            "\n".join(map(grantee.grant_select, grants)),
+        )
+
+
+def describe_unreadable_settings(catalog: Catalog) -> Iterator[str]:
+    """Yield that settings are missing, if their columns are not readable."""
+    if any(_list_missing_settings_grants(catalog)):
+        yield "some settings are missing: execute the statements that 'flowql grants' prints"
+
+
 def describe_unreadable_types(catalog: Catalog) -> Mapping[str, str]:
     """Return why stages or policies have no type, if the tables of their types are not readable.
 
@@ -87,10 +111,16 @@ def list_statements(catalog: Catalog, grantee: Grantee) -> Iterator[str]:
     yield from map(grantee.grant_select, _list_grants(catalog))
     yield f"-- API tokens. FlowQL reads {API_TOKEN.name} if it can, otherwise {TOKENS.name}."
     yield from _list_token_statements(catalog, grantee)
-    yield "-- The types of stages and policies. Repeat these grants after an upgrade of authentik."
+    yield "-- The types and settings of stages and policies, without secrets. Repeat these grants after an"
+    yield "-- upgrade of authentik."
     for key in CHILD_KEYS.values():
-        tables = sorted(name for name, columns in catalog.tables.items() if key in columns)
-        yield from (grantee.grant_select(Grant(table, (key,))) for table in tables)
+        for child in catalog.all_child_tables(key):
+            columns = (item.column for item in _list_setting_columns(catalog, child.name))
+            yield grantee.grant_select(Grant(child.name, (key, *columns)))
+    others = list(_list_other_settings_grants(catalog))
+    if others:
+        yield "-- Lists in settings, prompts, and the names by which exports refer to other objects."
+        yield from map(grantee.grant_select, others)
 
 
 def _find_missing(catalog: Catalog) -> Iterator[str]:
@@ -108,15 +138,47 @@ def _list_type_statements(catalog: Catalog, grantee: Grantee) -> Iterator[str]:
     """Yield the GRANT statements for the tables of types that are not readable."""
     for key in CHILD_KEYS.values():
         for table in catalog.unreadable_tables(key):
-            yield grantee.grant_select(Grant(table, (key,)))
+            columns = (item.column for item in _list_setting_columns(catalog, table))
+            yield grantee.grant_select(Grant(table, (key, *columns)))
+
+
+def _list_setting_columns(catalog: Catalog, child: str) -> Sequence[SettingColumn]:
+    """Return the columns of a child table that contain settings, readable or not."""
+    table = catalog.settings.get(child)
+    columns = (*table.columns, *table.unreadable_columns) if table else ()
+    return sorted(columns, key=attrgetter("column"))
+
+
+def _list_other_settings_grants(catalog: Catalog) -> Iterator[Grant]:
+    """Yield the privileges on tables of lists, on prompts, and on what settings refer to."""
+    for table in catalog.settings.values():
+        for item in (*table.lists, *table.unreadable_lists):
+            yield Grant(item.table, (item.owner, item.item))
+    if PROMPTS.name in catalog.tables:
+        yield Grant(PROMPTS.name, _list_read_columns(PROMPTS))
+    for natural in NATURAL_KEYS.values():
+        columns = catalog.tables.get(natural.table, {})
+        if natural.table not in METADATA.tables and {natural.pk, natural.column} <= columns.keys():
+            yield Grant(natural.table, (natural.pk, natural.column))
+
+
+def _list_missing_settings_grants(catalog: Catalog) -> Iterator[Grant]:
+    """Yield the missing privileges on settings of readable types."""
+    for table in catalog.settings.values():
+        if table.unreadable_columns and catalog.can_read(table.child.name, table.child.key):
+            columns = (item.column for item in table.unreadable_columns)
+            yield Grant(table.child.name, tuple(columns))
+    for grant in _list_other_settings_grants(catalog):
+        if not catalog.can_read(grant.table, *grant.columns):
+            yield grant
 
 
 def _list_tables(catalog: Catalog) -> Iterator[Table]:
     """Yield the tables that authentik's database must have."""
     for table in METADATA.sorted_tables:
         is_absent_cache = table.name == CACHE_TABLE and not catalog.has_cached_plans
-        is_unread = table.name in UNREAD_TABLES or table.name.startswith(FLOWQL_PREFIX)
-        if not (is_absent_cache or is_unread):
+        is_optional = table.name in OPTIONAL_TABLES or table.name.startswith(FLOWQL_PREFIX)
+        if not (is_absent_cache or is_optional):
             yield table
 
 

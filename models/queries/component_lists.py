@@ -19,11 +19,11 @@ from sqlalchemy import (
     select,
 )
 
-from models.queries.arrays import InSubquery
+from models.queries.arrays import InSubquery, InUuidArray
 from models.queries.components import Component, TypeLookup, join_types, materialize, table_of
 from models.queries.conditions import ColumnSource, Condition, component_to_sql
 from models.queries.flows import Ordering
-from models.queries.rights import Rights
+from models.queries.rights import ALL_RIGHTS, Rights
 
 # The order of lists.
 BY_NAME = (Ordering("name"), Ordering("pk"))
@@ -45,6 +45,22 @@ class ComponentsByPk(NamedTuple):
         key: ColumnElement[Any] = cast(component.key, Text)
         keys = component.select_visible("pks", self.rights)
         return _select_by_key(self.types, self.columns, self.rights, keys, key)
+
+
+class AnyComponentsByPk(NamedTuple):
+    """SELECT the components with the primary keys `pks`, whether a flow uses them or not.
+
+    Only an export reads them, for a viewer who may see all of them. Parameter: `pks`.
+    """
+
+    component: Component
+    columns: tuple[str, ...]
+
+    def select(self) -> Select[*tuple[Any, ...]]:
+        """Return the SELECT, without an order."""
+        columns = self.component.columns(ALL_RIGHTS)
+        selected: list[Any] = [columns[name] for name in self.columns]
+        return select(*selected).where(InUuidArray(self.component.key, "pks"))
 
 
 class Components(NamedTuple):

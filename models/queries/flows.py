@@ -281,22 +281,19 @@ class FlowsByPk(NamedTuple):
         return rows.select_from(Flow).where(InUuidArray(key, "pks"), *is_visible)
 
 
-class ExportableFlow(NamedTuple):
-    """SELECT the flow with the primary key `pk` if the viewer has the permission to export it.
+class ExportableFlows(NamedTuple):
+    """SELECT those of the flows `pks` that the viewer has the permission to export.
 
-    Parameters: `pk`, and those of `rights`.
+    Parameters: `pks`, and those of `rights`.
     """
 
     rights: Rights
 
-    def select(self) -> Select[int]:
-        """Return the SELECT, with at most one row."""
+    def select(self) -> Select[str]:
+        """Return the SELECT of primary keys."""
         key = col(Flow.flow_uuid)
-        return (
-            select(literal_column("1", Integer))
-            .select_from(Flow)
-            .where(key == bindparam("pk", type_=UUID))
-            .where(*self.rights.conditions(Permission.EXPORT_FLOW, key))
+        return select(cast(key, Text)).where(
+            InUuidArray(key, "pks"), *self.rights.conditions(Permission.EXPORT_FLOW, key)
         )
 
 

@@ -45,6 +45,8 @@ class Permission(Enum):
     VIEW_POLICY_BINDING = ("authentik_policies", "policybinding", "view_policybinding")
     VIEW_POLICY = ("authentik_policies", "policy", "view_policy")
     VIEW_PROMPT = ("authentik_stages_prompt", "prompt", "view_prompt")
+    # For the settings of all types, in FlowQL's own database. authentik has one for each type.
+    VIEW_SETTINGS = ("flowql", "settings", "view_settings")
 
     @property
     def codename(self) -> str:
@@ -85,6 +87,7 @@ STAGE_BINDING = (Right(Permission.VIEW_STAGE_BINDING),)
 STAGE = (Right(Permission.VIEW_STAGE),)
 POLICY_BINDING = (Right(Permission.VIEW_POLICY_BINDING),)
 POLICY = (Right(Permission.VIEW_POLICY),)
+PROMPT = (Right(Permission.VIEW_PROMPT),)
 # authentik requires these in addition to the permission for the flow.
 EXPORT = (
     Right(Permission.EXPORT_FLOW),
@@ -117,6 +120,7 @@ RIGHTS: Mapping[str, Sequence[Right]] = {
     "Flow.policyBindings": POLICY_BINDING,
     "FlowStageBinding.policyBindings": POLICY_BINDING,
     "Stage.flows": STAGE,
+    "Stage.prompts": PROMPT,
     "Policy.flows": POLICY,
     "Policy.executionLogging": POLICY,
     "FlowWhere.stage": (*STAGE_BINDING, *STAGE),
@@ -159,6 +163,7 @@ class Rights(NamedTuple):
     view_policybinding: Access = Access.NONE
     view_policy: Access = Access.NONE
     view_prompt: Access = Access.NONE
+    view_settings: Access = Access.NONE
 
     def access(self, permission: Permission) -> Access:
         """Return the access by a permission."""

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any
 
+from models.authentik.attributes import ATTRIBUTES
 from models.blueprint.authentik import values
-from models.blueprint.authentik.attributes import ATTRIBUTES
 from models.blueprint.authentik.values import Check
 from models.tables.access import Group, User
 from models.tables.columns import Table

@@ -13,8 +13,8 @@ from enum import Enum
 from functools import cache
 from typing import Any, cast
 
-from models.blueprint.authentik.attributes import ATTRIBUTES, Attribute, AttributeType
-from models.blueprint.authentik.secrets import SECRET, is_secret
+from models.authentik.attributes import ATTRIBUTES, Attribute, AttributeType
+from models.authentik.secrets import SECRET, is_secret
 from models.blueprint.format.entry import InvalidValueError
 from models.tables.flow import SLUG
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from enum import Enum
 from typing import Any, cast
 
-from models.blueprint.authentik import known_models
+from models.authentik import known_models
 from models.blueprint.authentik.kinds import (
     FLOW,
     GROUP,

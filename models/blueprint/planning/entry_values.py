@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, cast
 
-from models.blueprint.authentik import known_models, secrets
+from models.authentik import known_models, secrets
 from models.blueprint.authentik.kinds import (
     GROUP,
     KINDS,
@@ -243,6 +243,13 @@ class EntryValues:
             raise OmittedEntryError(f"the name of its {kind.name} is reserved")
         return self.plan.create_placeholder(kind, unique)
 
+    def _keep_group(self, reference: UnstoredObject) -> Row | None:
+        """Return a placeholder for the group of a setting, None if its name is not known."""
+        try:
+            return self._create_placeholder(GROUP, reference)
+        except (InvalidValueError, OmittedEntryError):
+            return None
+
     def _read_setting(self, model: str, name: str) -> Any:
         values = [
             fields[name] for fields in (self.entry.attrs, self.entry.identifiers) if name in fields
@@ -251,7 +258,7 @@ class EntryValues:
             return secrets.SECRET
         # Mappings merge, and lists append; other identifiers override attributes.
         merged = merge_context(*({name: self.evaluate(name, value)} for value in values))
-        result = self._replace_keys(render_setting(merged[name]))
+        result = self._replace_keys(render_setting(merged[name], self._keep_group))
         try:
             return secrets.mask(model, name, convert_setting(model, name, result))
         except InvalidValueError as error:

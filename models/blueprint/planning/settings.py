@@ -1,38 +1,54 @@
 """The settings of stages and policies: their other attributes, as JSON."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, cast
 
-from models.blueprint.authentik import secrets
+from models.authentik import secrets
 from models.blueprint.authentik.kinds import GROUP, USER, find_kind
 from models.blueprint.planning.references import UnstoredObject
 from models.blueprint.rows.working_set import Row
 
+# Returns the group of a reference, which it creates if need be; None if it cannot.
+KeepGroup = Callable[[UnstoredObject], Row | None]
 
-def render_setting(value: Any) -> Any:
+
+def render_setting(value: Any, keep_group: KeepGroup) -> Any:
     """Return an evaluated value as JSON has it: references are primary keys.
 
-    `{"$find": [model, [field, value], …]}` refers to an object that FlowQL does not store. A flow,
-    stage, policy or prompt that does not exist is null.
+    `{"$find": [model, [field, value], …]}` refers to a user, or to an object that FlowQL does not
+    store. A flow, stage, policy or prompt that does not exist is null, as in authentik.
     """
     if isinstance(value, Row):
-        return value.pk
+        return _render_row(value)
     if isinstance(value, UnstoredObject):
-        return _render_unknown(value)
+        group = keep_group(value) if find_kind(value.model) is GROUP else None
+        return group.pk if group else _render_unknown(value, keep_group)
     if isinstance(value, Mapping):
         items = cast(Mapping[Any, Any], value).items()
-        return {key: render_setting(item) for key, item in items}
+        return {key: render_setting(item, keep_group) for key, item in items}
     if isinstance(value, list):
-        return [render_setting(item) for item in cast(list[Any], value)]
+        return [render_setting(item, keep_group) for item in cast(list[Any], value)]
     return value
 
 
-def _render_unknown(reference: UnstoredObject) -> Any:
+def _render_row(row: Row) -> Any:
+    # A number can be anything. Only its field would say that it is a user.
+    if row.kind is USER:
+        return {"$find": [USER.model, ["username", row.get("username")]]}
+    return row.pk
+
+
+def _render_unknown(reference: UnstoredObject, keep_group: KeepGroup) -> Any:
     kind = find_kind(reference.model)
     if (kind and kind not in (GROUP, USER)) or not reference.conditions:
         return None
     conditions = (
-        [name, secrets.mask(reference.model, name.partition("__")[0], render_setting(value))]
+        [
+            name,
+            secrets.mask(
+                reference.model, name.partition("__")[0], render_setting(value, keep_group)
+            ),
+        ]
         for name, value in reference.conditions
     )
     return {"$find": [reference.model, *conditions]}

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from rest_framework import fields
 from rest_framework.exceptions import ValidationError
 
+from models.authentik.attributes import ATTRIBUTES
+from models.authentik.secrets import SECRET
 from models.blueprint.authentik import values
-from models.blueprint.authentik.attributes import ATTRIBUTES
 from models.blueprint.authentik.kinds import KINDS, MAX_INDEXED_LENGTH, Kind
-from models.blueprint.authentik.secrets import SECRET
 from models.blueprint.authentik.values import UnexpectedValueError, convert_setting
 from models.blueprint.format.entry import InvalidValueError
 from support.reference.site import set_up_django

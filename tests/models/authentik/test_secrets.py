@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from models.blueprint.authentik.attributes import ATTRIBUTES
-from models.blueprint.authentik.secrets import SECRET, is_secret, is_secret_name, mask
+from models.authentik.attributes import ATTRIBUTES
+from models.authentik.secrets import SECRET, is_secret, is_secret_name, mask
 
 EMAIL_STAGE = "authentik_stages_email.emailstage"
 SECRET_NAMES = """

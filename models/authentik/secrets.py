@@ -1,13 +1,15 @@
 """The secret attributes of authentik's models, and the value that replaces secrets."""
 
+import json
 import re
 from collections.abc import Mapping
 from typing import Any, cast
 
-from models.blueprint.authentik.attributes import ATTRIBUTES
-from models.blueprint.authentik.known_models import find_suggestion
+from models.authentik.attributes import ATTRIBUTES
+from models.authentik.known_models import find_suggestion
 
 SECRET: Mapping[str, Any] = {"$secret": True}
+SECRET_JSON = json.dumps(SECRET)
 
 # By model: what authentik's API only accepts and never returns, and what gives access in the same
 # way though authentik returns it or has no API for it.
@@ -98,6 +100,11 @@ def mask(model: str, attribute: str, value: Any) -> Any:
     secrets everywhere.
     """
     return _mask_secret(value) if is_secret(model, attribute) else _mask_nested(value)
+
+
+def mask_settings(model: str, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return settings as JSON, in the order of their names and without secrets."""
+    return {name: mask(model, name, settings[name]) for name in sorted(settings)}
 
 
 def _mask_secret(value: Any) -> Any:

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from functools import cache, lru_cache
 
-from models.blueprint.authentik.attributes import ATTRIBUTES, Attributes, AttributeType
+from models.authentik.attributes import ATTRIBUTES, Attributes, AttributeType
 
 NAMESPACE = "authentik_"
 # Longer names are no typing mistakes.

@@ -8,9 +8,8 @@ from typing import Any
 import pytest
 import yaml
 
-from models.blueprint.authentik.attributes import ATTRIBUTES, Attribute, AttributeType
-from models.blueprint.authentik.kinds import KINDS, find_kind
-from models.blueprint.authentik.known_models import (
+from models.authentik.attributes import ATTRIBUTES, Attribute, AttributeType
+from models.authentik.known_models import (
     check_model,
     check_names,
     find_attributes,
@@ -18,7 +17,8 @@ from models.blueprint.authentik.known_models import (
     is_read_only,
     list_models,
 )
-from models.blueprint.authentik.secrets import is_secret
+from models.authentik.secrets import is_secret
+from models.blueprint.authentik.kinds import KINDS, find_kind
 from support.client_environments import install_npm_client, install_python_client
 
 EMAIL_STAGE = "authentik_stages_email.emailstage"

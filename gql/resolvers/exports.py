@@ -1,0 +1,247 @@
+"""Exports of flows as blueprints, with all that they consist of."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from gql import background
+from gql.errors import MissingPermissionError
+from gql.resolvers import bindings, settings
+from gql.resolvers.flows import find_flow
+from gql.resolvers.rights import require_rights
+from models.authentik.natural_keys import NATURAL_KEYS
+from models.blueprint.exporting.content import Component as ExportedComponent
+from models.blueprint.exporting.content import ExportContent, NaturalName
+from models.blueprint.exporting.document import build_document
+from models.blueprint.exporting.dump import dump
+from models.blueprint.exporting.values import find_keys
+from models.database import Session
+from models.database.privileges import describe_unreadable_types
+from models.errors import ExportError
+from models.queries.component_lists import AnyComponentsByPk
+from models.queries.components import Component
+from models.queries.flows import FLOW_ROW, ExportableFlows, FlowQuery, FlowRow
+from models.queries.names import COMPONENTS, NaturalKeysByPk
+from models.queries.prompts import PromptRow, PromptsByPk
+from models.queries.rights import ALL_RIGHTS, Access, Permission
+from models.queries.viewer import Viewer
+
+# The command line exports for whoever may read the database.
+EVERYTHING = Viewer(ALL_RIGHTS, {})
+ENDPOINT = "flows/instances/{slug}/export/"
+FIELD = "Flow.blueprint"
+PROMPT = "authentik_stages_prompt.prompt"
+# The models that FlowQL stores itself.
+OWN_MODELS = (
+    *("authentik_core.group", "authentik_flows.flow", *COMPONENTS),
+    PROMPT,
+)
+COLUMNS = {
+    Component.STAGE: ("pk", "name"),
+    Component.POLICY: ("pk", "name", "execution_logging"),
+}
+# The export of this number of objects takes some milliseconds.
+MAX_INLINE_OBJECTS = 50
+
+
+async def export_flow(session: Session, viewer: Viewer, query: FlowQuery) -> str | None:
+    """Return the flow that matches the query as a blueprint.
+
+    Returns None if the viewer may not see it. Raises ForbiddenError if the viewer may see the flow,
+    but not export it.
+    """
+    rows = list((await find_flow(session, viewer, query, FLOW_ROW)).rows())
+    if not rows:
+        return None
+    flow = FlowRow(**rows[0])
+    require_rights(viewer, ENDPOINT)
+    if not await _find_exportable(session, viewer, [flow]):
+        raise MissingPermissionError(ENDPOINT, [Permission.EXPORT_FLOW.label])
+    content = await load_content(session, viewer, [flow])
+    [blueprint] = await _render(content, [flow])
+    return blueprint
+
+
+async def render_flows(
+    session: Session, viewer: Viewer, flows: Sequence[FlowRow]
+) -> Sequence[str | MissingPermissionError]:
+    """Return visible flows as blueprints; an error for those that the viewer may not export.
+
+    Raises ForbiddenError if the viewer may not export any flow. The number of statements does not
+    depend on the number of flows.
+    """
+    require_rights(viewer, ENDPOINT, FIELD)
+    exportable = await _find_exportable(session, viewer, flows)
+    exported = [flow for flow in flows if flow.pk in exportable]
+    content = await load_content(session, viewer, exported)
+    texts = iter(await _render(content, exported))
+    error = MissingPermissionError(FIELD, [Permission.EXPORT_FLOW.label])
+    return [next(texts) if flow.pk in exportable else error for flow in flows]
+
+
+async def list_flows(session: Session, slugs: Sequence[str] = ()) -> Sequence[FlowRow]:
+    """Return the flows with these slugs, or all flows without any, whoever may see them.
+
+    Raises ExportError if there is none with a slug.
+    """
+    queries = [FlowQuery(slug=slug) for slug in dict.fromkeys(slugs)] or [FlowQuery()]
+    flows: list[FlowRow] = []
+    for query in queries:
+        rows = list((await find_flow(session, EVERYTHING, query, FLOW_ROW)).rows())
+        if not rows and query.slug is not None:
+            raise ExportError(f"unknown flow {query.slug!r}")
+        flows += [FlowRow(**row) for row in rows]
+    return flows
+
+
+async def load_content(session: Session, viewer: Viewer, flows: Sequence[FlowRow]) -> ExportContent:
+    """Return the content of an export of flows that the viewer may export."""
+    targets = {flow.pk: flow.policybindingmodel_ptr_id for flow in flows}
+    bound = await bindings.load_bindings(session, viewer, targets)
+    loader = _Loader(session, viewer)
+    await loader.load(
+        {row.stage for rows in bound.stages.values() for row in rows},
+        {row.policy for rows in bound.policies.values() for row in rows if row.policy},
+    )
+    return ExportContent(
+        flows,
+        bound.stages,
+        bound.policies,
+        loader.components[Component.STAGE],
+        loader.components[Component.POLICY],
+        await loader.load_prompts(),
+        loader.names,
+        list(loader.list_notes()),
+    )
+
+
+async def _find_exportable(session: Session, viewer: Viewer, flows: Sequence[FlowRow]) -> set[str]:
+    """Return the primary keys of the flows that the viewer has the permission to export."""
+    pks = [flow.pk for flow in flows]
+    if viewer.rights.export_flow is not Access.SOME:
+        return set(pks)
+    query = ExportableFlows(viewer.rights)
+    return {pk for (pk,) in await session.read(query, {**viewer.parameters, "pks": pks})}
+
+
+async def _render(content: ExportContent, flows: Sequence[FlowRow]) -> list[str]:
+    return await background.call(
+        lambda: [dump(build_document(content, [flow])) for flow in flows],
+        is_long=content.size > MAX_INLINE_OBJECTS,
+    )
+
+
+class _Loader:
+    """Loads stages and policies, and those that their settings refer to."""
+
+    def __init__(self, session: Session, viewer: Viewer) -> None:
+        self._session = session
+        self._viewer = viewer
+        self.components: dict[Component, dict[str, ExportedComponent]] = {
+            component: {} for component in Component
+        }
+        self.names: dict[str, NaturalName] = {}
+        self._searched: set[str] = set()
+
+    async def load(self, stages: Iterable[str], policies: Iterable[str]) -> None:
+        """Load stages and policies with these primary keys, and those that they refer to.
+
+        Takes at most five statements for each step from a setting to an object.
+        """
+        pending = {Component.STAGE: set(stages), Component.POLICY: set(policies)}
+        while any(pending.values()):
+            keys: set[str] = set()
+            for component, pks in pending.items():
+                for item in await self._load_components(component, sorted(pks)):
+                    keys.update(find_keys(dict(item.settings)))
+            await self._find_names(sorted(keys - self._searched))
+            pending = {component: self._find_unloaded(component, keys) for component in Component}
+
+    async def load_prompts(self) -> Sequence[PromptRow]:
+        """Return the prompts that settings refer to."""
+        pks = [pk for pk, name in self.names.items() if name.model == PROMPT]
+        if not pks:
+            return ()
+        return [PromptRow(*row) for row in await self._session.read(PromptsByPk(), {"pks": pks})]
+
+    def list_notes(self) -> Iterator[str]:
+        """Yield what the export lacks because the role may not read it."""
+        causes = describe_unreadable_types(self._session.catalog)
+        for component, kind in ((Component.STAGE, "stages"), (Component.POLICY, "policies")):
+            components = self.components[component].values()
+            if not all(item.model for item in components):
+                yield causes.get(kind, f"some {kind} have no type in the database")
+            if self._session.is_flowql:
+                continue
+            models = {item.model for item in components}
+            unreadable = settings.find_unreadable_settings(self._session, component)
+            for model, name in unreadable:
+                if model in models:
+                    yield f"the setting {name} of {model} is not readable: run 'flowql grants'"
+
+    async def _load_components(
+        self, component: Component, pks: Sequence[str]
+    ) -> Sequence[ExportedComponent]:
+        if not pks:
+            return ()
+        query = AnyComponentsByPk(component, COLUMNS[component])
+        rows = await self._session.read(query, {"pks": pks})
+        stored = await settings.read_settings(
+            component, self._session, self._viewer, pks, Access.ALL
+        )
+        references = self._find_references(component)
+        loaded = [_build_component(row, stored.get(row[0]), references) for row in rows]
+        self.components[component] |= {item.pk: item for item in loaded}
+        return loaded
+
+    def _find_references(self, component: Component) -> dict[str, frozenset[str]]:
+        """Return the settings of each model that authentik's database declares as references."""
+        tables = (
+            ()
+            if self._session.is_flowql
+            else self._session.catalog.settings_tables(component.value)
+        )
+        return {table.child.model: table.references for table in tables}
+
+    async def _find_names(self, pks: Sequence[str]) -> None:
+        if not pks:
+            return
+        self._searched.update(pks)
+        query = NaturalKeysByPk(tuple(self._list_models()), self._viewer.rights)
+        rows = await self._session.read(query, {**self._viewer.parameters, "pks": pks})
+        for model, pk, name in rows:
+            self.names[pk] = NaturalName(model, name)
+
+    def _list_models(self) -> Iterator[str]:
+        """Yield the models whose natural keys can be read."""
+        for model, natural in NATURAL_KEYS.items():
+            can_read = self._session.catalog.can_read(natural.table, natural.pk, natural.column)
+            if can_read and (model in OWN_MODELS or not self._session.is_flowql):
+                yield model
+
+    def _find_unloaded(self, component: Component, keys: Iterable[str]) -> set[str]:
+        loaded = self.components[component]
+        return {
+            key
+            for key in keys
+            if key not in loaded
+            and key in self.names
+            and COMPONENTS.get(self.names[key].model) is component
+        }
+
+
+def _build_component(
+    row: Sequence[Any],
+    stored: settings.StoredSettings | None,
+    references: dict[str, frozenset[str]],
+) -> ExportedComponent:
+    pk, name, *logging = row
+    if stored is None:
+        return ExportedComponent(pk, name, execution_logging=logging[0] if logging else None)
+    return ExportedComponent(
+        pk,
+        name,
+        stored.model,
+        settings.parse_settings(stored),
+        logging[0] if logging else None,
+        references.get(stored.model, frozenset()),
+    )

@@ -1,0 +1,1 @@
+"""What authentik knows of its models: their attributes, names and secrets."""

@@ -1,0 +1,1 @@
+"""The export of flows as blueprints, which authentik and FlowQL can import."""

@@ -1,0 +1,165 @@
+"""The settings of stages and policies, as JSON."""
+
+from collections.abc import Iterator
+from functools import reduce
+from itertools import chain
+from typing import Any, NamedTuple
+
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    Subquery,
+    TableClause,
+    Text,
+    and_,
+    case,
+    cast,
+    column,
+    exists,
+    func,
+    literal,
+    literal_column,
+    or_,
+    select,
+    table,
+    true,
+    union_all,
+)
+from sqlalchemy.dialects.postgresql import JSONB, aggregate_order_by
+from sqlmodel import col
+
+from models.authentik.secrets import SECRET_JSON
+from models.queries.arrays import InUuidArray
+from models.queries.components import Component
+from models.queries.rights import ROLES, Access
+from models.tables.access import ContentType, Permission, RoleModelPermission, RoleObjectPermission
+from models.tables.columns import TEXT, UUID
+from models.tables.settings_table import SettingList, SettingsTable
+
+# A function of PostgreSQL has at most 100 arguments: a name and a value for each of these.
+MAX_PAIRS = 50
+Grant = type[RoleModelPermission | RoleObjectPermission]
+Pair = tuple[ColumnElement[str], ColumnElement[Any]]
+
+
+class ComponentSettings(NamedTuple):
+    """SELECT the settings of the components `pks` whose type is known.
+
+    The columns are the primary key, the blueprint model, whether the viewer may view the settings of
+    this model, and the settings, which are NULL otherwise. A component in several child tables has a
+    row for each. `tables` is None in FlowQL's own database. `access` is ALL if the viewer may view
+    the settings of all types; otherwise, the viewer needs authentik's permission for the type.
+    Parameters: `pks`, and `roles` unless `access` is ALL.
+    """
+
+    component: Component
+    tables: tuple[SettingsTable, ...] | None
+    access: Access
+
+    def select(self) -> Select[*tuple[Any, ...]]:
+        """Return the SELECT, without an order."""
+        rows = self._select_rows()
+        is_visible = true() if self.access is Access.ALL else _has_permission(rows)
+        settings = (
+            rows.c.settings if self.access is Access.ALL else case((is_visible, rows.c.settings))
+        )
+        columns: list[Any] = [cast(rows.c.pk, Text), rows.c.model, is_visible, settings]
+        return select(*columns).select_from(rows)
+
+    def _select_rows(self) -> Subquery:
+        if self.tables is None:
+            types = self.component.types
+            columns: list[Any] = [
+                types.c.ptr_id.label("pk"),
+                types.c.model.label("model"),
+                cast(types.c.settings, Text).label("settings"),
+            ]
+            rows = select(*columns).where(InUuidArray(types.c.ptr_id, "pks"))
+            return rows.subquery("components")
+        return union_all(*map(_select_table, self.tables)).subquery("components")
+
+
+def _select_table(settings: SettingsTable) -> Select[*tuple[Any, ...]]:
+    child = settings.child
+    key: ColumnElement[str] = column(child.key, UUID)
+    others: list[Any] = [column(item.column) for item in settings.columns]
+    source = table(child.name, key, *others)
+    columns: list[Any] = [
+        source.c[child.key].label("pk"),
+        cast(literal(child.model, TEXT), TEXT).label("model"),
+        cast(_build_object(settings, source), Text).label("settings"),
+    ]
+    return select(*columns).where(InUuidArray(source.c[child.key], "pks"))
+
+
+def _build_object(settings: SettingsTable, source: TableClause) -> ColumnElement[Any]:
+    pairs = list(_list_pairs(settings, source))
+    parts = [
+        func.jsonb_build_object(*chain.from_iterable(pairs[start : start + MAX_PAIRS]))
+        for start in range(0, len(pairs), MAX_PAIRS)
+    ]
+    return reduce(lambda left, right: left.op("||")(right), parts or [func.jsonb_build_object()])
+
+
+def _list_pairs(settings: SettingsTable, source: TableClause) -> Iterator[Pair]:
+    """Yield the names and the values of settings. The columns of secrets are not selected."""
+    for item in settings.columns:
+        yield _quote(item.name), source.c[item.column]
+    for item in settings.lists:
+        yield _quote(item.name), _select_items(item, source.c[settings.child.key])
+    for name in settings.secrets:
+        yield _quote(name), cast(literal_column(_quote_text(SECRET_JSON)), JSONB)
+
+
+def _quote(name: str) -> ColumnElement[str]:
+    # A parameter would have no type.
+    return literal_column(_quote_text(name), TEXT)
+
+
+def _quote_text(text: str) -> str:
+    escaped = text.replace("'", "''")
+    return f"'{escaped}'"
+
+
+def _select_items(item: SettingList, key: ColumnElement[str]) -> ColumnElement[Any]:
+    """SELECT a list, sorted: authentik's lists have no order, but equal ones are to be equal."""
+    columns: tuple[ColumnElement[Any], ...] = (column(item.owner), column(item.item))
+    items = table(item.table, *columns)
+    value = items.c[item.item]
+    empty = literal_column("'[]'::jsonb", JSONB)
+    values = func.coalesce(func.jsonb_agg(aggregate_order_by(value, value)), empty)
+    return select(values).where(items.c[item.owner] == key).scalar_subquery()
+
+
+def _has_permission(rows: Subquery) -> ColumnElement[bool]:
+    """Return the condition that roles of the viewer may view objects of the type, or this object."""
+    models = select(_model()).where(_is_view_permission(RoleModelPermission))
+    objects = select(col(RoleObjectPermission.id)).where(
+        _is_view_permission(RoleObjectPermission),
+        col(RoleObjectPermission.object_pk) == cast(rows.c.pk, Text),
+        _model() == rows.c.model,
+    )
+    return or_(
+        rows.c.model.in_(_join(models, RoleModelPermission)),
+        exists(_join(objects, RoleObjectPermission).correlate(rows)),
+    )
+
+
+def _join(rows: Select[Any], grant: Grant) -> Select[Any]:
+    return (
+        rows.select_from(grant)
+        .join(Permission, col(grant.permission_id) == col(Permission.id))
+        .join(ContentType, col(grant.content_type_id) == col(ContentType.id))
+    )
+
+
+def _model() -> ColumnElement[str]:
+    return col(ContentType.app_label) + literal_column("'.'", TEXT) + col(ContentType.model)
+
+
+def _is_view_permission(grant: Grant) -> ColumnElement[bool]:
+    return and_(
+        InUuidArray(col(grant.role_id), ROLES),
+        col(Permission.content_type_id) == col(ContentType.id),
+        col(Permission.codename) == literal_column("'view_'", TEXT) + col(ContentType.model),
+    )
