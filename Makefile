@@ -31,7 +31,7 @@ MAKEFLAGS += --no-print-directory
 help: ## List the commands
 	@awk 'BEGIN { FS = ":.*## " } \
 	  /^##@/ { printf "\n%s\n", substr($$0, 5) } \
-	  /^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	  /^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 .PHONY: install
 install: $(RUNTIME) ## Create .venv and install .venv/bin/flowql
@@ -112,6 +112,10 @@ bench: $(DEVELOPMENT) ## Benchmark FlowQL against other servers (requires wrk, n
 .PHONY: bench-import
 bench-import: $(DEVELOPMENT) ## Measure imports of 52,000 and 402,000 entries (requires two idle cores; ARGS="--scale 0.05")
 	@$(BIN)/python tests/benchmarks/imports.py $(ARGS)
+
+.PHONY: bench-settings
+bench-settings: $(DEVELOPMENT) ## Compare the CPU time of settings with Strawberry's (requires wrk and two idle cores)
+	@$(BIN)/python tests/benchmarks/settings.py $(ARGS)
 
 ##@ Change
 

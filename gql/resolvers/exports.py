@@ -185,9 +185,7 @@ class _Loader:
             return ()
         query = AnyComponentsByPk(component, COLUMNS[component])
         rows = await self._session.read(query, {"pks": pks})
-        stored = await settings.read_settings(
-            component, self._session, self._viewer, pks, Access.ALL
-        )
+        stored = await settings.read_settings(component, self._session, pks)
         references = self._find_references(component)
         loaded = [_build_component(row, stored.get(row[0]), references) for row in rows]
         self.components[component] |= {item.pk: item for item in loaded}

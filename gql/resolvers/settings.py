@@ -3,27 +3,30 @@
 import json
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
+from operator import itemgetter
 from typing import Any, NamedTuple, cast
 
 from gql.errors import MissingPermissionError
 from models.authentik.secrets import mask_settings
 from models.database import Session
+from models.database.statement import Rows
 from models.queries.components import Component
-from models.queries.rights import Access
+from models.queries.rights import Access, Rights
 from models.queries.settings import ComponentSettings
 from models.queries.viewer import Viewer
 
 # The settings of many stages and policies are equal to those in earlier responses.
 CACHED_SETTINGS = 4_000
 MAX_CACHED_LENGTH = 8_000
+EVERYONE = Viewer(Rights(), {})
 COORDINATES = {Component.STAGE: "Stage.settings", Component.POLICY: "Policy.settings"}
 
 
 class StoredSettings(NamedTuple):
-    """The settings of a component as stored; None if the viewer may not view those of its model."""
+    """The settings of a component as stored."""
 
     model: str
-    json: str | None
+    json: str
 
 
 async def render_settings(
@@ -34,31 +37,39 @@ async def render_settings(
     The item of a component of unknown type is None. That of a type whose settings the viewer may not
     view is an error.
     """
-    access = viewer.rights.view_settings
-    stored = await read_settings(component, session, viewer, pks, access)
-    return [_render(component, stored.get(pk)) for pk in pks]
+    rows = await _read_rows(component, session, viewer, pks, viewer.rights.view_settings)
+    rendered = {pk: _render(component, model, text) for pk, model, _, text in rows}
+    return [rendered.get(pk) for pk in pks]
 
 
 async def read_settings(
-    component: Component, session: Session, viewer: Viewer, pks: Sequence[str], access: Access
+    component: Component, session: Session, pks: Sequence[str]
 ) -> dict[str, StoredSettings]:
-    """Return the settings of components by primary key, without those of unknown type."""
-    is_own = session.is_flowql
-    tables = None if is_own else session.catalog.settings_tables(component.value)
+    """Return the settings of components by primary key, without those of unknown type.
+
+    The caller has checked that the viewer may view all settings.
+    """
+    rows = await _read_rows(component, session, EVERYONE, pks, Access.ALL)
+    return {pk: StoredSettings(model, text) for pk, model, _, text in rows}
+
+
+async def _read_rows(
+    component: Component, session: Session, viewer: Viewer, pks: Sequence[str], access: Access
+) -> Rows:
+    """Return rows of primary key, model, visibility and JSON; of equal keys, the last one counts."""
+    tables = None if session.is_flowql else session.catalog.settings_tables(component.value)
     if not pks or tables == ():
-        return {}
+        return ()
     query = ComponentSettings(component, tables, access)
     rows = await session.read(query, {**viewer.parameters, "pks": pks})
     # Of a component in several child tables, `type` is the first model.
-    return {
-        pk: StoredSettings(model, text)
-        for pk, model, _, text in sorted(rows, reverse=True, key=_by_model)
-    }
+    has_duplicates = len({row[0] for row in rows}) < len(rows)
+    return sorted(rows, key=itemgetter(1), reverse=True) if has_duplicates else rows
 
 
 def parse_settings(stored: StoredSettings) -> dict[str, Any]:
     """Return settings with sorted keys and without secrets."""
-    return mask_settings(stored.model, _sort_keys(json.loads(stored.json or "{}")))
+    return mask_settings(stored.model, _sort_keys(json.loads(stored.json)))
 
 
 def find_unreadable_settings(session: Session, component: Component) -> Iterator[tuple[str, str]]:
@@ -68,24 +79,17 @@ def find_unreadable_settings(session: Session, component: Component) -> Iterator
             yield table.child.model, name
 
 
-def _by_model(row: Sequence[Any]) -> str:
-    return row[1]
+def _render(component: Component, model: str, text: str | None) -> str | MissingPermissionError:
+    if text is None:
+        application, _, name = model.partition(".")
+        return MissingPermissionError(COORDINATES[component], [f"{application}.view_{name}"])
+    is_short = len(text) <= MAX_CACHED_LENGTH
+    return _render_cached(model, text) if is_short else _render_json(model, text)
 
 
-def _render(
-    component: Component, stored: StoredSettings | None
-) -> str | MissingPermissionError | None:
-    if stored is None:
-        return None
-    if stored.json is None:
-        application, _, model = stored.model.partition(".")
-        return MissingPermissionError(COORDINATES[component], [f"{application}.view_{model}"])
-    is_short = len(stored.json) <= MAX_CACHED_LENGTH
-    return _render_cached(stored) if is_short else _render_json(stored)
-
-
-def _render_json(stored: StoredSettings) -> str:
-    return json.dumps(parse_settings(stored), ensure_ascii=False, separators=(",", ":"))
+def _render_json(model: str, text: str) -> str:
+    settings = parse_settings(StoredSettings(model, text))
+    return json.dumps(settings, ensure_ascii=False, separators=(",", ":"))
 
 
 _render_cached = lru_cache(CACHED_SETTINGS)(_render_json)

@@ -6,6 +6,7 @@ from itertools import chain
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
+    CTE,
     ColumnElement,
     Select,
     Subquery,
@@ -29,7 +30,7 @@ from sqlalchemy.dialects.postgresql import JSONB, aggregate_order_by
 from sqlmodel import col
 
 from models.authentik.secrets import SECRET_JSON
-from models.queries.arrays import InUuidArray
+from models.queries.arrays import VALUE_COLUMN, InSubquery, InUuidArray, UuidArray
 from models.queries.components import Component
 from models.queries.rights import ROLES, Access
 from models.tables.access import ContentType, Permission, RoleModelPermission, RoleObjectPermission
@@ -76,10 +77,12 @@ class ComponentSettings(NamedTuple):
             ]
             rows = select(*columns).where(InUuidArray(types.c.ptr_id, "pks"))
             return rows.subquery("components")
-        return union_all(*map(_select_table, self.tables)).subquery("components")
+        keys = select(UuidArray("pks").as_table().c[VALUE_COLUMN]).cte("component_keys")
+        selects = (_select_table(settings, keys) for settings in self.tables)
+        return union_all(*selects).subquery("components")
 
 
-def _select_table(settings: SettingsTable) -> Select[*tuple[Any, ...]]:
+def _select_table(settings: SettingsTable, keys: CTE) -> Select[*tuple[Any, ...]]:
     child = settings.child
     key: ColumnElement[str] = column(child.key, UUID)
     others: list[Any] = [column(item.column) for item in settings.columns]
@@ -89,7 +92,8 @@ def _select_table(settings: SettingsTable) -> Select[*tuple[Any, ...]]:
         cast(literal(child.model, TEXT), TEXT).label("model"),
         cast(_build_object(settings, source), Text).label("settings"),
     ]
-    return select(*columns).where(InUuidArray(source.c[child.key], "pks"))
+    # PostgreSQL would parse the array for each row of a table that it scans.
+    return select(*columns).where(InSubquery(source.c[child.key], select(*keys.c)))
 
 
 def _build_object(settings: SettingsTable, source: TableClause) -> ColumnElement[Any]:

@@ -147,7 +147,10 @@ class Plan:
             self._origins[row] = entry.file.path
 
     def create_placeholder(self, kind: Kind, name: str) -> Row:
-        """Plan a group or user of which only the name is known."""
+        """Return a group or user of which only the name is known, planned if it is new."""
+        # A list can contain the same name twice.
+        for row in self.rows.find(kind, {kind.unique[0]: name}):
+            return row
         columns = {item.column: item.default for item in kind.fields.values()}
         self.report.placeholders.append(f"{kind.name} {name!r}")
         return self.rows.create(kind, None, {**columns, kind.unique[0]: name})

@@ -1,21 +1,24 @@
 """Strawberry as documented, with a resolver and a DataLoader for each relation.
 
-python strawberry_dataloaders.py <port> <SQLAlchemy URL>
+python strawberry_dataloaders.py <port> <SQLAlchemy URL> [<tables of settings and their columns as JSON>]
 
-It serves only nested flows. Both of Strawberry's caches are enabled, orjson serializes the responses, and
+It serves only nested flows, with the settings of stages if it gets their tables. Both of Strawberry's caches are enabled, orjson serializes the responses, and
 the garbage collector ignores all objects from the start, which saves a fifth of the time. The tables are
 FlowQL's SQLModel classes.
 """
 
 import gc
+import json
 import sys
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from typing import Self, TypeVar
+from typing import Any, Self, TypeVar
 
 import orjson
 import strawberry
 from sessions import Sessions, open_sessions
+from sqlalchemy import Text, cast, column, table
+from sqlalchemy import select as select_columns
 from sqlmodel import col, select
 from sqlmodel.sql.expression import SelectOfScalar
 from starlette.requests import Request
@@ -24,6 +27,7 @@ from starlette.websockets import WebSocket
 from strawberry.asgi import GraphQL
 from strawberry.dataloader import DataLoader
 from strawberry.extensions import ParserCache, ValidationCache
+from strawberry.scalars import JSON
 from under_uvicorn import serve
 
 from models.tables.flow import Flow as FlowRow
@@ -34,6 +38,9 @@ from models.tables.policy import PolicyBinding as PolicyBindingRow
 from models.tables.stage import Stage as StageRow
 
 R = TypeVar("R")
+# The columns of the tables of settings.
+Tables = Mapping[str, Sequence[str]]
+NO_TABLES: Tables = {}
 
 for enum in (FlowDesignation, InvalidResponseAction):
     strawberry.enum(enum)
@@ -42,8 +49,10 @@ for enum in (FlowDesignation, InvalidResponseAction):
 class Context:
     """The DataLoaders of a request, each of which reads all pending keys in one statement."""
 
-    def __init__(self, sessions: Sessions) -> None:
+    def __init__(self, sessions: Sessions, tables: Tables) -> None:
         self._sessions = sessions
+        self._tables = tables
+        self.settings = DataLoader(self._settings)
         self.stage_bindings = DataLoader(self._stage_bindings)
         self.stages = DataLoader(self._stages)
         self.policy_bindings = DataLoader(self._policy_bindings)
@@ -70,6 +79,20 @@ class Context:
         rows = {row.stage_uuid: row for row in await self.read(statement)}
         return [rows[pk] for pk in pks]
 
+    async def _settings(self, pks: list[str]) -> list[dict[str, Any] | None]:
+        settings: dict[str, dict[str, Any]] = {}
+        for name, columns in self._tables.items():
+            names: list[Any] = list(map(column, columns))
+            source = table(name, column("stage_ptr_id", Text), *names)
+            key = cast(source.c.stage_ptr_id, Text)
+            values = (source.c[item] for item in columns)
+            statement: Any = select_columns(key, *values).where(key.in_(pks))
+            session: Any
+            async with self._sessions() as session:
+                result: Any = await session.exec(statement)
+                settings |= {row[0]: _build_settings(columns, row[1:]) for row in result.all()}
+        return [settings.get(pk) for pk in pks]
+
     async def _policy_bindings(self, targets: list[str]) -> list[list[PolicyBindingRow]]:
         statement = (
             select(PolicyBindingRow)
@@ -85,6 +108,14 @@ class Context:
         statement = select(PolicyRow).where(col(PolicyRow.policy_uuid).in_(pks))
         rows = {row.policy_uuid: row for row in await self.read(statement)}
         return [rows[pk] for pk in pks]
+
+
+def _build_settings(columns: Sequence[str], row: Sequence[Any]) -> dict[str, Any]:
+    """Return settings as authentik's API: references are strings without the suffix of columns."""
+    return {
+        name.removesuffix("_id"): value and str(value) if name.endswith("_id") else value
+        for name, value in zip(columns, row, strict=True)
+    }
 
 
 Info = strawberry.Info[Context, None]
@@ -148,6 +179,11 @@ class Stage:
     def from_row(cls, row: StageRow) -> Self:
         """Return the stage of a row."""
         return cls(pk=row.stage_uuid, name=row.name)
+
+    @strawberry.field
+    async def settings(self, info: Info) -> JSON | None:
+        """The settings."""
+        return JSON(await info.context.settings.load(self.pk))
 
 
 @strawberry.type
@@ -253,9 +289,10 @@ class Query:
 class App(GraphQL[Context, None]):
     """Strawberry's ASGI view, which creates DataLoaders for each request."""
 
-    def __init__(self, schema: strawberry.Schema, sessions: Sessions) -> None:
+    def __init__(self, schema: strawberry.Schema, sessions: Sessions, tables: Tables) -> None:
         super().__init__(schema, graphql_ide=None)
         self._sessions = sessions
+        self._tables = tables
 
     async def get_context(
         self,
@@ -263,21 +300,22 @@ class App(GraphQL[Context, None]):
         response: Response | WebSocket,  # noqa: ARG002 - Strawberry passes it
     ) -> Context:
         """Return new DataLoaders."""
-        return Context(self._sessions)
+        return Context(self._sessions, self._tables)
 
     def encode_json(self, data: object) -> bytes:
         """Serialize the response by orjson, the fastest serializer."""
         return orjson.dumps(data)
 
 
-def create_app(sessions: Sessions) -> App:
+def create_app(sessions: Sessions, tables: Tables = NO_TABLES) -> App:
     """Return the application on a database."""
     schema = strawberry.Schema(query=Query, extensions=[ParserCache, ValidationCache])
-    return App(schema, sessions)
+    return App(schema, sessions, tables)
 
 
 if __name__ == "__main__":
-    application = create_app(open_sessions(sys.argv[2]))
+    arguments = map(json.loads, sys.argv[3:])
+    application = create_app(open_sessions(sys.argv[2]), *arguments)
     # FlowQL does the same: objects from the start never become garbage.
     gc.collect()
     gc.freeze()
