@@ -1,1 +1,1 @@
-"""authentik's models, as far as imports and exports need them."""
+"""How authentik reads the values of entries, and the kinds of objects that FlowQL stores."""
