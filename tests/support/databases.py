@@ -82,6 +82,42 @@ def fill_flowql_with_types(url: str) -> str:
     return fill_flowql(url, {**ROWS, **types})
 
 
+def fill_flowql_with_settings(url: str) -> str:
+    """Create FlowQL's own tables, insert the data with settings and prompts, and return the URL."""
+    prompts = [identifier("prompt", number) for number in range(5)]
+    settings = {"fields": [*prompts, identifier("prompt", "missing"), None], "note": "x"}
+    stages = [identifier("stage", name) for name in STAGES]
+    policies = [identifier("policy", name) for name in POLICIES]
+    rows = {
+        "authentik_stages_prompt_prompt": [
+            {
+                "prompt_uuid": pk,
+                "name": f"prompt {number}",
+                "field_key": "key",
+                "label": "Label",
+                "type": "text",
+                "required": number % 2 == 0,
+                "placeholder": "",
+                "initial_value": "",
+                "order": -number,
+                "sub_text": "",
+                "placeholder_expression": False,
+                "initial_value_expression": False,
+            }
+            for number, pk in enumerate(prompts)
+        ],
+        "flowql_stagetype": [
+            {"ptr_id": pk, "model": "authentik_stages_prompt.promptstage", "settings": settings}
+            for pk in stages
+        ],
+        "flowql_policytype": [
+            {"ptr_id": pk, "model": "authentik_policies_dummy.dummypolicy", "settings": {"wait": 1}}
+            for pk in policies
+        ],
+    }
+    return fill_flowql(url, {**ROWS, **rows})
+
+
 def fill_authentik_with_types(url: str) -> str:
     """Create authentik's tables and child tables, insert the data, and return the URL."""
     fill_authentik(url)

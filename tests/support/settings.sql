@@ -133,7 +133,7 @@ CREATE TABLE authentik_stages_user_write_userwritestage (
 );
 
 -- A type that authentik does not have, with names that look like those of secrets.
-CREATE TABLE example_stages_odd_oddstage (
+CREATE TABLE authentik_stages_odd_oddstage (
     stage_ptr_id uuid PRIMARY KEY REFERENCES authentik_flows_stage (stage_uuid),
     api_token text NOT NULL,
     "client-secret" varchar(50) NOT NULL,

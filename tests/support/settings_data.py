@@ -25,7 +25,7 @@ IDENTIFICATION = "authentik_stages_identification.identificationstage"
 PROMPT_STAGE = "authentik_stages_prompt.promptstage"
 SMS = "authentik_stages_authenticator_sms.authenticatorsmsstage"
 USER_WRITE = "authentik_stages_user_write.userwritestage"
-ODD = "example_stages_odd.oddstage"
+ODD = "authentik_stages_odd.oddstage"
 EXPRESSION = "authentik_policies_expression.expressionpolicy"
 PASSWORD_POLICY = "authentik_policies_password.passwordpolicy"
 

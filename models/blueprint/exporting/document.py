@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from models.authentik.natural_keys import NATURAL_KEYS
-from models.blueprint.exporting.content import Component, ExportContent
+from models.blueprint.exporting.content import Component, ExportContent, NaturalName
 from models.blueprint.exporting.placeholders import Placeholders
 from models.blueprint.exporting.values import SettingsRenderer, find_keys
 from models.blueprint.format.entry import Tag
@@ -92,7 +92,7 @@ class _Builder:
         self._flows = {flow.pk: flow for flow in flows}
         self._options = options
         self._placeholders = Placeholders()
-        self._outside: set[str] = set()
+        self._outside: set[NaturalName] = set()
         # What the settings of exported stages refer to.
         self._policies: dict[str, Component] = {}
         self._prompts: set[str] = set()
@@ -134,7 +134,7 @@ class _Builder:
         yield from self._placeholders.list_comments()
         if self._outside:
             yield "Settings refer to these objects, which this file does not contain:"
-            yield from sorted(self._outside)
+            yield from (f"- {model} {_quote(name)}" for model, name in sorted(self._outside))
 
     # The objects of the export -------------------------------------------------------------------
 
@@ -308,7 +308,7 @@ class _Builder:
         def refer(pk: str, target: str | None) -> Tag | None:
             return self._refer(pk, target, flow)
 
-        return SettingsRenderer(component, owner, refer, self._placeholders)
+        return SettingsRenderer(component, owner, refer, self._placeholders, self._outside)
 
     def _refer(self, pk: str, target: str | None, flow: str | None) -> Tag | None:
         """Return a reference from a setting; `flow` is that for which its stage is copied."""
@@ -318,8 +318,9 @@ class _Builder:
         name = self._content.names.get(pk)
         if name is None:
             return None
-        self._outside.add(f"- {name.model} {_quote(name.name)}")
-        return _find(target or name.model, NATURAL_KEYS[name.model].field, name.name)
+        model = target or name.model
+        self._outside.add(NaturalName(model, name.name))
+        return _find(model, NATURAL_KEYS[name.model].field, name.name)
 
     def _find_id(self, pk: str, flow: str | None) -> str | None:
         """Return the id of the entry to which a setting refers, None if there is none."""

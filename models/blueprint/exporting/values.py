@@ -8,7 +8,7 @@ from models.authentik.attributes import ATTRIBUTES, Attribute, AttributeType
 from models.authentik.natural_keys import FIXED_MODELS
 from models.authentik.secrets import SECRET
 from models.blueprint.authentik.values import is_uuid
-from models.blueprint.exporting.content import Component
+from models.blueprint.exporting.content import Component, NaturalName
 from models.blueprint.exporting.placeholders import Placeholders
 from models.blueprint.format.entry import Tag
 
@@ -19,12 +19,16 @@ Refer = Callable[[str, str | None], Tag | None]
 
 @dataclass(frozen=True, slots=True)
 class SettingsRenderer:
-    """Renders the settings of one component; `owner` names it in comments."""
+    """Renders the settings of one component; `owner` names it in comments.
+
+    `outside` collects the objects that `{"$find": …}` refers to.
+    """
 
     component: Component
     owner: str
     refer: Refer
     placeholders: Placeholders
+    outside: set[NaturalName]
 
     def render(self, name: str, value: Any) -> Any:
         """Return the value of a setting with tags."""
@@ -48,6 +52,7 @@ class SettingsRenderer:
     def _render_mapping(self, name: str, value: Mapping[str, Any]) -> Any:
         match value:
             case {"$find": [str(model), *conditions]} if len(value) == 1:
+                self._note_outside(model, conditions)
                 rendered = [
                     self._render(name, item, None, is_reference=False) for item in conditions
                 ]
@@ -57,6 +62,13 @@ class SettingsRenderer:
                     key: self._render(f"{name}.{key}", item, None, is_reference=False)
                     for key, item in value.items()
                 }
+
+    def _note_outside(self, model: str, conditions: list[Any]) -> None:
+        match conditions:
+            case [[_, str(name)]]:
+                self.outside.add(NaturalName(model, name))
+            case _:
+                self.outside.add(NaturalName(model, "…"))
 
     def _render_scalar(
         self, name: str, value: str | int, target: str | None, *, is_reference: bool

@@ -32,6 +32,7 @@ from graphql import (
     introspection_from_schema,
     is_abstract_type,
     is_enum_type,
+    is_leaf_type,
     parse,
     visit,
 )
@@ -39,6 +40,7 @@ from hypothesis import given, note, settings
 from hypothesis import strategies as st
 
 from support.app_client import JSON_HEADERS, AppClient, bearer_headers
+from support.databases import fill_flowql_with_settings
 from support.edge_case_data import FLOW_COUNT, KEYS, ROWS, VISIBLE_FLOWS_BY_ROLE
 from support.operation_flaws import FLAWS
 from support.operation_generator import RandomGraphQLRequest
@@ -105,10 +107,12 @@ def comparison(request: pytest.FixtureRequest) -> Iterator[Comparison]:
 
 
 @pytest.fixture(scope="module")
-def sqlite_comparison(sqlite_client: AppClient, sqlite_url: str) -> Iterator[Comparison]:
-    """FlowQL and graphql-core on SQLite."""
-    with Oracle(sqlite_url) as oracle:
-        yield Comparison(sqlite_client, oracle, COUNTS["sqlite"])
+def sqlite_comparison(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Comparison]:
+    """FlowQL and graphql-core on SQLite, with settings and prompts."""
+    folder = tmp_path_factory.mktemp("settings")
+    url = fill_flowql_with_settings(f"sqlite:///{folder / 'flowql.db'}")
+    with Oracle(url) as oracle, AppClient(url) as client:
+        yield Comparison(client, oracle, COUNTS["sqlite"])
 
 
 def test_responses_equal_those_of_graphql_core(comparison: Comparison) -> None:
@@ -325,7 +329,7 @@ class _ExecutedOperation:
         if isinstance(value, list):
             for item in cast(list[Any], value):
                 yield from self.fields_in(type_, item)
-        elif isinstance(value, dict):
+        elif isinstance(value, dict) and not is_leaf_type(type_):
             for key, child in cast(dict[str, Any], value).items():
                 name, definition = self._field(type_, key)
                 yield name
