@@ -15,7 +15,7 @@ RUNTIME := $(VENV)/.runtime-installed
 DEVELOPMENT := $(VENV)/.development-installed
 GRAPHIQL := gql/explorer/vendor/sums.txt
 
-CLIENTS := $(addprefix tests/clients/,authentik-2024.2 authentik-2026.8 ariadne-codegen gql schemathesis)
+CLIENTS := $(addprefix tests/clients/,authentik-2024.2 authentik-2026.8 ariadne-codegen check-jsonschema gql schemathesis)
 STANDALONE := $(CLIENTS) gql/explorer/node
 LOCKS := requirements.lock requirements-dev.lock $(STANDALONE:=.lock)
 SCRATCH := build/drift
