@@ -17,6 +17,7 @@ from datetime import datetime, timedelta
 from importlib.metadata import metadata
 from inspect import Parameter as SignatureParameter
 from inspect import Signature
+from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TextIO, TypeVar, cast, get_origin
 
@@ -243,6 +244,7 @@ def export(
     settings = _read_settings(database, schema)
     document = asyncio.run(administration.export_flows(settings, slugs, options))
     if output is None:
+        _use_utf8(sys.stdout)
         sys.stdout.writelines(dump_parts(document))
         return
     _write_file(output, dump_parts(document))
@@ -564,6 +566,12 @@ def _parse_rename(item: str) -> tuple[str, str]:
     if not (old and separator and new):
         raise OperatorError(f"invalid --rename {item!r}: expected OLD=NEW")
     return old, new
+
+
+def _use_utf8(stream: TextIO) -> None:
+    """Let a stream write any character, whatever the locale is."""
+    if isinstance(stream, TextIOWrapper):
+        stream.reconfigure(encoding="utf-8")
 
 
 def _write_file(path: Path, parts: Iterable[str]) -> None:

@@ -11,7 +11,7 @@ from support.blueprints import (
     parse_entries,
     write_blueprint,
 )
-from support.command import run_failing_in_process, run_in_process
+from support.command import run_failing_in_process, run_flowql, run_in_process
 from support.imports import describe_content
 
 STAGE = "authentik_stages_identification.identificationstage"
@@ -149,6 +149,21 @@ def test_a_renamed_flow_can_have_copies_of_its_stages(
     assert {name: after.stages[name] for name in before.stages} == before.stages
     assert ("other", 1, "password") in after.steps
     assert ("staff", 1, "password (staff)") in after.steps
+
+
+def test_the_output_is_utf_8_in_any_locale(database: BlueprintDatabase, tmp_path: Path) -> None:
+    """Names have any characters."""
+    file = write_blueprint(
+        tmp_path / "umlaut.yaml",
+        "- model: authentik_flows.flow\n  identifiers: {slug: umlaut}\n"
+        "  attrs: {name: Anmeldung für alle, title: ü, designation: recovery}\n",
+    )
+    database.load(file)
+    process = run_flowql(
+        "export", "umlaut", "--database", database.url, env={"PYTHONIOENCODING": "ascii"}
+    )
+    assert (process.returncode, process.stderr) == (0, "")
+    assert "Anmeldung für alle" in process.stdout
 
 
 ERRORS: Mapping[tuple[str, ...], str] = {

@@ -1,5 +1,6 @@
 """Settings and prompts from authentik's database."""
 
+import logging
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -75,6 +76,23 @@ def test_settings_of_all_types(client: AppClient, superuser: str) -> None:
     assert "errors" not in response.json
     assert read_settings(response.json) == SETTINGS
     assert CANARY.encode() not in response.body
+
+
+def test_secrets_are_not_logged(
+    url: str, superuser: str, client: AppClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Neither by reads, nor by errors of the database."""
+    caplog.set_level(logging.DEBUG)
+    table = find_table(CAPTCHA)
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(f"ALTER TABLE {table} RENAME COLUMN public_key TO renamed".encode())
+        response = client.graphql(QUERY, superuser)
+        export = client.get("/flows/instances/all-types/export/", superuser)
+        connection.execute(f"ALTER TABLE {table} RENAME COLUMN renamed TO public_key".encode())
+    assert "errors" in response.json
+    assert export.status == 500
+    client.graphql(QUERY, superuser)
+    assert CANARY not in caplog.text + response.body.decode() + export.body.decode()
 
 
 def test_prompts_are_in_order(client: AppClient, superuser: str) -> None:

@@ -146,6 +146,25 @@ def test_a_token_of_some_flows_sees_their_settings(
     assert response == {"data": {"stage": None}}
 
 
+def test_an_export_does_not_name_hidden_flows(
+    database: BlueprintDatabase, client: AppClient, create_token: Callable[..., str], tmp_path: Path
+) -> None:
+    """A placeholder replaces the reference of a setting to a flow that the token does not see."""
+    entry = (
+        "- model: authentik_stages_prompt.promptstage\n  identifiers: {name: ask}\n"
+        "  attrs: {other: !Find [authentik_flows.flow, [slug, hidden]],"
+        " validation_policies: [!Find [authentik_flows.flow, [slug, hidden]]]}\n"
+    )
+    database.load(write_blueprint(tmp_path / "change.yaml", entry))
+    path = "/flows/instances/shown/export/"
+    scoped = client.get(path, create_token("--flow", "shown")).body.decode()
+    everything = client.get(path, create_token("--superuser")).body.decode()
+    assert "slug, hidden" in everything
+    assert "hidden" not in scoped
+    assert "- !Context 'stage_ask_validation_policies'" in scoped
+    assert "# - stage_ask_validation_policies: validation_policies of the stage" in scoped
+
+
 def test_a_token_of_flows_only_sees_no_settings(
     client: AppClient, create_token: Callable[..., str]
 ) -> None:
