@@ -10,7 +10,9 @@ from gql.settings import Settings
 from models import database as databases
 from models import tokens
 from models.blueprint import importer
-from models.blueprint.exporting.document import Document, ExportOptions, build_document
+from models.blueprint.exporting.document import ExportDocument, build_document
+from models.blueprint.exporting.options import ExportOptions
+from models.blueprint.exporting.selection import Selection
 from models.blueprint.report import ImportOptions, ImportReport, Progress
 from models.database import READ_ONLY_MESSAGE, Database
 from models.errors import DatabaseError
@@ -44,7 +46,7 @@ async def import_blueprints(
 
 async def export_flows(
     settings: Settings, slugs: Sequence[str], options: ExportOptions
-) -> Document:
+) -> ExportDocument:
     """Return the blueprint of flows, of all if there are no slugs.
 
     Raises DatabaseError or ExportError.
@@ -56,7 +58,9 @@ async def export_flows(
         flows = await exports.list_flows(session, slugs)
         options.check([flow.slug for flow in flows])
         content = await exports.load_content(session, exports.EVERYTHING, flows)
-    return build_document(content, flows, options)
+        selection = Selection(content, flows, options)
+        await exports.check_copies(session, selection.new_names)
+    return build_document(content, selection)
 
 
 async def create_token(

@@ -9,6 +9,7 @@ import json
 import logging
 import os
 import re
+import shutil
 import signal
 import sys
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
@@ -233,14 +234,14 @@ def export(
     list the environment variables that replace them.
     """
     from gql import administration
-    from models.blueprint.exporting.document import ExportOptions
     from models.blueprint.exporting.dump import dump_parts
+    from models.blueprint.exporting.options import ExportOptions
 
     if all_ == bool(slugs):
         raise OperatorError("name the flows to export, or use --all")
     if copy_stages and not rename:
         raise OperatorError("--copy-stages requires --rename")
-    options = ExportOptions(dict(map(_parse_rename, rename or ())), copy_stages)
+    options = ExportOptions(_parse_renames(rename or ()), copy_stages)
     settings = _read_settings(database, schema)
     document = asyncio.run(administration.export_flows(settings, slugs, options))
     if output is None:
@@ -561,11 +562,15 @@ def _parse_context_item(item: str) -> tuple[str, str]:
     return key, value
 
 
-def _parse_rename(item: str) -> tuple[str, str]:
-    old, separator, new = item.partition("=")
-    if not (old and separator and new):
-        raise OperatorError(f"invalid --rename {item!r}: expected OLD=NEW")
-    return old, new
+def _parse_renames(items: Sequence[str]) -> Mapping[str, str]:
+    renames: dict[str, str] = {}
+    for item in items:
+        old, separator, new = item.partition("=")
+        if not (old and separator and new):
+            raise OperatorError(f"invalid --rename {item!r}: expected OLD=NEW")
+        if renames.setdefault(old, new) != new:
+            raise OperatorError(f"invalid --rename {item!r}: {old!r} is already renamed")
+    return renames
 
 
 def _use_utf8(stream: TextIO) -> None:
@@ -575,14 +580,19 @@ def _use_utf8(stream: TextIO) -> None:
 
 
 def _write_file(path: Path, parts: Iterable[str]) -> None:
-    """Write a file; one of this name is replaced when the new one is complete."""
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    """Write a file; a regular one of this name is replaced when the new one is complete."""
+    is_replaced = path.name and not path.is_symlink() and (path.is_file() or not path.exists())
+    target = path.with_name(f"{path.name}.{os.getpid()}.tmp") if is_replaced else path
     try:
-        with temporary.open("w", encoding="utf-8", newline="\n") as file:
+        with target.open("w", encoding="utf-8", newline="\n") as file:
             file.writelines(parts)
-        temporary.replace(path)
+        if is_replaced:
+            if path.exists():
+                shutil.copymode(path, target)
+            target.replace(path)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
+        if is_replaced:
+            target.unlink(missing_ok=True)
         raise OperatorError(f"cannot write {path}: {error.strerror}") from None
 
 

@@ -1,29 +1,38 @@
 """Exports of flows as blueprints, with all that they consist of."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from gql import background
 from gql.errors import MissingPermissionError
 from gql.resolvers import bindings, settings
 from gql.resolvers.flows import find_flow
+from gql.resolvers.prompts import can_read_prompts
 from gql.resolvers.rights import require_rights
 from models.authentik.natural_keys import NATURAL_KEYS
-from models.blueprint.exporting.content import Component as ExportedComponent
-from models.blueprint.exporting.content import ExportContent, NaturalName
+from models.blueprint.exporting.content import (
+    POLICY,
+    STAGE,
+    ExportContent,
+    ExportedComponent,
+    NaturalName,
+    Note,
+)
 from models.blueprint.exporting.document import build_document
 from models.blueprint.exporting.dump import dump
+from models.blueprint.exporting.selection import Selection
 from models.blueprint.exporting.values import find_keys
 from models.database import Session
 from models.database.privileges import describe_unreadable_types
 from models.errors import ExportError
-from models.queries.component_lists import AnyComponentsByPk
+from models.queries.component_lists import AnyComponentsByPk, StagesByName
 from models.queries.components import Component
 from models.queries.flows import FLOW_ROW, ExportableFlows, FlowQuery, FlowRow
 from models.queries.names import COMPONENTS, NaturalKeysByPk
-from models.queries.prompts import PromptRow, PromptsByPk
+from models.queries.prompts import PROMPT_STAGE, PromptRow, PromptsByPk
 from models.queries.rights import ALL_RIGHTS, Access, Permission
 from models.queries.viewer import Viewer
+from models.tables.settings_table import SettingsTable
 
 # The command line exports for whoever may read the database.
 EVERYTHING = Viewer(ALL_RIGHTS, {})
@@ -35,10 +44,8 @@ OWN_MODELS = (
     *("authentik_core.group", "authentik_flows.flow", *COMPONENTS),
     PROMPT,
 )
-COLUMNS = {
-    Component.STAGE: ("pk", "name"),
-    Component.POLICY: ("pk", "name", "execution_logging"),
-}
+COMPONENT_KINDS = {STAGE: Component.STAGE, POLICY: Component.POLICY}
+COLUMNS = {STAGE: ("pk", "name"), POLICY: ("pk", "name", "execution_logging")}
 # The export of this number of objects takes some milliseconds.
 MAX_INLINE_OBJECTS = 50
 
@@ -106,12 +113,19 @@ async def load_content(session: Session, viewer: Viewer, flows: Sequence[FlowRow
         flows,
         bound.stages,
         bound.policies,
-        loader.components[Component.STAGE],
-        loader.components[Component.POLICY],
+        loader.components,
         await loader.load_prompts(),
         loader.names,
+        loader.hidden,
         list(loader.list_notes()),
     )
+
+
+async def check_copies(session: Session, names: Sequence[str]) -> None:
+    """Raise ExportError if a stage has one of the names of copies."""
+    if names:
+        for (name,) in await session.read(StagesByName(), {"names": list(names)}):
+            raise ExportError(f"a stage has the name {name!r} already: choose another slug")
 
 
 async def _find_exportable(session: Session, viewer: Viewer, flows: Sequence[FlowRow]) -> set[str]:
@@ -125,7 +139,7 @@ async def _find_exportable(session: Session, viewer: Viewer, flows: Sequence[Flo
 
 async def _render(content: ExportContent, flows: Sequence[FlowRow]) -> list[str]:
     return await background.call(
-        lambda: [dump(build_document(content, [flow])) for flow in flows],
+        lambda: [dump(build_document(content, Selection(content, [flow]))) for flow in flows],
         is_long=content.size > MAX_INLINE_OBJECTS,
     )
 
@@ -136,10 +150,9 @@ class _Loader:
     def __init__(self, session: Session, viewer: Viewer) -> None:
         self._session = session
         self._viewer = viewer
-        self.components: dict[Component, dict[str, ExportedComponent]] = {
-            component: {} for component in Component
-        }
+        self.components: dict[str, dict[str, ExportedComponent]] = {STAGE: {}, POLICY: {}}
         self.names: dict[str, NaturalName] = {}
+        self.hidden: set[str] = set()
         self._searched: set[str] = set()
 
     async def load(self, stages: Iterable[str], policies: Iterable[str]) -> None:
@@ -147,58 +160,76 @@ class _Loader:
 
         Takes at most five statements for each step from a setting to an object.
         """
-        pending = {Component.STAGE: set(stages), Component.POLICY: set(policies)}
+        pending = {STAGE: set(stages), POLICY: set(policies)}
         while any(pending.values()):
             keys: set[str] = set()
-            for component, pks in pending.items():
-                for item in await self._load_components(component, sorted(pks)):
+            for kind, pks in pending.items():
+                for item in await self._load_components(kind, sorted(pks)):
                     keys.update(find_keys(dict(item.settings)))
             await self._find_names(sorted(keys - self._searched))
-            pending = {component: self._find_unloaded(component, keys) for component in Component}
+            pending = {kind: self._find_unloaded(kind, keys) for kind in pending}
 
-    async def load_prompts(self) -> Sequence[PromptRow]:
-        """Return the prompts that settings refer to."""
+    async def load_prompts(self) -> dict[str, PromptRow]:
+        """Return the prompts that settings refer to, by primary key; none if they are unreadable."""
         pks = [pk for pk, name in self.names.items() if name.model == PROMPT]
-        if not pks:
-            return ()
-        return [PromptRow(*row) for row in await self._session.read(PromptsByPk(), {"pks": pks})]
+        if not (pks and can_read_prompts(self._session)):
+            return {}
+        rows = await self._session.read(PromptsByPk(), {"pks": pks})
+        return {row[0]: PromptRow(*row) for row in rows}
 
-    def list_notes(self) -> Iterator[str]:
-        """Yield what the export lacks because the role may not read it."""
+    def list_notes(self) -> Iterator[Note]:
+        """Yield what the export of stages and policies lacks because it is not readable."""
         causes = describe_unreadable_types(self._session.catalog)
-        for component, kind in ((Component.STAGE, "stages"), (Component.POLICY, "policies")):
-            components = self.components[component].values()
-            if not all(item.model for item in components):
-                yield causes.get(kind, f"some {kind} have no type in the database")
-            if self._session.is_flowql:
-                continue
-            models = {item.model for item in components}
-            unreadable = settings.find_unreadable_settings(self._session, component)
-            for model, name in unreadable:
-                if model in models:
-                    yield f"the setting {name} of {model} is not readable: run 'flowql grants'"
+        for kind, plural in ((STAGE, "stages"), (POLICY, "policies")):
+            cause = f"some {plural} have no type in the database"
+            yield Note(kind, None, causes.get(plural, cause))
+            tables = self._list_tables(kind)
+            for table in tables:
+                for name in table.unreadable:
+                    yield self._build_note(kind, table.child.model, f"the setting {name}")
+        if not can_read_prompts(self._session):
+            yield self._build_note(STAGE, PROMPT_STAGE, "a column of the prompts")
 
-    async def _load_components(
-        self, component: Component, pks: Sequence[str]
-    ) -> Sequence[ExportedComponent]:
+    def _build_note(self, kind: str, model: str, subject: str) -> Note:
+        return Note(kind, model, f"{subject} of {model} is not readable: run 'flowql grants'")
+
+    def _list_tables(self, kind: str) -> Sequence[SettingsTable]:
+        key = COMPONENT_KINDS[kind].value
+        return () if self._session.is_flowql else self._session.catalog.settings_tables(key)
+
+    async def _load_components(self, kind: str, pks: Sequence[str]) -> Sequence[ExportedComponent]:
         if not pks:
             return ()
-        query = AnyComponentsByPk(component, COLUMNS[component])
+        component = COMPONENT_KINDS[kind]
+        query = AnyComponentsByPk(component, COLUMNS[kind])
         rows = await self._session.read(query, {"pks": pks})
         stored = await settings.read_settings(component, self._session, pks)
-        references = self._find_references(component)
-        loaded = [_build_component(row, stored.get(row[0]), references) for row in rows]
-        self.components[component] |= {item.pk: item for item in loaded}
+        tables = {table.child.model: table for table in self._list_tables(kind)}
+        loaded = [self._build_component(row, stored.get(row[0]), tables) for row in rows]
+        self.components[kind] |= {item.pk: item for item in loaded}
         return loaded
 
-    def _find_references(self, component: Component) -> dict[str, frozenset[str]]:
-        """Return the settings of each model that authentik's database declares as references."""
-        tables = (
-            ()
-            if self._session.is_flowql
-            else self._session.catalog.settings_tables(component.value)
+    def _build_component(
+        self,
+        row: Sequence[Any],
+        stored: settings.StoredSettings | None,
+        tables: Mapping[str, SettingsTable],
+    ) -> ExportedComponent:
+        pk, name, *logging = row
+        execution_logging = logging[0] if logging else None
+        if stored is None:
+            return ExportedComponent(pk, name, execution_logging=execution_logging)
+        table = tables.get(stored.model)
+        return ExportedComponent(
+            pk,
+            name,
+            stored.model,
+            settings.parse_settings(stored),
+            execution_logging,
+            table.references if table else frozenset(),
+            frozenset(item.name for item in table.lists) if table else frozenset(),
+            has_tags=self._session.is_flowql,
         )
-        return {table.child.model: table.references for table in tables}
 
     async def _find_names(self, pks: Sequence[str]) -> None:
         if not pks:
@@ -207,7 +238,10 @@ class _Loader:
         query = NaturalKeysByPk(tuple(self._list_models()), self._viewer.rights)
         rows = await self._session.read(query, {**self._viewer.parameters, "pks": pks})
         for model, pk, name in rows:
-            self.names[pk] = NaturalName(model, name)
+            if name is None:
+                self.hidden.add(pk)
+            else:
+                self.names[pk] = NaturalName(model, name)
 
     def _list_models(self) -> Iterator[str]:
         """Yield the models whose natural keys can be read."""
@@ -216,30 +250,7 @@ class _Loader:
             if can_read and (model in OWN_MODELS or not self._session.is_flowql):
                 yield model
 
-    def _find_unloaded(self, component: Component, keys: Iterable[str]) -> set[str]:
-        loaded = self.components[component]
-        return {
-            key
-            for key in keys
-            if key not in loaded
-            and key in self.names
-            and COMPONENTS.get(self.names[key].model) is component
-        }
-
-
-def _build_component(
-    row: Sequence[Any],
-    stored: settings.StoredSettings | None,
-    references: dict[str, frozenset[str]],
-) -> ExportedComponent:
-    pk, name, *logging = row
-    if stored is None:
-        return ExportedComponent(pk, name, execution_logging=logging[0] if logging else None)
-    return ExportedComponent(
-        pk,
-        name,
-        stored.model,
-        settings.parse_settings(stored),
-        logging[0] if logging else None,
-        references.get(stored.model, frozenset()),
-    )
+    def _find_unloaded(self, kind: str, keys: Iterable[str]) -> set[str]:
+        loaded, component = self.components[kind], COMPONENT_KINDS[kind]
+        named = (key for key in keys if key in self.names and key not in loaded)
+        return {key for key in named if COMPONENTS.get(self.names[key].model) is component}

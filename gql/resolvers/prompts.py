@@ -30,4 +30,9 @@ def find_links(session: Session) -> SettingList | None:
     tables = session.catalog.settings_tables(Component.STAGE.value)
     lists = (item for table in tables if table.child.model == PROMPT_STAGE for item in table.lists)
     links = next((item for item in lists if item.name == PROMPTS), None)
-    return links if session.catalog.can_read(PROMPT_TABLE, "prompt_uuid", *PROMPT_ROW[1:]) else None
+    return links if can_read_prompts(session) else None
+
+
+def can_read_prompts(session: Session) -> bool:
+    """Return whether the role may read all columns of prompts."""
+    return session.catalog.can_read(PROMPT_TABLE, "prompt_uuid", *PROMPT_ROW[1:])

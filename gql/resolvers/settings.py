@@ -1,13 +1,14 @@
 """The settings of stages and policies."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from operator import itemgetter
 from typing import Any, NamedTuple, cast
 
 from gql.errors import MissingPermissionError
-from models.authentik.secrets import mask_settings
+from models.authentik.attributes import ATTRIBUTES, Attribute, AttributeType
+from models.authentik.secrets import mask, mask_value
 from models.database import Session
 from models.database.statement import Rows
 from models.queries.components import Component
@@ -23,10 +24,15 @@ COORDINATES = {Component.STAGE: "Stage.settings", Component.POLICY: "Policy.sett
 
 
 class StoredSettings(NamedTuple):
-    """The settings of a component as stored."""
+    """The settings of a component as stored.
+
+    With `is_own`, a blueprint has named them: the rules for names of secrets apply to all. Of
+    authentik's columns, secrets are not read.
+    """
 
     model: str
     json: str
+    is_own: bool
 
 
 async def render_settings(
@@ -38,7 +44,8 @@ async def render_settings(
     view is an error.
     """
     rows = await _read_rows(component, session, viewer, pks, viewer.rights.view_settings)
-    rendered = {pk: _render(component, model, text) for pk, model, _, text in rows}
+    is_own = session.is_flowql
+    rendered = {pk: _render(component, model, text, is_own=is_own) for pk, model, _, text in rows}
     return [rendered.get(pk) for pk in pks]
 
 
@@ -50,7 +57,8 @@ async def read_settings(
     The caller has checked that the viewer may view all settings.
     """
     rows = await _read_rows(component, session, EVERYONE, pks, Access.ALL)
-    return {pk: StoredSettings(model, text) for pk, model, _, text in rows}
+    is_own = session.is_flowql
+    return {pk: StoredSettings(model, text, is_own) for pk, model, _, text in rows}
 
 
 async def _read_rows(
@@ -69,26 +77,35 @@ async def _read_rows(
 
 def parse_settings(stored: StoredSettings) -> dict[str, Any]:
     """Return settings with sorted keys and without secrets."""
-    return mask_settings(stored.model, _sort_keys(json.loads(stored.json)))
+    settings: dict[str, Any] = _sort_keys(json.loads(stored.json))
+    if stored.is_own:
+        return {name: mask(stored.model, name, value) for name, value in settings.items()}
+    attributes = ATTRIBUTES.get(stored.model, {})
+    return {
+        name: mask_value(_split_list(attributes.get(name), value))
+        for name, value in settings.items()
+    }
 
 
-def find_unreadable_settings(session: Session, component: Component) -> Iterator[tuple[str, str]]:
-    """Yield the models and names of settings that the role may not read."""
-    for table in session.catalog.settings_tables(component.value):
-        for name in table.unreadable:
-            yield table.child.model, name
+def _split_list(attribute: Attribute | None, value: Any) -> Any:
+    """Return the list in a string with commas, as Django stores the countries of a policy."""
+    is_list = attribute is not None and attribute.type is AttributeType.LIST
+    return value.split(",") * bool(value) if is_list and isinstance(value, str) else value
 
 
-def _render(component: Component, model: str, text: str | None) -> str | MissingPermissionError:
+def _render(
+    component: Component, model: str, text: str | None, *, is_own: bool
+) -> str | MissingPermissionError:
     if text is None:
         application, _, name = model.partition(".")
         return MissingPermissionError(COORDINATES[component], [f"{application}.view_{name}"])
     is_short = len(text) <= MAX_CACHED_LENGTH
-    return _render_cached(model, text) if is_short else _render_json(model, text)
+    stored = StoredSettings(model, text, is_own)
+    return _render_cached(stored) if is_short else _render_json(stored)
 
 
-def _render_json(model: str, text: str) -> str:
-    settings = parse_settings(StoredSettings(model, text))
+def _render_json(stored: StoredSettings) -> str:
+    settings = parse_settings(stored)
     return json.dumps(settings, ensure_ascii=False, separators=(",", ":"))
 
 

@@ -1,1 +1,1 @@
-"""What authentik knows of its models: their attributes, names and secrets."""
+"""authentik's models: their attributes, names and secrets."""

@@ -102,9 +102,9 @@ def mask(model: str, attribute: str, value: Any) -> Any:
     return _mask_secret(value) if is_secret(model, attribute) else _mask_nested(value)
 
 
-def mask_settings(model: str, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Return settings as JSON, in the order of their names and without secrets."""
-    return {name: mask(model, name, settings[name]) for name in sorted(settings)}
+def mask_value(value: Any) -> Any:
+    """Return the value of an attribute that is no secret, without secrets in it."""
+    return _mask_nested(value)
 
 
 def _mask_secret(value: Any) -> Any:

@@ -28,8 +28,9 @@ SETTINGS_COLUMNS = RawSQL(
     " WHERE attname = ANY(CAST(:keys AS text[])) AND NOT attisdropped)"
     " SELECT tables.relname::text, attname::text,"
     " has_column_privilege(tables.oid, attnum, 'SELECT'),"
-    " coalesce(element.typcategory, type.typcategory) = 'S'"
-    " OR coalesce(element.typname, type.typname) IN ('json', 'jsonb', 'xml', 'hstore', 'bytea'),"
+    # Numbers, booleans, dates and UUIDs contain no secrets.
+    " coalesce(element.typcategory, type.typcategory) NOT IN ('B', 'D', 'N', 'T')"
+    " AND coalesce(element.typname, type.typname) <> 'uuid',"
     " target.relname::text"
     " FROM tables JOIN pg_catalog.pg_attribute ON attrelid = tables.oid"
     " JOIN pg_catalog.pg_type AS type ON type.oid = atttypid"
@@ -43,7 +44,7 @@ SETTINGS_COLUMNS = RawSQL(
 )
 
 
-class Column(NamedTuple):
+class SettingsColumn(NamedTuple):
     """A row of SETTINGS_COLUMNS; `target` is the table that the column refers to."""
 
     table: str
@@ -57,20 +58,22 @@ def build_settings_tables(
     children: Iterable[ChildTable], rows: Iterable[Sequence[object]]
 ) -> Mapping[str, SettingsTable]:
     """Return the settings of each child table by its name, from the rows of SETTINGS_COLUMNS."""
-    columns: defaultdict[str, list[Column]] = defaultdict(list)
+    columns: defaultdict[str, list[SettingsColumn]] = defaultdict(list)
     for row in rows:
-        column = Column(*row)  # pyright: ignore[reportArgumentType] - a row of the catalog
+        column = SettingsColumn(*row)  # pyright: ignore[reportArgumentType] - a row of the catalog
         columns[column.table].append(column)
     return {child.name: _build_table(child, columns) for child in children}
 
 
-def _build_table(child: ChildTable, columns: Mapping[str, Sequence[Column]]) -> SettingsTable:
+def _build_table(
+    child: ChildTable, columns: Mapping[str, Sequence[SettingsColumn]]
+) -> SettingsTable:
     readable: list[SettingColumn] = []
     unreadable: list[SettingColumn] = []
     secrets: list[str] = []
     for column in columns.get(child.name, ()):
         name = _name_setting(column)
-        if column.can_be_secret and is_secret(child.model, name):
+        if column.can_be_secret and not column.target and is_secret(child.model, name):
             secrets.append(name)
         elif column.name != child.key:
             (readable if column.is_readable else unreadable).append(
@@ -87,12 +90,12 @@ def _build_table(child: ChildTable, columns: Mapping[str, Sequence[Column]]) -> 
     )
 
 
-def _name_setting(column: Column) -> str:
+def _name_setting(column: SettingsColumn) -> str:
     return column.name.removesuffix(REFERENCE_SUFFIX) if column.target else column.name
 
 
 def _find_lists(
-    child: ChildTable, columns: Mapping[str, Sequence[Column]]
+    child: ChildTable, columns: Mapping[str, Sequence[SettingsColumn]]
 ) -> Iterator[tuple[SettingList, bool]]:
     """Yield the lists of a child table, and whether they are readable."""
     for table, members in columns.items():

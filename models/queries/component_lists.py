@@ -18,12 +18,14 @@ from sqlalchemy import (
     literal_column,
     select,
 )
+from sqlmodel import col
 
-from models.queries.arrays import InSubquery, InUuidArray
+from models.queries.arrays import InSubquery, InTextArray, InUuidArray
 from models.queries.components import Component, TypeLookup, join_types, materialize, table_of
 from models.queries.conditions import ColumnSource, Condition, component_to_sql
 from models.queries.flows import Ordering
 from models.queries.rights import ALL_RIGHTS, Rights
+from models.tables.stage import Stage
 
 # The order of lists.
 BY_NAME = (Ordering("name"), Ordering("pk"))
@@ -61,6 +63,15 @@ class AnyComponentsByPk(NamedTuple):
         columns = self.component.columns(ALL_RIGHTS)
         selected: list[Any] = [columns[name] for name in self.columns]
         return select(*selected).where(InUuidArray(self.component.key, "pks"))
+
+
+class StagesByName(NamedTuple):
+    """SELECT the names of stages among the list parameter `names`."""
+
+    def select(self) -> Select[str]:
+        """Return the SELECT."""
+        name = col(Stage.name)
+        return select(name).where(InTextArray(name, "names")).order_by(name)
 
 
 class Components(NamedTuple):

@@ -7,11 +7,14 @@ from sqlalchemy import (
     Select,
     SQLColumnExpression,
     Text,
+    and_,
+    case,
     cast,
     column,
     literal,
     select,
     table,
+    true,
     union_all,
 )
 
@@ -29,10 +32,11 @@ COMPONENTS = {
 
 
 class NaturalKeysByPk(NamedTuple):
-    """SELECT the model, the primary key and the natural key of the visible objects `pks`.
+    """SELECT the model, the primary key and the natural key of the objects `pks`.
 
-    `models` are keys of NATURAL_KEYS. Only a viewer of all flows sees stages and policies that no
-    flow uses. Parameters: `pks`, and those of `rights`.
+    The natural key of an object that the viewer may not see is NULL. Only a viewer of all flows sees
+    stages and policies that no flow uses. `models` are keys of NATURAL_KEYS. Parameters: `pks`, and
+    those of `rights`.
     """
 
     models: tuple[str, ...]
@@ -50,13 +54,14 @@ class NaturalKeysByPk(NamedTuple):
         columns: list[Any] = [
             cast(literal(model, TEXT), TEXT),
             cast(objects.c[natural.pk], Text),
-            cast(objects.c[natural.column], Text),
+            case((self._is_visible(model, objects.c[natural.pk]), objects.c[natural.column])),
         ]
-        key = objects.c[natural.pk]
-        rows = select(*columns).select_from(objects).where(InUuidArray(key, "pks"))
+        is_selected = InUuidArray(objects.c[natural.pk], "pks")
+        return select(*columns).select_from(objects).where(is_selected)
+
+    def _is_visible(self, model: str, key: ColumnElement[str]) -> ColumnElement[bool]:
         if model == FLOW:
-            return rows.where(*self.rights.conditions(Permission.VIEW_FLOW, key))
+            return and_(true(), *self.rights.conditions(Permission.VIEW_FLOW, key))
         if model in COMPONENTS and self.rights.view_flow is not Access.ALL:
-            visible = COMPONENTS[model].select_visible("pks", self.rights)
-            return rows.where(InSubquery(key, visible))
-        return rows
+            return InSubquery(key, COMPONENTS[model].select_visible("pks", self.rights))
+        return true()

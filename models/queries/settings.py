@@ -33,13 +33,13 @@ from models.authentik.secrets import SECRET_JSON
 from models.queries.arrays import VALUE_COLUMN, InSubquery, InUuidArray, UuidArray
 from models.queries.components import Component
 from models.queries.rights import ROLES, Access
+from models.queries.viewer import Grant
 from models.tables.access import ContentType, Permission, RoleModelPermission, RoleObjectPermission
 from models.tables.columns import TEXT, UUID
 from models.tables.settings_table import SettingList, SettingsTable
 
 # A function of PostgreSQL has at most 100 arguments: a name and a value for each of these.
 MAX_PAIRS = 50
-Grant = type[RoleModelPermission | RoleObjectPermission]
 Pair = tuple[ColumnElement[str], ColumnElement[Any]]
 
 

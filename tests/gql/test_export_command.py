@@ -1,5 +1,6 @@
 """`flowql export` writes flows as a blueprint, and duplicates flows."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -94,7 +95,7 @@ def test_a_file_is_replaced_when_it_is_complete(
 
 
 def test_several_flows_are_one_file(database: BlueprintDatabase) -> None:
-    """What both use is there once, in authentik's order; `--all` is every flow."""
+    """Shared objects are there once, in authentik's order; `--all` is every flow."""
     text = export(database, "other", "login")
     assert text == export(database, "--all")
     entries = parse_entries(text.encode())
@@ -166,6 +167,79 @@ def test_the_output_is_utf_8_in_any_locale(database: BlueprintDatabase, tmp_path
     assert "Anmeldung für alle" in process.stdout
 
 
+def test_a_file_that_is_not_regular_is_written_to(
+    database: BlueprintDatabase, tmp_path: Path
+) -> None:
+    """A link stays one, and the mode of a file stays. A folder is an error."""
+    file, link = tmp_path / "file.yaml", tmp_path / "link.yaml"
+    file.write_text("before")
+    file.chmod(0o600)
+    link.symlink_to(file)
+    for path in (link, file):
+        run_in_process("export", "login", "-o", str(path), "--database", database.url)
+        assert file.read_text() == export(database, "login")
+        assert (link.is_symlink(), file.stat().st_mode & 0o777) == (True, 0o600)
+    for path in ("/", "", str(tmp_path)):
+        arguments = ("export", "login", "-o", path, "--database", database.url)
+        assert run_failing_in_process(*arguments).endswith("Is a directory")
+
+
+def test_copies_of_stages_have_names_of_their_own(
+    database: BlueprintDatabase, tmp_path: Path
+) -> None:
+    """A copy does not replace a stage, whether it is exported or not."""
+    arguments = ("--rename", "login=new", "--copy-stages", "--database", database.url)
+    entry = "- {model: authentik_stages_dummy.dummystage, identifiers: {name: password (new)}}\n"
+    database.load(write_blueprint(tmp_path / "taken.yaml", entry))
+    assert run_failing_in_process("export", "login", *arguments) == (
+        "a stage has the name 'password (new)' already: choose another slug"
+    )
+    database.load(
+        write_blueprint(
+            tmp_path / "bound.yaml",
+            "- model: authentik_flows.flowstagebinding\n  identifiers: {target: !Find"
+            " [authentik_flows.flow, [slug, other]], stage: !Find [authentik_flows.stage,"
+            " [name, password (new)]], order: 9}\n",
+        )
+    )
+    assert run_failing_in_process("export", "--all", *arguments) == (
+        "two stages would have the name 'password (new)': choose another slug"
+    )
+
+
+def test_comments_are_lines(tmp_path: Path) -> None:
+    """Names of keys and models in comments cannot add entries."""
+    database = create_blueprint_database(f"sqlite:///{tmp_path / 'odd.db'}")
+    database.load(
+        write_blueprint(
+            tmp_path / "odd.yaml",
+            "- {model: authentik_flows.flow, id: f, identifiers: {slug: odd},"
+            " attrs: {name: odd, title: odd, designation: recovery}}\n"
+            '- {model: authentik_stages_example.oddstage, id: s, identifiers: {name: "a\\nb"},'
+            ' attrs: {data: {"password\\nversion: 9\\u2028x": 1}, list: [{password: 1}, {password: 2}],'
+            ' ref: !Find ["x.y\\nversion: 3", [name, z]]}}\n'
+            "- {model: authentik_flows.flowstagebinding, identifiers:"
+            " {target: !KeyOf f, stage: !KeyOf s, order: 0}}\n",
+        )
+    )
+    text = export(database, "odd")
+    assert {entry.model for entry in parse_entries(text.encode())} == {
+        *("authentik_flows.flow", "authentik_stages_example.oddstage"),
+        "authentik_flows.flowstagebinding",
+    }
+    head = text.partition("\nversion: 1\n")[0]
+    assert all(line.startswith("# ") for line in head.splitlines())
+    assert len(set(re.findall(r"!Env '(\w+)'", text))) == 3
+
+
+def test_an_export_of_nothing_is_a_blueprint(tmp_path: Path) -> None:
+    """It has an empty list of entries."""
+    database = create_blueprint_database(f"sqlite:///{tmp_path / 'empty.db'}")
+    text = export(database, "--all")
+    assert text.endswith("entries: []\n")
+    assert parse_entries(text.encode()) == []
+
+
 ERRORS: Mapping[tuple[str, ...], str] = {
     (): "name the flows to export, or use --all",
     ("login", "--all"): "name the flows to export, or use --all",
@@ -176,7 +250,13 @@ ERRORS: Mapping[tuple[str, ...], str] = {
         "invalid slug 'a b': expected letters, digits, '-' and '_' only"
     ),
     ("--all", "--rename", "login=other"): (
-        "2 flows would have the slug 'other': choose another one"
+        "two flows would have the slug 'other': choose another one"
+    ),
+    ("--all", "--rename", "login=other", "--rename", "other=new"): (
+        "two flows would have the slug 'other': choose another one"
+    ),
+    ("login", "--rename", "login=a", "--rename", "login=b"): (
+        "invalid --rename 'login=b': 'login' is already renamed"
     ),
     ("login", "--copy-stages"): "--copy-stages requires --rename",
 }

@@ -16,6 +16,9 @@ VALIDATE = "authentik_stages_authenticator_validate.authenticatorvalidatestage"
 CAPTCHA = "authentik_stages_captcha.captchastage"
 USER_WRITE = "authentik_stages_user_write.userwritestage"
 CUSTOM = "authentik_stages_example.customstage"
+# The policies of this type can refer to any object.
+CUSTOM_POLICY = "authentik_policies_example.custompolicy"
+CUSTOM_NAMES = ("a", "c", "ÄÖ €")
 EXPRESSION = "authentik_policies_expression.expressionpolicy"
 
 
@@ -130,7 +133,7 @@ def graphs(draw: st.DrawFn) -> Graph:
     }
     others = [_draw_prompt(draw, name) for name in prompts]
     others += [
-        _entry("policy", EXPRESSION, name, {"expression": draw(st.text(CHARACTERS)) + "."})
+        _entry("policy", CUSTOM_POLICY if name in CUSTOM_NAMES else EXPRESSION, name, {})
         for name in policies
     ]
     models = {name: draw(st.sampled_from(list(attributes))) for name in stages}
@@ -139,6 +142,22 @@ def graphs(draw: st.DrawFn) -> Graph:
         f"- {{model: {model}, identifiers: {{name: {write(name)}}},"
         f" attrs: {write(draw(attributes[model]))}}}\n"
         for name, model in models.items()
+    ]
+    expressions = st.text(CHARACTERS).map(lambda text: f"{text}.")
+    custom = st.fixed_dictionaries(
+        {},
+        optional={
+            "stage": refer("stage"),
+            "others": st.lists(refer("policy") | refer("flow") | prompt, max_size=2),
+        },
+    )
+    settings += [
+        f"- {{model: {CUSTOM_POLICY}, identifiers: {{name: {write(name)}}},"
+        f" attrs: {write(draw(custom))}}}\n"
+        if name in CUSTOM_NAMES
+        else f"- {{model: {EXPRESSION}, identifiers: {{name: {write(name)}}},"
+        f" attrs: {{expression: {write(draw(expressions))}}}}}\n"
+        for name in policies
     ]
     return Graph(
         [_draw_flow(draw, slug) for slug in slugs],

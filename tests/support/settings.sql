@@ -132,6 +132,13 @@ CREATE TABLE authentik_stages_user_write_userwritestage (
     create_users_group_id uuid REFERENCES authentik_core_group (group_uuid)
 );
 
+CREATE TABLE authentik_policies_geoip_geoippolicy (
+    policy_ptr_id uuid PRIMARY KEY REFERENCES authentik_policies_policy (policy_uuid),
+    asns integer[] NOT NULL,
+    countries varchar(746) NOT NULL
+);
+
+CREATE DOMAIN odd_text AS jsonb;
 -- A type that authentik does not have, with names that look like those of secrets.
 CREATE TABLE authentik_stages_odd_oddstage (
     stage_ptr_id uuid PRIMARY KEY REFERENCES authentik_flows_stage (stage_uuid),
@@ -142,6 +149,9 @@ CREATE TABLE authentik_stages_odd_oddstage (
     raw_password bytea NOT NULL,
     show_token boolean NOT NULL,
     token_count integer NOT NULL,
+    password_retries integer NOT NULL,
+    token_timeout double precision NOT NULL,
+    domain_secret odd_text NOT NULL,
     token_user_id integer REFERENCES authentik_core_user (id),
     token_expiry text NOT NULL,
     attributes jsonb NOT NULL,

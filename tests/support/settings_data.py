@@ -26,6 +26,7 @@ PROMPT_STAGE = "authentik_stages_prompt.promptstage"
 SMS = "authentik_stages_authenticator_sms.authenticatorsmsstage"
 USER_WRITE = "authentik_stages_user_write.userwritestage"
 ODD = "authentik_stages_odd.oddstage"
+GEOIP = "authentik_policies_geoip.geoippolicy"
 EXPRESSION = "authentik_policies_expression.expressionpolicy"
 PASSWORD_POLICY = "authentik_policies_password.passwordpolicy"
 
@@ -36,7 +37,7 @@ STAGES = {
         *(PASSWORD, CAPTCHA, IDENTIFICATION, PROMPT_STAGE, LONG_TYPE, SMS, USER_WRITE, ODD),
     )
 }
-POLICIES = {model: identifier("settings", model) for model in (EXPRESSION, PASSWORD_POLICY)}
+POLICIES = {model: identifier("settings", model) for model in (EXPRESSION, PASSWORD_POLICY, GEOIP)}
 TYPES = {pk: model for model, pk in (STAGES | POLICIES).items()}
 SOURCE, MAPPING = identifier("settings", "source"), identifier("settings", "mapping")
 DEVICE_TYPE = identifier("settings", "device type")
@@ -92,15 +93,19 @@ SETTINGS: Mapping[str, Mapping[str, Any]] = {
         "attributes": {"nested": [{"password": SECRET, "name": "x"}], "pem": SECRET},
         "client-secret": SECRET,
         "credentials": SECRET,
+        "domain_secret": SECRET,
         "it's %s :odd": "odd",
         "notes": SECRET,
         "passphrases": SECRET,
+        "password_retries": 3,
         "raw_password": SECRET,
         "show_token": True,
         "token_count": 6,
         "token_expiry": "minutes=30",
+        "token_timeout": 1.5,
         "token_user": None,
     },
+    GEOIP: {"asns": [1, 2], "countries": ["DE", "FR"]},
     EXPRESSION: {"expression": "# Two lines\nreturn True"},
     PASSWORD_POLICY: {
         "error_message": "Too short",
@@ -108,7 +113,7 @@ SETTINGS: Mapping[str, Mapping[str, Any]] = {
         "password_field": "password",
     },
 }
-# What the columns of secrets contain, by type and column.
+# The values in columns of secrets, by type and column.
 SECRET_VALUES: Mapping[str, Mapping[str, Any]] = {
     CAPTCHA: {"private_key": CANARY},
     SMS: {"auth": CANARY, "auth_password": CANARY},
@@ -117,6 +122,7 @@ SECRET_VALUES: Mapping[str, Mapping[str, Any]] = {
         "attributes": Jsonb({"nested": [{"password": CANARY, "name": "x"}], "pem": PEM}),
         "client-secret": CANARY,
         "credentials": Jsonb({"key": CANARY}),
+        "domain_secret": Jsonb({"key": CANARY}),
         "notes": PEM,
         "passphrases": [CANARY],
         "raw_password": CANARY.encode(),
@@ -226,7 +232,9 @@ def _insert_settings(connection: psycopg.Connection, model: str, pk: str) -> Non
             lists[name] = value
         else:
             columns[f"{name}_id" if name in REFERENCES else name] = value
-    _insert(connection, find_table(model), **{**columns, **SECRET_VALUES.get(model, {})})
+    # Django stores a list of countries as a string.
+    stored = {"countries": "DE,FR"} if model == GEOIP else SECRET_VALUES.get(model, {})
+    _insert(connection, find_table(model), **{**columns, **stored})
     for name, items in lists.items():
         owner, item = LISTS[model, name]
         for value in items:

@@ -2,21 +2,18 @@
 
 import json
 import uuid
-from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from models.authentik.natural_keys import NATURAL_KEYS
-from models.blueprint.exporting.content import Component, ExportContent, NaturalName
+from models.blueprint.exporting.content import POLICY, STAGE, ExportContent, NaturalName
 from models.blueprint.exporting.placeholders import Placeholders
-from models.blueprint.exporting.values import SettingsRenderer, find_keys
+from models.blueprint.exporting.selection import ComponentCopy, Selection
+from models.blueprint.exporting.values import SettingsRenderer
 from models.blueprint.format.entry import Tag
-from models.errors import ExportError
 from models.queries.bindings import PolicyBindingRow, StageBindingRow
 from models.queries.flows import FlowRow
 from models.queries.prompts import PROMPT_ROW, PromptRow
-from models.tables.flow import SLUG
 
 FLOW = "authentik_flows.flow"
 STAGE_BINDING = "authentik_flows.flowstagebinding"
@@ -38,29 +35,7 @@ EntryMapping = Mapping[str, Any]
 Item = EntryMapping | str
 
 
-@dataclass(frozen=True, slots=True)
-class ExportOptions:
-    """New slugs by slug, and whether the stages of these flows are copied or shared."""
-
-    renames: Mapping[str, str] = field(default_factory=dict[str, str])
-    copies_stages: bool = False
-
-    def check(self, slugs: Collection[str]) -> None:
-        """Raise ExportError unless flows with these slugs can have the new slugs."""
-        for old, new in self.renames.items():
-            if old not in slugs:
-                raise ExportError(f"cannot rename {old!r}, which is not exported")
-            if not SLUG.fullmatch(new):
-                raise ExportError(
-                    f"invalid slug {new!r}: expected letters, digits, '-' and '_' only"
-                )
-        renamed = Counter(self.renames.get(slug, slug) for slug in slugs)
-        for slug, count in renamed.items():
-            if count > 1:
-                raise ExportError(f"{count} flows would have the slug {slug!r}: choose another one")
-
-
-class Document(NamedTuple):
+class ExportDocument(NamedTuple):
     """The entries of an export, the comments at its start, and the name in its metadata."""
 
     items: Sequence[Item]
@@ -68,57 +43,37 @@ class Document(NamedTuple):
     name: str
 
 
-class _StageCopy(NamedTuple):
-    """A stage of the export: the original, or the copy for the flow with this primary key."""
-
-    pk: str
-    flow: str | None
-
-
-def build_document(
-    content: ExportContent, flows: Sequence[FlowRow], options: ExportOptions | None = None
-) -> Document:
-    """Return the document of these flows, which `content` contains, with all that they use."""
-    builder = _Builder(content, flows, options or ExportOptions())
+def build_document(content: ExportContent, selection: Selection) -> ExportDocument:
+    """Return the document of what is selected from the content."""
+    builder = _Builder(content, selection)
     items = list(builder.build())
-    return Document(items, list(builder.list_comments(items)), builder.name)
+    names = [flow.name for flow in selection.flows]
+    name = names[0] if len(names) == 1 else "FlowQL export"
+    return ExportDocument(items, list(builder.list_comments(items)), name)
 
 
 class _Builder:
-    def __init__(
-        self, content: ExportContent, flows: Sequence[FlowRow], options: ExportOptions
-    ) -> None:
+    """Builds the entries, and collects the placeholders and references that comments list."""
+
+    def __init__(self, content: ExportContent, selection: Selection) -> None:
         self._content = content
-        self._flows = {flow.pk: flow for flow in flows}
-        self._options = options
+        self._selection = selection
         self._placeholders = Placeholders()
         self._outside: set[NaturalName] = set()
-        # What the settings of exported stages refer to.
-        self._policies: dict[str, Component] = {}
-        self._prompts: set[str] = set()
-        self._exported_stages: set[_StageCopy] = set()
-        self._bound_stages = {
-            flow.pk: {row.stage for row in content.list_stage_bindings(flow)} for flow in flows
-        }
-        self._prompts_by_pk = {prompt.pk: prompt for prompt in content.prompts}
-
-    @property
-    def name(self) -> str:
-        """The name of the document: that of its flow, if there is one."""
-        names = [flow.name for flow in self._flows.values()]
-        return names[0] if len(names) == 1 else "FlowQL export"
+        self._written: set[ComponentCopy] = set()
+        self._prompts = {prompt.pk: prompt for prompt in selection.prompts}
 
     def build(self) -> Iterator[Item]:
         """Yield the entries."""
-        flows = sorted(self._flows.values(), key=lambda flow: flow.slug)
-        stages = self._order_stages(self._list_bound_stages(flows))
-        self._find_used(flows, stages)
+        flows, components = self._selection.flows, self._selection.components
+        deferred: list[Item] = []
         yield from map(self._build_flow, flows)
-        prompts = [self._prompts_by_pk[pk] for pk in self._prompts]
-        yield from map(_build_prompt, sorted(prompts, key=lambda prompt: prompt.name))
-        policies = sorted(self._policies.values(), key=lambda policy: policy.name)
-        yield from map(self._build_policy, policies)
-        yield from self._build_stages(stages)
+        yield from map(_build_prompt, self._selection.prompts)
+        for kind in (POLICY, STAGE):
+            for copy in components:
+                if copy.kind == kind:
+                    yield self._build_component(copy, deferred)
+        yield from deferred
         for flow in flows:
             yield from self._build_stage_bindings(flow)
         for flow in flows:
@@ -127,121 +82,62 @@ class _Builder:
     def list_comments(self, items: Iterable[Item]) -> Iterator[str]:
         """Yield the comments at the start: what the export lacks, and its placeholders."""
         omissions = [item for item in items if isinstance(item, str)]
-        if omissions or self._content.notes:
+        models = {
+            (copy.kind, self._selection.component_of(copy).model)
+            for copy in self._selection.components
+        }
+        notes = [note.text for note in self._content.notes if (note.kind, note.model) in models]
+        if omissions or notes:
             yield "This blueprint is incomplete. It lacks these parts of the flow:"
             yield from omissions
-            yield from self._content.notes
+            yield from notes
         yield from self._placeholders.list_comments()
         if self._outside:
             yield "Settings refer to these objects, which this file does not contain:"
             yield from (f"- {model} {_quote(name)}" for model, name in sorted(self._outside))
 
-    # The objects of the export -------------------------------------------------------------------
-
-    def _list_bound_stages(self, flows: Sequence[FlowRow]) -> Iterator[_StageCopy]:
-        for flow in flows:
-            for row in self._content.list_stage_bindings(flow):
-                yield self._stage_of(flow.pk, row.stage)
-
-    def _stage_of(self, flow: str | None, pk: str) -> _StageCopy:
-        """Return the stage that a flow, or a stage copied for it, uses under this primary key."""
-        is_copied = flow is not None and pk in self._bound_stages.get(flow, ())
-        return _StageCopy(pk, flow if is_copied and self._is_copied(flow) else None)
-
-    def _is_copied(self, flow: str | None) -> bool:
-        row = self._flows.get(flow or "")
-        return bool(self._options.copies_stages and row and row.slug in self._options.renames)
-
-    def _order_stages(self, bound: Iterable[_StageCopy]) -> Sequence[_StageCopy]:
-        """Return stages, and those that they refer to, which come first unless there is a circle."""
-        ordered: dict[_StageCopy, None] = {}
-        started: set[_StageCopy] = set()
-        for first in sorted(set(bound), key=self._stage_key):
-            pending = [first]
-            while pending:
-                stage = pending[-1]
-                referenced = () if stage in started else self._list_referenced_stages(stage)
-                started.add(stage)
-                pending += [item for item in referenced if item not in started]
-                if pending[-1] is stage:
-                    ordered[pending.pop()] = None
-        return list(ordered)
-
-    def _list_referenced_stages(self, stage: _StageCopy) -> Sequence[_StageCopy]:
-        keys = find_keys(dict(self._content.stages[stage.pk].settings))
-        stages = {self._stage_of(stage.flow, key) for key in keys if key in self._content.stages}
-        return sorted(stages, key=self._stage_key, reverse=True)
-
-    def _stage_key(self, stage: _StageCopy) -> str:
-        return self._name_stage(stage)
-
-    def _find_used(self, flows: Sequence[FlowRow], stages: Sequence[_StageCopy]) -> None:
-        pending = [self._content.stages[stage.pk] for stage in stages]
-        for flow in flows:
-            for row in self._content.list_all_policy_bindings(flow):
-                if row.policy:
-                    pending += self._use_policy(row.policy)
-        while pending:
-            for key in find_keys(dict(pending.pop().settings)):
-                if key in self._prompts_by_pk:
-                    self._prompts.add(key)
-                pending += self._use_policy(key)
-
-    def _use_policy(self, pk: str) -> Sequence[Component]:
-        """Export a policy, and return it if it is new."""
-        policy = self._content.policies.get(pk)
-        if policy is None or pk in self._policies:
-            return ()
-        self._policies[pk] = policy
-        return (policy,)
-
     # Entries -------------------------------------------------------------------------------------
 
     def _build_flow(self, flow: FlowRow) -> Item:
-        slug = self._slug_of(flow)
+        slug = self._selection.slug_of(flow)
         attrs = {name: getattr(flow, name) for name in FLOW_ATTRIBUTES}
         return _build_entry(FLOW, _flow_id(slug), {"slug": slug}, attrs)
 
-    def _build_policy(self, policy: Component) -> Item:
-        if policy.model is None:
-            return f"omitted: the policy {_quote(policy.name)}, whose model is unknown"
-        attrs: dict[str, Any] = {"execution_logging": policy.execution_logging}
-        renderer = self._build_renderer(policy, f"policy {_quote(policy.name)}", None)
-        attrs |= {name: renderer.render(name, value) for name, value in policy.settings.items()}
-        return _build_entry(policy.model, _policy_id(policy.name), {"name": policy.name}, attrs)
+    def _build_component(self, copy: ComponentCopy, deferred: list[Item]) -> Item:
+        """Return the entry of a stage or policy.
 
-    def _build_stages(self, stages: Sequence[_StageCopy]) -> Iterator[Item]:
-        """Yield stages. References in circles are set by another entry, when all stages exist."""
-        deferred: list[Item] = []
-        for copy in stages:
-            stage, name = self._content.stages[copy.pk], self._name_stage(copy)
-            if stage.model is None:
-                yield f"omitted: the stage {_quote(stage.name)}, whose model is unknown"
-                continue
-            renderer = self._build_renderer(stage, f"stage {_quote(name)}", copy.flow)
-            late = [item for item in stage.settings if self._is_early(copy, stage.settings[item])]
-            self._exported_stages.add(copy)
-            attrs = {item: value for item, value in stage.settings.items() if item not in late}
-            rendered = {item: renderer.render(item, value) for item, value in attrs.items()}
-            yield _build_entry(stage.model, _stage_id(name), {"name": name}, rendered)
-            if late:
-                rendered = {item: renderer.render(item, stage.settings[item]) for item in late}
-                deferred.append(_build_entry(stage.model, None, {"name": name}, rendered))
-        yield from deferred
+        Its references to later ones are set by another entry, when all exist.
+        """
+        component, name = self._selection.component_of(copy), self._selection.name_of(copy)
+        if component.model is None:
+            return f"omitted: the {copy.kind} {_quote(component.name)}, whose model is unknown"
+        renderer = self._build_renderer(copy)
+        late = [
+            item for item, value in component.settings.items() if self._refers_to_later(copy, value)
+        ]
+        self._written.add(copy)
+        settings = {
+            item: renderer.render(item, value)
+            for item, value in component.settings.items()
+            if item not in late
+        }
+        if late:
+            values = {item: renderer.render(item, component.settings[item]) for item in late}
+            deferred.append(_build_entry(component.model, None, {"name": name}, values))
+        logging = {} if copy.kind == STAGE else {"execution_logging": component.execution_logging}
+        id_ = _component_id(copy.kind, name)
+        return _build_entry(component.model, id_, {"name": name}, {**logging, **settings})
 
-    def _is_early(self, copy: _StageCopy, value: Any) -> bool:
-        """Return whether a setting refers to a stage that comes later, or to its own stage."""
-        stages = (
-            self._stage_of(copy.flow, key)
-            for key in find_keys(value)
-            if key in self._content.stages
+    def _refers_to_later(self, copy: ComponentCopy, value: Any) -> bool:
+        """Return whether a setting refers to a stage or policy without an earlier entry."""
+        return any(
+            item not in self._written and self._selection.component_of(item).model
+            for item in self._selection.find_references(copy, value)
         )
-        typed = (stage for stage in stages if self._content.stages[stage.pk].model)
-        return any(stage not in self._exported_stages for stage in typed)
 
     def _build_stage_bindings(self, flow: FlowRow) -> Iterator[Item]:
         for row in self._content.list_stage_bindings(flow):
-            if self._content.stages[row.stage].model is None:
+            if self._content.components[STAGE][row.stage].model is None:
                 yield f"omitted: the binding of the stage {_quote(row.stage_name)}"
                 continue
             attrs = {name: getattr(row, name) for name in STAGE_BINDING_ATTRIBUTES}
@@ -249,22 +145,20 @@ class _Builder:
                 STAGE_BINDING,
                 self._binding_id(flow, row),
                 {
-                    "target": _key_of(_flow_id(self._slug_of(flow))),
-                    "stage": _key_of(
-                        _stage_id(self._name_stage(self._stage_of(flow.pk, row.stage)))
-                    ),
+                    "target": _key_of(_flow_id(self._selection.slug_of(flow))),
+                    "stage": _key_of(_component_id(STAGE, self._name_stage(flow, row))),
                     "order": row.order,
                 },
                 attrs,
             )
 
     def _build_policy_bindings(self, flow: FlowRow) -> Iterator[Item]:
-        target = _flow_id(self._slug_of(flow))
+        target = _flow_id(self._selection.slug_of(flow))
         bindings = self._content.list_policy_bindings
         yield from self._build_bindings_of(target, bindings(flow.policybindingmodel_ptr_id))
         for row in self._content.list_stage_bindings(flow):
             policies = bindings(row.policybindingmodel_ptr_id)
-            is_omitted = self._content.stages[row.stage].model is None
+            is_omitted = self._content.components[STAGE][row.stage].model is None
             target = None if is_omitted else self._binding_id(flow, row)
             yield from self._build_bindings_of(target, policies)
 
@@ -292,8 +186,8 @@ class _Builder:
     def _build_bound_object(self, row: PolicyBindingRow) -> Mapping[str, Any]:
         """Return a reference to the policy, group or user, or nothing if there is none."""
         if row.policy:
-            policy = self._policies.get(row.policy)
-            return {"policy": _key_of(_policy_id(policy.name))} if policy and policy.model else {}
+            policy = self._content.components[POLICY][row.policy]
+            return {"policy": _key_of(_component_id(POLICY, policy.name))} if policy.model else {}
         if row.group_name is not None:
             return {"group": _find("authentik_core.group", "name", row.group_name)}
         if row.username is not None:
@@ -302,17 +196,19 @@ class _Builder:
 
     # References ----------------------------------------------------------------------------------
 
-    def _build_renderer(
-        self, component: Component, owner: str, flow: str | None
-    ) -> SettingsRenderer:
+    def _build_renderer(self, copy: ComponentCopy) -> SettingsRenderer:
         def refer(pk: str, target: str | None) -> Tag | None:
-            return self._refer(pk, target, flow)
+            return self._refer(pk, target, copy)
 
-        return SettingsRenderer(component, owner, refer, self._placeholders, self._outside)
+        owner = f"{copy.kind} {_quote(self._selection.name_of(copy))}"
+        component = self._selection.component_of(copy)
+        return SettingsRenderer(
+            component, owner, refer, self._placeholders, self._outside, self._content.hidden
+        )
 
-    def _refer(self, pk: str, target: str | None, flow: str | None) -> Tag | None:
-        """Return a reference from a setting; `flow` is that for which its stage is copied."""
-        id_ = self._find_id(pk, flow)
+    def _refer(self, pk: str, target: str | None, copy: ComponentCopy) -> Tag | None:
+        """Return a reference from a setting of a stage or policy."""
+        id_ = self._find_id(pk, copy)
         if id_:
             return _key_of(id_)
         name = self._content.names.get(pk)
@@ -322,30 +218,23 @@ class _Builder:
         self._outside.add(NaturalName(model, name.name))
         return _find(model, NATURAL_KEYS[name.model].field, name.name)
 
-    def _find_id(self, pk: str, flow: str | None) -> str | None:
+    def _find_id(self, pk: str, copy: ComponentCopy) -> str | None:
         """Return the id of the entry to which a setting refers, None if there is none."""
-        stage, policy = self._content.stages.get(pk), self._policies.get(pk)
-        if pk in self._flows:
-            # The copy of a flow does not replace the flow in the settings of shared stages.
-            row = self._flows[pk]
-            is_meant = row.slug not in self._options.renames or pk == flow
-            return _flow_id(self._slug_of(row)) if is_meant else None
-        if stage and stage.model:
-            return _stage_id(self._name_stage(self._stage_of(flow, pk)))
-        if policy and policy.model:
-            return _policy_id(policy.name)
-        return _prompt_id(self._prompts_by_pk[pk].name) if pk in self._prompts else None
+        flow = self._selection.find_flow(pk, copy)
+        if flow:
+            return _flow_id(self._selection.slug_of(flow))
+        component = self._selection.find_component(pk, copy.flow)
+        if component and self._selection.component_of(component).model:
+            return _component_id(component.kind, self._selection.name_of(component))
+        return _prompt_id(self._prompts[pk].name) if pk in self._prompts else None
 
-    def _slug_of(self, flow: FlowRow) -> str:
-        return self._options.renames.get(flow.slug, flow.slug)
-
-    def _name_stage(self, stage: _StageCopy) -> str:
-        name = self._content.stages[stage.pk].name
-        return f"{name} ({self._slug_of(self._flows[stage.flow])})" if stage.flow else name
+    def _name_stage(self, flow: FlowRow, row: StageBindingRow) -> str:
+        copy = self._selection.find_component(row.stage, flow.pk)
+        return self._selection.name_of(copy) if copy else row.stage_name
 
     def _binding_id(self, flow: FlowRow, row: StageBindingRow) -> str:
-        name = self._name_stage(self._stage_of(flow.pk, row.stage))
-        return f"binding/{self._slug_of(flow)}/{row.order}/{name}"
+        slug = self._selection.slug_of(flow)
+        return f"binding/{slug}/{row.order}/{self._name_stage(flow, row)}"
 
 
 def _build_prompt(prompt: PromptRow) -> Item:
@@ -369,12 +258,8 @@ def _flow_id(slug: str) -> str:
     return f"flow/{slug}"
 
 
-def _stage_id(name: str) -> str:
-    return f"stage/{name}"
-
-
-def _policy_id(name: str) -> str:
-    return f"policy/{name}"
+def _component_id(kind: str, name: str) -> str:
+    return f"{kind}/{name}"
 
 
 def _prompt_id(name: str) -> str:

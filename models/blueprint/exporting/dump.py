@@ -5,8 +5,8 @@ from typing import Any, cast
 
 import yaml
 
-from models.blueprint.exporting.document import Document, Item
-from models.blueprint.format.entry import VERSION, Tag
+from models.blueprint.exporting.document import ExportDocument, Item
+from models.blueprint.format.entry import VERSION, Tag, escape
 
 LINE_BREAKS = frozenset("\n\x85\u2028\u2029")
 
@@ -44,16 +44,16 @@ Dumper.add_representer(str, _represent_string)
 Dumper.add_representer(Tag, _represent_tag)
 
 
-def dump(document: Document) -> str:
+def dump(document: ExportDocument) -> str:
     """Return a document as YAML. Its comments are at the start."""
     return "".join(dump_parts(document))
 
 
-def dump_parts(document: Document) -> Iterator[str]:
+def dump_parts(document: ExportDocument) -> Iterator[str]:
     """Yield the YAML of a document entry by entry."""
     yield from map(_dump_comment, document.comments)
     yield _dump_yaml({"version": VERSION, "metadata": {"name": document.name}})
-    yield "entries:\n"
+    yield "entries:\n" if document.items else "entries: []\n"
     yield from map(_dump_item, document.items)
 
 
@@ -62,7 +62,8 @@ def _dump_item(item: Item) -> str:
 
 
 def _dump_comment(comment: str) -> str:
-    return f"# {comment}\n"
+    # Names of any characters cannot end the line.
+    return f"# {escape(comment)}\n"
 
 
 def _dump_yaml(value: list[Any] | Mapping[str, Any]) -> str:

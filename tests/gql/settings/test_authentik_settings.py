@@ -176,6 +176,12 @@ def test_a_stage_without_type_has_no_settings(postgres: PostgresServer) -> None:
     assert read_settings(response) == {**SETTINGS, EXPRESSION: None}
 
 
+def read_blueprints(client: AppClient, key: str) -> list[str]:
+    """Return the blueprints of all flows from the graph."""
+    response = client.graphql("{ flows { results { blueprint } } }", key).json
+    return [flow["blueprint"] for flow in response["data"]["flows"]["results"]]
+
+
 def revoke(url: str, privilege: str, table: str) -> None:
     """Revoke a privilege on a table from the role."""
     with psycopg.connect(url, autocommit=True) as connection:
@@ -203,18 +209,24 @@ def test_a_role_reads_no_secrets(
         assert read_settings(client.graphql(QUERY, key).json) == SETTINGS
         revoke(url, "SELECT (length_min)", find_table(PASSWORD_POLICY))
         revoke(url, "SELECT (identificationstage_id, source_id)", SOURCES)
-        revoke(url, "SELECT", "authentik_stages_prompt_prompt")
+        revoke(url, "SELECT (label)", "authentik_stages_prompt_prompt")
     caplog.clear()
     with AppClient(reader_url) as client:
         response = client.graphql(QUERY, key).json
         settings = read_settings(response)
         export = client.get("/flows/instances/all-types/export/", key).body.decode()
         health = client.request("GET", "/-/health/ready/", {"accept": "application/json"}).json
+        assert read_blueprints(client, key) == [
+            client.get(f"/flows/instances/{slug}/export/", key).body.decode()
+            for slug in ("all-types", "other")
+        ]
     assert "length_min" not in settings[PASSWORD_POLICY]
     assert "sources" not in settings[IDENTIFICATION]
     [message] = caplog.messages
     assert f"GRANT SELECT (length_min) ON public.{find_table(PASSWORD_POLICY)}" in message
-    assert "authentik_stages_prompt_prompt TO settings_reader" in message
+    assert "ON public.authentik_stages_prompt_prompt TO settings_reader" in message
+    assert f"# a column of the prompts of {PROMPT_STAGE} is not readable" in export
+    assert "- !Find [authentik_stages_prompt.prompt, [name, first]]" in export
     assert f"# the setting length_min of {PASSWORD_POLICY} is not readable" in export
     assert health["warnings"] == [
         "some settings are missing: execute the statements that 'flowql grants' prints"
@@ -242,6 +254,34 @@ def test_an_export_refers_by_names(client: AppClient, superuser: str) -> None:
         ' "authentik_stages_captcha.captchastage"'.replace("#-", "# -"),
     ):
         assert line in text, text
+
+
+def test_exports_do_not_depend_on_keys(postgres: PostgresServer) -> None:
+    """Two prompts with each other's keys are in the same order."""
+    texts: set[str] = set()
+    for name in ("keys", "other_keys"):
+        url = create_settings(postgres.create_database(f"settings_{name}"))
+        if name == "other_keys":
+            swap_prompts(url)
+        texts.add(run_in_process("export", "--all", "--database", url).stdout)
+    assert len(texts) == 1
+
+
+def swap_prompts(url: str) -> None:
+    """Exchange the names, and all else, of the two prompts."""
+    columns = (
+        *("name", "field_key", "label", "type", "required", "placeholder", "initial_value"),
+        *("sub_text", "placeholder_expression", "initial_value_expression", '"order"'),
+    )
+    names, values = ", ".join(columns), ", ".join(f"other.{name}" for name in columns)
+    with psycopg.connect(url) as connection:
+        table = "authentik_stages_prompt_prompt"
+        connection.execute(f"ALTER TABLE {table} DROP CONSTRAINT {table}_name_key".encode())
+        connection.execute(
+            f"UPDATE {table} AS own SET ({names}) = ROW ({values})"  # noqa: S608 - constants
+            f" FROM (SELECT * FROM {table}) AS other"
+            " WHERE other.prompt_uuid <> own.prompt_uuid".encode()
+        )
 
 
 def test_flow_blueprint_is_the_export(client: AppClient, url: str, superuser: str) -> None:

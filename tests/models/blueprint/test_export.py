@@ -17,6 +17,7 @@ from psycopg import sql
 from models.blueprint.exporting.content import ExportContent
 from models.blueprint.exporting.document import build_document
 from models.blueprint.exporting.dump import dump
+from models.blueprint.exporting.selection import Selection
 from models.blueprint.format.entry import Entry, Tag
 from models.errors import BlueprintError
 from models.queries.bindings import PolicyBindingRow
@@ -493,9 +494,10 @@ def build_empty_binding(key: str) -> PolicyBindingRow:
     )
 
 
-def build_content(flow: FlowRow, binding: PolicyBindingRow) -> ExportContent:
-    """Return the content of an export of a flow with one policy binding."""
-    return ExportContent([flow], {}, {binding.target: [binding]}, {}, {})
+def build_content(flow: FlowRow, binding: PolicyBindingRow) -> tuple[ExportContent, Selection]:
+    """Return the content of an export of a flow with one policy binding, and all of it."""
+    content = ExportContent([flow], {}, {binding.target: [binding]})
+    return content, Selection(content, [flow])
 
 
 @given(
@@ -507,7 +509,7 @@ def test_any_string_is_the_same_after_export_and_import(name: str, group: str) -
     key = identifier("any", "flow")
     flow = FlowRow(key, key, name, "any", name, "recovery", name, "any", False, "", "", "")  # noqa: FBT003 - FlowRow is positional
     binding = replace(build_empty_binding(key), group_name=group)
-    text = dump(build_document(build_content(flow, binding), [flow]))
+    text = dump(build_document(*build_content(flow, binding)))
     flow_entry, binding_entry = parse_entries(text.encode())
     assert {flow_entry.attrs[field] for field in ("name", "title", "background")} == {name}
     find = read_fields(binding_entry.identifiers)["group"]
@@ -519,7 +521,7 @@ def test_empty_binding_is_omitted() -> None:
     key = identifier("any", "flow")
     flow = FlowRow(key, key, "x", "x", "x", "recovery", "", "any", False, "", "", "")  # noqa: FBT003 - FlowRow is positional
     binding = build_empty_binding(key)
-    _, line = build_document(build_content(flow, binding), [flow]).items
+    _, line = build_document(*build_content(flow, binding)).items
     assert line == "omitted: the binding of null"
 
 
