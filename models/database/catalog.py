@@ -119,10 +119,8 @@ class Catalog:
 
     def settings_tables(self, key: str) -> tuple[SettingsTable, ...]:
         """Return the settings of the child tables with a readable column `key`, sorted by name."""
-        return tuple(
-            self.settings.get(child.name) or SettingsTable(child)
-            for child in self.child_tables(key)
-        )
+        children = self.child_tables(key)
+        return tuple(self.settings[child.name] for child in children if child.name in self.settings)
 
     def can_read(self, table: str, *columns: str) -> bool:
         """Return whether the role may read these columns of a table."""

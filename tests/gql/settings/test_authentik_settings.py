@@ -188,6 +188,21 @@ def revoke(url: str, privilege: str, table: str) -> None:
         connection.execute(f"REVOKE {privilege} ON {table} FROM settings_reader".encode())
 
 
+def test_a_type_with_many_columns(postgres: PostgresServer) -> None:
+    """A function of PostgreSQL has at most 100 arguments."""
+    url = create_settings(postgres.create_database("wide_settings"))
+    key = add_viewer(url, "superuser", is_superuser=True)
+    expected = {**SETTINGS[EXPRESSION], **{f"column_{number}": number for number in range(120)}}
+    columns = ", ".join(
+        f"ADD column_{number} integer NOT NULL DEFAULT {number}" for number in range(120)
+    )
+    with psycopg.connect(url) as connection:
+        connection.execute(f"ALTER TABLE {find_table(EXPRESSION)} {columns}".encode())
+    with AppClient(url) as client:
+        response = client.graphql(QUERY, key).json
+    assert read_settings(response) == {**SETTINGS, EXPRESSION: expected}
+
+
 def test_a_role_reads_no_secrets(
     postgres: PostgresServer, caplog: pytest.LogCaptureFixture
 ) -> None:
