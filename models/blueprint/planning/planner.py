@@ -91,6 +91,8 @@ class Planner:
         self._plan_entries()
         for name in BINDINGS:
             self._plan_bindings(name)
+            # A policy binding that refers to a stage binding does not wait if all are planned.
+            self._plan.schedule.has_bindings &= bool(self._waiting[name])
 
     def _plan_entries(self) -> None:
         for entry in self._plan.schedule.drain():

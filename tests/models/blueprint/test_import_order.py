@@ -167,6 +167,28 @@ def test_circle_of_key_of(store: Store) -> None:
     assert message.endswith("refers to !KeyOf c, which needs this entry first (entry 'b')")
 
 
+def test_a_flow_is_deleted_after_the_bindings_that_refer_to_it(store: Store) -> None:
+    """A policy binding finds the stage binding by other attributes than its key."""
+    find = "!Find [authentik_flows.flowstagebinding, [target__slug, f], [stage__name, NAME], [order, 0]]"
+    flow = "{model: authentik_flows.flow, identifiers: {slug: f}"
+    policy = "policy: !Find [authentik_policies.policy, [name, p]], order: 0"
+    store.load(
+        stage("s", "1")
+        + "- {model: authentik_policies_dummy.dummypolicy, identifiers: {name: p}}\n"
+        f"- {flow}, attrs: {{name: f, title: f, designation: recovery}}}}\n"
+        "- {model: authentik_flows.flowstagebinding, identifiers: {target: !Find"
+        " [authentik_flows.flow, [slug, f]], stage: !Find [authentik_flows.stage, [name, s]],"
+        " order: 0}}\n"
+        "- {model: authentik_policies.policybinding, state: absent, identifiers:"
+        f" {{target: {find.replace('NAME', 'none')}, {policy}}}}}\n"
+        "- {model: authentik_policies.policybinding, identifiers:"
+        f" {{target: {find.replace('NAME', 's')}, {policy}}}}}\n"
+        f"- {flow}, state: absent}}\n"
+    )
+    content = store.read()
+    assert (content.flows, content.steps, content.gates) == ({}, [], [])
+
+
 @pytest.mark.parametrize("is_last", [False, True])
 @pytest.mark.parametrize(
     "reference", ["!KeyOf b", "!AtIndex [!FindObject [authentik_flows.stage, [name, b]], pk]"]
