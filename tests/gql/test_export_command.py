@@ -167,6 +167,26 @@ def test_the_output_is_utf_8_in_any_locale(database: BlueprintDatabase, tmp_path
     assert "Anmeldung für alle" in process.stdout
 
 
+def test_bindings_of_equal_order_keep_their_order(tmp_path: Path) -> None:
+    """They are executed in the order in which they were created, also after an import."""
+    entries = (
+        "- {model: authentik_flows.flow, id: f, identifiers: {slug: f},"
+        " attrs: {name: f, title: f, designation: recovery}}\n"
+    )
+    for name in "bca":
+        entries += (
+            f"- {{model: authentik_stages_dummy.dummystage, id: {name}, identifiers: {{name: {name}}}}}\n"
+            "- {model: authentik_flows.flowstagebinding, identifiers:"
+            f" {{target: !KeyOf f, stage: !KeyOf {name}, order: 0}}}}\n"
+        )
+    original = create_blueprint_database(f"sqlite:///{tmp_path / 'original.db'}")
+    original.load(write_blueprint(tmp_path / "ties.yaml", entries))
+    copy = create_blueprint_database(f"sqlite:///{tmp_path / 'copy.db'}")
+    load(copy, tmp_path / "export.yaml", export(original, "f"))
+    for database in (original, copy):
+        assert re.findall("stage: !KeyOf 'stage/(.)'", export(database, "f")) == ["b", "c", "a"]
+
+
 def test_a_file_that_is_not_regular_is_written_to(
     database: BlueprintDatabase, tmp_path: Path
 ) -> None:

@@ -91,14 +91,13 @@ class ExportContent:
         )
         return sum(map(len, lists))
 
-    def list_stage_bindings(self, flow: FlowRow) -> list[StageBindingRow]:
-        """Return the stage bindings of a flow in an order that does not depend on primary keys."""
-        rows = self.stage_bindings.get(flow.pk, ())
-        return sorted(rows, key=lambda row: (row.order, row.stage_name))
+    def list_stage_bindings(self, flow: FlowRow) -> Sequence[StageBindingRow]:
+        """Return the stage bindings of a flow in execution order, which an import keeps."""
+        return self.stage_bindings.get(flow.pk, ())
 
-    def list_policy_bindings(self, target: str) -> list[PolicyBindingRow]:
-        """Return the policy bindings of a target in an order that does not depend on primary keys."""
-        return sorted(self.policy_bindings.get(target, ()), key=_policy_binding_key)
+    def list_policy_bindings(self, target: str) -> Sequence[PolicyBindingRow]:
+        """Return the policy bindings of a target in order, which an import keeps."""
+        return self.policy_bindings.get(target, ())
 
     def list_all_policy_bindings(self, flow: FlowRow) -> Iterator[PolicyBindingRow]:
         """Return the policy bindings of a flow, and of its bindings of stages of known type."""
@@ -110,8 +109,3 @@ class ExportContent:
             *(row.policybindingmodel_ptr_id for row in stages),
         ]
         return chain.from_iterable(map(self.list_policy_bindings, targets))
-
-
-def _policy_binding_key(row: PolicyBindingRow) -> tuple[Any, ...]:
-    names = (row.policy_name or "", row.group_name or "", row.username or "")
-    return (row.order, *names, row.enabled, row.negate, row.timeout, row.failure_result)
