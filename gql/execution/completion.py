@@ -525,8 +525,8 @@ class RelationField:
 class ComputedField:
     """A field computed from source columns; it is null if the first of them is null.
 
-    A computed value that is an exception is the error of the field. `serialize` returns the response
-    value of others, unless they already are.
+    A computed value that is an exception is the error of the field. If there is `serialize`, it
+    returns the response value of the others.
     """
 
     source_columns: tuple[str, ...]

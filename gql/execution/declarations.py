@@ -143,9 +143,9 @@ class Relation:
 class Computed:
     """A field whose values are computed from columns of the row, for many objects in one batch.
 
-    The values are strings, or objects with lists of rows, or exceptions,
-    which are errors of the field. The field is null if the first column is null. With `is_json`, the
-    values are JSON texts, which the scalar serializes.
+    The values are strings, objects with lists of rows, or exceptions, which are errors of the field.
+    The field is null if the first column is null. With `is_json`, the values are JSON texts, which
+    the scalar serializes.
     """
 
     columns: tuple[str, ...]

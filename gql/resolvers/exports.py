@@ -10,6 +10,7 @@ from gql.resolvers.flows import find_flow
 from gql.resolvers.prompts import can_read_prompts
 from gql.resolvers.rights import require_rights
 from models.authentik.natural_keys import NATURAL_KEYS
+from models.blueprint.authentik.kinds import FLOW, GROUP, PROMPT
 from models.blueprint.exporting.content import (
     POLICY,
     STAGE,
@@ -38,11 +39,10 @@ from models.tables.settings_table import SettingsTable
 EVERYTHING = Viewer(ALL_RIGHTS, {})
 ENDPOINT = "flows/instances/{slug}/export/"
 FIELD = "Flow.blueprint"
-PROMPT = "authentik_stages_prompt.prompt"
 # The models that FlowQL stores itself.
 OWN_MODELS = (
-    *("authentik_core.group", "authentik_flows.flow", *COMPONENTS),
-    PROMPT,
+    *(GROUP.model, FLOW.model, *COMPONENTS),
+    PROMPT.model,
 )
 COMPONENT_KINDS = {STAGE: Component.STAGE, POLICY: Component.POLICY}
 COLUMNS = {STAGE: ("pk", "name"), POLICY: ("pk", "name", "execution_logging")}
@@ -110,7 +110,6 @@ async def load_content(session: Session, viewer: Viewer, flows: Sequence[FlowRow
         {row.policy for rows in bound.policies.values() for row in rows if row.policy},
     )
     return ExportContent(
-        flows,
         bound.stages,
         bound.policies,
         loader.components,
@@ -171,7 +170,7 @@ class _Loader:
 
     async def load_prompts(self) -> dict[str, PromptRow]:
         """Return the prompts that settings refer to, by primary key; none if they are unreadable."""
-        pks = [pk for pk, name in self.names.items() if name.model == PROMPT]
+        pks = [pk for pk, name in self.names.items() if name.model == PROMPT.model]
         if not (pks and can_read_prompts(self._session)):
             return {}
         rows = await self._session.read(PromptsByPk(), {"pks": pks})

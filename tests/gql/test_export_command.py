@@ -252,6 +252,34 @@ def test_comments_are_lines(tmp_path: Path) -> None:
     assert len(set(re.findall(r"!Env '(\w+)'", text))) == 3
 
 
+def test_other_references_and_secrets(tmp_path: Path) -> None:
+    """A user is found by username, and a secret that is a mapping is a key of the context."""
+    database = create_blueprint_database(f"sqlite:///{tmp_path / 'others.db'}")
+    model = "authentik_stages_authenticator_endpoint_gdtc.authenticatorendpointgdtcstage"
+    database.load(
+        write_blueprint(
+            tmp_path / "others.yaml",
+            "- {model: authentik_flows.flow, id: f, identifiers: {slug: f},"
+            " attrs: {name: f, title: f, designation: recovery}}\n"
+            "- {model: authentik_core.user, identifiers: {username: jo}, attrs: {name: Jo}}\n"
+            f"- {{model: {model}, id: s, identifiers: {{name: s}}, attrs: {{credentials: {{a: b}},"
+            " owner: !Find [authentik_core.user, [username, jo]],"
+            " key: !Find [authentik_crypto.certificatekeypair, [name, a], [managed, b]]}}\n"
+            "- {model: authentik_flows.flowstagebinding, identifiers:"
+            " {target: !KeyOf f, stage: !KeyOf s, order: 0}}\n",
+        )
+    )
+    text = export(database, "f")
+    for line in (
+        "credentials: !Context 'stage_s_credentials'",
+        "owner: !Find [authentik_core.user, [username, jo]]",
+        "key: !Find [authentik_crypto.certificatekeypair, [name, a], [managed, b]]",
+        '# - stage_s_credentials: credentials of the stage "s"',
+        '# - authentik_core.user "jo"',
+    ):
+        assert f"{line}\n" in text, text
+
+
 def test_an_export_of_nothing_is_a_blueprint(tmp_path: Path) -> None:
     """It has an empty list of entries."""
     database = create_blueprint_database(f"sqlite:///{tmp_path / 'empty.db'}")

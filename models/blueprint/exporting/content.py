@@ -1,16 +1,17 @@
-"""The content of an export: flows, and what they consist of."""
+"""The content of an export: the parts of flows."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any, NamedTuple
 
+from models.blueprint.authentik import kinds
 from models.queries.bindings import PolicyBindingRow, StageBindingRow
 from models.queries.flows import FlowRow
 from models.queries.prompts import PromptRow
 
 # The kinds of components.
-STAGE, POLICY = "stage", "policy"
+STAGE, POLICY = kinds.STAGE.name, kinds.POLICY.name
 
 
 class NaturalName(NamedTuple):
@@ -56,7 +57,7 @@ def _no_components() -> dict[str, dict[str, ExportedComponent]]:
 
 @dataclass(frozen=True, slots=True)
 class ExportContent:
-    """Flows with their bindings, and the stages, policies and prompts that these use.
+    """The bindings of flows, and the stages, policies and prompts that these use.
 
     Also contains the stages and policies that settings refer to. `stage_bindings` are by flow,
     `policy_bindings` by target, `components` by STAGE or POLICY and primary key, and `prompts` by
@@ -64,7 +65,6 @@ class ExportContent:
     primary keys of those that the viewer may not see.
     """
 
-    flows: Sequence[FlowRow]
     stage_bindings: Mapping[str, Sequence[StageBindingRow]] = field(
         default_factory=dict[str, Sequence[StageBindingRow]]
     )
@@ -83,7 +83,6 @@ class ExportContent:
     def size(self) -> int:
         """The number of objects."""
         lists = (
-            self.flows,
             self.prompts,
             *self.components.values(),
             *self.stage_bindings.values(),

@@ -6,6 +6,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from models.authentik.natural_keys import NATURAL_KEYS
+from models.blueprint.authentik.kinds import (
+    FLOW,
+    GROUP,
+    POLICY_BINDING,
+    PROMPT,
+    STAGE_BINDING,
+    USER,
+)
 from models.blueprint.exporting.content import POLICY, STAGE, ExportContent, NaturalName
 from models.blueprint.exporting.placeholders import Placeholders
 from models.blueprint.exporting.selection import ComponentCopy, Selection
@@ -15,10 +23,6 @@ from models.queries.bindings import PolicyBindingRow, StageBindingRow
 from models.queries.flows import FlowRow
 from models.queries.prompts import PROMPT_ROW, PromptRow
 
-FLOW = "authentik_flows.flow"
-STAGE_BINDING = "authentik_flows.flowstagebinding"
-POLICY_BINDING = "authentik_policies.policybinding"
-PROMPT = "authentik_stages_prompt.prompt"
 FLOW_ATTRIBUTES = (
     *("name", "title", "designation", "background", "policy_engine_mode", "compatibility_mode"),
     *("layout", "denied_action", "authentication"),
@@ -101,7 +105,7 @@ class _Builder:
     def _build_flow(self, flow: FlowRow) -> Item:
         slug = self._selection.slug_of(flow)
         attrs = {name: getattr(flow, name) for name in FLOW_ATTRIBUTES}
-        return _build_entry(FLOW, _flow_id(slug), {"slug": slug}, attrs)
+        return _build_entry(FLOW.model, _flow_id(slug), {"slug": slug}, attrs)
 
     def _build_component(self, copy: ComponentCopy, deferred: list[Item]) -> Item:
         """Return the entry of a stage or policy.
@@ -142,7 +146,7 @@ class _Builder:
                 continue
             attrs = {name: getattr(row, name) for name in STAGE_BINDING_ATTRIBUTES}
             yield _build_entry(
-                STAGE_BINDING,
+                STAGE_BINDING.model,
                 self._binding_id(flow, row),
                 {
                     "target": _key_of(_flow_id(self._selection.slug_of(flow))),
@@ -181,7 +185,7 @@ class _Builder:
                 name = json.dumps([target, row.group_name, row.username, row.order, number])
                 attrs = {**identifiers, **attrs}
                 identifiers = {"pk": str(uuid.uuid5(NAMESPACE, name))}
-            yield _build_entry(POLICY_BINDING, None, identifiers, attrs)
+            yield _build_entry(POLICY_BINDING.model, None, identifiers, attrs)
 
     def _build_bound_object(self, row: PolicyBindingRow) -> Mapping[str, Any]:
         """Return a reference to the policy, group or user, or nothing if there is none."""
@@ -189,9 +193,9 @@ class _Builder:
             policy = self._content.components[POLICY][row.policy]
             return {"policy": _key_of(_component_id(POLICY, policy.name))} if policy.model else {}
         if row.group_name is not None:
-            return {"group": _find("authentik_core.group", "name", row.group_name)}
+            return {"group": _find(GROUP.model, "name", row.group_name)}
         if row.username is not None:
-            return {"user": _find("authentik_core.user", "username", row.username)}
+            return {"user": _find(USER.model, "username", row.username)}
         return {}
 
     # References ----------------------------------------------------------------------------------
@@ -239,7 +243,7 @@ class _Builder:
 
 def _build_prompt(prompt: PromptRow) -> Item:
     attrs = {name: getattr(prompt, name) for name in PROMPT_ROW if name not in ("pk", "name")}
-    return _build_entry(PROMPT, _prompt_id(prompt.name), {"name": prompt.name}, attrs)
+    return _build_entry(PROMPT.model, _prompt_id(prompt.name), {"name": prompt.name}, attrs)
 
 
 def _build_entry(

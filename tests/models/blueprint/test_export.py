@@ -496,7 +496,7 @@ def build_empty_binding(key: str) -> PolicyBindingRow:
 
 def build_content(flow: FlowRow, binding: PolicyBindingRow) -> tuple[ExportContent, Selection]:
     """Return the content of an export of a flow with one policy binding, and all of it."""
-    content = ExportContent([flow], {}, {binding.target: [binding]})
+    content = ExportContent({}, {binding.target: [binding]})
     return content, Selection(content, [flow])
 
 
