@@ -1,9 +1,12 @@
-"""Operations of the command line on databases: migrate, import, export, tokens, grants."""
+"""Operations of the command line on databases: migrate, import, export, sync, tokens, grants."""
 
+import asyncio
+import signal
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import cast
 
 from gql.resolvers import exports
 from gql.settings import Settings
@@ -14,9 +17,14 @@ from models.blueprint.exporting.document import ExportDocument, build_document
 from models.blueprint.exporting.options import ExportOptions
 from models.blueprint.exporting.selection import Selection
 from models.blueprint.report import ImportOptions, ImportReport, Progress
-from models.database import READ_ONLY_MESSAGE, Database
+from models.database import READ_ONLY_MESSAGE, Database, Session
 from models.errors import DatabaseError
 from models.limits import DEFAULTS, PoolLimits
+from models.queries.flows import FlowRow
+from models.sync import rounds
+from models.sync.options import MirrorReport, SyncOptions
+from models.sync.rounds import OnRound
+from models.sync.source import ApiSource
 from models.tokens import TokenScope, TokenSummary
 
 # The statements of an export of all flows take longer than those of a request.
@@ -60,7 +68,42 @@ async def export_flows(
         content = await exports.load_content(session, exports.EVERYTHING, flows)
         selection = Selection(content, flows, options)
         await exports.check_copies(session, selection.new_names)
-    return build_document(content, selection)
+        is_snapshot = not options.renames and await _has_all_flows(session, slugs, flows)
+    return build_document(content, selection)._replace(is_snapshot=is_snapshot)
+
+
+async def _has_all_flows(session: Session, slugs: Sequence[str], flows: Sequence[FlowRow]) -> bool:
+    """Return whether an export has all flows; a single flow only counts if it was not named."""
+    if not slugs or len(flows) == 1:
+        return not slugs
+    return len(await exports.list_flows(session)) == len(flows)
+
+
+async def sync(
+    settings: Settings, source: ApiSource, options: SyncOptions, progress: Progress | None = None
+) -> MirrorReport:
+    """Mirror an authentik once; raises DatabaseError or SyncError."""
+    async with _open_database(settings, writable=True) as database:
+        return await rounds.sync(database, source, options, progress)
+
+
+async def keep_syncing(
+    settings: Settings,
+    source: ApiSource,
+    options: SyncOptions,
+    every: timedelta,
+    on_round: OnRound,
+) -> None:
+    """Mirror an authentik again and again until SIGTERM.
+
+    Raises DatabaseError if the database cannot be opened.
+    """
+    task = cast("asyncio.Task[None]", asyncio.current_task())
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    with suppress(asyncio.CancelledError):
+        async with _open_database(settings, writable=True) as database:
+            seconds = every.total_seconds()
+            await rounds.keep_syncing(database, source, options, seconds, on_round)
 
 
 async def create_token(

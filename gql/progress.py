@@ -10,7 +10,7 @@ from rich.console import Console
 
 from models.blueprint.report import Progress
 
-LABELS = {"read": "Reading", "write": "Writing"}
+LABELS = {"fetch": "Fetching", "read": "Reading", "write": "Writing"}
 SECONDS_BEFORE_BAR = 1
 
 

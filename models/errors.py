@@ -13,6 +13,7 @@ class OperatorError(Exception):
     ├── DatabaseError     the database is unreachable or has an unexpected schema
     ├── BlueprintError    blueprint files cannot be imported; it has a line per error
     ├── ExportError       flows cannot be exported
+    ├── SyncError         authentik's API cannot be read, or what it returns cannot be stored
     └── TokenError        a token cannot be created or revoked
 
     The package `gql` adds SettingsError, ServerError and TrustedDocumentError.
@@ -49,6 +50,13 @@ class ExportError(OperatorError):
     """Flows cannot be exported."""
 
 
+class SyncError(OperatorError):
+    """authentik's API cannot be read, or what it returns cannot be stored.
+
+    The message names neither the host nor a secret: the health endpoint shows it.
+    """
+
+
 class TokenError(OperatorError):
     """A token cannot be created or revoked."""
 
@@ -81,3 +89,7 @@ class OverloadedError(UnavailableError):
 
     def __init__(self) -> None:
         super().__init__("The server is overloaded. Retry later.")
+
+
+class DiffError(OperatorError):
+    """Two sides cannot be compared."""

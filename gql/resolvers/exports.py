@@ -10,6 +10,7 @@ from gql.resolvers.flows import find_flow
 from gql.resolvers.prompts import can_read_prompts
 from gql.resolvers.rights import require_rights
 from models.authentik.natural_keys import NATURAL_KEYS
+from models.authentik.stored_settings import StoredSettings, parse_settings
 from models.blueprint.authentik.kinds import FLOW, GROUP, PROMPT
 from models.blueprint.exporting.content import (
     POLICY,
@@ -211,7 +212,7 @@ class _Loader:
     def _build_component(
         self,
         row: Sequence[Any],
-        stored: settings.StoredSettings | None,
+        stored: StoredSettings | None,
         tables: Mapping[str, SettingsTable],
     ) -> ExportedComponent:
         pk, name, *logging = row
@@ -223,7 +224,7 @@ class _Loader:
             pk,
             name,
             stored.model,
-            settings.parse_settings(stored),
+            parse_settings(stored),
             execution_logging,
             table.references if table else frozenset(),
             frozenset(item.name for item in table.lists) if table else frozenset(),

@@ -4,11 +4,9 @@ import json
 from collections.abc import Sequence
 from functools import lru_cache
 from operator import itemgetter
-from typing import Any, NamedTuple, cast
 
 from gql.errors import MissingPermissionError
-from models.authentik.attributes import ATTRIBUTES, Attribute, AttributeType
-from models.authentik.secrets import mask, mask_value
+from models.authentik.stored_settings import StoredSettings, parse_settings
 from models.database import Session
 from models.database.statement import Rows
 from models.queries.components import Component
@@ -21,18 +19,6 @@ CACHED_SETTINGS = 4_000
 MAX_CACHED_LENGTH = 8_000
 EVERYONE = Viewer(Rights(), {})
 COORDINATES = {Component.STAGE: "Stage.settings", Component.POLICY: "Policy.settings"}
-
-
-class StoredSettings(NamedTuple):
-    """The settings of a component as stored.
-
-    With `is_own`, a blueprint has named them: the rules for names of secrets apply to all. Of
-    authentik's columns, secrets are not read.
-    """
-
-    model: str
-    json: str
-    is_own: bool
 
 
 async def render_settings(
@@ -75,24 +61,6 @@ async def _read_rows(
     return sorted(rows, key=itemgetter(1), reverse=True) if has_duplicates else rows
 
 
-def parse_settings(stored: StoredSettings) -> dict[str, Any]:
-    """Return settings with sorted keys and without secrets."""
-    settings: dict[str, Any] = _sort_keys(json.loads(stored.json))
-    if stored.is_own:
-        return {name: mask(stored.model, name, value) for name, value in settings.items()}
-    attributes = ATTRIBUTES.get(stored.model, {})
-    return {
-        name: mask_value(_split_list(attributes.get(name), value))
-        for name, value in settings.items()
-    }
-
-
-def _split_list(attribute: Attribute | None, value: Any) -> Any:
-    """Return the list in a string with commas, as Django stores the countries of a policy."""
-    is_list = attribute is not None and attribute.type is AttributeType.LIST
-    return value.split(",") * bool(value) if is_list and isinstance(value, str) else value
-
-
 def _render(
     component: Component, model: str, text: str | None, *, is_own: bool
 ) -> str | MissingPermissionError:
@@ -110,13 +78,3 @@ def _render_json(stored: StoredSettings) -> str:
 
 
 _render_cached = lru_cache(CACHED_SETTINGS)(_render_json)
-
-
-def _sort_keys(value: Any) -> Any:
-    """Return a JSON value whose objects have sorted keys, as databases store them in any order."""
-    if isinstance(value, dict):
-        members = sorted(cast(dict[str, Any], value).items())
-        return {key: _sort_keys(item) for key, item in members}
-    if isinstance(value, list):
-        return [_sort_keys(item) for item in cast(list[Any], value)]
-    return value

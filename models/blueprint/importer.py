@@ -1,9 +1,7 @@
 """The import of blueprints into FlowQL's own database."""
 
-import gc
 from collections import defaultdict
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -21,6 +19,7 @@ from models.blueprint.rows import store
 from models.blueprint.rows.working_set import WorkingSet
 from models.database import Database, Reads
 from models.errors import BlueprintError, DatabaseError
+from models.garbage import without_cycle_collection
 
 DEFAULTS = ImportOptions()
 # The files that each file refers to.
@@ -41,22 +40,10 @@ async def import_blueprints(
     """
     run = _Import(database, options, progress or _ignore)
     files = find_files(paths)
-    with _without_cycle_collection():
+    with without_cycle_collection():
         if options.keep_going:
             return await run.import_valid(files)
         return await run.import_all(files)
-
-
-@contextmanager
-def _without_cycle_collection() -> Generator[None]:
-    """Pause the search for reference cycles: plans make none, and it would visit all rows often."""
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
 
 
 def _ignore(_step: str, _done: int, _total: int) -> None:

@@ -100,16 +100,23 @@ class SQLiteFile:
     def __str__(self) -> str:
         return f"SQLite database {self.path}"
 
+    @property
+    def url(self) -> str:
+        """The URL of the file."""
+        return f"sqlite:///{self.path}"
+
 
 @dataclass(frozen=True, slots=True)
 class PostgreSQLServer:
     """A PostgreSQL database.
 
     `parameters` are those after the `?`, and the password before the host. No message contains it.
+    `url` has no user information and no parameters.
     """
 
     dsn: str = field(repr=False)
     location: str
+    url: str
     connect_timeout: int
     parameters: Mapping[str, str] = field(repr=False)
 
@@ -163,10 +170,11 @@ def _parse_postgresql(url: str) -> PostgreSQLServer:
         path=parts.path.rstrip("/"),
         query=urlencode(dsn_parameters),
     )
-    location = _describe_location(parts, parameters)
+    hosts, path = _find_hosts(parts, parameters), _find_path(parts, parameters)
+    location, public_url = (hosts or "the local socket") + path, _build_url(hosts, path, parameters)
     if parts.password:
         dsn_parameters = {**dsn_parameters, "password": parts.password}
-    return PostgreSQLServer(parts.geturl(), location, timeout, dsn_parameters)
+    return PostgreSQLServer(parts.geturl(), location, public_url, timeout, dsn_parameters)
 
 
 def _add_ports(netloc: str, port: str) -> str:
@@ -180,14 +188,24 @@ def _add_ports(netloc: str, port: str) -> str:
     return user + at + ",".join(f"{host}:{number}" for host, number in pairs)
 
 
-def _describe_location(parts: SplitResult, parameters: Mapping[str, str]) -> str:
-    """Return the hosts and the name of the database; raises DatabaseError if a host is empty."""
+def _find_hosts(parts: SplitResult, parameters: Mapping[str, str]) -> str:
+    """Return the hosts, an empty string for the local socket. Raises DatabaseError if one is empty."""
     hosts = parts.netloc.rpartition("@")[2] or parameters.get("host") or os.environ.get("PGHOST")
     if hosts and not all(hosts.split(",")):
         raise DatabaseError(EMPTY_HOST)
+    return hosts or ""
+
+
+def _find_path(parts: SplitResult, parameters: Mapping[str, str]) -> str:
+    """Return a slash and the name of the database, an empty string for the default one."""
     name = parameters.get("dbname") or parameters.get("database")
-    path = parts.path or (f"/{name}" if name else "")
-    return (hosts or "the local socket") + path
+    return parts.path or (f"/{name}" if name else "")
+
+
+def _build_url(hosts: str, path: str, parameters: Mapping[str, str]) -> str:
+    """Return a URL without user information and parameters. A folder of sockets is no host."""
+    location = "" if hosts.startswith("/") else _add_ports(hosts, parameters.get("port", ""))
+    return f"postgresql://{location}{quote(path, safe='/%')}"
 
 
 def _split(url: str) -> SplitResult:

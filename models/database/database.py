@@ -171,6 +171,14 @@ class Database:
             await connection.run_sync(apply, result)
         return result
 
+    async def read_apart(self, builder: SelectBuilder) -> Rows:
+        """Return the rows of a SELECT without values; other reads do not delay it.
+
+        Raises BusyError, or one of CONNECTION_ERRORS.
+        """
+        statement = self.source.compile(builder)
+        return statement.decode_rows(await self.source.reader.check(statement))
+
     async def check(self) -> None:
         """Raise DatabaseError or one of CONNECTION_ERRORS unless the database can be read.
 
@@ -178,9 +186,9 @@ class Database:
         """
         with suppress(BusyError):
             if self.is_flowql:
-                await _check_version(self._select_for_check, writable=False)
+                await _check_version(self.read_apart, writable=False)
             else:
-                await self._select_for_check(PING)
+                await self.read_apart(PING)
 
     async def close(self) -> None:
         """Close every connection."""
@@ -198,9 +206,6 @@ class Database:
                 await connection.execution_options(**options)
                 async with connection.begin():
                     return await connection.run_sync(_run, plan)
-
-    async def _select_for_check(self, builder: SelectBuilder) -> Rows:
-        return await self.source.reader.check(self.source.compile(builder))
 
 
 async def open_database(
@@ -291,7 +296,7 @@ async def _open(address: Address, schema: str, limits: PoolLimits, *, writable: 
     except BaseException:
         await reader.close()
         raise
-    return Database(Source(reader, schema, catalog), engine)
+    return Database(Source(reader, schema, catalog, address.url), engine)
 
 
 def _run(connection: Connection, plan: Plan[T]) -> tuple[T, Reads]:

@@ -76,10 +76,14 @@ class Reader(Protocol):
 
 
 class Source:
-    """What sessions share: the reader, the catalog, and the compiled statements of a database."""
+    """What sessions share: the reader, the catalog, and the compiled statements of a database.
 
-    def __init__(self, reader: Reader, schema: str, catalog: Catalog) -> None:
+    `url` is that of the database, without user information and parameters.
+    """
+
+    def __init__(self, reader: Reader, schema: str, catalog: Catalog, url: str) -> None:
         self.reader = reader
+        self.url = url
         self.schema = schema
         self.catalog = catalog
         self.failures = FailureLog()
@@ -134,6 +138,11 @@ class Session:
     def schema(self) -> str:
         """The name of the schema."""
         return self._source.schema
+
+    @property
+    def url(self) -> str:
+        """The URL of the database, without user information and parameters."""
+        return self._source.url
 
     @property
     def catalog(self) -> Catalog:

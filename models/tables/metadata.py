@@ -2,7 +2,7 @@
 
 from sqlalchemy import MetaData
 
-from models.tables import access, cached_plan, flow, policy, prompt, schema_version, stage
+from models.tables import access, cached_plan, flow, policy, prompt, schema_version, source, stage
 from models.tables.columns import Table
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "policy",
     "prompt",
     "schema_version",
+    "source",
     "stage",
 ]
 

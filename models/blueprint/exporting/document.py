@@ -40,11 +40,15 @@ Item = EntryMapping | str
 
 
 class ExportDocument(NamedTuple):
-    """The entries of an export, the comments at its start, and the name in its metadata."""
+    """The entries of an export, the comments at its start, and the name in its metadata.
+
+    A snapshot is an export of all flows as they are.
+    """
 
     items: Sequence[Item]
     comments: Sequence[str]
     name: str
+    is_snapshot: bool = False
 
 
 def build_document(content: ExportContent, selection: Selection) -> ExportDocument:

@@ -6,7 +6,7 @@ from typing import Any, cast
 import yaml
 
 from models.blueprint.exporting.document import ExportDocument, Item
-from models.blueprint.format.entry import VERSION, Tag, escape
+from models.blueprint.format.entry import SNAPSHOT_LABEL, VERSION, Tag, escape
 
 LINE_BREAKS = frozenset("\n\x85\u2028\u2029")
 
@@ -52,7 +52,8 @@ def dump(document: ExportDocument) -> str:
 def dump_parts(document: ExportDocument) -> Iterator[str]:
     """Yield the YAML of a document entry by entry."""
     yield from map(_dump_comment, document.comments)
-    yield _dump_yaml({"version": VERSION, "metadata": {"name": document.name}})
+    labels = {"labels": {SNAPSHOT_LABEL: "true"}} if document.is_snapshot else {}
+    yield _dump_yaml({"version": VERSION, "metadata": {"name": document.name, **labels}})
     yield "entries:\n" if document.items else "entries: []\n"
     yield from map(_dump_item, document.items)
 

@@ -8,6 +8,8 @@ from typing import Any, NamedTuple, cast
 VERSION = 1
 # authentik's model of the entries that apply other files.
 META_MODEL = "authentik_blueprints.metaapplyblueprint"
+# The label of an export of all flows, in the metadata of its file.
+SNAPSHOT_LABEL = "flowql/snapshot"
 # How deep values can be nested, in files and after evaluation.
 MAX_DEPTH = 100
 MAX_MESSAGE_CHARACTERS = 500
@@ -45,13 +47,15 @@ class BlueprintFile:
     """A blueprint file, compared by identity.
 
     `path` is for messages. `folder` contains the files that `!File` can read; standard input has
-    none. `name` is the name in the metadata. `context` can contain tags.
+    none. `name` is the name in the metadata. `context` can contain tags. A snapshot contains all
+    flows of a system.
     """
 
     path: str
     folder: Path | None = None
     name: str | None = None
     context: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    is_snapshot: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)

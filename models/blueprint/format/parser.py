@@ -20,7 +20,7 @@ from models.blueprint.format.composer import (
     Positions,
     locate_event,
 )
-from models.blueprint.format.entry import VERSION, Position, Tag, find_tag, locate
+from models.blueprint.format.entry import SNAPSHOT_LABEL, VERSION, Position, Tag, find_tag, locate
 from models.blueprint.format.scalars import MERGE
 from models.blueprint.format.source import Source, SourceError
 
@@ -58,10 +58,14 @@ class ParseErrors(Exception):  # noqa: N818 - several errors
 
 @dataclass(frozen=True, slots=True)
 class ParsedDocument:
-    """The name in the metadata of a document, and its context, which can contain tags."""
+    """The name in the metadata of a document, and its context, which can contain tags.
+
+    `is_snapshot` is set for an export of all flows.
+    """
 
     name: str | None = None
     context: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    is_snapshot: bool = False
 
 
 def parse(
@@ -249,7 +253,12 @@ class _DocumentParser:
         name = metadata.get("name")
         if not isinstance(name, str | None):
             checks.report("metadata", "the name in 'metadata' must be a string")
-        return ParsedDocument(name, checks.read_mapping("context"))
+        labels = metadata.get("labels")
+        is_snapshot = (
+            isinstance(labels, dict)
+            and (SNAPSHOT_LABEL, "true") in cast(dict[Any, Any], labels).items()
+        )
+        return ParsedDocument(name, checks.read_mapping("context"), is_snapshot)
 
 
 class _Fields:

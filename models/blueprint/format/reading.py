@@ -166,7 +166,9 @@ def _parse_file(file: InputFile, report: Report) -> _ParsedFile | FileError:
         return FileError(file.label, [f"{file.label}: {error.strerror}"])
     if batches.pending or not batches.pickles:
         batches.flush()
-    blueprint = BlueprintFile(file.label, file.folder, document.name, document.context)
+    blueprint = BlueprintFile(
+        file.label, file.folder, document.name, document.context, document.is_snapshot
+    )
     return _ParsedFile(blueprint, batches.pickles, batches.references)
 
 

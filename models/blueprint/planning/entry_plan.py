@@ -1,6 +1,6 @@
 """The plan of one entry: its conditions, its row and the state that it requires."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from enum import Enum
 from typing import Any, cast
 
@@ -28,7 +28,14 @@ from models.blueprint.planning.entry_values import (
     OtherTargetError,
 )
 from models.blueprint.planning.keys import find_static_kind, list_identities
-from models.blueprint.planning.plan import AppliedFile, Declared, FileScope, Plan
+from models.blueprint.planning.plan import (
+    AppliedFile,
+    Declared,
+    FileScope,
+    Plan,
+    RequiredAbsence,
+    complete_columns,
+)
 from models.blueprint.planning.references import (
     Absence,
     DependencyError,
@@ -40,6 +47,8 @@ from models.blueprint.rows.working_set import Row
 
 # The common tables of stages and policies, which only references name.
 BASE_MODELS = {STAGE.model, POLICY.model}
+# The name under which a comparison finds the model of a stage or policy.
+MODEL_FIELD = ".model"
 BOUND_FIELDS = ("policy", "group", "user")
 BOUND_COLUMNS = tuple(POLICY_BINDING.fields[name].column for name in BOUND_FIELDS)
 # What FlowQL leaves out of groups and users, and counts.
@@ -181,8 +190,13 @@ class EntryPlan:
             self._wait_to_delete()
         try:
             row = self._find_row(kind, self.values.read_identity(kind, self.model))
+            if row and row.model not in (None, self.model):
+                row = None
         except (EntryError, DependencyError, OmittedEntryError, OtherTargetError):
             row = None
+        if self.plan.is_comparison:
+            columns = self._read_unique(kind)
+            self.plan.absences.append(RequiredAbsence(kind, self.model, row, columns))
         if row is None:
             self.plan.report.unchanged += 1
         else:
@@ -190,6 +204,12 @@ class EntryPlan:
             self.plan.rows.delete(row)
             self.plan.deleted.append(row)
         return Absence(self.entry, is_invalid=False)
+
+    def _read_unique(self, kind: Kind) -> Mapping[str, Any]:
+        """Return the identifiers that are names, without those that are references."""
+        identifiers = self.entry.identifiers
+        names = [name for name in kind.unique if name in identifiers and name in kind.fields]
+        return {name: self.values.evaluate(name, identifiers[name]) for name in names}
 
     def _wait_to_delete(self) -> None:
         """Raise UnresolvedError if entries wait that may refer to the object.
@@ -203,19 +223,37 @@ class EntryPlan:
 
     def _store(self, kind: Kind, state: State) -> Row:
         identity = self.values.read_identity(kind, self.model)
-        row = self._find_row(kind, identity)
-        if row and state is State.MUST_CREATED:
+        row = self._find_named_row(kind, identity) or self._find_row(kind, identity)
+        if row and state is State.MUST_CREATED and not self.plan.is_comparison:
             message = (
                 f"the {kind.name} already exists, which the state 'must_created' does not allow"
             )
             raise self._build_error(message, ".state")
-        if row and state is State.CREATED:
+        if row and state is not State.PRESENT:
             self.plan.report.unchanged += 1
         else:
             row = self._write(kind, identity, row)
+        self.plan.note_mention(row, self._list_names(kind) if state is State.PRESENT else ())
         if identity.pk is not None:
             self.plan.references.add_pk(kind, identity.pk, row)
         return row
+
+    def _list_names(self, kind: Kind) -> Iterator[str]:
+        """Yield the names of the fields and settings that the entry sets."""
+        for name in (*self.entry.attrs, *self.entry.identifiers):
+            is_setting = kind.type_table and not known_models.is_read_only(self.model, name)
+            if name in kind.fields or (is_setting and name != "pk"):
+                yield name
+        if kind.type_table:
+            yield MODEL_FIELD
+
+    def _find_named_row(self, kind: Kind, identity: Identity) -> Row | None:
+        """Return the row with the unique key of an entry of a comparison."""
+        if not self.plan.is_comparison:
+            return None
+        key = self.values.read_unique(kind, identity)
+        is_complete = len(key) == len(kind.unique) and None not in key.values()
+        return next(iter(self.plan.rows.find(kind, key)), None) if is_complete else None
 
     def _find_row(self, kind: Kind, identity: Identity) -> Row | None:
         """Return the row with the primary key, or the first one with all other identifiers."""
@@ -226,7 +264,7 @@ class EntryPlan:
         if not (identity.columns or identity.others):
             return self._check_model(by_pk)
         others = self._select(kind, identity)
-        if by_pk and others and by_pk not in others:
+        if by_pk and others and by_pk not in others and not self.plan.is_comparison:
             raise self._build_error("'identifiers' match two rows: one by 'pk', one by the others")
         return self._check_model(by_pk or next(iter(others), None))
 
@@ -238,7 +276,7 @@ class EntryPlan:
             raise self._build_error(f"an identifier {error.quoted}", error.name) from None
 
     def _check_model(self, row: Row | None) -> Row | None:
-        if row and row.model and row.model != self.model:
+        if row and row.model and row.model != self.model and not self.plan.is_comparison:
             raise self._build_error(
                 f"this {row.kind.name} already has the model {row.model}", ".model"
             )
@@ -268,7 +306,7 @@ class EntryPlan:
     def _check_errors(self, kind: Kind, columns: Mapping[str, Any], row: Row | None) -> None:
         """Raise all errors of values, and of those that a new row lacks."""
         errors = self.values.errors
-        if row is None:
+        if row is None and not self.plan.is_comparison:
             written = {**self.entry.attrs, **self.entry.identifiers}
             errors += [
                 self._build_error(f"{name!r} is required")
@@ -289,6 +327,8 @@ class EntryPlan:
         settings: dict[str, Any] | None,
     ) -> Row:
         columns = {**kind.defaults, **values}
+        if self.plan.is_comparison:
+            columns = complete_columns(kind, values, identity.pk or self.id or "")
         self._check_name(kind, columns[kind.unique[0]])
         pk = None if kind is USER else identity.pk
         row = self.plan.rows.create(kind, pk, columns, self._find_type(kind), settings)

@@ -146,6 +146,15 @@ class EntryValues:
                     self.errors.append(error)
         return {**columns, **identity.columns}
 
+    def read_unique(self, kind: Kind, identity: Identity) -> Mapping[str, Any]:
+        """Return the columns of the unique key that identifiers or attributes contain."""
+        columns = {name: identity.columns[name] for name in kind.unique if name in identity.columns}
+        for name, definition in kind.fields.items():
+            is_unique = definition.column in kind.unique and definition.column not in columns
+            if is_unique and name in self.entry.attrs:
+                columns[definition.column] = self._read_field(kind, name, self.entry.attrs[name])
+        return columns
+
     def read_settings(self, kind: Kind, model: str) -> dict[str, Any] | None:
         """Return the other attributes of a stage or a policy as JSON, with secrets replaced."""
         if kind.type_table is None:
@@ -224,13 +233,29 @@ class EntryValues:
             raise OtherTargetError
         if kinds[0] in (GROUP, USER) and not is_other:
             return self._create_placeholder(kinds[0], reference)
+        missing = self._create_missing(kinds, reference)
+        if missing:
+            return missing
         if is_other:
             raise InvalidValueError(f"refers to {reference.model}, which FlowQL does not store")
         raise InvalidValueError(self._describe_missing(name))
 
+    def _create_missing(self, kinds: Sequence[Kind], reference: UnstoredObject) -> Row | None:
+        """Return an object that a comparison knows by name only."""
+        kind = find_kind(reference.model)
+        if not self.plan.is_comparison or kind not in kinds:
+            return None
+        match reference.conditions:
+            case [(name, str(value))] if kind and kind.unique == (name,):
+                model = None if reference.model == kind.model else reference.model
+                return self.plan.create_missing(kind, model, value)
+            case _:
+                return None
+
     def _describe_missing(self, name: str) -> str:
         """Describe the reference in a field, which refers to nothing, as it is written."""
-        return _describe_reference({**self.entry.attrs, **self.entry.identifiers}[name])
+        # A setting that refers to a group has another name.
+        return _describe_reference({**self.entry.attrs, **self.entry.identifiers}.get(name))
 
     def _create_placeholder(self, kind: Kind, reference: UnstoredObject) -> Row:
         [column] = kind.unique
@@ -258,11 +283,14 @@ class EntryValues:
             return secrets.SECRET
         # Mappings merge, and lists append; other identifiers override attributes.
         merged = merge_context(*({name: self.evaluate(name, value)} for value in values))
-        result = self._replace_keys(render_setting(merged[name], self._keep_group))
+        result = self._replace_keys(self._render(merged[name]))
         try:
             return secrets.mask(model, name, convert_setting(model, name, result))
         except InvalidValueError as error:
             raise self.build_error(name, str(error)) from None
+
+    def _render(self, value: Any) -> Any:
+        return render_setting(value, self._keep_group, keeps_missing=self.plan.keeps_missing)
 
     def _replace_keys(self, value: Any) -> Any:
         """Return the value with the primary keys of the stored rows in place of the entries'."""

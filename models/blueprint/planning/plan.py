@@ -1,12 +1,12 @@
 """The state of a plan: rows, references, messages, and what the entries of each file declare."""
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from operator import itemgetter
 from typing import Any, NamedTuple
 
-from models.blueprint.authentik.kinds import Kind
+from models.blueprint.authentik.kinds import REQUIRED, Kind
 from models.blueprint.format.entry import BlueprintFile, Entry, Position, locate
 from models.blueprint.format.evaluation import DEFAULT_CONTEXT, Budget, merge_context
 from models.blueprint.planning.references import Absence, References, UnstoredObject
@@ -36,20 +36,54 @@ class AppliedFile(NamedTuple):
     is_required: bool
 
 
+class Mention(NamedTuple):
+    """A row that entries mention, with the names of its fields and settings that they set."""
+
+    row: Row
+    names: set[str]
+
+
+class RequiredAbsence(NamedTuple):
+    """An object that must not exist: kind and model, its row if there is one, and identifiers."""
+
+    kind: Kind
+    model: str
+    row: Row | None
+    columns: Mapping[str, Any]
+
+
 class Plan:
     """What the entries planned so far make of the rows.
 
     `created`, `updated` and `deleted` have the rows, one for each entry that did this.
     `overlay` overrides the context of each file. `errors` has the messages of invalid entries by
     file. With `keeps_origins`, `dependencies` has the files that each file refers to.
+
+    A comparison is not an import: it collects what entries mention in `mentions` and `absences`. An
+    entry may then leave out what a new object requires, refer by name to a flow, stage, policy or
+    prompt that does not exist, and change the type of a stage or policy. Unique names identify an
+    object, before primary keys, which differ between systems. With `keeps_missing`, settings name
+    objects that do not exist; otherwise, they are null, as after an import.
     """
 
     def __init__(
-        self, rows: WorkingSet, overlay: Mapping[str, Any], *, keeps_origins: bool = False
+        self,
+        rows: WorkingSet,
+        overlay: Mapping[str, Any],
+        *,
+        keeps_origins: bool = False,
+        is_comparison: bool = False,
+        keeps_missing: bool = False,
     ) -> None:
         self.rows = rows
+        self.is_comparison = is_comparison
+        self.keeps_missing = keeps_missing
+        self.mentions: dict[Row, Mention] = {}
+        self.absences: list[RequiredAbsence] = []
         self.schedule = Schedule()
-        self.references = References(rows, self.schedule, self.note_reference)
+        self.references = References(
+            rows, self.schedule, self.note_reference, ignores_models=is_comparison
+        )
         self.report = ImportReport()
         self.errors: defaultdict[str, list[tuple[Position, str]]] = defaultdict(list)
         self.dependencies: defaultdict[str, set[str]] = defaultdict(set)
@@ -146,6 +180,16 @@ class Plan:
         if self._origins is not None:
             self._origins[row] = entry.file.path
 
+    def note_mention(self, row: Row, names: Iterable[str]) -> None:
+        """Note that an entry mentions a row, and sets fields and settings of these names."""
+        if self.is_comparison:
+            self.mentions.setdefault(row, Mention(row, set())).names.update(names)
+
+    def create_missing(self, kind: Kind, model: str | None, name: str) -> Row:
+        """Return an object that does not exist, to which an entry of a comparison refers."""
+        columns = complete_columns(kind, {kind.unique[0]: name}, name)
+        return self.rows.create(kind, None, columns, model)
+
     def create_placeholder(self, kind: Kind, name: str) -> Row:
         """Return a group or user of which only the name is known, planned if it is new."""
         # A list can contain the same name twice.
@@ -154,6 +198,19 @@ class Plan:
         columns = {item.column: item.default for item in kind.fields.values()}
         self.report.placeholders.append(f"{kind.name} {name!r}")
         return self.rows.create(kind, None, {**columns, kind.unique[0]: name})
+
+
+def complete_columns(kind: Kind, columns: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """Return columns with a value in place of each that is missing and required.
+
+    The missing unique column has this name.
+    """
+    others = dict.fromkeys(kind.required, "") | {kind.unique[0]: name}
+    defaults = {
+        column: others[column] if value is REQUIRED else value
+        for column, value in kind.defaults.items()
+    }
+    return {**defaults, **columns}
 
 
 def _name_entry(entry: Entry) -> str:

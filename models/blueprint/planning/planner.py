@@ -40,7 +40,8 @@ class Planner:
     def _add(self, batch: Batch) -> None:
         self._plan.schedule.add_file(batch.file)
         entries = batch.decode()
-        preload(self._plan.rows, entries)
+        if not self._plan.rows.is_complete:
+            preload(self._plan.rows, entries)
         indexes: dict[str, list[int]] = {name: [] for name in BINDINGS}
         for index, entry in enumerate(entries):
             kind = find_static_kind(entry)

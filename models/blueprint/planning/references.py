@@ -105,11 +105,13 @@ class References:
 
     A reference to what a later entry may declare raises UnresolvedError. A row may have another
     primary key than its entry, if it matches by name. `note` gets the entries that refer to rows.
+    With `ignores_models`, the name of a stage or policy is enough to identify it.
     """
 
     rows: WorkingSet
     schedule: Schedule
     note: Callable[[Entry, Row], None]
+    ignores_models: bool = False
     _comparisons: int = 0
     _found: dict[Any, tuple[Row, Any]] = field(default_factory=dict[Any, tuple[Row, Any]])
     _pks: dict[tuple[str, str], Row] = field(default_factory=dict[tuple[str, str], Row])
@@ -282,7 +284,8 @@ class References:
             for name, value in others
         ]
         rows = self.rows.find(kind, columns)
-        return self._filter((row for row in rows if row.model in (None, model)), predicates)
+        models = (row for row in rows if row.model in (None, model))
+        return self._filter(rows if is_named and self.ignores_models else models, predicates)
 
     def _select(
         self, entry: Entry, kind: Kind, model: str, conditions: Conditions

@@ -12,22 +12,29 @@ from models.blueprint.rows.working_set import Row
 KeepGroup = Callable[[UnstoredObject], Row | None]
 
 
-def render_setting(value: Any, keep_group: KeepGroup) -> Any:
+def render_setting(value: Any, keep_group: KeepGroup, *, keeps_missing: bool = False) -> Any:
     """Return an evaluated value as JSON has it: references are primary keys.
 
     `{"$find": [model, [field, value], …]}` refers to a user, or to an object that FlowQL does not
-    store. A flow, stage, policy or prompt that does not exist is null, as in authentik.
+    store. A flow, stage, policy or prompt that does not exist is null, as in authentik, or with
+    `keeps_missing` the same as other objects.
     """
     if isinstance(value, Row):
         return _render_row(value)
     if isinstance(value, UnstoredObject):
         group = keep_group(value) if find_kind(value.model) is GROUP else None
-        return group.pk if group else _render_unknown(value, keep_group)
+        if group:
+            return group.pk
+        return _render_unknown(value, keep_group, keeps_missing=keeps_missing)
     if isinstance(value, Mapping):
         items = cast(Mapping[Any, Any], value).items()
-        return {key: render_setting(item, keep_group) for key, item in items}
+        return {
+            key: render_setting(item, keep_group, keeps_missing=keeps_missing)
+            for key, item in items
+        }
     if isinstance(value, list):
-        return [render_setting(item, keep_group) for item in cast(list[Any], value)]
+        items = cast(list[Any], value)
+        return [render_setting(item, keep_group, keeps_missing=keeps_missing) for item in items]
     return value
 
 
@@ -38,9 +45,12 @@ def _render_row(row: Row) -> Any:
     return row.pk
 
 
-def _render_unknown(reference: UnstoredObject, keep_group: KeepGroup) -> Any:
+def _render_unknown(
+    reference: UnstoredObject, keep_group: KeepGroup, *, keeps_missing: bool
+) -> Any:
     kind = find_kind(reference.model)
-    if (kind and kind not in (GROUP, USER)) or not reference.conditions:
+    is_missing = kind is not None and kind not in (GROUP, USER)
+    if (is_missing and not keeps_missing) or not reference.conditions:
         return None
     conditions = (
         [

@@ -149,13 +149,20 @@ def _update_types(connection: Connection, table: Table, rows: Sequence[Row]) -> 
 
 
 def _insert_users(connection: Connection, rows: Sequence[Row]) -> UserIds:
-    """Insert users who cannot log in, and return their primary keys by provisional ones."""
-    if not rows:
-        return {}
+    """Insert users who cannot log in, and return their primary keys by provisional ones.
+
+    Provisional keys are negative; others are stored as they are.
+    """
     users = get_table(USER)
+    numbered = [row for row in rows if int(row.pk) > 0]
+    if numbered:
+        connection.execute(insert(users), [{"id": row.pk, **_build_user(row)} for row in numbered])
+    others = [row for row in rows if int(row.pk) < 0]
+    if not others:
+        return {}
     statement = insert(users).returning(users.c.id, sort_by_parameter_order=True)
-    ids = connection.scalars(statement, [_build_user(row) for row in rows])
-    return dict(zip((row.pk for row in rows), ids, strict=True))
+    ids = connection.scalars(statement, [_build_user(row) for row in others])
+    return dict(zip((row.pk for row in others), ids, strict=True))
 
 
 def _build_user(row: Row) -> Mapping[str, Any]:

@@ -41,12 +41,13 @@ class Changes:
 class WorkingSet:
     """Rows of the database as an import reads them, and the changes that it plans.
 
-    `fetch` executes a SELECT. The users of tokens are invisible.
+    `fetch` executes a SELECT. `tables` have the rows of each kind, by its name. The users of tokens
+    are invisible.
     """
 
     def __init__(self, fetch: Fetch) -> None:
         self._fetch = fetch
-        self._tables = {name: RowTable(kind) for name, kind in KINDS.items()}
+        self.tables = {name: RowTable(kind) for name, kind in KINDS.items()}
         # UUIDs of version 7 in increasing order, so that indexes grow at their end.
         self._uuid_prefix = _build_uuid_prefix()
         self._uuids = (
@@ -56,13 +57,18 @@ class WorkingSet:
         self._changed: dict[Row, None] = {}
         self._deleted: list[Row] = []
 
+    @property
+    def is_complete(self) -> bool:
+        """True if all rows of the database are known."""
+        return all(table.is_complete for table in self.tables.values())
+
     def load(self, kind: Kind, column: str, keys: Iterable[Any]) -> None:
         """Read the rows with one of these values of a column, unless they have been read.
 
         Null, and values that the column cannot have, are ignored. `column` can be the primary key,
         and `parent` for the key of the parent row.
         """
-        table = self._tables[kind.name]
+        table = self.tables[kind.name]
         storable = (key for key in keys if key is not None and table.accepts(column, key))
         unknown = [key for key in dict.fromkeys(storable) if self._is_unknown(table, column, key)]
         for start in range(0, len(unknown), BATCH_SIZE):
@@ -83,7 +89,7 @@ class WorkingSet:
 
         No row matches a value that its column cannot have.
         """
-        table = self._tables[kind.name]
+        table = self.tables[kind.name]
         if not all(itertools.starmap(table.accepts, conditions.items())):
             return []
         self._load_candidates(table, conditions)
@@ -102,7 +108,7 @@ class WorkingSet:
 
         Generates the primary key if it is None. That of a user is provisional.
         """
-        table = self._tables[kind.name]
+        table = self.tables[kind.name]
         key = next(self._user_ids if kind is USER else self._uuids)
         row = Row(
             kind,
@@ -127,7 +133,7 @@ class WorkingSet:
 
         Columns and settings that are not given do not change.
         """
-        table = self._tables[row.kind.name]
+        table = self.tables[row.kind.name]
         state = State(
             tuple(map(values.get, table.columns, row.values)),
             model or row.model,
@@ -141,7 +147,7 @@ class WorkingSet:
 
     def delete(self, row: Row) -> None:
         """Plan the deletion of a row, and of the bindings that authentik deletes with it."""
-        self._tables[row.kind.name].remove(row)
+        self.tables[row.kind.name].remove(row)
         self._deleted.append(row)
         for binding in self._find_bindings(row):
             self.delete(binding)
@@ -149,7 +155,7 @@ class WorkingSet:
     def changes(self) -> Changes:
         """Return the planned changes."""
         return Changes(
-            [row for table in self._tables.values() for row in table if row.is_new],
+            [row for table in self.tables.values() for row in table if row.is_new],
             [row for row in self._changed if row.is_changed and not row.is_deleted],
             [row for row in self._deleted if not row.is_new],
         )
@@ -177,7 +183,7 @@ class WorkingSet:
             if row.kind in targets:
                 key = row.get(_name_key(KINDS[name], row.kind))
                 self.load(KINDS[name], column, [key])
-                yield from tuple(self._tables[name].find({column: key}))
+                yield from tuple(self.tables[name].find({column: key}))
 
 
 def _name_key(kind: Kind, target: Kind) -> str:

@@ -14,7 +14,8 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
-from sqlalchemy import Connection, create_engine, func, inspect, select
+from sqlalchemy import Connection, create_engine, func, inspect, select, text
+from sqlalchemy.exc import IntegrityError
 
 from models.database import migrate
 from models.tables.metadata import METADATA
@@ -170,6 +171,35 @@ def test_tokens_keep_what_they_could_see(old_url: str) -> None:
         assert list(bodies[name]) == ["data"]
         assert bodies[name]["data"]["flows"]["pagination"] == {"count": count}
     assert any(flow["stageBindings"] for flow in bodies["some"]["data"]["flows"]["results"])
+
+
+SOURCES = METADATA.tables["flowql_source"]
+SOURCE = {
+    "id": 1,
+    "url": "https://authentik.example",
+    "version": None,
+    "synced_at": datetime(2026, 11, 24, tzinfo=UTC),
+    "failed_at": None,
+    "error": None,
+}
+
+
+def test_source_of_a_sync_is_one_row(empty_url: str) -> None:
+    """An upgrade from revision 0005 creates the empty table, which can have one row."""
+    with connect(empty_url) as connection:
+        command.upgrade(alembic_config(connection), "0005")
+        before = connection.execute(text("SELECT minimum_version FROM flowql_schema")).all()
+        assert not inspect(connection).has_table(SOURCES.name)
+    asyncio.run(migrate(empty_url))
+    with connect(empty_url) as connection:
+        assert connection.execute(select(SOURCES)).all() == []
+        connection.execute(SOURCES.insert(), SOURCE)
+        assert [dict(row) for row in connection.execute(select(SOURCES)).mappings()] == [SOURCE]
+        # Servers of the version before read the tables.
+        minimum_version = text("SELECT minimum_version FROM flowql_schema")
+        assert connection.execute(minimum_version).all() == before
+        with pytest.raises(IntegrityError), connection.begin_nested():
+            connection.execute(SOURCES.insert(), SOURCE | {"id": 2})
 
 
 USERS = METADATA.tables["authentik_core_user"]

@@ -1,0 +1,1 @@
+"""The complete content of a system, read from any source."""
