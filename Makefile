@@ -117,6 +117,10 @@ bench-import: $(DEVELOPMENT) ## Measure imports of 52,000 and 402,000 entries (r
 bench-settings: $(DEVELOPMENT) ## Compare the CPU time of settings with Strawberry's (requires wrk and two idle cores)
 	@$(BIN)/python tests/benchmarks/settings.py $(ARGS)
 
+.PHONY: bench-diff
+bench-diff: $(DEVELOPMENT) ## Measure the comparison of two folders with 1,000 flows each (requires two idle cores)
+	@$(BIN)/python tests/benchmarks/diff.py $(ARGS)
+
 ##@ Change
 
 .PHONY: format

@@ -1,0 +1,1 @@
+"""The differences between two systems, and between a system and blueprints."""
