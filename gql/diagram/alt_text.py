@@ -2,7 +2,9 @@
 
 from collections.abc import Iterator
 
-from gql.diagram.flow import Diagram, Edge, Node, NodeKind
+from gql.diagram.flow import Diagram, Edge, Mark, Node, NodeKind
+
+MARKS = {Mark.ADDED: "Not in the baseline.", Mark.REMOVED: "Only in the baseline."}
 
 
 def describe(diagram: Diagram) -> str:
@@ -22,12 +24,18 @@ def _write_sentences(node: Node, outcomes: list[Edge], diagram: Diagram) -> Iter
     yield f"{_format_name(node)}{subtitle}."
     for text in filter(None, (node.caption, node.notice)):
         yield f"{text}."
+    if node.mark:
+        yield MARKS[node.mark]
     for edge in outcomes:
         yield f"{edge.label.capitalize()}: {_format_name(diagram.nodes[edge.target])}."
 
 
 def _format_name(node: Node) -> str:
     match node.kind:
+        case NodeKind.STAGE if node.mark is Mark.REMOVED:
+            return f"Removed stage: {node.text}"
+        case NodeKind.DECISION if node.mark is Mark.REMOVED:
+            return f"Removed decision: {node.text}"
         case NodeKind.START:
             return f"Start: {node.text}"
         case NodeKind.STAGE:

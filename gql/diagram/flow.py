@@ -43,6 +43,15 @@ class EdgeKind(Enum):
     """Leaves the flow."""
 
 
+class Mark(Enum):
+    """How a node differs from the baseline; the value is its CSS class in the SVG."""
+
+    ADDED = "added"
+    """The baseline does not have it."""
+    REMOVED = "removed"
+    """Only the baseline has it. No edge leads to it."""
+
+
 class FlowSummary(NamedTuple):
     """The columns of a flow that its diagram needs."""
 
@@ -85,6 +94,7 @@ class Node:
     number: int = 0
     notice: str = ""
     bound: BoundObject = NOTHING
+    mark: Mark | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,6 +38,7 @@ AUTHENTICATIONS: Mapping[str, str] = {
     "require_token": "Requires a flow token",
 }
 HIDDEN_BINDINGS = "Some bindings may be hidden"
+MARKS: Mapping[str, str] = {"added": "+ Added", "removed": "\u2212 Removed"}
 DENIED_ACTIONS: Mapping[str, str] = {
     "message_continue": "Redirects to the next URL, or shows a message",
     "message": "Shows a message",

@@ -102,6 +102,23 @@ def _build_palette_rules(palette: Palette) -> Iterator[str]:
     yield from _build_foreground_rules(palette)
 
 
+# The marks of drift, which only pages show. The selectors outweigh those of kinds and themes.
+MARK_RULES = {
+    ".added .box": "stroke:light-dark(#1a7f37,#57ab5a);stroke-width:3",
+    ".added .tag": "fill:light-dark(#1a7f37,#57ab5a)",
+    ".removed .box": "fill:light-dark(#fbfbfd,#262f40);stroke:light-dark(#a5344f,#f08aa4)",
+    ".removed .name": "fill:light-dark(#59404a,#e6c9d1);text-decoration:line-through",
+    ".removed .note": "fill:light-dark(#6b5560,#c5aab3)",
+    ".removed .tag": "fill:light-dark(#a5344f,#f08aa4)",
+    ".sign": "fill:light-dark(#ffffff,#10141d);font-size:11.5px;font-weight:700",
+}
+
+
+def _build_mark_rules() -> Iterator[str]:
+    for selector, declarations in MARK_RULES.items():
+        yield f":root .{ROOT}.{ROOT} {selector}{{{declarations}}}\n"
+
+
 # The CSP contains the hash, so this is constant and has no characters that XML or HTML escapes.
 STYLE = (
     f"\n{COMMON_RULES}{_scope(_build_palette_rules(LIGHT))}"
@@ -125,4 +142,5 @@ def render_page_style() -> str:
         _scope(_build_foreground_rules(palette), f":root[data-theme={name}] ")
         for name, palette in themes
     )
-    return f"{''.join(rules)}:root .{ROOT} .{BACKGROUND}{{fill:none}}\n"
+    marks = "".join(_build_mark_rules())
+    return f"{''.join(rules)}{marks}:root .{ROOT} .{BACKGROUND}{{fill:none}}\n"

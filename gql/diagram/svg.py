@@ -6,8 +6,8 @@ source expression that allows this style in a Content-Security-Policy.
 
 from xml.etree import ElementTree as ET
 
-from gql.diagram import alt_text, style
-from gql.diagram.flow import Diagram, Edge, NodeKind
+from gql.diagram import alt_text, labels, style
+from gql.diagram.flow import Diagram, Edge, Mark, Node, NodeKind
 from gql.diagram.layout import (
     BADGE_RADIUS,
     MARGIN,
@@ -24,6 +24,9 @@ NAMESPACE = "http://www.w3.org/2000/svg"
 CORNER_RADIUS = 10
 STYLE = style.STYLE
 STYLE_SOURCE = style.compute_csp_source(STYLE)
+# The tag of a marked node, on its upper edge.
+TAG_HEIGHT, TAG_INSET = 18, 34
+TAG_WIDTHS = {Mark.ADDED: 70, Mark.REMOVED: 88}
 
 
 def render(diagram: Diagram) -> str:
@@ -73,7 +76,7 @@ def _draw_edge(root: ET.Element, edge: Edge, layout: Layout) -> None:
 
 def _draw_box(root: ET.Element, box: Box) -> None:
     node = box.node
-    group = _add(root, "g", node.kind.value)
+    group = _add(root, "g", _build_classes(node))
     _set_text(_add(group, "title"), node.text)
     _draw_shape(group, box)
     for line in box.lines:
@@ -83,17 +86,40 @@ def _draw_box(root: ET.Element, box: Box) -> None:
     if node.number:
         _add(group, "circle", "badge", cx=box.left, cy=box.middle, r=BADGE_RADIUS)
         _set_text(_add(group, "text", "number", x=box.left, y=box.middle + 4), str(node.number))
+    if node.mark:
+        _draw_tag(group, box, node.mark)
+
+
+def _build_classes(node: Node) -> str:
+    """Return the CSS classes of a node. A removed one has the colors of no kind."""
+    match node.mark:
+        case None:
+            return node.kind.value
+        case Mark.REMOVED:
+            return node.mark.value
+        case _:
+            return f"{node.kind.value} {node.mark.value}"
+
+
+def _draw_tag(group: ET.Element, box: Box, mark: Mark) -> None:
+    width = TAG_WIDTHS[mark]
+    x, y = box.right - TAG_INSET - width, box.top - TAG_HEIGHT // 2
+    size = {"width": width, "height": TAG_HEIGHT}
+    _add(group, "rect", "tag", x=x, y=y, rx=TAG_HEIGHT // 2, **size)
+    label = _add(group, "text", "sign", x=x + width // 2, y=y + 13)
+    _set_text(label, labels.MARKS[mark.value])
 
 
 def _draw_shape(group: ET.Element, box: Box) -> None:
+    dash = {"stroke-dasharray": "7 5"} if box.node.mark is Mark.REMOVED else {}
     if box.node.kind is NodeKind.DECISION:
-        _add(group, "path", "box", d=_build_hexagon_path(box))
+        _add(group, "path", "box", d=_build_hexagon_path(box), **dash)
         return
     radius = (
         CORNER_RADIUS if box.node.kind in (NodeKind.STAGE, NodeKind.DENIED) else box.height // 2
     )
     size = {"width": box.width, "height": box.height}
-    _add(group, "rect", "box", x=box.left, y=box.top, rx=radius, **size)
+    _add(group, "rect", "box", x=box.left, y=box.top, rx=radius, **size, **dash)
 
 
 def _build_hexagon_path(box: Box) -> str:

@@ -13,10 +13,12 @@ from markupsafe import Markup
 from gql.context import Context
 from gql.diagram import loading, mermaid, svg
 from gql.diagram.flow import Diagram
+from gql.diagram.marks import mark_diagram
 from gql.endpoint.format_error import format_errors
 from gql.errors import LimitExceededError
 from gql.execution.executor import Execution, Executor
 from gql.execution.request import GraphQLRequest
+from gql.explorer.drift_view import DriftView, FlowDrift, build_marks
 from gql.limits import ResponseSize
 from models.queries.flows import FlowQuery
 from models.tables.flow import SLUG
@@ -31,7 +33,7 @@ class FlowDetails(NamedTuple):
     """The selected flow, or the error that says why there is none.
 
     `flow` is the object of the query's response, with this number of objects in its lists; `notes`
-    say why parts of it are null.
+    say why parts of it are null. `drift` is None without a baseline.
     """
 
     slug: str
@@ -41,6 +43,7 @@ class FlowDetails(NamedTuple):
     objects: int = 0
     error: str | None = None
     status: int = 200
+    drift: FlowDrift | None = None
 
     @property
     def is_large(self) -> bool:
@@ -78,11 +81,20 @@ class FlowReader:
 
     executor: Executor
 
-    async def read(self, context: Context, slug: str) -> FlowDetails:
+    async def read(
+        self, context: Context, slug: str, drift: DriftView | None = None
+    ) -> FlowDetails:
         """Read the flow with this slug, or return the error that there is none or it is too large."""
         diagram = await _find_diagram(context, slug)
         if diagram is None:
             return FlowDetails(slug, error=NOT_FOUND.format(slug), status=404)
+        if drift is None:
+            return await self._read_details(context, slug, diagram)
+        marks = build_marks(diagram, slug, drift.list_changes(slug))
+        details = await self._read_details(context, slug, mark_diagram(diagram, marks))
+        return details._replace(drift=drift.select(slug))
+
+    async def _read_details(self, context: Context, slug: str, diagram: Diagram) -> FlowDetails:
         size = ResponseSize(context.size.limit)
         try:
             result = await self._execute(replace(context, size=size), slug)

@@ -15,6 +15,7 @@ from gql import background
 from gql.auth import Authenticator, require_access
 from gql.context import Context, Identity
 from gql.errors import ExecutionTimeoutError, ForbiddenError, UnauthenticatedError
+from gql.explorer.drift_view import DriftView, load_drift_view
 from gql.explorer.files import STATIC_PATH
 from gql.explorer.flow_details import FlowDetails, FlowReader
 from gql.explorer.flow_list import DESIGNATIONS, FlowList, FlowListRequest, load_flow_list
@@ -36,13 +37,15 @@ class PageContext(NamedTuple):
     """The values in the template of the front page.
 
     `error` replaces the flows. The errors of the list and of the selected flow are parts of them.
-    `is_rejected` is true if the error is that the token is not accepted.
+    `is_rejected` is true if the error is that the token is not accepted. `drift` is None without a
+    baseline.
     """
 
     error: str | None = None
     is_rejected: bool = False
     listing: FlowList | None = None
     selected: FlowDetails | None = None
+    drift: DriftView | None = None
 
     @property
     def status(self) -> int:
@@ -120,9 +123,12 @@ class FrontPage:
         slug = request.query_params.get("flow")
 
         async def read(context: Context) -> PageContext:
+            drift = await load_drift_view(context)
             listing = await load_flow_list(context, list_request)
-            selected = await self.flow_reader.read(context, slug) if slug is not None else None
-            return PageContext(listing=listing, selected=selected)
+            if slug is None:
+                return PageContext(listing=listing, drift=drift)
+            selected = await self.flow_reader.read(context, slug, drift)
+            return PageContext(listing=listing, selected=selected, drift=drift)
 
         page = await self.runner.run(read, session.identity, is_snapshot=slug is not None)
         is_long = page.selected is not None and page.selected.is_large

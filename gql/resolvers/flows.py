@@ -9,9 +9,11 @@ from gql.resolvers import bindings
 from models.batch import NO_ROWS, Batch, GroupedRows
 from models.database import Session
 from models.queries import flows as flow_queries
+from models.queries.conditions import WhereClause
 from models.queries.flows import (
     COLUMNS,
     FlowCount,
+    FlowFilter,
     FlowQuery,
     Flows,
     FlowsByPk,
@@ -87,6 +89,18 @@ async def find_flow(
     The query filters by a unique column, `slug` or `pk`.
     """
     return await _VisibleFlows(session, viewer, query).read_all(columns)
+
+
+async def find_matching_flows(
+    session: Session, viewer: Viewer, where: WhereClause, columns: tuple[str, ...]
+) -> Batch:
+    """Return all flows that match a condition and that the viewer may see, in no order."""
+    if not viewer.has_flows:
+        return NO_ROWS
+    flow_filter = FlowFilter((), is_searched=False, rights=viewer.rights, where=where.condition)
+    query = Flows(flow_filter, columns, session.catalog.plan_keys)
+    values = {"plans": plan_prefix(session.schema), **viewer.parameters, **where.values}
+    return _build_batch(columns, await session.read_columns(query, values))
 
 
 async def find_flows(

@@ -1,0 +1,1 @@
+"""The drift: what differs between a baseline and the data that is served."""
