@@ -1,7 +1,7 @@
 """The application: settings, services, routes and middleware, composed."""
 
 from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
@@ -20,6 +20,7 @@ from starlette.routing import Route
 from gql import health
 from gql.auth import Authenticator
 from gql.database_handle import DatabaseHandle
+from gql.drift.calculator import DriftCalculator, build_calculator
 from gql.endpoint import endpoint, sdl
 from gql.endpoint.endpoint import GraphQLEndpoint
 from gql.endpoint.persisted import PersistedDocuments
@@ -40,6 +41,7 @@ from gql.rest.dialects import CURRENT, DOCUMENTED, build_dialects
 from gql.rest.errors import build_http_error_body, build_internal_error_body
 from gql.schema import Schema, build_schema, print_schema
 from gql.settings import LOOPBACK_HOST, Settings, SettingsError, name_setting
+from models.diff.options import SideOptions
 
 # Browsers cache the response to a preflight request for this long.
 PREFLIGHT_MAX_AGE_SECONDS = 3600
@@ -58,6 +60,7 @@ class Services:
     executor: Executor
     documents: PersistedDocuments
     database: DatabaseHandle
+    drift: DriftCalculator | None
 
 
 def create_app(
@@ -66,9 +69,9 @@ def create_app(
     """Return the ASGI application; `state.warnings` are warnings about its settings.
 
     Raises SettingsError if introspection is on, but its limit is too low. The lifespan reads the
-    trusted documents and opens the database; it raises TrustedDocumentError or DatabaseError. With a
-    token, visitors of the pages are signed in, and requests for other hosts than these and the local
-    ones are rejected.
+    trusted documents, opens the database and compares it with the baseline; it raises
+    TrustedDocumentError, DatabaseError, or an error of the baseline. With a token, visitors of the
+    pages are signed in, and requests for other hosts than these and the local ones are rejected.
     """
     services = _build_services(settings)
 
@@ -78,8 +81,14 @@ def create_app(
             services.documents.load_trusted(
                 settings.trusted_documents, services.executor.first_error
             )
-        url, schema = settings.database_url, settings.schema_name
-        async with services.database.open(url, schema, settings.pool_limits):
+        address = settings.database_url, settings.schema_name
+        async with AsyncExitStack() as stack:
+            opened = services.database.open(*address, settings.pool_limits)
+            await stack.enter_async_context(opened)
+            if services.drift:
+                seconds = settings.baseline_every.total_seconds()
+                compared = services.drift.open(services.database, *address, seconds)
+                await stack.enter_async_context(compared)
             yield
 
     pages = Pages(
@@ -110,7 +119,20 @@ def _build_services(settings: Settings) -> Services:
         hides_suggestions=not settings.suggestions,
         forbids_introspection=not settings.introspection,
     )
-    return Services(schema, executor, PersistedDocuments(settings.trusted_only), DatabaseHandle())
+    documents = PersistedDocuments(settings.trusted_only)
+    return Services(schema, executor, documents, DatabaseHandle(), _build_drift(settings))
+
+
+def _build_drift(settings: Settings) -> DriftCalculator | None:
+    """Return the calculator of the drift, None without a baseline. Raises OperatorError."""
+    if settings.baseline is None:
+        return None
+    options = SideOptions(
+        token=settings.baseline_token,
+        ca_file=settings.baseline_ca_file,
+        schema=settings.schema_name,
+    )
+    return build_calculator(settings.baseline, options)
 
 
 def _check_limits(settings: Settings, schema: Schema) -> Sequence[str]:
@@ -138,7 +160,7 @@ def _find_low_limits(settings: Settings, schema: Schema) -> Mapping[str, str]:
 
 def _build_routes(settings: Settings, services: Services, pages: Pages) -> Iterator[Route]:
     authenticator = Authenticator(services.database, settings.viewer_ttl)
-    runner = ReadRunner(settings.limits, settings.root_path)
+    runner = ReadRunner(settings.limits, settings.root_path, services.drift)
     dialects = build_dialects(settings.dialect)
     graphql = GraphQLEndpoint(
         services.executor,

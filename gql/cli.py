@@ -12,8 +12,10 @@ import re
 import shutil
 import signal
 import sys
+import traceback
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime, timedelta
 from importlib.metadata import metadata
 from inspect import Parameter as SignatureParameter
@@ -28,16 +30,28 @@ from rich.table import Table
 from rich.text import Text
 from setproctitle import setproctitle
 
-from gql.settings import SettingInfo, Settings, describe_settings, read_settings
+from gql.settings import (
+    AUTHENTIK_TOKEN,
+    FILE_SUFFIX,
+    SettingInfo,
+    Settings,
+    describe_settings,
+    read_secret,
+    read_settings,
+)
 from models.errors import BlueprintError, OperatorError
+from models.sync.limits import DEFAULTS as SYNC_LIMITS
 
 if TYPE_CHECKING:
+    from models.sync.limits import ApiLimits
+    from models.sync.options import MirrorReport
     from models.tokens import TokenScope, TokenSummary
 
 DISTRIBUTION = metadata("flowql")
 USAGE_ERROR = 2
 OMITTED = 3
 OUTDATED = 1
+DIFFERENT = 1
 BROKEN_PIPE = 1
 INTERRUPTED = 130
 SHOW_CURSOR = b"\x1b[?25h\n"
@@ -49,16 +63,22 @@ READING_ROLE = "flowql"
 # PostgreSQL grants to all roles if a statement names `public`, with or without quotes.
 PSEUDO_ROLES = {"public", "none"}
 SDL_FILE = Path("schema.graphql")
-# A password in the parameters of a URL, and one before its host, which may contain any character; a
-# value of the context.
+MAX_CONCURRENCY = 64
+# A password in the parameters of a URL, and one before its host, which may contain any character; all
+# user information of a web address; a value of the context; a token.
 SECRETS = (
     re.compile(r"(password=)[^&]*"),
+    re.compile(r"(https?://).*(?=@)"),
     re.compile(r"(://[^:]*:).*(?=@)"),
     re.compile(r"^(--context=[^=]*=).*", re.DOTALL),
+    re.compile(r"^(--(?:sync-|baseline-)?token=).*", re.DOTALL),
 )
+TOKEN_OPTIONS = ("--token", "--sync-token", "--baseline-token")
 SETTINGS = {setting.field: setting for setting in describe_settings()}
 GROUPS = {
     "GraphQL": Group("GraphQL"),
+    "Sync": Group("Sync", help="The server can also mirror a live authentik by its API."),
+    "Baseline": Group("Baseline", help="The server can show how its data differs from a baseline."),
     "Limits": Group("Limits", help="The server rejects a request that exceeds a limit."),
 }
 
@@ -88,9 +108,24 @@ def _build_option(setting: SettingInfo) -> Parameter:
     )
 
 
+def _build_file_keyword(setting: SettingInfo) -> SignatureParameter:
+    """Return the parameter for the file of a secret."""
+    help_ = f"The file that contains the value of `{setting.option.name}`."
+    option = Parameter(
+        name=setting.option.file_name, group=GROUPS[setting.option.group], help=help_
+    )
+    name = f"{setting.field}{FILE_SUFFIX.lower()}"
+    annotation = Annotated[Path | None, option]
+    return SignatureParameter(
+        name, SignatureParameter.KEYWORD_ONLY, default=None, annotation=annotation
+    )
+
+
 def _build_keyword(setting: SettingInfo) -> SignatureParameter:
     is_list = get_origin(setting.annotation) is tuple
     value: Any = list[str] if is_list else setting.annotation
+    # The settings parse durations, as those in variables.
+    value = str if value is timedelta else value
     annotation = Annotated[value | None, _build_option(setting)]
     return SignatureParameter(
         setting.field, SignatureParameter.KEYWORD_ONLY, default=None, annotation=annotation
@@ -98,8 +133,15 @@ def _build_keyword(setting: SettingInfo) -> SignatureParameter:
 
 
 def _add_option_per_setting(command: Command) -> Command:
-    """Give the command one keyword parameter per setting, from which cyclopts makes options."""
-    keywords = [_build_keyword(setting) for setting in SETTINGS.values()]
+    """Give the command one keyword parameter per setting, from which cyclopts makes options.
+
+    The files of some secrets have another one.
+    """
+    files = [setting for setting in SETTINGS.values() if setting.option.has_file]
+    keywords = [
+        *(_build_keyword(setting) for setting in SETTINGS.values()),
+        *(_build_file_keyword(setting) for setting in files),
+    ]
     cast(Any, command).__signature__ = Signature(keywords)
     return command
 
@@ -113,7 +155,10 @@ PortOption = Annotated[int | None, _build_option(SETTINGS["port"])]
 @app.command
 @_add_option_per_setting
 def serve(**options: Any) -> None:
-    """Serve GraphQL and REST from a database, without writing to it."""
+    """Serve GraphQL and REST from a database, without writing to it.
+
+    With `--sync-url`, one more process writes to it: it mirrors a live authentik by its API.
+    """
     from gql import server
 
     settings = read_settings(**options)
@@ -253,6 +298,192 @@ def export(
 
 
 @app.command
+def diff(
+    left: Annotated[
+        str,
+        Parameter(
+            allow_leading_hyphen=True,
+            help="The side before: a blueprint file or a folder of them, a file written by"
+            " `flowql export --all`, the URL of a database (`sqlite:///…`, `postgresql://…`), or the"
+            " URL of authentik (`https://…`).",
+        ),
+    ],
+    right: Annotated[
+        str, Parameter(allow_leading_hyphen=True, help="The side after, of any of these kinds.")
+    ],
+    /,
+    *,
+    as_json: Annotated[
+        bool,
+        Parameter(
+            name="--json",
+            negative=(),
+            help="Print a JSON array with an object for each change: `path`, `kind` (`added`,"
+            " `removed`, `changed`, `moved`, `renamed` or `extra`), `before`, `after`, `object`,"
+            " `objectKind`, `attribute` and `flows`.",
+        ),
+    ] = False,
+    markdown: Annotated[
+        bool, Parameter(negative=(), help="Print Markdown, for the comment on a pull request.")
+    ] = False,
+    exact: Annotated[
+        bool, Parameter(negative=(), help="Count objects that a blueprint does not mention.")
+    ] = False,
+    only: Annotated[
+        list[str] | None,
+        Parameter(
+            negative=(),
+            consume_multiple=True,
+            help="Compare only what concerns these flows. It follows the sides.",
+        ),
+    ] = None,
+    ignore: Annotated[
+        list[str] | None,
+        Parameter(
+            negative=(),
+            consume_multiple=True,
+            help="Ignore changes whose path matches a pattern with `*`, such as `*.background`. It"
+            " follows the sides.",
+        ),
+    ] = None,
+    context: Annotated[
+        list[str] | None,
+        Parameter(
+            negative=(),
+            consume_multiple=False,
+            help="A value of the context of blueprints, as `KEY=VALUE`. Repeatable.",
+        ),
+    ] = None,
+    context_file: Annotated[
+        Path | None,
+        Parameter(help="A YAML file with a mapping of values of the context, of any type."),
+    ] = None,
+    token_file: Annotated[
+        list[str] | None,
+        Parameter(
+            negative=(),
+            consume_multiple=False,
+            help="A file with the token for an authentik, as `HOST=FILE`. Repeatable. Default for a"
+            f" single authentik: the environment variable `{AUTHENTIK_TOKEN}`.",
+        ),
+    ] = None,
+    ca_file: Annotated[
+        Path | None, Parameter(help="The file of the certificates to trust, in PEM.")
+    ] = None,
+    schema: SchemaOption = None,
+) -> None:
+    """Compare two systems, or a system with blueprints, by names and never by primary keys.
+
+    Against a blueprint, only what it mentions is compared. The exit code is 0 if there is no
+    difference, 1 if there are some, and 2 after an error.
+    """
+    from gql import comparison, diff_report, import_report
+    from models.diff.compare import CompareOptions
+    from models.diff.options import SideOptions, is_live_system
+
+    if as_json and markdown:
+        raise OperatorError("--json and --markdown are mutually exclusive")
+    if only == [] or ignore == []:
+        raise OperatorError(f"{'--only' if only == [] else '--ignore'} requires a value")
+    # The token of one system must not be sent to another one.
+    is_single = sum(map(is_live_system, (left, right))) == 1
+    options = SideOptions(
+        _read_context(context_file, context or ()),
+        _read_token_files(token_file or ()),
+        os.environ.get(AUTHENTIK_TOKEN) if is_single else None,
+        ca_file,
+        _read_settings(None, schema).schema_name,
+    )
+    try:
+        difference = asyncio.run(
+            comparison.compare(left, right, options, CompareOptions(is_exact=exact))
+        ).select(only or (), ignore or ())
+    except BlueprintError as error:
+        _print_messages(import_report.render_errors(error.messages, "nothing was compared"))
+        sys.exit(USAGE_ERROR)
+    except OperatorError:
+        raise
+    except Exception:  # noqa: BLE001 - Python's exit code would mean that there are differences
+        traceback.print_exc()
+        sys.exit(USAGE_ERROR)
+    _use_utf8(sys.stdout)
+    _print_messages(f"warning: {message}" for message in difference.warnings)
+    if as_json:
+        print(diff_report.render_json(difference))
+    elif markdown:
+        print("\n".join(diff_report.render_markdown(difference)))
+    else:
+        _print_text(diff_report.render_text(difference))
+        _print_messages(diff_report.render_summary(difference))
+    if difference.counted:
+        sys.exit(DIFFERENT)
+
+
+@app.command
+def sync(
+    *,
+    url: Annotated[
+        str, Parameter(help="The URL of authentik, such as `https://authentik.example`.")
+    ],
+    token: Annotated[
+        str | None,
+        Parameter(
+            help="A token of authentik with the intent API; `--token-file` and the environment"
+            f" variable `{AUTHENTIK_TOKEN}` are safer."
+        ),
+    ] = None,
+    token_file: Annotated[Path | None, Parameter(help="The file that contains the token.")] = None,
+    ca_file: Annotated[
+        Path | None,
+        Parameter(help="A PEM file with the certificates to trust. Default: those of the system."),
+    ] = None,
+    every: Annotated[
+        timedelta | None,
+        Parameter(help="Sync again and again, with this pause, such as `5m`. Default: once."),
+    ] = None,
+    force: Annotated[
+        bool, Parameter(negative=(), help="Allow a round to delete more than a third of the flows.")
+    ] = False,
+    no_delete: Annotated[
+        bool, Parameter(negative=(), help="Keep what authentik no longer has.")
+    ] = False,
+    concurrency: Annotated[
+        int, Parameter(help="The number of requests at the same time.")
+    ] = SYNC_LIMITS.concurrency,
+    request_timeout: Annotated[
+        timedelta, Parameter(help="The time limit of a request.")
+    ] = timedelta(seconds=SYNC_LIMITS.request_seconds),
+    timeout: Annotated[timedelta, Parameter(help="The time limit of a round.")] = timedelta(
+        seconds=SYNC_LIMITS.total_seconds
+    ),
+    database: DatabaseOption = None,
+    schema: SchemaOption = None,
+) -> None:
+    """Fill FlowQL's own database from authentik's REST API, in one transaction.
+
+    The token needs permissions to view flows, stages, policies, bindings and prompts; an error names
+    those that are missing. Secrets are not stored. If a round fails, the data stays as it is.
+    """
+    from gql import administration, sync_report
+    from gql.progress import show_progress
+    from models.sync.options import SyncOptions
+    from models.sync.source import ApiSource
+
+    limits = _build_sync_limits(concurrency, request_timeout, timeout)
+    options = SyncOptions(force, no_delete, limits)
+    source = ApiSource(url, _read_token(token, token_file), ca_file)
+    settings = _read_settings(database, schema)
+    with _end_at_interrupt():
+        if every is not None:
+            _check_duration("--every", every)
+            asyncio.run(administration.keep_syncing(settings, source, options, every, _print_round))
+            return
+        with show_progress() as progress:
+            report = asyncio.run(administration.sync(settings, source, options, progress))
+    _print_messages(sync_report.render_report(report))
+
+
+@app.command
 def grants(
     *,
     role: Annotated[str, Parameter(help="The role that reads the database.")] = READING_ROLE,
@@ -314,8 +545,8 @@ def token_create(
     given = [option for option, value in limits.items() if value]
     if len(given) > 1:
         raise OperatorError(f"{' and '.join(given)} are mutually exclusive")
-    if expires is not None and not timedelta() < expires < MAX_LIFETIME:
-        raise OperatorError("invalid --expires: expected a positive duration below 100 years")
+    if expires is not None:
+        _check_duration("--expires", expires)
     scope = TokenScope(superuser, tuple(flow or ()), flows_only)
     settings = _read_settings(database, schema)
     key = asyncio.run(administration.create_token(settings, name, scope, expires))
@@ -475,12 +706,57 @@ def _set_process_title(arguments: Sequence[str]) -> None:
 
 
 def _mask_secrets(previous: str, argument: str) -> str:
-    """Mask passwords, and the values of a context, which can be secrets."""
+    """Mask passwords, tokens, and the values of a context, which can be secrets."""
+    if previous in TOKEN_OPTIONS:
+        return "***"
     if previous == "--context":
         return f"{argument.partition('=')[0]}=***"
     for secret in SECRETS:
         argument = secret.sub(r"\1***", argument)
     return argument
+
+
+def _read_token(token: str | None, file: Path | None) -> str:
+    """Return the token for authentik; raises OperatorError."""
+    if token is not None and file is not None:
+        raise OperatorError("--token and --token-file are mutually exclusive")
+    if file is not None:
+        return read_secret("--token-file", file)
+    token = os.environ.get(AUTHENTIK_TOKEN) if token is None else token
+    if not token:
+        raise OperatorError(f"no token: use --token-file FILE, or set {AUTHENTIK_TOKEN}")
+    return token
+
+
+def _build_sync_limits(
+    concurrency: int, request_timeout: timedelta, timeout: timedelta
+) -> "ApiLimits":
+    """Return the limits of requests to authentik; raises OperatorError."""
+    if not 1 <= concurrency <= MAX_CONCURRENCY:
+        raise OperatorError(f"invalid --concurrency: expected 1 to {MAX_CONCURRENCY}")
+    _check_duration("--request-timeout", request_timeout)
+    _check_duration("--timeout", timeout)
+    return replace(
+        SYNC_LIMITS,
+        concurrency=concurrency,
+        request_seconds=request_timeout.total_seconds(),
+        total_seconds=timeout.total_seconds(),
+    )
+
+
+def _check_duration(option: str, duration: timedelta) -> None:
+    if not timedelta() < duration < MAX_LIFETIME:
+        raise OperatorError(f"invalid {option}: expected a positive duration below 100 years")
+
+
+def _print_round(result: "MirrorReport | OperatorError") -> None:
+    """Print the result of a round."""
+    from gql import sync_report
+
+    if isinstance(result, OperatorError):
+        _print_message(f"the sync failed: {result}")
+    else:
+        _print_messages(sync_report.render_report(result))
 
 
 def _read_settings(database: str | None, schema: str | None) -> Settings:
@@ -562,6 +838,17 @@ def _parse_context_item(item: str) -> tuple[str, str]:
     return key, value
 
 
+def _read_token_files(items: Iterable[str]) -> Mapping[str, str]:
+    """Return the tokens of live systems by host; raises OperatorError."""
+    tokens: dict[str, str] = {}
+    for item in items:
+        host, separator, name = item.partition("=")
+        if not (host and separator and name):
+            raise OperatorError("invalid --token-file: expected HOST=FILE")
+        tokens[host.lower()] = read_secret("--token-file", Path(name))
+    return tokens
+
+
 def _parse_renames(items: Sequence[str]) -> Mapping[str, str]:
     renames: dict[str, str] = {}
     for item in items:
@@ -571,6 +858,13 @@ def _parse_renames(items: Sequence[str]) -> Mapping[str, str]:
         if renames.setdefault(old, new) != new:
             raise OperatorError(f"invalid --rename {item!r}: {old!r} is already renamed")
     return renames
+
+
+def _print_text(lines: Iterable[Text]) -> None:
+    """Print lines in colour on a terminal. Lines for a pipe must not wrap."""
+    console = Console(width=None if sys.stdout.isatty() else PIPE_WIDTH, highlight=False)
+    for line in lines:
+        console.print(line, soft_wrap=True)
 
 
 def _use_utf8(stream: TextIO) -> None:

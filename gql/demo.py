@@ -36,6 +36,7 @@ def run(host: str | None, port: int | None) -> None:
             root_path="",
             workers=1,
             access_log=False,
+            sync_url="",
             # The pages may contain the token, so other origins must not read them.
             cors_origins="",
         )

@@ -21,6 +21,7 @@ class FlowQLError(Exception):
     ├── LimitExceededError           the request exceeds a limit
     │   └── ExecutionTimeoutError    the execution takes too long
     ├── PersistedQueryNotFoundError  the document ID or hash is unknown
+    ├── DriftUnavailableError        the baseline or the data cannot be compared at present
     └── UnknownEnumValueError        a stored value is not in the enum
 
     `code` is the `extensions.code` of the error in a GraphQL response.
@@ -114,6 +115,18 @@ class PersistedQueryNotFoundError(FlowQLError):
 
     def __init__(self) -> None:
         super().__init__("PersistedQueryNotFound")
+
+
+class DriftUnavailableError(FlowQLError):
+    """The data cannot be compared with the baseline at present. The log has the reason."""
+
+    code = "DRIFT_UNAVAILABLE"
+
+    def __init__(self, subject: str) -> None:
+        super().__init__(
+            f"The drift is unavailable, because {subject} cannot be read. The server's log has the"
+            " reason."
+        )
 
 
 class UnknownEnumValueError(FlowQLError):

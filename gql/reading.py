@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import TypeVar
 
-from gql.context import Context, Identity
+from gql.context import Context, DriftReader, Identity
 from gql.errors import ExecutionTimeoutError
 from gql.limits import Limits, ResponseSize
 from models.database import Caller, SnapshotRequiredError
@@ -18,9 +18,12 @@ Read = Callable[[Context], Awaitable[T]]
 class ReadRunner:
     """Runs the reads of requests within limits, for a server below `root_path`."""
 
-    def __init__(self, limits: Limits, root_path: str = "") -> None:
+    def __init__(
+        self, limits: Limits, root_path: str = "", drift: DriftReader | None = None
+    ) -> None:
         self._limits = limits
         self._root_path = root_path
+        self._drift = drift
         self._watchdog = Watchdog(limits.seconds)
 
     def limit_time(self) -> "TimeLimit":
@@ -43,7 +46,7 @@ class ReadRunner:
         caller = Caller(identity.viewer.token, is_expensive)
         session = identity.database.open_session(caller, is_snapshot=is_snapshot)
         size = ResponseSize(self._limits.objects)
-        context = Context(session, identity.viewer, size, self._root_path)
+        context = Context(session, identity.viewer, size, self._root_path, self._drift)
         try:
             async with session:
                 result = await read(context)

@@ -11,7 +11,7 @@ import socket
 import sys
 import threading
 from collections.abc import AsyncGenerator, Callable, Generator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
 from functools import partial
 from types import FrameType
 from typing import Any, cast
@@ -19,6 +19,7 @@ from typing import Any, cast
 import uvicorn
 from starlette.applications import Starlette
 
+from gql import syncer
 from gql.app import create_app
 from gql.protocol import ConnectionLimits, HttpProtocol, Refusals
 from gql.settings import Settings
@@ -197,6 +198,20 @@ def serve(
     if the database is not usable, and TrustedDocumentError if the trusted documents are not valid.
     """
     signal.signal(signal.SIGTERM, _exit)
+    asyncio.run(_prepare(settings))
+    with ExitStack() as stack:
+
+        def start_syncer() -> None:
+            # Errors of the settings and the database are reported before.
+            stack.enter_context(syncer.run_syncer(settings, _build_log_config(settings)))
+            on_ready()
+
+        _serve(settings, listener, start_syncer, token)
+
+
+def _serve(
+    settings: Settings, listener: socket.socket, on_ready: ReadyCallback, token: str | None
+) -> None:
     if settings.workers > 1:
         _serve_by_workers(settings, _share_port(listener, settings.workers), on_ready)
     else:
@@ -264,6 +279,11 @@ def _run(app: Starlette, server: Server, sockets: list[socket.socket]) -> None:
 
     with asyncio.Runner(loop_factory=server.config.get_loop_factory()) as runner:
         runner.run(main())
+
+
+async def _prepare(settings: Settings) -> None:
+    with _exit_at_sigterm():
+        await syncer.prepare(settings)
 
 
 async def _check(app: Starlette) -> None:

@@ -4,6 +4,7 @@ import os
 import re
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
+from datetime import timedelta
 from ipaddress import ip_network
 from itertools import chain
 from pathlib import Path
@@ -29,7 +30,8 @@ from pydantic_settings import (
 from gql.generations import GENERATIONS, find_generation
 from gql.limits import DEFAULTS, Limits
 from models import limits as pool
-from models.errors import OperatorError
+from models.errors import OperatorError, SyncError
+from models.sync.source import ApiSource
 
 PREFIX = "FLOWQL_"
 FILE_SUFFIX = "_FILE"
@@ -42,18 +44,31 @@ ORIGIN = re.compile(
 )
 # Only characters that a URL needs no escapes for, and no dot segments, which browsers resolve.
 ROOT_PATH = re.compile(r"/|(/(?!\.{1,2}(/|$))[A-Za-z0-9._~-]+)+")
+# The variable of the token for `flowql sync`.
+AUTHENTIK_TOKEN = f"{PREFIX}AUTHENTIK_TOKEN"
+UNIT_SECONDS = {"d": 86_400, "h": 3_600, "m": 60, "s": 1}
+# A number is in seconds.
+MIN_DURATION, MAX_DURATION = timedelta(seconds=1), timedelta(days=30)
+DURATION = re.compile(r"(?=.)(\d{1,6}d)?(\d{1,6}h)?(\d{1,6}m)?(\d{1,8}s?)?", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
 class Option:
     """The command-line option of a setting, named after its variable if `name` is empty.
 
-    A secret can also be read from a file, which the variable with the suffix `_FILE` names.
+    A secret can also be read from a file, which the variable with the suffix `_FILE` names, and with
+    `has_file` an option.
     """
 
     name: str = ""
     group: str = ""
     is_secret: bool = False
+    has_file: bool = False
+
+    @property
+    def file_name(self) -> str:
+        """The option that names the file of a secret."""
+        return f"{self.name}-file"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,9 +93,10 @@ class SettingInfo:
 
     @property
     def option_names(self) -> str:
-        """The option in Markdown, with its negative form for a boolean."""
+        """The option in Markdown, with its negative form for a boolean, and that of its file."""
         negative = f", `--no-{self.option.name[2:]}`" if self.annotation is bool else ""
-        return f"`{self.option.name}`{negative}"
+        file = f", `{self.option.file_name}`" if self.option.has_file else ""
+        return f"`{self.option.name}`{negative}{file}"
 
 
 class SettingsError(OperatorError):
@@ -130,6 +146,29 @@ def _none_if_empty(value: Any) -> Any:
     return value or None
 
 
+def _check_sync_url(value: str | None) -> str | None:
+    try:
+        if value:
+            _ = ApiSource(value, "").display_url
+    except SyncError as error:
+        raise ValueError(str(error)) from None
+    return value
+
+
+def _parse_duration(value: Any) -> Any:
+    """Return the duration in a string such as `5m`, `1h30m` or `90`, a number of seconds."""
+    if not isinstance(value, str):
+        return value
+    parts = DURATION.fullmatch(value.strip())
+    counts = zip(UNIT_SECONDS.values(), parts.groups() if parts else (), strict=bool(parts))
+    seconds = sum(unit * int(count.rstrip("sSmMhHdD")) for unit, count in counts if count)
+    if not MIN_DURATION <= timedelta(seconds=seconds) <= MAX_DURATION:
+        raise ValueError(
+            f"invalid duration {value!r}: expected one such as 30s, 5m or 1h, from 1s to 30d"
+        )
+    return timedelta(seconds=seconds)
+
+
 class SecretFiles(PydanticBaseSettingsSource):
     """The secrets in files that variables name."""
 
@@ -145,7 +184,9 @@ class SecretFiles(PydanticBaseSettingsSource):
         if path and self._get(variable):
             names = f"{_locate_variable(variable)} and {variable}{FILE_SUFFIX}"
             raise SettingsError(f"{names} are mutually exclusive")
-        return _read_secret(variable, path) if path else None, field_name, False
+        source = f"{variable}{FILE_SUFFIX}"
+        value = read_secret(_locate_variable(source), Path(path)) if path else None
+        return value, field_name, False
 
     def __call__(self) -> dict[str, Any]:
         # Sources with precedence set the current state.
@@ -162,10 +203,17 @@ class SecretFiles(PydanticBaseSettingsSource):
 
 
 GRAPHQL = Option(group="GraphQL")
+SYNC = Option(group="Sync")
+BASELINE = Option(group="Baseline")
+SYNC_SECRET = Option(group="Sync", is_secret=True)
+SYNC_TOKEN = Option(group="Sync", is_secret=True, has_file=True)
 LIMITS = Option(group="Limits")
+# The groups of settings that README.md leaves to the chapter about operations.
+OPERATIONS = {LIMITS.group, SYNC.group, BASELINE.group}
 Limit = Annotated[int, Field(ge=1), LIMITS]
 # At most a day, which every timer can count.
 Timeout = Annotated[float, Field(gt=0, le=86_400), LIMITS]
+Duration = Annotated[timedelta, BeforeValidator(_parse_duration)]
 
 
 class Settings(BaseSettings):
@@ -221,6 +269,59 @@ class Settings(BaseSettings):
         ge=0,
         allow_inf_nan=False,
         description="Seconds to cache a verified token; 0 disables the cache.",
+    )
+    # Not in the repr: the URL may contain a password.
+    sync_url: Annotated[
+        str | None, BeforeValidator(_none_if_empty), AfterValidator(_check_sync_url), SYNC_SECRET
+    ] = Field(
+        default=None,
+        repr=False,
+        description="The URL of a live authentik, whose API fills FlowQL's own database again and"
+        " again. The server creates or upgrades the tables.",
+    )
+    sync_token: Annotated[str | None, BeforeValidator(_none_if_empty), SYNC_TOKEN] = Field(
+        default=None,
+        repr=False,
+        description=f"The API token for authentik, which `{AUTHENTIK_TOKEN}` can also contain.",
+    )
+    sync_ca_file: Annotated[Path | None, BeforeValidator(_none_if_empty), SYNC] = Field(
+        default=None, description="The certificates to trust for authentik instead of the system's."
+    )
+    sync_every: Annotated[Duration, SYNC] = Field(
+        default=timedelta(minutes=5),
+        description="The time between two rounds, such as `30s`, `5m` or `1h`.",
+    )
+    sync_delete: Annotated[bool, SYNC] = Field(
+        default=True, description="Delete what is gone from authentik."
+    )
+    # Not in the repr: the URL may contain a password.
+    baseline: Annotated[
+        str | None,
+        BeforeValidator(_none_if_empty),
+        Option("--baseline", BASELINE.group, is_secret=True),
+    ] = Field(
+        default=None,
+        repr=False,
+        description="What the data is compared with: a file or a folder of blueprints, which is read"
+        " again after changes, or the URL of a live authentik or of a database.",
+    )
+    baseline_token: Annotated[
+        str | None,
+        BeforeValidator(_none_if_empty),
+        Option("--baseline-token", BASELINE.group, is_secret=True, has_file=True),
+    ] = Field(
+        default=None, repr=False, description="The API token for the authentik of the baseline."
+    )
+    baseline_ca_file: Annotated[Path | None, BeforeValidator(_none_if_empty), BASELINE] = Field(
+        default=None,
+        description="The certificates to trust for the authentik of the baseline instead of the"
+        " system's.",
+    )
+    baseline_every: Annotated[
+        Duration, Field(ge=timedelta(seconds=1), le=timedelta(days=30)), BASELINE
+    ] = Field(
+        default=timedelta(minutes=5),
+        description="The time after which a baseline at a URL is read again.",
     )
     cors_origins: Annotated[
         tuple[str, ...],
@@ -371,6 +472,16 @@ class Settings(BaseSettings):
             self.read_timeout,
         )
 
+    def build_sync_source(self) -> ApiSource | None:
+        """Return the authentik to sync from, None without a URL. Raises SettingsError."""
+        if not self.sync_url:
+            return None
+        token = self.sync_token or os.environ.get(AUTHENTIK_TOKEN)
+        if not token:
+            names = (name_setting("sync_url"), name_setting("sync_token"))
+            raise SettingsError(f"{' requires '.join(names)}, or a file")
+        return ApiSource(self.sync_url, token, self.sync_ca_file)
+
     @property
     def limits(self) -> Limits:
         """The limits of a request."""
@@ -380,8 +491,11 @@ class Settings(BaseSettings):
 
 
 def read_settings(**options: Any) -> Settings:
-    """Read the settings; `options` that are not None take precedence. Raises SettingsError."""
-    set_options = {name: value for name, value in options.items() if value is not None}
+    """Read the settings; `options` that are not None take precedence. Raises SettingsError.
+
+    Options of the files of secrets have the suffix `_file`.
+    """
+    set_options = _read_files({name: value for name, value in options.items() if value is not None})
     try:
         return Settings(**set_options)
     except ValidationError as error:
@@ -414,14 +528,17 @@ def name_setting(field: str) -> str:
 
 
 def render_settings_table(*, limits: bool = False) -> str:
-    """Render the limits, or all other settings, as a Markdown table, which documents contain."""
+    """Render a Markdown table of settings, which documents contain.
+
+    With `limits`, it has the limits and the settings of a sync and a baseline, otherwise all others.
+    """
     rows: Sequence[Sequence[str]] = [
         ("variable", "option", "default", "what it does"),
         ("---", "---", "---", "---"),
         *(
             (setting.variables, setting.option_names, setting.default, setting.description)
             for setting in describe_settings()
-            if (setting.option.group == LIMITS.group) == limits
+            if (setting.option.group in OPERATIONS) == limits
         ),
     ]
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
@@ -463,13 +580,25 @@ def _find_secrets() -> list[str]:
     ]
 
 
-def _read_secret(variable: str, path: str) -> str:
-    """Read a file, without the line break at its end."""
+def _read_files(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options with the secrets in place of their files."""
+    values = dict(options)
+    for name in _find_secrets():
+        path = values.pop(f"{name}{FILE_SUFFIX.lower()}", None)
+        option = _get_option(name, Settings.model_fields[name])
+        if path and name in values:
+            raise SettingsError(f"{option.name} and {option.file_name} are mutually exclusive")
+        if path:
+            values[name] = read_secret(option.file_name, path)
+    return values
+
+
+def read_secret(source: str, path: Path) -> str:
+    """Read a file, which `source` names, without the line break at its end."""
     try:
-        return Path(path).read_text(encoding="utf-8").removesuffix("\n")
+        return path.read_text(encoding="utf-8").removesuffix("\n")
     except (OSError, UnicodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-        source = _locate_variable(f"{variable}{FILE_SUFFIX}")
         raise SettingsError(f"{source}: cannot read {path}: {reason}") from None
 
 
@@ -480,7 +609,16 @@ def _get_option(name: str, field: FieldInfo) -> Option:
 
 
 def _render(value: Any) -> str:
+    if isinstance(value, timedelta):
+        return _render_duration(value)
     return ",".join(cast(tuple[str, ...], value)) if isinstance(value, tuple) else str(value)
+
+
+def _render_duration(duration: timedelta) -> str:
+    """Return a duration in the largest unit that has no remainder."""
+    seconds = int(duration.total_seconds())
+    unit = next(unit for unit, size in UNIT_SECONDS.items() if seconds % size == 0)
+    return f"{seconds // UNIT_SECONDS[unit]}{unit}"
 
 
 def _render_default(value: Any) -> str:

@@ -9,27 +9,21 @@ accepts its connections.
 import asyncio
 import json
 import logging
-import multiprocessing
-import os
 import signal
 import socket
 import sys
 from asyncio import Event
-from collections.abc import Callable, Generator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import chain, repeat
 from multiprocessing.process import BaseProcess
-from threading import Thread
 
 from setproctitle import setproctitle
 
+from gql.processes import SPAWN, block_signals, describe_exit, exit_with_parent
 from models.errors import OperatorError
 
-SPAWN = multiprocessing.get_context("spawn")
-# A terminal sends these signals to every process. Workers leave them to the supervisor.
-TERMINAL_SIGNALS = (signal.SIGINT, signal.SIGHUP)
-SIGNAL_NAMES = {number.value: number.name for number in signal.Signals}
 # The pauses after a worker could not start; the last one is repeated.
 PAUSES_SECONDS = (1, 2, 4, 8, 16, 30)
 # A worker that sends no report for this time is killed.
@@ -108,10 +102,7 @@ class Worker:
     @property
     def exit_status(self) -> str:
         """The signal or the exit code of a process that has exited."""
-        code = self.process.exitcode or 0
-        if code < 0:
-            return f"was killed by {SIGNAL_NAMES.get(-code, f'signal {-code}')}"
-        return f"exited with code {code}"
+        return describe_exit(self.process.exitcode)
 
     def watch(self) -> None:
         """Read reports, and wait for the process to exit."""
@@ -225,7 +216,7 @@ class Supervisor:
         pair, remote = socket.socketpair()
         pair.settimeout(0)
         channel = Channel(remote, self._listeners, place)
-        with remote, _block_signals():
+        with remote, block_signals():
             process = SPAWN.Process(target=_run, args=(self._target, channel), daemon=True)
             process.start()
         worker = Worker(place, process, pair, self._handle_exit)
@@ -275,16 +266,6 @@ class Supervisor:
             await worker.exited.wait()
 
 
-@contextmanager
-def _block_signals() -> Generator[None]:
-    """Block the terminal's signals in processes that are started in the block."""
-    mask = signal.pthread_sigmask(signal.SIG_BLOCK, TERMINAL_SIGNALS)
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-
-
 def _send(pair: socket.socket, message: str) -> None:
     with suppress(OSError):
         pair.send(f"{message}\n".encode())
@@ -301,16 +282,9 @@ def _run(target: WorkerTarget, channel: Channel) -> None:
     """Run a worker: the main function of its process."""
     setproctitle("flowql worker")
     channel.pair.settimeout(0)
-    Thread(target=_exit_with_supervisor, daemon=True).start()
+    exit_with_parent()
     try:
         target(channel)
     except OperatorError as error:
         channel.report(str(error))
         sys.exit(1)
-
-
-def _exit_with_supervisor() -> None:
-    """Send SIGTERM to this process when the supervisor exits, even if it is killed."""
-    if supervisor := multiprocessing.parent_process():
-        supervisor.join()
-    os.kill(os.getpid(), signal.SIGTERM)

@@ -11,6 +11,8 @@ import strawberry
 
 from gql.diagram.graph import FlowDiagramEdgeType, FlowDiagramNodeType
 from gql.execution.graphql_core import enum_values_of
+from gql.resolvers.source import SourceKind
+from models.diff.changes import ChangeKind
 from models.tables.flow import (
     FlowAuthentication,
     FlowDeniedAction,
@@ -21,6 +23,7 @@ from models.tables.flow import (
 )
 
 __all__ = [
+    "ChangeKind",
     "FlowAuthentication",
     "FlowDeniedAction",
     "FlowDesignation",
@@ -30,6 +33,7 @@ __all__ = [
     "FlowOrdering",
     "InvalidResponseAction",
     "PolicyEngineMode",
+    "SourceKind",
 ]
 
 E = TypeVar("E", bound=Enum)
@@ -170,6 +174,28 @@ _register_enum(
             "Leads on if the policy passes, or the user is the bound one or a member of the group."
         ),
         FlowDiagramEdgeType.POLICY_DENIED: "Leads on otherwise.",
+    },
+)
+_register_enum(
+    SourceKind,
+    "The kind of the source of the data.",
+    {
+        SourceKind.AUTHENTIK_DATABASE: "authentik's database, which is read directly.",
+        SourceKind.AUTHENTIK_API: "authentik's API, which `flowql sync` has read.",
+        SourceKind.BLUEPRINTS: "FlowQL's own database, filled by imports of blueprints.",
+    },
+)
+_register_enum(
+    ChangeKind,
+    "The kind of a difference from the baseline.",
+    {
+        ChangeKind.ADDED: "The baseline lacks the object.",
+        ChangeKind.REMOVED: "Only the baseline has the object.",
+        ChangeKind.CHANGED: "An attribute has another value.",
+        ChangeKind.MOVED: "A binding has another target or order.",
+        ChangeKind.RENAMED: "An object has another name or slug, and is equal otherwise.",
+        ChangeKind.EXTRA: "The blueprints of the baseline do not mention the object, which does not"
+        " count as a change.",
     },
 )
 _register_enum(

@@ -12,8 +12,11 @@ from gql.errors import FlowQLError, InvalidSizeError, ListTooLongError
 from gql.execution.completion import gather
 from gql.execution.declarations import MixedList, RowList, RowObject, TypedRows
 from gql.resolvers import bindings, connections
+from gql.resolvers import drift as drift_resolvers
 from gql.resolvers import flows as flow_resolvers
+from gql.resolvers import source as source_resolvers
 from gql.resolvers.connections import ConnectionData, ConnectionQuery, ConnectionSelection
+from gql.resolvers.drift import DriftData, build_batch
 from gql.resolvers.flows import FlowSelection
 from gql.resolvers.rights import require_rights
 from gql.schema.arguments import require_no_nul, unset_to_none
@@ -28,6 +31,8 @@ from gql.schema.filters import (
 from gql.schema.node_ids import decode_node_id
 from gql.schema.types import (
     UUID,
+    Change,
+    Drift,
     Flow,
     FlowConnection,
     FlowEdge,
@@ -41,11 +46,12 @@ from gql.schema.types import (
     PolicyBinding,
     PolicyConnection,
     PolicyEdge,
+    Source,
     Stage,
     StageConnection,
     StageEdge,
 )
-from models.batch import Batch, GroupedRows
+from models.batch import NO_ROWS, Batch, GroupedRows
 from models.database import Session
 from models.queries.components import Component
 from models.queries.flows import BY_SLUG, DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE, FlowQuery, Ordering
@@ -308,6 +314,44 @@ class Query:
         context = info.context
         batch = await flow_resolvers.find_flow(context.session, context.viewer, query, columns)
         return next(iter(RowList(Flow, batch)), None)
+
+    @strawberry.field(
+        description="The origin and the age of the data. Requires the permission to view all"
+        " flows; null, with an error, without it."
+    )
+    async def source(self, info: Info) -> Source | None:
+        require_rights(info.context.viewer, "Query.source")
+        data = await source_resolvers.load_source(info.context.session)
+        return Source(row=data._asdict())
+
+    @strawberry.field(
+        description="The difference between the baseline of `flowql serve --baseline` and the data."
+        " Contains only changes of objects that you may see. Viewers of all flows also see objects"
+        " that only the baseline has. Null without a baseline; null, with an error, if the baseline"
+        " cannot be read, or if an argument is invalid or its conditions require permissions that you"
+        " lack."
+    )
+    async def drift(
+        self,
+        info: Info,
+        where: Annotated[
+            FlowWhere | None,
+            strawberry.argument(
+                description="The conditions on the flows. With conditions, only changes of matching"
+                " flows and of what belongs to them or is used by them are included."
+            ),
+        ] = strawberry.UNSET,
+    ) -> Drift | None:
+        context = info.context
+        clause = parse_where("where", where or None, context)
+        data = await drift_resolvers.load_drift(context, clause)
+        return _build_drift(data, info.selected_columns("changes")) if data else None
+
+
+def _build_drift(data: DriftData, columns: tuple[str, ...] | None) -> Drift:
+    batch = NO_ROWS if columns is None else build_batch(data.changes)
+    row = {"baseline": data.baseline, "count": data.count, "changes": RowList(Change, batch)}
+    return Drift(row=row)
 
 
 def _select_connection(info: Info) -> ConnectionSelection:

@@ -1,5 +1,6 @@
 """The executable schema; schema.graphql contains its SDL."""
 
+from datetime import datetime
 from typing import Any, cast
 
 import strawberry
@@ -10,7 +11,14 @@ from strawberry.types.execution import ExecutionContext
 from gql.execution.fallback.executor import FallbackContext
 from gql.execution.graphql_core import core_schema
 from gql.schema.query import NODE_TYPES, Query
-from gql.schema.types import JSON, JSON_SCALAR, UUID, UUID_SCALAR, Info
+from gql.schema.types import (
+    DATETIME_SCALAR,
+    JSON,
+    JSON_SCALAR,
+    UUID,
+    UUID_SCALAR,
+    Info,
+)
 
 
 class Schema(strawberry.Schema):
@@ -27,7 +35,10 @@ def build_schema() -> Schema:
     schema = Schema(
         query=Query,
         types=list(NODE_TYPES.values()),
-        config=StrawberryConfig(scalar_map={UUID: UUID_SCALAR, JSON: JSON_SCALAR}, info_class=Info),
+        config=StrawberryConfig(
+            scalar_map={UUID: UUID_SCALAR, JSON: JSON_SCALAR, datetime: DATETIME_SCALAR},
+            info_class=Info,
+        ),
         # For Schema.execute, the reference of the tests; the fallback sets the class itself.
         execution_context_class=FallbackContext,
     )

@@ -5,6 +5,7 @@ Fields are listed explicitly, so a new column of a table does not become public 
 
 import uuid
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from functools import partial
 from itertools import starmap
 from typing import Annotated, Any, NewType, Optional, cast
@@ -32,6 +33,7 @@ from gql.execution.graphql_core import make_field
 from gql.resolvers import bindings, exports, prompts, settings, urls
 from gql.resolvers.rights import build_object_error, require_rights
 from gql.schema.enums import (
+    ChangeKind,
     FlowAuthentication,
     FlowDeniedAction,
     FlowDesignation,
@@ -40,6 +42,7 @@ from gql.schema.enums import (
     FlowLayout,
     InvalidResponseAction,
     PolicyEngineMode,
+    SourceKind,
 )
 from gql.schema.node_ids import NodeIdEncoder
 from models.batch import GroupedRows
@@ -115,6 +118,18 @@ JSON_SCALAR = strawberry.scalar(
     description="A JSON value.",
     specified_by_url="https://www.rfc-editor.org/rfc/rfc8259",
     serialize=orjson.Fragment,
+)
+
+
+def _render_datetime(value: datetime) -> str:
+    return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+DATETIME_SCALAR = strawberry.scalar(
+    name="DateTime",
+    description="A date and time in UTC, such as `2026-11-24T12:30:00Z`.",
+    specified_by_url="https://www.rfc-editor.org/rfc/rfc3339",
+    serialize=_render_datetime,
 )
 
 
@@ -643,3 +658,67 @@ class PolicyConnection(RowObject):
     nodes: list[Policy] = _connection_field("nodes", "policies")
     page_info: PageInfo = _connection_field("page_info", "policies")
     total_count: int = _connection_field("total_count", "policies")
+
+
+@strawberry.type(description="The source of the data.")
+class Source(RowObject):
+    kind: SourceKind = column_field("kind", "The kind.", EnumConverter(SourceKind))
+    url: str | None = column_field(
+        "url", "The URL of authentik or of the database, without user information and parameters."
+    )
+    version: str | None = column_field(
+        "version", "The version of authentik at the last sync. Null if unknown."
+    )
+    synced_at: datetime | None = column_field(
+        "synced_at", "The time of the last successful sync. Null if there was none."
+    )
+
+
+@strawberry.type(description="The difference between a baseline and the data.")
+class Drift(RowObject):
+    baseline: str | None = column_field(
+        "baseline",
+        "The baseline: a path, or a URL without user information and parameters. Null unless you may"
+        " view all flows.",
+    )
+    count: int = column_field(
+        "count", "The number of changes that you may see, without those of the kind `EXTRA`."
+    )
+    changes: list["Change"] = column_field(
+        "changes", "The changes that you may see, sorted by path, with those of the kind `EXTRA`."
+    )
+
+
+@strawberry.type(description="A difference between the baseline and the data, of one object.")
+class Change(RowObject):
+    path: str = column_field(
+        "path", "The object and its attribute, such as `flow/default-login.title`."
+    )
+    kind: ChangeKind = column_field("kind", "The kind.", EnumConverter(ChangeKind))
+    object_kind: str = column_field(
+        "object_kind",
+        "The kind of the object: `flow`, `stage`, `policy`, `prompt`, `stage binding` or `policy"
+        " binding`.",
+    )
+    object: str = column_field("object", "The path of the object.")
+    attribute: str | None = column_field(
+        "attribute",
+        "The attribute that differs, by its name in blueprints. Null for a whole object.",
+    )
+    before: JSON | None = column_field(
+        "before",
+        "The value in the baseline, or the attributes of an object that only the baseline has. Other"
+        " objects are named. Null if there is none.",
+    )
+    after: JSON | None = column_field(
+        "after",
+        "The value in the data, or the attributes of an object that the baseline lacks. Other objects"
+        " are named. Null if there is none.",
+    )
+    is_redacted: bool = column_field(
+        "is_redacted",
+        "Indicates whether `before` or `after` lacks a value that you may not see.",
+    )
+    flows: list[str] = column_field(
+        "flows", "The slugs of the flows that the object belongs to or is used by, sorted."
+    )

@@ -22,7 +22,7 @@ from sqlmodel import col
 
 from models.queries.arrays import VALUE_COLUMN, InUuidArray, compile_clauses
 from models.queries.components import ColumnExpressions, table_of
-from models.queries.rights import Permission, Rights, TextToUuid
+from models.queries.rights import ALL_RIGHTS, Permission, Rights, TextToUuid
 from models.tables.columns import TEXT, UUID
 from models.tables.prompt import Prompt
 from models.tables.settings_table import SettingList
@@ -128,12 +128,18 @@ class PromptsOfStages(NamedTuple):
 
 
 class PromptsByPk(NamedTuple):
-    """SELECT the prompts `pks`, all of which are visible, ordered by name. Parameter: `pks`."""
+    """SELECT the visible prompts among `pks`, ordered by name.
+
+    Parameters: `pks`, and those of `rights`.
+    """
 
     columns: tuple[str, ...] = PROMPT_ROW
+    rights: Rights = ALL_RIGHTS
 
     def select(self) -> Select[*tuple[Any, ...]]:
         """Return the SELECT."""
+        key = col(Prompt.prompt_uuid)
         columns: Sequence[Any] = [PROMPT_COLUMNS[name] for name in self.columns]
-        is_selected = InUuidArray(col(Prompt.prompt_uuid), "pks")
-        return select(*columns).where(is_selected).order_by(col(Prompt.name))
+        conditions = self.rights.conditions(Permission.VIEW_PROMPT, key)
+        is_selected = InUuidArray(key, "pks")
+        return select(*columns).where(is_selected, *conditions).order_by(col(Prompt.name))

@@ -76,13 +76,18 @@ class Access(Enum):
 
 
 class Right(NamedTuple):
-    """A required permission: for the object, or `is_global`, for every object of its type."""
+    """A required permission: for the object, or `is_global`, for every object of its type.
+
+    A token with a scope has the permission for every object in it, unless the right `is_unscoped`.
+    """
 
     permission: Permission
     is_global: bool = False
+    is_unscoped: bool = False
 
 
 FLOW = (Right(Permission.VIEW_FLOW),)
+ALL_FLOWS = (Right(Permission.VIEW_FLOW, is_global=True, is_unscoped=True),)
 STAGE_BINDING = (Right(Permission.VIEW_STAGE_BINDING),)
 STAGE = (Right(Permission.VIEW_STAGE),)
 POLICY_BINDING = (Right(Permission.VIEW_POLICY_BINDING),)
@@ -111,6 +116,8 @@ RIGHTS: Mapping[str, Sequence[Right]] = {
     "Query.stage": STAGE,
     "Query.policies": POLICY,
     "Query.policy": POLICY,
+    "Query.source": ALL_FLOWS,
+    "Query.drift": FLOW,
     "Query.node(Flow)": FLOW,
     "Query.node(FlowStageBinding)": STAGE_BINDING,
     "Query.node(Stage)": STAGE,
@@ -178,8 +185,12 @@ class Rights(NamedTuple):
         return [right.permission for right in RIGHTS[coordinate] if self._lacks(right)]
 
     def _lacks(self, right: Right) -> bool:
-        access = self.access(right.permission)
-        return access is Access.NONE or (right.is_global and access is Access.SOME)
+        insufficient = {
+            Access.NONE: True,
+            Access.SOME: right.is_global,
+            Access.SCOPE: right.is_unscoped,
+        }
+        return insufficient.get(self.access(right.permission), False)
 
     @property
     def may_hide_bindings(self) -> bool:

@@ -1,5 +1,7 @@
 """The health endpoints answer people with a line, and programs with JSON."""
 
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -89,3 +91,72 @@ def read_warnings(postgres: PostgresServer) -> list[str]:
         response = get(client, "application/json")
     assert (response.status, response.json["ready"]) == (200, True)
     return response.json["warnings"]
+
+
+JSON_TYPE = "application/json"
+SYNCED_AT = datetime(2026, 11, 24, 12, 30, 5, 250_000, tzinfo=UTC)
+SYNCED = {
+    "id": 1,
+    "url": "https://authentik.example",
+    "version": "2026.8.1",
+    "synced_at": SYNCED_AT,
+    "failed_at": None,
+    "error": None,
+}
+FAILURE = "flows/instances/ returned HTTP 500 (6 attempts): try again later"
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def empty_url(request: pytest.FixtureRequest, tmp_path: Path, postgres: PostgresServer) -> str:
+    """The URL of an empty database."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'flowql.db'}"
+    return postgres.create_database(request.node.name)
+
+
+def get_synced(url: str, **changes: object) -> Any:
+    """Return the readiness of a database with the row of a source, in the current minute."""
+    fill_flowql(url, {"flowql_source": [SYNCED | changes]})
+    with AppClient(url) as client:
+        response = get(client, JSON_TYPE)
+        assert get(client).body == b"ready"
+    assert response.status == 200
+    return response.json
+
+
+def count_seconds(time: datetime) -> int:
+    """Return the number of seconds since a time."""
+    return int((datetime.now(UTC) - time).total_seconds())
+
+
+def test_source_of_a_synced_database(empty_url: str) -> None:
+    """A program gets the time of the last sync, and the age of the data."""
+    before = count_seconds(SYNCED_AT)
+    body = get_synced(empty_url)
+    age = body["source"].pop("ageSeconds")
+    source = {"syncedAt": "2026-11-24T12:30:05Z", "failedAt": None, "error": None}
+    assert body == OK | {"source": source}
+    assert before <= age <= count_seconds(SYNCED_AT)
+
+
+def test_warning_after_a_failed_round(empty_url: str) -> None:
+    """It says why the round failed, and how old the data is, which is served."""
+    failed_at = SYNCED_AT + timedelta(minutes=5)
+    body = get_synced(empty_url, failed_at=failed_at, error=FAILURE)
+    source = body["source"]
+    assert (source["failedAt"], source["error"]) == ("2026-11-24T12:35:05Z", FAILURE)
+    age = source["ageSeconds"]
+    failure = f"the last sync failed {age - 300} s ago: {FAILURE}"
+    assert body["warnings"] == [f"{failure}; the data is {age} s old"]
+
+
+def test_warning_before_the_first_sync(tmp_path: Path) -> None:
+    """No sync has succeeded."""
+    url = f"sqlite:///{tmp_path / 'flowql.db'}"
+    failed_at = datetime.now(UTC) + timedelta(minutes=5)
+    changes = {"synced_at": None, "version": None, "failed_at": failed_at, "error": FAILURE}
+    body = get_synced(url, **changes)
+    assert (body["source"]["syncedAt"], body["source"]["ageSeconds"]) == (None, None)
+    # The clock of the process that has synced is ahead.
+    failure = f"the last sync failed 0 s ago: {FAILURE}"
+    assert body["warnings"] == [f"{failure}; no sync has succeeded"]

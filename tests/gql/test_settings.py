@@ -3,6 +3,7 @@
 import pickle
 from contextlib import chdir
 from dataclasses import fields
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, cast
 
@@ -32,6 +33,15 @@ CHANGED = Settings(
     access_log_queries=True,
     forwarded_allow_ips=("10.0.0.0/8", "::1"),
     viewer_ttl=0.5,
+    sync_url="https://authentik.example",
+    sync_token="token",
+    sync_ca_file=Path("/some/where/ca.pem"),
+    sync_every=timedelta(hours=1),
+    sync_delete=False,
+    baseline="/some/where/else",
+    baseline_token="token",
+    baseline_ca_file=Path("/some/where/ca.pem"),
+    baseline_every=timedelta(hours=1),
     cors_origins=("https://app.example", "http://localhost:3000"),
     trusted_documents=Path("/some/where, else"),
     trusted_only=True,
@@ -203,6 +213,9 @@ INVALID = {
     "forwarded_allow_ips": "x",
     "cors_origins": "x",
     "dialect": "x",
+    "sync_url": "x",
+    "sync_every": "x",
+    "baseline_every": "x",
     **{
         name: "-1"
         for name, field in Settings.model_fields.items()
@@ -213,7 +226,9 @@ INVALID = {
 
 def test_settings_with_invalid_values_are_known() -> None:
     """All other settings are strings and paths that are checked when they are used."""
-    assert Settings.model_fields.keys() - INVALID == {"database_url", "host", "trusted_documents"}
+    strings = {"database_url", "host", "trusted_documents", "sync_token", "sync_ca_file"}
+    strings |= {"baseline", "baseline_token", "baseline_ca_file"}
+    assert Settings.model_fields.keys() - INVALID == strings
 
 
 @pytest.mark.parametrize(
@@ -270,3 +285,60 @@ def test_options_override_the_environment_which_overrides_the_env_file(
     assert "database environment.db not found" in run_failing_in_process("token", "list")
     option = ["--database", "sqlite:///option.db"]
     assert "database option.db not found" in run_failing_in_process("token", "list", *option)
+
+
+def build_token(**options: Any) -> str:
+    """Return the token for a sync."""
+    source = read_settings(sync_url="https://authentik.example", **options).build_sync_source()
+    assert source is not None
+    return source.token
+
+
+def test_token_of_a_sync(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It comes from an option, a file or a variable, last from that of `flowql sync`."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("option", "variable"):
+        (tmp_path / name).write_text(f"of file of {name}\n")
+    with pytest.raises(SettingsError) as error:
+        build_token()
+    assert str(error.value) == (
+        "--sync-url (FLOWQL_SYNC_URL) requires --sync-token (FLOWQL_SYNC_TOKEN), or a file"
+    )
+    monkeypatch.setenv("FLOWQL_AUTHENTIK_TOKEN", "of flowql sync")
+    assert build_token() == "of flowql sync"
+    monkeypatch.setenv("FLOWQL_SYNC_TOKEN_FILE", "variable")
+    assert build_token() == "of file of variable"
+    assert build_token(sync_token_file=Path("option")) == "of file of option"
+    monkeypatch.delenv("FLOWQL_SYNC_TOKEN_FILE")
+    monkeypatch.setenv("FLOWQL_SYNC_TOKEN", "of variable")
+    assert build_token() == "of variable"
+    assert build_token(sync_token="of option") == "of option"
+
+
+def test_source_of_a_sync_hides_its_secrets() -> None:
+    """Its representation and that of the settings have no token and no user information."""
+    options = {"sync_url": "https://someone:hidden@authentik.example/?hidden#hidden"}
+    settings = read_settings(**options, sync_token="hidden")
+    source = settings.build_sync_source()
+    assert source is not None
+    assert source.display_url == "https://authentik.example"
+    assert "hidden" not in f"{settings!r} {source!r}"
+    assert read_settings(sync_url="").build_sync_source() is None
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("5m", 300), ("1h30m", 5400), ("90", 90), ("90s", 90), ("1d", 86_400), (" 2H ", 7200)],
+)
+def test_durations(text: str, seconds: int) -> None:
+    """A duration has units; a number is in seconds."""
+    assert read_settings(sync_every=text).sync_every == timedelta(seconds=seconds)
+
+
+@pytest.mark.parametrize("text", ["", "m", "5x", "-1", "1.5h", "0", "31d", "5m1h", "9" * 20])
+def test_invalid_durations(text: str) -> None:
+    """They are below a second, above 30 days, or not durations."""
+    assert read_error(sync_every=text) == (
+        f"--sync-every: invalid duration {text!r}: expected one such as 30s, 5m or 1h, from 1s to"
+        " 30d"
+    )

@@ -157,6 +157,21 @@ def test_the_compose_file_joins_the_project_of_authentik() -> None:
     assert service["cap_drop"] == ["ALL"]
 
 
+def test_the_compose_file_of_a_mirror_needs_no_other_service() -> None:
+    """The service has a volume for its database, and reads authentik's token from a secret."""
+    [project] = read_yaml("compose.sync.yaml")
+    assert project.keys() == {"services", "volumes", "secrets"}
+    [service] = project["services"].values()
+    [secret], [volume] = project["secrets"], project["volumes"]
+    assert service["secrets"] == [secret]
+    assert service["volumes"] == [f"{volume}:{FOLDER}"]
+    assert service["environment"]["FLOWQL_SYNC_TOKEN_FILE"] == f"/run/secrets/{secret}"
+    assert service["environment"].keys() >= {"FLOWQL_SYNC_URL", "FLOWQL_SYNC_EVERY"}
+    assert service["ports"] == [f"127.0.0.1:{PORT}:{PORT}"]
+    assert service["read_only"] is True
+    assert service["cap_drop"] == ["ALL"]
+
+
 def test_kubernetes_probes_and_ports_are_those_of_the_server() -> None:
     """The service and the probes use the port of the container by its name."""
     secret, deployment, service = read_yaml("kubernetes.yaml")

@@ -16,9 +16,11 @@ from gql import schema
 from gql.auth import Authenticator
 from gql.context import Context
 from gql.database_handle import DatabaseHandle
+from gql.drift.calculator import build_calculator
 from gql.execution.documents import Documents, InvalidDocument, UnknownOperationError
 from gql.execution.graphql_core import core_schema
 from models.database import Database, open_database
+from models.diff.sources import SideOptions
 from models.queries.viewer import Viewer
 from support.app_client import bearer_headers
 
@@ -42,11 +44,12 @@ class Expected:
 class Oracle:
     """A separate schema and database, from which the expected responses come.
 
-    The database is open from `with` to its end.
+    The database is open from `with` to its end. `baseline` is that of the drift.
     """
 
-    def __init__(self, database_url: str) -> None:
+    def __init__(self, database_url: str, baseline: str | None = None) -> None:
         self._url = database_url
+        self._drift = build_calculator(baseline, SideOptions()) if baseline else None
         self._schema = schema.build_schema()
         self._documents = Documents(self.schema)
         self._viewers: dict[str, Viewer] = {}
@@ -57,6 +60,10 @@ class Oracle:
     def __enter__(self) -> Self:
         self._portal = self._stack.enter_context(start_blocking_portal())
         self._database = self._portal.call(open_database, self._url)
+        if self._drift:
+            handle = DatabaseHandle(self._database)
+            opened = self._drift.open(handle, self._url, "public", 300)
+            self._stack.enter_context(self._portal.wrap_async_context_manager(opened))
         return self
 
     def __exit__(self, *_error: object) -> None:
@@ -96,7 +103,7 @@ class Oracle:
                 result = await self._schema.execute(
                     parameters["query"],
                     variable_values=parameters["variables"],
-                    context_value=Context(session, viewer),
+                    context_value=Context(session, viewer, drift=self._drift),
                     operation_name=name,
                 )
         except SeveralOperationsError:

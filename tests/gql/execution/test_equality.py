@@ -46,6 +46,7 @@ from support.operation_flaws import FLAWS
 from support.operation_generator import RandomGraphQLRequest
 from support.operations import SIZE, draw_request
 from support.oracle import Expected, Oracle
+from support.paths import SAMPLES
 from support.schema_fields import directives_at, fields_of, named_type_of, type_of
 
 BYTES = st.binary(min_size=SIZE, max_size=SIZE)
@@ -108,10 +109,10 @@ def comparison(request: pytest.FixtureRequest) -> Iterator[Comparison]:
 
 @pytest.fixture(scope="module")
 def sqlite_comparison(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Comparison]:
-    """FlowQL and graphql-core on SQLite, with settings and prompts."""
-    folder = tmp_path_factory.mktemp("settings")
+    """FlowQL and graphql-core on SQLite, with settings and prompts, and with a baseline."""
+    folder, baseline = tmp_path_factory.mktemp("settings"), str(SAMPLES)
     url = fill_flowql_with_settings(f"sqlite:///{folder / 'flowql.db'}")
-    with Oracle(url) as oracle, AppClient(url) as client:
+    with Oracle(url, baseline) as oracle, AppClient(url, baseline=baseline) as client:
         yield Comparison(client, oracle, COUNTS["sqlite"])
 
 
