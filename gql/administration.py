@@ -96,14 +96,16 @@ async def keep_syncing(
 ) -> None:
     """Mirror an authentik again and again until SIGTERM.
 
-    Raises DatabaseError if the database cannot be opened.
+    If the file of the database is replaced, the new one is opened. Raises DatabaseError if the
+    database cannot be opened.
     """
     task = cast("asyncio.Task[None]", asyncio.current_task())
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    seconds = every.total_seconds()
     with suppress(asyncio.CancelledError):
-        async with _open_database(settings, writable=True) as database:
-            seconds = every.total_seconds()
-            await rounds.keep_syncing(database, source, options, seconds, on_round)
+        while True:
+            async with _open_database(settings, writable=True) as database:
+                await rounds.keep_syncing(database, source, options, seconds, on_round)
 
 
 async def create_token(

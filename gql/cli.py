@@ -68,10 +68,10 @@ MAX_CONCURRENCY = 64
 # user information of a web address; a value of the context; a token.
 SECRETS = (
     re.compile(r"(password=)[^&]*"),
-    re.compile(r"(https?://).*(?=@)"),
+    re.compile(r"(https?://).*(?=@)", re.IGNORECASE),
     re.compile(r"(://[^:]*:).*(?=@)"),
     re.compile(r"^(--context=[^=]*=).*", re.DOTALL),
-    re.compile(r"^(--(?:sync-|baseline-)?token=).*", re.DOTALL),
+    re.compile(r"^(--(?:sync[-_]|baseline[-_])?token=).*", re.DOTALL),
 )
 TOKEN_OPTIONS = ("--token", "--sync-token", "--baseline-token")
 SETTINGS = {setting.field: setting for setting in describe_settings()}
@@ -707,7 +707,8 @@ def _set_process_title(arguments: Sequence[str]) -> None:
 
 def _mask_secrets(previous: str, argument: str) -> str:
     """Mask passwords, tokens, and the values of a context, which can be secrets."""
-    if previous in TOKEN_OPTIONS:
+    # cyclopts accepts both.
+    if previous.replace("_", "-") in TOKEN_OPTIONS:
         return "***"
     if previous == "--context":
         return f"{argument.partition('=')[0]}=***"

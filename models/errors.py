@@ -53,8 +53,13 @@ class ExportError(OperatorError):
 class SyncError(OperatorError):
     """authentik's API cannot be read, or what it returns cannot be stored.
 
-    The message names neither the host nor a secret: the health endpoint shows it.
+    The message names neither the host nor a secret. `public` is what the health endpoint shows: the
+    message, or another one if the message names a local file.
     """
+
+    def __init__(self, message: str, statements: Sequence[str] = (), *, public: str = "") -> None:
+        super().__init__(message, statements)
+        self.public = public or str(self)
 
 
 class TokenError(OperatorError):

@@ -11,6 +11,7 @@ from models.blueprint.authentik.kinds import (
     POLICY_BINDING,
     STAGE,
     STAGE_BINDING,
+    USER,
 )
 from models.diff.changes import Change, ChangeKind, NamedObject
 
@@ -20,6 +21,8 @@ COMPONENTS = (STAGE.name, POLICY.name)
 TARGET = "target"
 BOUND_ATTRIBUTES = (TARGET, "stage", "policy", "group", "user", "bound")
 MODEL = "model"
+# In the path of a policy binding that binds a user.
+USER_SEGMENT = "/user/"
 NO_KEYS: frozenset[str] = frozenset()
 
 
@@ -141,7 +144,8 @@ class _Redaction:
         is_named = change.right is not None and self.unnamed.isdisjoint(change.right.flows)
         # The path of a policy binding can have the name of a stage.
         has_stages = self.sight.has_stage_bindings or change.object_kind == STAGE_BINDING.name
-        return is_named and has_stages
+        # The graph shows names of users, but not their usernames.
+        return is_named and has_stages and USER_SEGMENT not in change.object
 
     def _redact_values(self, change: Change) -> Change:
         if change.object_kind in BINDINGS:
@@ -153,12 +157,15 @@ class _Redaction:
     def _redact_binding(self, change: Change) -> Change:
         """Remove what a binding named before: the viewer may see what it binds now."""
         if change.attribute is not None:
-            return change if self.sight.names_all(change) else replace(change, before=None)
+            has_user = any(named.kind == USER.name for named in change.names)
+            after = None if has_user else change.after
+            is_visible = self.sight.names_all(change)
+            return change if is_visible else replace(change, before=None, after=after)
         is_hidden = any(
             named.kind in (FLOW.name, STAGE_BINDING.name) and not self.sight.names(named)
             for named in change.names
         )
-        return _keep(change, lambda name: name != TARGET) if is_hidden else change
+        return _keep(change, lambda name: name != USER.name and not (is_hidden and name == TARGET))
 
     def _redact_component(self, change: Change) -> Change:
         """Remove settings that the viewer may not see, or that name hidden objects."""

@@ -15,8 +15,12 @@ from models.database.statement import RawSQL
 from models.errors import DatabaseUnavailableError
 
 BUSY_TIMEOUT_SECONDS = 1
-# The transactions that have ended, and the start of the server, which may forget some at a crash.
-SERVER_VERSION = RawSQL("SELECT pg_current_snapshot()::text, pg_postmaster_start_time()::text")
+# The transactions that have ended, and the start of the server, which may forget some at a crash. The
+# snapshot of a standby lists no running transactions: there, the replayed position changes.
+SERVER_VERSION = RawSQL(
+    "SELECT pg_current_snapshot()::text, pg_postmaster_start_time()::text,"
+    " pg_last_wal_replay_lsn()::text"
+)
 FILE_VERSION = "PRAGMA data_version"
 
 

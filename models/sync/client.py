@@ -4,6 +4,7 @@ import asyncio
 import ssl
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -19,13 +20,15 @@ from models.sync.failures import (
     retry_requests,
 )
 from models.sync.limits import ApiLimits
-from models.sync.source import ApiSource
+from models.sync.source import INVALID_URL, ApiSource
 
 # Django REST framework's details for a request without a valid token.
 TOKEN_DETAILS = ("token", "credentials")
 TOKEN_MESSAGE = (
     "authentik rejects the token: it is invalid or has expired. Create one with the intent API"  # noqa: S105 - a message
 )
+# OpenSSL's codes for a certificate that is valid, but not for the host or its address.
+WRONG_NAME_CODES = (62, 64)
 MAX_REDIRECTS = 3
 TOO_MANY_REQUESTS, REQUEST_TIMEOUT, SERVER_ERROR = 429, 408, 500
 UNAUTHORIZED, FORBIDDEN, NOT_FOUND = 401, 403, 404
@@ -59,7 +62,8 @@ class ApiClient:
         except (TimeoutError, httpx2.TimeoutException):
             seconds = self.limits.request_seconds
             raise TransientError(f"did not respond within {seconds:g} seconds") from None
-        except (httpx2.TransportError, httpx2.DecodingError) as error:
+        except (httpx2.TransportError, httpx2.DecodingError, OSError) as error:
+            # Errors of TLS after the handshake are OSErrors.
             raise _translate(path, error) from None
 
     async def _request(self, path: str, request: httpx2.Request) -> Any:
@@ -95,10 +99,11 @@ async def open_client(source: ApiSource, limits: ApiLimits) -> AsyncGenerator[Ap
 
 
 def _build_client(source: ApiSource, limits: ApiLimits) -> httpx2.AsyncClient:
-    authorization, context = f"Bearer {_check_token(source.token)}", _build_ssl_context(source)
+    authorization, url = f"Bearer {_check_token(source.token)}", _build_url(source)
+    context = _build_ssl_context(source.ca_file)
     try:
         return httpx2.AsyncClient(
-            base_url=source.base_url,
+            base_url=url,
             headers={"Authorization": authorization, "Accept": "application/json"},
             verify=context,
             timeout=limits.request_seconds,
@@ -120,12 +125,29 @@ def _check_token(token: str) -> str:
     return token
 
 
-def _build_ssl_context(source: ApiSource) -> ssl.SSLContext:
+def _build_url(source: ApiSource) -> httpx2.URL:
     try:
-        return ssl.create_default_context(cafile=source.ca_file)
+        return httpx2.URL(source.base_url)
+    except (ValueError, httpx2.InvalidURL):
+        raise SyncError(INVALID_URL) from None
+
+
+def _build_ssl_context(ca_file: Path | None) -> ssl.SSLContext:
+    try:
+        return ssl.create_default_context(cafile=ca_file)
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "it has no valid certificates"
-        raise SyncError(f"cannot read the certificates in {source.ca_file}: {reason}") from None
+        raise _build_file_error(ca_file, error) from None
+
+
+def _build_file_error(ca_file: Path | None, error: OSError | ValueError) -> SyncError:
+    reason = getattr(error, "strerror", None) or "it has no valid certificates"
+    # Only errors of this file have its name.
+    if getattr(error, "filename", None):
+        return SyncError(f"cannot write to the file that SSLKEYLOGFILE names: {reason}")
+    if ca_file is None:
+        return SyncError(f"cannot read the certificates of the system: {reason}")
+    public = f"cannot read the file of the certificates to trust: {reason}"
+    return SyncError(f"cannot read the certificates in {ca_file}: {reason}", public=public)
 
 
 def _follow(path: str, request: httpx2.Request, response: httpx2.Response) -> httpx2.Request:
@@ -186,16 +208,26 @@ def _read_detail(body: bytes) -> str:
             return ""
 
 
-def _translate(path: str, error: httpx2.RequestError) -> Exception:
+def _translate(path: str, error: Exception) -> Exception:
     cause: BaseException | None = error
     while cause is not None and not isinstance(cause, ssl.SSLCertVerificationError):
         cause = cause.__cause__ or cause.__context__
     if cause is not None:
-        return SyncError(
-            f"the certificate of authentik is not trusted ({cause.verify_message}): name the file"
-            " of its certificate authority with --ca-file"
-        )
+        return _build_certificate_error(cause)
     if isinstance(error, httpx2.UnsupportedProtocol | httpx2.LocalProtocolError):
         return SyncError(f"{path} cannot be requested: check the URL of authentik and the proxy")
     is_connecting = isinstance(error, httpx2.ConnectError | httpx2.ProxyError)
     return TransientError("cannot be reached" if is_connecting else "lost the connection")
+
+
+def _build_certificate_error(error: ssl.SSLCertVerificationError) -> SyncError:
+    """Return the error of a certificate, without the host that OpenSSL's message can name."""
+    if error.verify_code in WRONG_NAME_CODES:
+        return SyncError(
+            "authentik is not trusted: its certificate is for another name. Check the URL of"
+            " authentik"
+        )
+    return SyncError(
+        f"the certificate of authentik is not trusted ({error.verify_message}): name the file of"
+        " its certificate authority with --ca-file"
+    )

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from models.authentik.attributes import ATTRIBUTES
 from models.authentik.natural_keys import NATURAL_KEYS
@@ -16,6 +16,7 @@ from models.blueprint.authentik.kinds import (
     STAGE_BINDING,
     USER,
 )
+from models.errors import SyncError
 from models.sync import endpoints, records, settings
 from models.sync.consistency import Conflicts, find_conflicts, get_value
 from models.sync.fields import ItemReader
@@ -25,6 +26,15 @@ from models.sync.settings import Names
 from models.systems.content import ALL_SETTINGS, Origin, Record, SystemContent
 
 COMPONENT_LISTS = ((STAGE, endpoints.STAGES), (POLICY, endpoints.POLICIES))
+PARENT_LISTS = ((FLOW, endpoints.FLOWS), (STAGE_BINDING, endpoints.STAGE_BINDINGS))
+LISTS = (
+    *COMPONENT_LISTS,
+    *PARENT_LISTS,
+    (PROMPT, endpoints.PROMPTS),
+    (GROUP, endpoints.GROUPS),
+    (USER, endpoints.USERS),
+    (POLICY_BINDING, endpoints.POLICY_BINDINGS),
+)
 
 
 def build_content(responses: Responses) -> tuple[SystemContent | None, Conflicts]:
@@ -36,6 +46,8 @@ def build_content(responses: Responses) -> tuple[SystemContent | None, Conflicts
     if types.conflicts.errors:
         return None, types.conflicts
     content = _build(responses, types)
+    _check_types(responses)
+    _check_keys(content.records)
     conflicts = find_conflicts(content.records, responses.lists[endpoints.FLOWS])
     doubts = {*types.conflicts.doubts, *conflicts.doubts}
     return content, Conflicts(conflicts.errors, doubts)
@@ -86,6 +98,7 @@ def _compare(model: str, items: Mapping[str, Item] | None, listed: set[str]) -> 
         return _Type(None, doubt=f"there is no complete list of {model}" if is_doubtful else "")
     if missing:
         return _Type(items, error=f"the list of {model} lacks {len(missing)} objects")
+    # Two names of a type have one list.
     has_more = len(items) > len(listed)
     return _Type(items, doubt=f"only the list of {model} has some objects" if has_more else "")
 
@@ -126,6 +139,42 @@ def _build(responses: Responses, types: _Types) -> SystemContent:
         responses.version,
         [*responses.warnings, *_warn_of_unknown(types)],
     )
+
+
+def _check_types(responses: Responses) -> None:
+    """Raise SyncError if an object is in the lists of several types."""
+    for kind, path in COMPONENT_LISTS:
+        models = filter(None, {endpoints.find_model(item) for item in responses.lists[path]})
+        # By path, since several unknown types can have the same.
+        lists = {endpoints.build_path(kind, model): responses.typed[model] for model in models}
+        _check_unique("pk", _list_keys(lists))
+
+
+def _list_keys(lists: Mapping[str, Sequence[Item] | None]) -> Iterator[tuple[str, str]]:
+    for path, items in sorted(lists.items()):
+        yield from ((path, ItemReader(path, item).read_uuid("pk")) for item in items or ())
+
+
+def _check_keys(content: Mapping[str, Sequence[Record]]) -> None:
+    """Raise SyncError if objects that are rows of one table have the same key."""
+    for kind, path in LISTS:
+        _check_unique("pk", ((path, record.pk) for record in content[kind.name]))
+    parents = (
+        (path, record.parent) for kind, path in PARENT_LISTS for record in content[kind.name]
+    )
+    _check_unique(records.PARENT_KEY, parents)
+
+
+def _check_unique(name: str, keys: Iterable[tuple[str, Any]]) -> None:
+    """Raise SyncError if a key occurs twice; the keys are pairs with the path of the list."""
+    known: set[Any] = set()
+    for path, key in keys:
+        if key in known:
+            raise SyncError(
+                f"{path} returned an object whose field {name} is {key}, as that of another object:"
+                " nothing was changed"
+            )
+        known.add(key)
 
 
 def _build_names(responses: Responses) -> Names:

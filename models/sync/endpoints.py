@@ -66,8 +66,13 @@ def is_known(model: str) -> bool:
 
 def find_model(item: Mapping[str, object]) -> str | None:
     """Return the model of a stage or a policy, None if it is unknown."""
-    name = str(item.get("meta_model_name")).lower()
-    return name if MODEL.fullmatch(name) else _COMPONENT_MODELS.get(str(item.get("component")))
+    name = _read_string(item, "meta_model_name").lower()
+    return name if MODEL.fullmatch(name) else _COMPONENT_MODELS.get(_read_string(item, "component"))
+
+
+def _read_string(item: Mapping[str, object], name: str) -> str:
+    value = item.get(name)
+    return value if isinstance(value, str) else ""
 
 
 def build_permission(model: str) -> str:

@@ -81,7 +81,7 @@ def parse_retry_after(value: str | None) -> float:
         return min(float(value), 10**9)
     try:
         moment = parsedate_to_datetime(value)
-    except ValueError:
+    except (ValueError, TypeError, OverflowError):
         return 0
     moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     return max((moment - datetime.now(UTC)).total_seconds(), 0)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from models.blueprint.authentik.kinds import POLICY, STAGE, Kind
 from models.errors import SyncError
@@ -119,7 +120,7 @@ class _Round:
         self, bindings: Iterable[Item], components: Iterable[Component]
     ) -> Sequence[Item]:
         items, is_complete = _collect_nested(bindings, "group")
-        known = {str(item.get("pk")).lower() for item in items}
+        known = {_read_key(item.get("pk")) for item in items}
         named = {key for component in components for key in settings.list_groups(*component)}
         if is_complete and named <= known:
             return items
@@ -173,9 +174,9 @@ class _Round:
 def _select_bindings(lists: Lists) -> Sequence[Item]:
     """Return the policy bindings of flows and stage bindings."""
     parents = (*lists[endpoints.FLOWS], *lists[endpoints.STAGE_BINDINGS])
-    targets = {str(item.get(PARENT_KEY)).lower() for item in parents}
+    targets = {_read_key(item.get(PARENT_KEY)) for item in parents}
     bindings = lists[endpoints.POLICY_BINDINGS]
-    return [item for item in bindings if str(item.get("target")).lower() in targets]
+    return [item for item in bindings if _read_key(item.get("target")) in targets]
 
 
 def _list_models(lists: Lists) -> Iterator[tuple[str, Kind]]:
@@ -196,8 +197,13 @@ def _collect_nested(bindings: Iterable[Item], name: str) -> tuple[Sequence[Item]
     """Return the groups or users within bindings, and whether they are all that bindings name."""
     bound = [item for item in bindings if item.get(name) is not None]
     nested = (item[f"{name}_obj"] for item in bound if _has_object(item, f"{name}_obj"))
-    items: dict[str, Item] = {str(item.get("pk")): item for item in nested}
-    return list(items.values()), all(str(item[name]) in items for item in bound)
+    items: dict[str, Item] = {_read_key(item.get("pk")): item for item in nested}
+    return list(items.values()), all(_read_key(item[name]) in items for item in bound)
+
+
+def _read_key(value: Any) -> str:
+    """Return a primary key to compare, an empty string for a value that is none."""
+    return str(value).lower() if isinstance(value, str | int) else ""
 
 
 def _has_object(item: Item, name: str) -> bool:

@@ -35,8 +35,8 @@ async def sync(
         content = await read_system(source, progress, options.limits)
         return await mirror(database, content, options, url, progress)
     except OperatorError as error:
-        is_public = isinstance(error, SyncError)
-        await _record_failure(database, url, str(error) if is_public else DATABASE_MESSAGE)
+        message = error.public if isinstance(error, SyncError) else DATABASE_MESSAGE
+        await _record_failure(database, url, message)
         raise
 
 
@@ -48,8 +48,11 @@ async def keep_syncing(  # noqa: PLR0913, PLR0917 - the parts of a service
     on_round: OnRound,
     progress: Progress | None = None,
 ) -> None:
-    """Sync again and again until the task is cancelled; a failed round does not end this."""
-    while True:
+    """Sync again and again until the task is cancelled; a failed round does not end this.
+
+    Returns if the file of the database is replaced, since this database still writes to the old one.
+    """
+    while database.is_current:
         try:
             on_round(await sync(database, source, options, progress))
         except OperatorError as error:

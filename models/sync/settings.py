@@ -1,7 +1,7 @@
 """The settings of stages and policies, as imports store them."""
 
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -11,7 +11,8 @@ from models.authentik.natural_keys import NATURAL_KEYS
 from models.authentik.secrets import SECRET, is_secret, mask
 from models.blueprint.authentik.kinds import GROUP, USER
 from models.blueprint.authentik.values import check_json, convert_setting
-from models.blueprint.format.entry import InvalidValueError
+from models.blueprint.format.entry import MAX_DEPTH, InvalidValueError
+from models.errors import SyncError
 from models.sync.endpoints import OUTSIDE, PARENT_MODELS
 from models.sync.fields import ItemReader
 
@@ -113,6 +114,8 @@ def _list_names(model: str, item: Mapping[str, Any]) -> Iterator[str]:
 
 def _convert(model: str, name: str, reader: ItemReader) -> Any:
     """Return a value as an import stores it; one that imports do not accept stays as it is."""
+    if _is_too_deep(reader.item[name]):
+        raise _build_depth_error(name, reader)
     value = mask(model, name, reader.item[name])
     try:
         return convert_setting(model, name, value)
@@ -122,6 +125,21 @@ def _convert(model: str, name: str, reader: ItemReader) -> Any:
         return check_json(value)
     except InvalidValueError:
         raise reader.build_error(name, "valid") from None
+
+
+def _is_too_deep(value: Any, levels: int = MAX_DEPTH) -> bool:
+    """Return whether a value has more levels of lists and mappings."""
+    if not isinstance(value, dict | list):
+        return False
+    items = cast(Iterable[Any], value.values() if isinstance(value, dict) else value)
+    return levels == 0 or any(_is_too_deep(item, levels - 1) for item in items)
+
+
+def _build_depth_error(name: str, reader: ItemReader) -> SyncError:
+    return SyncError(
+        f"{reader.path} returned the object {reader.read_uuid('pk')}, whose field {name} is nested"
+        f" too deeply: more than {MAX_DEPTH} levels. Nothing was changed"
+    )
 
 
 def _name_references(value: Any, attribute: Attribute | None, names: Names) -> Any:

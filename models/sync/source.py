@@ -50,6 +50,10 @@ def _split(url: str) -> SplitResult:
         is_valid = parts.scheme in SCHEMES and parts.hostname and parts.port != 0
     except ValueError:
         raise SyncError(INVALID_URL) from None
-    if not is_valid or any(character.isspace() for character in parts.netloc + parts.path):
+    if not is_valid or any(map(_is_invalid, parts.netloc + parts.path)):
         raise SyncError(INVALID_URL)
     return parts
+
+
+def _is_invalid(character: str) -> bool:
+    return character.isspace() or not character.isprintable()

@@ -2,11 +2,25 @@
 
 import asyncio
 from collections.abc import Coroutine, Iterable, Sequence
+from itertools import islice
 from typing import Any, cast
+
+# Tasks are started by so many, which bounds the memory of those that wait.
+BATCH_SIZE = 100
 
 
 async def run_all(coroutines: Iterable[Coroutine[Any, Any, Any]]) -> Sequence[Any]:
-    """Return the results of all, in order; raises the first error after it has ended the others."""
+    """Return the results of all, in order; raises the first error after it has ended the others.
+
+    The coroutines are taken from the iterable in batches, one after the other.
+    """
+    remaining, results = iter(coroutines), list[Any]()
+    while batch := list(islice(remaining, BATCH_SIZE)):
+        results += await _run_batch(batch)
+    return results
+
+
+async def _run_batch(coroutines: Iterable[Coroutine[Any, Any, Any]]) -> Sequence[Any]:
     try:
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(coroutine) for coroutine in coroutines]

@@ -359,3 +359,18 @@ def query(database: BlueprintDatabase, statement: str) -> list[tuple[Any, ...]]:
     """Return rows of a SQLite database."""
     with closing(sqlite3.connect(database.url.removeprefix("sqlite:///"))) as connection:
         return connection.execute(statement).fetchall()
+
+
+def test_replaced_file(authentik: PlayedAuthentik, tmp_path: Path) -> None:
+    """The next round opens the new file."""
+    old, new = (
+        create_blueprint_database(f"sqlite:///{tmp_path / name}.db") for name in ("old", "new")
+    )
+    with start_sync(authentik, old, "--every", "1s") as process:
+        wait_until(lambda: bool(read_slugs(old)))
+        (tmp_path / "new.db").replace(tmp_path / "old.db")
+        assert new.url != old.url
+        wait_until(lambda: bool(read_slugs(old)))
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=10)
+    assert process.returncode == 0

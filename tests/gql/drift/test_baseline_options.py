@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from support.command import run_failing_in_process
 from support.server_process import run_server
 
@@ -39,10 +41,11 @@ def test_invalid_period(sample_url: str) -> None:
     assert message.startswith("--baseline-every: ")
 
 
-def test_process_title(sample_url: str, tmp_path: Path) -> None:
-    """The list of processes shows no token."""
+@pytest.mark.parametrize("token", [["--baseline-token", SECRET], [f"--baseline_token={SECRET}"]])
+def test_process_title(sample_url: str, tmp_path: Path, token: list[str]) -> None:
+    """The list of processes shows no token, however its option is written."""
     (tmp_path / "empty.yaml").write_text("version: 1\nentries: []\n")
-    options = ["--baseline", str(tmp_path), "--baseline-token", SECRET]
+    options = ["--baseline", str(tmp_path), *token]
     with run_server(sample_url, *options) as (_, process):
         title = Path(f"/proc/{process.pid}/cmdline").read_bytes().decode()
         assert "--baseline" in title

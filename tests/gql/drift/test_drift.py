@@ -171,7 +171,7 @@ def test_new_file(served: Served) -> None:
     text = (served.folder / f"{FLOW}.yaml").read_text()
     (served.folder / "new.yaml").write_text(text.replace(FLOW, "new-flow"))
     assert "flow/new-flow" in served.list_paths()
-    limited = create_token(served.url, "limited", "--flow", FLOW)
+    limited = create_token(served.url, "drift limited", "--flow", FLOW)
     assert not any("new-flow" in path for path in served.list_paths(limited))
 
 
@@ -196,10 +196,10 @@ def test_limited_token(served: Served) -> None:
     """A token for certain flows sees the changes of these flows, and no baseline."""
     served.execute(RENAME.format(FLOW))
     served.execute(RENAME.format(OTHER))
-    limited = create_token(served.url, "limited", "--flow", FLOW)
+    limited = create_token(served.url, "drift limited", "--flow", FLOW)
     assert served.list_paths(limited) == [f"flow/{FLOW}.title"]
     assert served.read(key=limited)["baseline"] is None
-    everything = create_token(served.url, "everything")
+    everything = create_token(served.url, "drift everything")
     assert served.list_paths(everything) == [f"flow/{slug}.title" for slug in (FLOW, OTHER)]
 
 
@@ -208,7 +208,7 @@ def test_removed_binding(served: Served) -> None:
     served.execute(UNBIND.format(STAGE))
     paths = served.list_paths()
     assert [path for path in paths if path.endswith(f"/stage/30/{STAGE}")] == paths
-    limited = create_token(served.url, "limited", "--flow", FLOW)
+    limited = create_token(served.url, "drift limited", "--flow", FLOW)
     assert served.list_paths(limited) == []
 
 
@@ -216,7 +216,7 @@ def test_flows_only(served: Served) -> None:
     """A token for flows only sees the changes of flows, and not of what is below them."""
     served.execute(RENAME.format(FLOW))
     served.execute(UNBIND.format(STAGE))
-    limited = create_token(served.url, "flows", "--flows-only")
+    limited = create_token(served.url, "drift flows", "--flows-only")
     kinds = {change["objectKind"] for change in served.read(key=limited)["changes"]}
     assert kinds == {"flow"}
     assert served.list_paths(limited) == [f"flow/{FLOW}.title"]
@@ -231,7 +231,7 @@ def test_hidden_name_in_setting(served: Served) -> None:
     file.write_text("".join([*lines[:index], text, *lines[index:]]))
     path = "stage/default-authentication-identification.enrollment_flow"
     assert find_change(served.read(), path)["before"] == "default-enrollment-flow"
-    limited = create_token(served.url, "limited", "--flow", FLOW)
+    limited = create_token(served.url, "drift limited", "--flow", FLOW)
     assert "default-enrollment-flow" not in str(served.read(key=limited))
     assert find_change(served.read(key=limited), path)["before"] is None
 

@@ -195,3 +195,27 @@ def test_added_binding_keeps_names() -> None:
     visible = see(make_object("policy binding", values, names=(GROUP, target)))
     assert visible
     assert visible.change.after == {"group": "hidden group", "order": 0}
+
+
+def test_usernames() -> None:
+    """The graph does not show them, except in changes for viewers of everything."""
+    path = "flow/seen-flow/user/0/secret"
+    user = NamedObject("user", "secret", "5")
+    changes = [
+        make_change("policy binding", attribute="timeout", path=f"{path}.timeout", object=path),
+        make_change(
+            "policy binding",
+            attribute="user",
+            path=f"{path}.user",
+            object=path,
+            before="other secret",
+            after="secret",
+            names=(user,),
+        ),
+        make_object("policy binding", {"user": "secret", "order": 0}, names=(user,)),
+    ]
+    for change in changes:
+        visible = see(change)
+        assert visible
+        assert "secret" not in repr(visible)
+        assert see(change, COMPLETE) == VisibleChange(change)

@@ -1,19 +1,23 @@
 """Requests to authentik: retries, limits, TLS, proxies and redirects."""
 
 import asyncio
+import socket
+import ssl
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
 from models.errors import SyncError
 from models.sync.failures import parse_retry_after
 from models.sync.reader import read_system
-from models.sync.source import ApiSource
+from models.sync.source import INVALID_URL, ApiSource
 from support.authentik_server import PlayedAuthentik, serve_authentik
 from support.synced_objects import build_many, build_objects
 from support.syncs import LIMITS, build_source, read, read_failing
@@ -139,6 +143,24 @@ def test_retry_after_can_be_a_date() -> None:
     assert [parse_retry_after(value) for value in ("7", None, "", "soon", "-1")] == [7, 0, 0, 0, 0]
 
 
+@pytest.mark.parametrize(
+    "date",
+    [
+        f"Mon, 01 Jan {'9' * 20} 00:00:00 GMT",
+        f"Mon, 01 Jan 2029 00:00:00 +{'9' * 20}",
+        f"Mon, {'9' * 20} Jan 2029 00:00:00 GMT",
+        "Mon, 01 Jan 9999 23:59:59 -2359",
+        "Mon, 01 Jan 0001 00:00:00 +2359",
+        "Mon, 01 Jan 2029 00:00:00 +9999",
+        "Mon, 99 Foo 2029",
+        f"{'9' * 5000}",
+    ],
+)
+def test_retry_after_can_be_out_of_range(date: str) -> None:
+    """No calendar has these dates, or only that of Python."""
+    assert parse_retry_after(date) >= 0
+
+
 def test_slow_request_is_sent_again(authentik: PlayedAuthentik) -> None:
     """Each request has a time limit."""
     authentik.fail("hang", FLOWS)
@@ -198,16 +220,73 @@ def test_other_certificates_are_not_trusted(tls_authentik: PlayedAuthentik) -> N
         count_flows(tls_authentik, CERTIFICATES / "other.pem")
 
 
+def test_certificate_for_another_name_is_an_error(tls_authentik: PlayedAuthentik) -> None:
+    """The error does not show the address, which OpenSSL's message contains."""
+    tls_authentik.url = tls_authentik.url.replace("localhost", "127.0.0.1")
+    with pytest.raises(SyncError) as error:
+        count_flows(tls_authentik, CERTIFICATES / "localhost.pem")
+    assert str(error.value) == (
+        "authentik is not trusted: its certificate is for another name. Check the URL of authentik"
+    )
+
+
+def test_certificate_for_another_host_is_an_error() -> None:
+    """The error does not show the host, which OpenSSL's message contains."""
+    files = (CERTIFICATES / "other.pem", CERTIFICATES / "other.key")
+    with serve_authentik(certificate=files) as played, pytest.raises(SyncError) as error:
+        count_flows(played, CERTIFICATES / "other.pem")
+    assert "its certificate is for another name" in str(error.value)
+    assert "localhost" not in str(error.value)
+
+
+@pytest.mark.parametrize("requires_certificate", [True, False])
+def test_error_of_tls_loses_the_connection(
+    authentik: PlayedAuthentik, *, requires_certificate: bool
+) -> None:
+    """After the handshake: a client without a certificate, or an invalid record."""
+    with (
+        break_tls(requires_certificate=requires_certificate) as authentik.url,
+        pytest.raises(SyncError) as error,
+    ):
+        count_flows(authentik, CERTIFICATES / "localhost.pem")
+    assert str(error.value) == f"{FLOWS} lost the connection (6 attempts): try again later"
+
+
 @pytest.mark.parametrize("content", [None, "", "no certificate"])
 def test_invalid_file_of_certificates_is_an_error(
     tls_authentik: PlayedAuthentik, tmp_path: Path, content: str | None
 ) -> None:
-    """The error names the file."""
+    """The error names the file, but not where all can read it."""
     file = tmp_path / "ca.pem"
     if content is not None:
         file.write_text(content)
-    with pytest.raises(SyncError, match=f"cannot read the certificates in {file}: "):
+    with pytest.raises(SyncError, match=f"cannot read the certificates in {file}: ") as error:
         count_flows(tls_authentik, file)
+    assert error.value.public.startswith("cannot read the file of the certificates to trust: ")
+    assert str(file) not in error.value.public
+
+
+def test_invalid_file_of_keys_is_an_error(
+    authentik: PlayedAuthentik, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """OpenSSL writes the keys of connections to it."""
+    monkeypatch.setenv("SSLKEYLOGFILE", "/nonexistent/x")
+    expected = "cannot write to the file that SSLKEYLOGFILE names: No such file or directory"
+    assert read_failing(authentik) == expected
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        *("http://ⓐ.example", "http://a\x01b.example", "http://example/a\x7fb", "http://a\0b"),
+        *("http://\udcff", "http://[::g]", "http://authentik.example/\x1b"),
+        f"http://{'é' * 80}.example",
+    ],
+)
+def test_invalid_url_is_an_error(authentik: PlayedAuthentik, url: str) -> None:
+    """Neither the proxy nor the network is blamed."""
+    authentik.url = url
+    assert read_failing(authentik) == INVALID_URL
 
 
 def test_proxy_of_the_environment_is_used(
@@ -253,3 +332,35 @@ def count_flows(authentik: PlayedAuthentik, ca_file: Path) -> int:
     """Return the number of flows, read with certificates."""
     source = ApiSource(authentik.url, authentik.token, ca_file)
     return len(asyncio.run(read_system(source, None, LIMITS)).records["flow"])
+
+
+@contextmanager
+def break_tls(*, requires_certificate: bool) -> Generator[str]:
+    """Run a server with TLS that refuses clients, or sends invalid records; yields its URL."""
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    context.load_cert_chain(CERTIFICATES / "localhost.pem", CERTIFICATES / "localhost.key")
+    context.load_verify_locations(CERTIFICATES / "other.pem")
+    context.verify_mode = ssl.CERT_REQUIRED if requires_certificate else ssl.CERT_NONE
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = Thread(target=accept_and_break, args=(listener, context))
+        thread.start()
+        yield f"https://localhost:{listener.getsockname()[1]}"
+        # A blocked accept() does not end when the socket is closed.
+        listener.shutdown(socket.SHUT_RDWR)
+    thread.join()
+
+
+def accept_and_break(listener: socket.socket, context: ssl.SSLContext) -> None:
+    """Answer each request with bytes that are no record of TLS."""
+    while True:
+        try:
+            client, _ = listener.accept()
+        except OSError:
+            return
+        with client, suppress(OSError):
+            copy = client.dup()
+            with copy, context.wrap_socket(client, server_side=True) as connection:
+                connection.recv(1000)
+                copy.sendall(b"no record of TLS")
+                copy.recv(1000)

@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import UTC, datetime, timedelta
+from typing import Any, cast
 
 import pytest
 from sqlalchemy import insert, text, update
@@ -65,6 +66,8 @@ def rename_key(synced: SyncedDatabase, item: Item, name: str) -> None:
         for column, value in other.items():
             if value == old:
                 other[column] = new
+            elif isinstance(value, list):
+                other[column] = [new if entry == old else entry for entry in cast(list[Any], value)]
 
 
 def import_flow(synced: SyncedDatabase, folder: object) -> None:

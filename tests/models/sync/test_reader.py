@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -17,12 +18,14 @@ from support.synced_objects import (
     DUMMY,
     SECRET_VALUE,
     SOURCE,
+    Item,
     bind,
     bind_stage,
     build_all_types,
     build_flow,
     build_objects,
     build_policy,
+    build_prompt,
     build_stage,
     key,
 )
@@ -84,15 +87,30 @@ def test_content_survives_a_round_trip(any_authentik: PlayedAuthentik) -> None:
 def test_settings_of_all_types_are_read(version: str) -> None:
     """There is a list for each type, and no attribute but secrets gets lost."""
     objects = list(build_all_types())
-    with serve_authentik(objects, version) as played:
+    with serve_authentik([*objects, *build_targets()], version) as played:
         content = read(played)
     assert not any("*" in pair for pair in content.unknown)
-    assert len(objects) == len(content.records["stage"]) + len(content.records["policy"])
+    assert {item["pk"] for item in objects} <= {
+        record.pk for kind in ("stage", "policy") for record in content.records[kind]
+    }
     for item in objects:
         kind = "stage" if item["$model"].endswith("stage") else "policy"
         record = find_record(content, kind, item["name"])
         expected = item.keys() - {"$model", "pk", "name", "execution_logging"}
         assert (record.model, set(record.settings or {})) == (item["$model"], expected)
+
+
+def build_targets() -> Iterator[Item]:
+    """Yield the stages, the policy and the prompt that settings of all types refer to."""
+    yield {**build_policy("target"), "pk": key("unknown authentik_policies.policy")}
+    yield {**build_prompt("target"), "pk": key("unknown authentik_stages_prompt.prompt")}
+    for model in (
+        "authentik_flows.stage",
+        "authentik_stages_authenticator_validate.authenticatorvalidatestage",
+        "authentik_stages_captcha.captchastage",
+        "authentik_stages_password.passwordstage",
+    ):
+        yield {**build_stage(model), "pk": key(f"unknown {model}")}
 
 
 def test_secrets_are_masked(any_authentik: PlayedAuthentik) -> None:

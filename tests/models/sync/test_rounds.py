@@ -2,11 +2,15 @@
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
 
 from models.database import open_database
 from models.errors import OperatorError, SyncError
 from models.sync.options import MirrorReport, SyncOptions
-from models.sync.rounds import keep_syncing
+from models.sync.rounds import keep_syncing, sync
 from support.synced_objects import FLOW, build_flow
 from support.syncs import LIMITS, SyncedDatabase, build_source
 
@@ -65,3 +69,20 @@ def test_failed_round_does_not_end_the_sync(synced: SyncedDatabase) -> None:
     assert isinstance(last, MirrorReport)
     assert last.updated == 1
     assert synced.read_source().error is None
+
+
+def test_path_of_certificates_is_not_stored(synced: SyncedDatabase, tmp_path: Path) -> None:
+    """The health endpoint shows the stored error to anybody."""
+    source = replace(build_source(synced.authentik), ca_file=tmp_path / "missing.pem")
+
+    async def run() -> None:
+        database = await open_database(synced.database.url, writable=True)
+        try:
+            await sync(database, source, OPTIONS)
+        finally:
+            await database.close()
+
+    with pytest.raises(SyncError, match=f"in {source.ca_file}: No such file"):
+        asyncio.run(run())
+    expected = "cannot read the file of the certificates to trust: No such file or directory"
+    assert synced.read_source().error == expected
