@@ -65,7 +65,7 @@ def page(sample_url: str, tmp_path: Path) -> Iterator[Page]:
     """The front page with a baseline, from which nothing differs."""
     path = Path(shutil.copy(sample_url.removeprefix("sqlite:///"), tmp_path / "flowql.db"))
     folder = Path(shutil.copytree(SAMPLES, tmp_path / "baseline"))
-    key = create_token(f"sqlite:///{path}", "superuser", "--superuser")
+    key = create_token(f"sqlite:///{path}", "drift page", "--superuser")
     with AppClient(f"sqlite:///{path}", baseline=str(folder)) as client:
         yield Page(client, path, folder, key)
 
@@ -122,7 +122,7 @@ def test_removed_stage(page: Page) -> None:
     removed = f"Removed stage: {STAGE}. Only in the baseline."
     assert removed in page.get(f"/?flow={FLOW}")
     assert ":::removed" in page.get(f"/?flow={FLOW}")
-    limited = create_token(f"sqlite:///{page.path}", "limited", "--flow", FLOW)
+    limited = create_token(f"sqlite:///{page.path}", "drift page limited", "--flow", FLOW)
     text = page.get(f"/?flow={FLOW}", limited)
     assert STAGE not in text
     assert str(page.folder) not in text

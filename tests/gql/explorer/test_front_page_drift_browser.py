@@ -31,7 +31,7 @@ def drifting_server(
     folder = tmp_path_factory.mktemp("drift")
     path = Path(shutil.copy(sample_url.removeprefix("sqlite:///"), folder / "flowql.db"))
     token = run_flowql(
-        "token", "create", "visitor", "--superuser", "--database", f"sqlite:///{path}"
+        "token", "create", "drift visitor", "--superuser", "--database", f"sqlite:///{path}"
     )
     with closing(sqlite3.connect(path)) as connection:
         for statement in STATEMENTS:
