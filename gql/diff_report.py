@@ -6,11 +6,10 @@ from typing import Any
 
 from rich.text import Text
 
+from gql.shortened import shorten, shorten_pair
 from models.blueprint.format.entry import escape
 from models.diff.changes import Change, ChangeKind, Difference
 
-MAX_LENGTH = 200
-SHOWN_BEFORE_DIFFERENCE = 40
 ENCODER = json.JSONEncoder(ensure_ascii=False, default=str)
 SYMBOLS = {
     ChangeKind.ADDED: "+",
@@ -95,7 +94,7 @@ def _render_values(change: Change) -> str:
     if change.kind is not ChangeKind.ADDED:
         return ""
     values = ", ".join(
-        f"{name} {_cut(ENCODER.encode(value))}"
+        f"{name} {shorten(ENCODER.encode(value))}"
         for name, value in sorted(change.after.items())
         if value not in (None, "", [])
     )
@@ -104,18 +103,7 @@ def _render_values(change: Change) -> str:
 
 def _render_pair(before: Any, after: Any) -> tuple[str, str]:
     """Return two values as JSON, cut around their first difference if they are long."""
-    texts = ENCODER.encode(before), ENCODER.encode(after)
-    if max(map(len, texts)) <= MAX_LENGTH:
-        return texts
-    pairs = enumerate(zip(*texts, strict=False))
-    difference = next((i for i, pair in pairs if len(set(pair)) > 1), min(map(len, texts)))
-    start = max(difference - SHOWN_BEFORE_DIFFERENCE, 0)
-    return _cut(texts[0], start), _cut(texts[1], start)
-
-
-def _cut(text: str, start: int = 0) -> str:
-    end = start + MAX_LENGTH
-    return f"{'…' if start else ''}{text[start:end]}{'…' if end < len(text) else ''}"
+    return shorten_pair(ENCODER.encode(before), ENCODER.encode(after))
 
 
 def _render_row(change: Change) -> str:

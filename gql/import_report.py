@@ -5,13 +5,12 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from gql.shortened import shorten, shorten_pair
 from models.blueprint.format.entry import escape
 from models.blueprint.report import ImportOptions, ImportReport, PlannedChange
 
 MAX_MESSAGES = 1_000
 MAX_NAMES = 20
-MAX_LENGTH = 200
-SHOWN_BEFORE_DIFFERENCE = 40
 JSON = json.JSONEncoder(ensure_ascii=False, default=str)
 SECRET = JSON.encode({"$secret": True})
 ACTIONS = ("create", "change", "delete")
@@ -22,7 +21,7 @@ def render_plan(report: ImportReport) -> Iterator[str]:
     for _, lines in sorted((ACTIONS.index(c.action), _render_change(c)) for c in report.plan):
         yield from map(escape, lines)
     for model, count in sorted(report.skipped.items()):
-        yield escape(f"skip {count} {_cut(model)}")
+        yield escape(f"skip {count} {shorten(model)}")
 
 
 def render_report(report: ImportReport, options: ImportOptions) -> Iterator[str]:
@@ -54,28 +53,17 @@ def _render_change(change: PlannedChange) -> Sequence[str]:
     if change.action == "delete":
         return [title]
     pairs = ((name, new) for name, (_, new) in fields if new not in (None, ""))
-    values = ", ".join(f"{name} {_cut(_render_value(new))}" for name, new in pairs)
+    values = ", ".join(f"{name} {shorten(_render_value(new))}" for name, new in pairs)
     return [f"{title}: {values}" if values else title]
 
 
 def _render_difference(old: Any, new: Any) -> str:
-    texts = [_render_value(old), _render_value(new)]
-    if max(map(len, texts)) <= MAX_LENGTH:
-        return " -> ".join(texts)
-    pairs = enumerate(zip(*texts, strict=False))
-    difference = next((i for i, pair in pairs if len(set(pair)) > 1), min(map(len, texts)))
-    start = max(difference - SHOWN_BEFORE_DIFFERENCE, 0)
-    return " -> ".join(_cut(text, start) for text in texts)
+    return " -> ".join(shorten_pair(_render_value(old), _render_value(new)))
 
 
 def _render_value(value: Any) -> str:
     # A string that looks like a secret has its quotes escaped.
     return JSON.encode(value).replace(SECRET, "secret")
-
-
-def _cut(text: str, start: int = 0) -> str:
-    end = start + MAX_LENGTH
-    return f"{'…' if start else ''}{text[start:end]}{'…' if end < len(text) else ''}"
 
 
 def _render_counts(report: ImportReport, options: ImportOptions) -> str:
@@ -89,7 +77,7 @@ def _render_counts(report: ImportReport, options: ImportOptions) -> str:
 
 
 def _render_counter(counter: Counter[str]) -> str:
-    return escape(", ".join(f"{count} {_cut(name)}" for name, count in sorted(counter.items())))
+    return escape(", ".join(f"{count} {shorten(name)}" for name, count in sorted(counter.items())))
 
 
 def _render_names(names: Sequence[str]) -> str:

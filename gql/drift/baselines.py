@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import random
 from collections.abc import AsyncGenerator, Awaitable, Callable, Hashable, Iterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -15,10 +14,8 @@ from models.diff import sources
 from models.diff.options import SCHEME, SideOptions, is_live_system
 from models.diff.sides import Side
 from models.errors import DatabaseError, OperatorError, UnavailableError
+from models.sync.rounds import vary
 from models.sync.source import ApiSource
-
-# The servers of a baseline do not read it at the same time.
-JITTER = 0.1
 
 OpenSide = Callable[[], Awaitable[Side]]
 # The path, the device, the inode, the size and the modification time of each file.
@@ -100,7 +97,7 @@ class RemoteBaseline:
 
     async def _repeat(self, seconds: float) -> None:
         while True:
-            await asyncio.sleep(seconds * random.uniform(1 - JITTER, 1 + JITTER))  # noqa: S311 - jitter
+            await asyncio.sleep(vary(seconds))
             await self._read_again()
 
     async def _read_again(self) -> None:

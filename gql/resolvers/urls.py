@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping
 
-DEFAULT_BACKGROUND = "/static/dist/assets/images/flow_background.jpg"
+from models.tables.flow import DEFAULT_BACKGROUND
+
 THEME = "%(theme)s"
 # authentik's paths of its API, and of the list of flows below it.
 API_PATH = "/api/v3"

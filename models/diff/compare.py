@@ -109,11 +109,13 @@ class _Comparison:
     ) -> Iterator[tuple[str, Any, Any]]:
         """Yield the names of attributes that differ, with both values."""
         left, right = self._left.list_values(item), self._right.list_values(other)
+        ignored: Sequence[str] = ()
         if self._is_bound_to_another_kind(item, other):
+            ignored = BOUND_NAMES
             yield BOUND, _select_bound(left), _select_bound(right)
         for name in self._list_names(item, other):
             before, after = left.get(name), right.get(name)
-            if name in BOUND_NAMES and self._is_bound_to_another_kind(item, other):
+            if name in ignored:
                 continue
             if not are_equal(before, after) and not self._is_unknown_in_snapshot(before, after):
                 yield name, before, after
@@ -125,8 +127,7 @@ class _Comparison:
         """Return whether a policy binding binds a policy on one side, and a group on the other."""
         if item.kind is not POLICY_BINDING:
             return False
-        bound = self._left.find_bound(item.row), self._right.find_bound(other.row)
-        left, right = bound
+        left, right = self._left.find_bound(item.row), self._right.find_bound(other.row)
         return left is not None and right is not None and left.kind is not right.kind
 
     def _list_names(self, item: ComparedObject, other: ComparedObject) -> Iterable[str]:

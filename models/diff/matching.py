@@ -47,8 +47,9 @@ class Matching:
         self._forget_values()
         if is_complete:
             self._match_renamed()
-        self._match_stage_bindings(is_complete=is_complete)
-        self._match_policy_bindings(is_complete=is_complete)
+        # Policy bindings belong to stage bindings.
+        for kind in (STAGE_BINDING, POLICY_BINDING):
+            self._match_bindings(kind, is_complete=is_complete)
         self._forget_values()
 
     # Objects with names --------------------------------------------------------------------------
@@ -101,14 +102,6 @@ class Matching:
         self.right.forget_values_of(other)
 
     # Bindings ------------------------------------------------------------------------------------
-
-    def _match_stage_bindings(self, *, is_complete: bool) -> None:
-        kind = STAGE_BINDING
-        self._match_bindings(kind, is_complete=is_complete)
-
-    def _match_policy_bindings(self, *, is_complete: bool) -> None:
-        kind = POLICY_BINDING
-        self._match_bindings(kind, is_complete=is_complete)
 
     def _match_bindings(self, kind: Kind, *, is_complete: bool) -> None:
         self._pair(kind, lambda side, item: (*_ends(side, item), _order(item)))

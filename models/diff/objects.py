@@ -29,6 +29,7 @@ from models.blueprint.rows.row import Row
 from models.blueprint.rows.working_set import WorkingSet
 from models.diff.references import HIDDEN, UNRESOLVED, Reference, Token, is_secret
 from models.systems.content import ALL_SETTINGS, Origin
+from models.tables.flow import DEFAULT_BACKGROUND
 
 # The kinds that are compared, those with names first.
 NAMED_KINDS = (PROMPT, POLICY, STAGE, FLOW)
@@ -36,7 +37,6 @@ COMPARED_KINDS = (*NAMED_KINDS, STAGE_BINDING, POLICY_BINDING)
 REFERABLE_KINDS = (FLOW, STAGE, POLICY, PROMPT, GROUP)
 BOUND_COLUMNS = ("policy_id", "group_id", "user_id")
 MODEL = "model"
-DEFAULT_BACKGROUND = "/static/dist/assets/images/flow_background.jpg"
 UUID_LENGTH = 36
 Settings = Mapping[str, Any]
 

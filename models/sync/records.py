@@ -28,9 +28,9 @@ from models.sync.fields import ItemReader
 from models.sync.lists import Item
 from models.sync.settings import Names, convert_settings
 from models.systems.content import Record
+from models.tables.flow import DEFAULT_BACKGROUND
 
 PARENT_KEY = "policybindingmodel_ptr_id"
-DEFAULT_BACKGROUND = "/static/dist/assets/images/flow_background.jpg"
 # The path of an uploaded file, below that of authentik: the tenant, and the stored value.
 MEDIA = re.compile(r"(?:/[^:?]*)?/media/[^/]+/(.+)")
 # The objects by primary key, None if the server has no list of the type.

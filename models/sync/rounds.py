@@ -57,7 +57,7 @@ async def keep_syncing(  # noqa: PLR0913, PLR0917 - the parts of a service
             on_round(await sync(database, source, options, progress))
         except OperatorError as error:
             on_round(error)
-        await asyncio.sleep(_vary(every_seconds))
+        await asyncio.sleep(vary(every_seconds))
 
 
 async def _record_failure(database: Database, url: str, message: str) -> None:
@@ -69,6 +69,7 @@ async def _record_failure(database: Database, url: str, message: str) -> None:
             return
 
 
-def _vary(seconds: float) -> float:
+def vary(seconds: float) -> float:
+    """Return a pause that differs a little from these seconds."""
     part = secrets.SystemRandom().uniform(-JITTER, JITTER)
     return seconds * (1 + part)

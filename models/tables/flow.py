@@ -8,6 +8,8 @@ from sqlmodel import Field
 
 from models.tables.columns import TEXT, UUID, Table, foreign_key
 
+# The URL of a flow without a background.
+DEFAULT_BACKGROUND = "/static/dist/assets/images/flow_background.jpg"
 SLUG = re.compile(r"[-a-zA-Z0-9_]+")
 
 
