@@ -39,6 +39,7 @@ from gql.rest import endpoint as rest
 from gql.rest import openapi
 from gql.rest.dialects import CURRENT, DOCUMENTED, build_dialects
 from gql.rest.errors import build_http_error_body, build_internal_error_body
+from gql.reuse import Reuse
 from gql.schema import Schema, build_schema, print_schema
 from gql.settings import LOOPBACK_HOST, Settings, SettingsError, name_setting
 from models.diff.options import SideOptions
@@ -159,20 +160,23 @@ def _find_low_limits(settings: Settings, schema: Schema) -> Mapping[str, str]:
 
 
 def _build_routes(settings: Settings, services: Services, pages: Pages) -> Iterator[Route]:
-    authenticator = Authenticator(services.database, settings.viewer_ttl)
+    authenticator = Authenticator(
+        services.database, settings.viewer_ttl, reads_versions=settings.reuse_bytes > 0
+    )
     runner = ReadRunner(settings.limits, settings.root_path, services.drift)
+    reuse = Reuse(runner, settings.reuse_bytes)
     dialects = build_dialects(settings.dialect)
     graphql = GraphQLEndpoint(
         services.executor,
         authenticator,
         services.documents,
         settings.limits,
-        runner,
+        reuse,
         graphiql.build_page(pages) if settings.graphiql else None,
     )
     yield from endpoint.build_routes(graphql)
     yield from rest.build_routes(
-        authenticator, settings.limits, runner, settings.root_path, dialects
+        authenticator, settings.limits, reuse, settings.root_path, dialects
     )
     yield from openapi.build_routes(settings.root_path, dialects)
     flow_reader = FlowReader(Executor(services.schema))

@@ -1,5 +1,6 @@
 """Authentication: the viewer of a request, by its bearer token."""
 
+from collections.abc import Hashable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
@@ -13,7 +14,7 @@ from gql.database_handle import DatabaseHandle
 from gql.errors import ForbiddenError, UnauthenticatedError
 from gql.shared_tasks import SharedTasks
 from models.cache import SegmentedLRU
-from models.database import Caller, Database
+from models.database import Caller, Database, Version
 from models.queries.viewer import Viewer, ViewerByKey, ViewerRow, build_viewer
 
 MISSING = "Authentication credentials were not provided."
@@ -23,48 +24,103 @@ CACHE_CAPACITY = 1000
 
 
 class CachedViewer(NamedTuple):
-    """A viewer with the database that it was read from, and the time before."""
+    """A viewer with the database that it was read from, and the time before.
+
+    `version` is the version of the data that it was read under, None if that is unknown.
+    """
 
     viewer: Viewer
     database: Database
     time: float
+    version: Version | None = None
+
+    @property
+    def is_expired(self) -> bool:
+        """True if the token has expired, which changes no version."""
+        expires = self.viewer.expires
+        return expires is not None and expires < datetime.now(UTC)
+
+
+class Admission(NamedTuple):
+    """The key of a token whose request may arrive, with its viewer if it was looked up."""
+
+    key: str
+    identity: Identity | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Authenticator:
-    """Authenticates requests by the tokens in a database; caches each viewer for `ttl` seconds."""
+    """Authenticates requests by the tokens in a database.
+
+    With `reads_versions`, a viewer is cached while the version of the data is the same. Without it,
+    and where the version cannot be read, each viewer is cached for `ttl` seconds.
+    """
 
     handle: DatabaseHandle
     ttl: float
+    reads_versions: bool = False
     cache: SegmentedLRU[str, CachedViewer] = field(
         default_factory=lambda: SegmentedLRU[str, CachedViewer](CACHE_CAPACITY)
     )
-    lookups: SharedTasks[tuple[Database, str], CachedViewer] = field(
-        default_factory=SharedTasks[tuple[Database, str], CachedViewer]
+    lookups: SharedTasks[Hashable, CachedViewer] = field(
+        default_factory=SharedTasks[Hashable, CachedViewer]
     )
 
     async def authenticate(self, headers: Headers) -> Identity:
-        """Return the viewer with the database that it was read from.
+        """Return the viewer of a request that has arrived, with the database that it was read from.
 
         Raises UnauthenticatedError if the token is missing or invalid, and UnavailableError.
         """
+        return await self._identify(_parse_bearer_key(headers))
+
+    async def admit(self, headers: Headers) -> Admission:
+        """Return whose request arrives. The token is valid, or was valid recently.
+
+        Raises the errors of `authenticate`, and ForbiddenError.
+        """
         key = _parse_bearer_key(headers)
-        database = self.handle.database
         entry = self.cache.get(key)
-        if entry is None or not self._is_valid(entry, database):
+        if entry and self.reads_versions and not entry.viewer.is_forbidden:
+            return Admission(key)
+        identity = await self._identify(key)
+        require_access(identity.viewer)
+        return Admission(key, identity)
+
+    async def confirm(self, admission: Admission) -> Identity:
+        """Return the viewer of an admitted request that has arrived since.
+
+        Raises the errors of `authenticate`.
+        """
+        if admission.identity and not self.reads_versions:
+            return admission.identity
+        return await self._identify(admission.key)
+
+    async def _identify(self, key: str) -> Identity:
+        database = self.handle.database
+        version = await database.read_version() if self.reads_versions else None
+        entry = self.cache.get(key)
+        if entry is None or not self._is_valid(entry, database, version):
             # Tokens that were never valid share one place in the queue.
             caller = Caller(entry.viewer.token) if entry else Caller()
-            entry = await self._look_up(database, key, caller)
+            entry = await self._look_up(database, key, caller, version)
             self.cache.put(key, entry)
-        return Identity(database, entry.viewer)
+        return Identity(database, entry.viewer, entry.version and version)
 
-    def _is_valid(self, entry: CachedViewer, database: Database) -> bool:
-        return entry.database is database and monotonic() - entry.time < self.ttl
+    def _is_valid(self, entry: CachedViewer, database: Database, version: Version | None) -> bool:
+        if entry.database is not database or entry.is_expired:
+            return False
+        if version is not None:
+            return entry.version == version
+        return monotonic() - entry.time < self.ttl
 
-    async def _look_up(self, database: Database, key: str, caller: Caller) -> CachedViewer:
-        fetch = partial(_fetch_viewer, database, key, caller)
-        # Without the cache, no request uses rows that were read before it.
-        return await (self.lookups.run((database, key), fetch) if self.ttl else fetch())
+    async def _look_up(
+        self, database: Database, key: str, caller: Caller, version: Version | None
+    ) -> CachedViewer:
+        fetch = partial(_fetch_viewer, database, key, caller, version)
+        # Without the cache or a version, no request uses rows that were read before it. Rows that are
+        # read after a version are as new, or newer.
+        is_shared = self.ttl or version is not None
+        return await (self.lookups.run((database, key, version), fetch) if is_shared else fetch())
 
 
 def require_access(viewer: Viewer) -> None:
@@ -73,17 +129,22 @@ def require_access(viewer: Viewer) -> None:
         raise ForbiddenError
 
 
-async def _fetch_viewer(database: Database, key: str, caller: Caller) -> CachedViewer:
+async def _fetch_viewer(
+    database: Database, key: str, caller: Caller, version: Version | None
+) -> CachedViewer:
     # The TTL counts from before the SELECT: its rows may be outdated when they arrive.
     time = monotonic()
     builder = ViewerByKey(
         has_scopes=database.is_flowql, reads_view=database.catalog.has_api_token_view
     )
     values = {"key": database.stored_token_key(key), "now": datetime.now(UTC)}
-    rows = await database.read(builder, values, caller)
+    async with database.open_session(caller, is_versioned=version is not None) as session:
+        rows = await session.read(builder, values)
     if not rows:
         raise UnauthenticatedError(INVALID)
-    return CachedViewer(build_viewer(ViewerRow(*rows[0])), database, time)
+    is_current = version is not None and await session.has_read_at(version)
+    viewer = build_viewer(ViewerRow(*rows[0]))
+    return CachedViewer(viewer, database, time, version if is_current else None)
 
 
 def _parse_bearer_key(headers: Headers) -> str:

@@ -4,16 +4,21 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
 from gql.limits import ResponseSize
-from models.database import Database, Session
+from models.database import Database, Session, Version
 from models.diff.changes import Difference
 from models.queries.viewer import Viewer
 
 
 class Identity(NamedTuple):
-    """The viewer of a request, with the database that it was read from."""
+    """The viewer of a request, with the database that it was read from.
+
+    `version` is the version of the data under which the viewer was read. It was the present one when
+    the request had arrived, or it is None.
+    """
 
     database: Database
     viewer: Viewer
+    version: Version | None = None
 
 
 class DriftReader(Protocol):

@@ -43,17 +43,36 @@ class ReadRunner:
         `is_snapshot` avoids the first attempt of a `read` that is known to need them. Raises
         UnavailableError, and LimitExceededError if the response is too large.
         """
+        result, _ = await self.run_at_version(
+            read, identity, is_snapshot=is_snapshot, is_expensive=is_expensive
+        )
+        return result
+
+    async def run_at_version(
+        self,
+        read: Read[T],
+        identity: Identity,
+        *,
+        is_snapshot: bool = False,
+        is_expensive: bool = False,
+    ) -> tuple[T, bool]:
+        """Return the result of `run`, and whether it belongs to the version of the identity."""
         caller = Caller(identity.viewer.token, is_expensive)
-        session = identity.database.open_session(caller, is_snapshot=is_snapshot)
+        version = identity.version
+        session = identity.database.open_session(
+            caller, is_snapshot=is_snapshot, is_versioned=version is not None
+        )
         size = ResponseSize(self._limits.objects)
         context = Context(session, identity.viewer, size, self._root_path, self._drift)
         try:
             async with session:
                 result = await read(context)
         except SnapshotRequiredError:
-            return await self.run(read, identity, is_snapshot=True, is_expensive=is_expensive)
+            return await self.run_at_version(
+                read, identity, is_snapshot=True, is_expensive=is_expensive
+            )
         context.size.check()
-        return result
+        return result, version is not None and await session.has_read_at(version)
 
 
 class TimeLimit:

@@ -268,7 +268,8 @@ class Settings(BaseSettings):
         default=5,
         ge=0,
         allow_inf_nan=False,
-        description="Seconds to cache a verified token; 0 disables the cache.",
+        description="Seconds to cache a verified token where changes of the data cannot be noticed"
+        " at once; 0 disables the cache.",
     )
     # Not in the repr: the URL may contain a password.
     sync_url: Annotated[
@@ -398,7 +399,7 @@ class Settings(BaseSettings):
     pool_size: Limit = Field(
         default=pool.DEFAULTS.size,
         description="Maximum number of connections of a worker to PostgreSQL, besides one for health"
-        " checks; with SQLite, of threads.",
+        " checks and one for versions of the data; with SQLite, of threads.",
     )
     pool_queue: Limit = Field(
         default=pool.DEFAULTS.queue,
@@ -415,6 +416,11 @@ class Settings(BaseSettings):
     read_timeout: Timeout = Field(
         default=pool.DEFAULTS.read_seconds,
         description="Seconds for the database to respond; then FlowQL closes the connection.",
+    )
+    reuse_bytes: Annotated[int, Field(ge=0), LIMITS] = Field(
+        default=1 << 26,
+        description="Maximum size in bytes of the responses that a worker keeps, to use them again"
+        " while the data is provably the same; 0 turns this off.",
     )
     max_search_terms: Limit = Field(
         default=DEFAULTS.search_terms, description="Maximum number of terms of a search."

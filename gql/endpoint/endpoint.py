@@ -1,7 +1,7 @@
 """The GraphQL endpoint: executes the operation of an HTTP request."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
@@ -21,16 +21,24 @@ from gql.endpoint.format_error import (
     internal_error,
 )
 from gql.endpoint.persisted import PersistedDocuments
-from gql.endpoint.request import HttpRequestError, read_request
+from gql.endpoint.request import (
+    HttpRequestError,
+    parse_body,
+    parse_query_string,
+    read_body,
+)
+from gql.endpoint.request_keys import RequestContent, RequestKeys
 from gql.errors import BadUserInputError, FlowQLError, ForbiddenError, UnauthenticatedError
 from gql.execution.documents import NotAQueryError, UnknownOperationError
-from gql.execution.executor import Execution, Executor
+from gql.execution.executor import Execution as PreparedOperation
+from gql.execution.executor import Executor
 from gql.execution.request import GraphQLRequest
 from gql.http import negotiation
 from gql.http.internal_errors import InternalErrorMiddleware
 from gql.http.negotiation import Negotiation, negotiate_graphql
+from gql.http.representation import NO_STORE, Representation, respond, respond_to_get
 from gql.limits import Limits
-from gql.reading import ReadRunner
+from gql.reuse import Execution, Reuse
 from models.errors import UnavailableError
 
 PATH = "/graphql"
@@ -40,8 +48,6 @@ ALLOW = {"Allow": "GET, POST"}
 # A GET without a query but with one of these parameters is a GraphQL request, not a page visit:
 # the page cannot show a document that the link only names.
 DOCUMENT_NAMES = ("documentId", "extensions")
-# A response is for the bearer of one token. Uncached responses need no `Vary: Accept`.
-NO_STORE = {"Cache-Control": "no-store"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +58,9 @@ class GraphQLEndpoint:
     authenticator: Authenticator
     documents: PersistedDocuments
     limits: Limits
-    runner: ReadRunner
+    reuse: Reuse
     page: ASGIApp | None = None
+    keys: RequestKeys = field(default_factory=RequestKeys)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
@@ -87,31 +94,49 @@ class GraphQLEndpoint:
         if negotiation_result.media_type is None:
             message = f"Not acceptable. Accept {negotiation.GRAPHQL} or {negotiation.JSON}."
             raise HttpRequestError(406, message)
-        identity = await self.authenticator.authenticate(request.headers)
+        identity, content = await self._identify(request)
         require_access(identity.viewer)
-        graphql_request = self.documents.resolve(await read_request(request, self.limits.body))
         is_get = request.method == "GET"
-        body = _build_body(await self._execute(graphql_request, identity, queries_only=is_get))
-        status = 200 if "data" in body else _request_error_status(negotiation_result.media_type)
-        return _json_response(status, body, negotiation_result.media_type)
+        result = await self._find_or_execute(
+            RequestContent(content, is_get, negotiation_result.media_type), identity
+        )
+        if isinstance(result, Response):
+            return result
+        return respond_to_get(result, request.headers) if is_get else respond(result)
 
-    async def _execute(
-        self, graphql_request: GraphQLRequest, identity: Identity, *, queries_only: bool
-    ) -> ExecutionResult:
-        prepared = self._prepare(graphql_request, queries_only=queries_only)
+    async def _identify(self, request: Request) -> tuple[Identity, bytes]:
+        """Return the viewer and the content of a request, which has arrived."""
+        if request.method == "GET":
+            identity = await self.authenticator.authenticate(request.headers)
+            return identity, request.scope["query_string"]
+        admission = await self.authenticator.admit(request.headers)
+        body = await read_body(request, self.limits.body)
+        return await self.authenticator.confirm(admission), body
+
+    async def _find_or_execute(
+        self, content: RequestContent, identity: Identity
+    ) -> Representation | Response:
+        key = self.keys.find(content)
+        kept = key and self.reuse.find(key, identity)
+        return kept or await self._parse_and_execute(content, identity)
+
+    async def _parse_and_execute(
+        self, content: RequestContent, identity: Identity
+    ) -> Representation | Response:
+        parse = parse_query_string if content.is_get else parse_body
+        graphql_request = self.documents.resolve(parse(content.content))
+        prepared = self._prepare(graphql_request, queries_only=content.is_get)
         if isinstance(prepared, ExecutionResult):
-            return prepared
-        with self.runner.limit_time():
-            return await self.runner.run(
-                prepared.execute,
-                identity,
-                is_snapshot=not prepared.has_one_read,
-                is_expensive=prepared.is_expensive,
-            )
+            return _build_response(prepared, content.media_type)
+        key = self.keys.add(content, graphql_request)
+        kept = self.reuse.find(key, identity)
+        if kept:
+            return kept
+        return await self.reuse.execute(key, identity, _build_execution(prepared, content))
 
     def _prepare(
         self, graphql_request: GraphQLRequest, *, queries_only: bool
-    ) -> Execution | ExecutionResult:
+    ) -> PreparedOperation | ExecutionResult:
         try:
             return self.executor.prepare(graphql_request, queries_only=queries_only)
         except NotAQueryError as error:
@@ -142,17 +167,33 @@ def _request_error_status(media_type: str) -> int:
     return 400 if media_type == negotiation.GRAPHQL else 200
 
 
-def _build_body(result: ExecutionResult) -> Mapping[str, Any]:
-    """Return the response body, without `data` if nothing is executed.
+def _build_execution(
+    prepared: PreparedOperation, content: RequestContent
+) -> Execution[ExecutionResult, Representation | Response]:
+    async def complete(result: ExecutionResult) -> Representation | Response:
+        return _build_response(result, content.media_type)
+
+    return Execution(
+        prepared.execute,
+        complete,
+        is_snapshot=not prepared.has_one_read,
+        is_expensive=prepared.is_expensive,
+    )
+
+
+def _build_response(result: ExecutionResult, media_type: str) -> Representation | Response:
+    """Return the response to an operation, without `data` if nothing is executed.
 
     An error with a path proves an execution.
     """
     errors = result.errors or []
     if not errors:
-        return {"data": result.data}
+        body = orjson.dumps({"data": result.data})
+        return Representation(body, _content_type(media_type), {})
     is_executed = result.data is not None or any(error.path for error in errors)
     data = {"data": result.data} if is_executed else {}
-    return data | {"errors": format_errors(errors)}
+    status = 200 if is_executed else _request_error_status(media_type)
+    return _json_response(status, data | {"errors": format_errors(errors)}, media_type)
 
 
 def _error_response(

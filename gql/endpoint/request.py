@@ -28,15 +28,22 @@ class HttpRequestError(Exception):
         self.headers = headers
 
 
-async def read_request(request: Request, max_body: int) -> GraphQLRequest:
-    """Return the parameters of a GET or POST request; `max_body` is in bytes.
+async def read_body(request: Request, max_body: int) -> bytes:
+    """Return the body of a POST request, at most `max_body` bytes.
 
-    Raises HttpRequestError if the request is invalid.
+    Raises HttpRequestError if it is not declared as uncompressed JSON in UTF-8, or is too large.
     """
-    if request.method == "GET":
-        return _build_request(_parse_query_string(request.scope["query_string"]))
     _check_content_headers(request)
-    body = await _read_body(request, max_body)
+    return await _read_body(request, max_body)
+
+
+def parse_query_string(query_string: bytes) -> GraphQLRequest:
+    """Return the parameters of a GET request; raises HttpRequestError if they are invalid."""
+    return _build_request(_parse_query_string(query_string))
+
+
+def parse_body(body: bytes) -> GraphQLRequest:
+    """Return the parameters of a POST request; raises HttpRequestError if they are invalid."""
     if not body:
         _reject("The request body is empty. Send a JSON object with a 'query' string.")
     parameters = _parse_json(body, "The request body")

@@ -74,6 +74,7 @@ async def load_drift(context: Context, where: WhereClause = NO_CONDITION) -> Dri
     """
     if context.drift is None:
         return None
+    context.session.note_other_source()
     # It can take long, and no statement has taken a connection yet.
     changes = (await context.drift.read()).changes
     sight = await _Observer(context.session, context.viewer).observe(changes, where)

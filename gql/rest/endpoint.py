@@ -1,8 +1,10 @@
 """The REST endpoints: one ASGI application for each of authentik's flow views in each dialect."""
 
+import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar, NamedTuple
 
 import orjson
@@ -10,7 +12,7 @@ from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gql import background
 from gql.auth import Authenticator, require_access
@@ -25,8 +27,8 @@ from gql.errors import (
     UnauthenticatedError,
 )
 from gql.http.negotiation import FLOW_GRAPH, JSON, SVG, accepts_json, best_match
+from gql.http.representation import PRIVATE, Representation, respond_to_get
 from gql.limits import Limits
-from gql.reading import ReadRunner
 from gql.resolvers import exports
 from gql.resolvers import flows as resolvers
 from gql.resolvers.flows import FlowPageData
@@ -42,14 +44,14 @@ from gql.rest.errors import (
 )
 from gql.rest.parameters import Parameters
 from gql.rest.serializer import UrlBase
+from gql.reuse import Execution, Reuse
 from models.batch import Batch
 from models.errors import UnavailableError
 from models.queries.flows import FlowQuery
 from models.tables.flow import SLUG
 
 ALLOW = {"Allow": "GET, HEAD, OPTIONS"}
-# The same URL has another response for another token, or after a change of the token's rights.
-HEADERS = {**ALLOW, "Cache-Control": "private, no-cache", "Vary": "Authorization, Accept"}
+HEADERS = {**ALLOW, **PRIVATE}
 NO_FLOW = "No Flow matches the given query."
 # A browser renders an SVG as a page, so it must not load or run anything.
 SVG_HEADERS = {
@@ -85,7 +87,7 @@ class FlowEndpoint(ABC):
 
     authenticator: Authenticator
     limits: Limits
-    runner: ReadRunner
+    reuse: Reuse
     root_path: str
     dialect: Dialect
 
@@ -94,7 +96,7 @@ class FlowEndpoint(ABC):
         response = await self._respond(Request(scope, receive))
         await response(scope, receive, send)
 
-    async def _respond(self, request: Request) -> Response:
+    async def _respond(self, request: Request) -> ASGIApp:
         try:
             return await self._handle(request)
         except RestError as error:
@@ -109,7 +111,7 @@ class FlowEndpoint(ABC):
             headers = {**HEADERS, "Retry-After": str(error.retry_after)}
             return json_response(build_unavailable_body(str(error), error.code), 503, headers)
 
-    async def _handle(self, request: Request) -> Response:
+    async def _handle(self, request: Request) -> ASGIApp:
         """Return the response, or raise the error of the first failed check.
 
         The order of the checks is part of the contract.
@@ -125,16 +127,28 @@ class FlowEndpoint(ABC):
         parameters.check_search()
         require_access(identity.viewer)
         query = _add_slug(parameters.build_query(self.dialect.orderings, self.limits), request)
-        with self.runner.limit_time():
-            result = await self.runner.run(
-                lambda context: self.read(context, query),
-                identity,
-                is_snapshot=self.has_several_reads or query.offset is None,
-                is_expensive=self.has_several_reads,
-            )
-            return await self.build_response(
-                FlowRequest(identity, query, format_, media_type), result
-            )
+        flow_request = FlowRequest(identity, query, format_, media_type)
+        key = self._build_key(request.scope["query_string"], flow_request)
+        representation = self.reuse.find(key, identity)
+        if representation is None:
+            execution = self._build_execution(flow_request)
+            representation = await self.reuse.execute(key, identity, execution)
+        return respond_to_get(representation, request.headers)
+
+    def _build_key(self, query_string: bytes, request: FlowRequest) -> bytes:
+        view = (self.dialect.flows_path, self.path, request.query.slug, request.media_type)
+        return hashlib.sha256(b"%r\0%b" % (view, query_string)).digest()
+
+    def _build_execution(self, request: FlowRequest) -> Execution[Any, Representation]:
+        async def read(context: Context) -> Any:
+            return await self.read(context, request.query)
+
+        return Execution(
+            read,
+            partial(self.build_representation, request),
+            is_snapshot=self.has_several_reads or request.query.offset is None,
+            is_expensive=self.has_several_reads,
+        )
 
     def _negotiate(self, headers: Headers, format_: str) -> str:
         if format_ not in self.formats:
@@ -161,8 +175,8 @@ class FlowEndpoint(ABC):
         """Read what the response contains."""
 
     @abstractmethod
-    async def build_response(self, request: FlowRequest, result: Any) -> Response:
-        """Return the response to GET with the result of `read`."""
+    async def build_representation(self, request: FlowRequest, result: Any) -> Representation:
+        """Return the representation with the result of `read`."""
 
     def serialize(self, flows: Batch, request: FlowRequest) -> list[dict[str, Any]]:
         """Return flows as objects of the dialect."""
@@ -183,9 +197,11 @@ class FlowListEndpoint(FlowEndpoint):
         except InvalidPageError:
             raise PageNotFoundError from None
 
-    async def build_response(self, request: FlowRequest, result: FlowPageData) -> Response:
+    async def build_representation(
+        self, request: FlowRequest, result: FlowPageData
+    ) -> Representation:
         results = self.serialize(result.flows, request)
-        return json_response(
+        return _represent_json(
             {"pagination": result.pagination, "results": results, **self.dialect.extra}
         )
 
@@ -200,9 +216,9 @@ class FlowInstanceEndpoint(FlowEndpoint):
     async def read(self, context: Context, query: FlowQuery) -> Batch:
         return await resolvers.find_flow(context.session, context.viewer, query)
 
-    async def build_response(self, request: FlowRequest, result: Batch) -> Response:
+    async def build_representation(self, request: FlowRequest, result: Batch) -> Representation:
         for flow in self.serialize(result, request):
-            return json_response(flow)
+            return _represent_json(flow)
         raise NotFoundError(NO_FLOW)
 
 
@@ -223,10 +239,10 @@ class FlowExportEndpoint(FlowEndpoint):
             raise NotFoundError(NO_FLOW)
         return blueprint
 
-    async def build_response(self, request: FlowRequest, result: str) -> Response:
+    async def build_representation(self, request: FlowRequest, result: str) -> Representation:
         disposition = f'attachment; filename="{request.query.slug}.yaml"'
-        headers = {**HEADERS, "Content-Disposition": disposition}
-        return Response(result, 200, headers, "application/yaml")
+        headers = {**ALLOW, "Content-Disposition": disposition}
+        return Representation(result.encode(), "application/yaml", headers)
 
 
 class FlowDiagramEndpoint(FlowEndpoint):
@@ -252,19 +268,19 @@ class FlowDiagramEndpoint(FlowEndpoint):
             raise NotFoundError(NO_FLOW)
         return diagram
 
-    async def build_response(self, request: FlowRequest, result: Diagram) -> Response:
+    async def build_representation(self, request: FlowRequest, result: Diagram) -> Representation:
         render, headers = self._choose_rendering(request)
         content = await background.call(render, result, is_long=result.is_large)
-        return Response(content, 200, headers, request.media_type)
+        return Representation(content, request.media_type, headers)
 
     def _choose_rendering(
         self, request: FlowRequest
-    ) -> tuple[Callable[[Diagram], str | bytes], Mapping[str, str]]:
+    ) -> tuple[Callable[[Diagram], bytes], Mapping[str, str]]:
         if request.media_type == SVG:
-            return svg.render, {**HEADERS, **SVG_HEADERS}
+            return _render_svg, {**ALLOW, **SVG_HEADERS}
         if request.format == "graph" or request.media_type == FLOW_GRAPH:
-            return _dump_graph, HEADERS
-        return _dump_mermaid, HEADERS
+            return _dump_graph, ALLOW
+        return _dump_mermaid, ALLOW
 
 
 ENDPOINTS: Sequence[type[FlowEndpoint]] = (
@@ -278,7 +294,7 @@ ENDPOINTS: Sequence[type[FlowEndpoint]] = (
 def build_routes(
     authenticator: Authenticator,
     limits: Limits,
-    runner: ReadRunner,
+    reuse: Reuse,
     root_path: str,
     dialects: Iterable[Dialect],
 ) -> list[Route]:
@@ -286,7 +302,7 @@ def build_routes(
     return [
         Route(
             f"{dialect.flows_path}{endpoint.path}",
-            endpoint(authenticator, limits, runner, root_path, dialect),
+            endpoint(authenticator, limits, reuse, root_path, dialect),
         )
         for dialect in dialects
         for endpoint in ENDPOINTS
@@ -320,12 +336,20 @@ def _add_slug(query: FlowQuery, request: Request) -> FlowQuery:
     return query._replace(slug=slug)
 
 
+def _render_svg(diagram: Diagram) -> bytes:
+    return svg.render(diagram).encode()
+
+
 def _dump_mermaid(diagram: Diagram) -> bytes:
     return orjson.dumps({"diagram": mermaid.render(diagram)})
 
 
 def _dump_graph(diagram: Diagram) -> bytes:
     return orjson.dumps(graph.build_document(diagram))
+
+
+def _represent_json(body: object) -> Representation:
+    return Representation(orjson.dumps(body), JSON, ALLOW)
 
 
 def json_response(

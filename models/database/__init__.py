@@ -11,6 +11,7 @@ from models.database.database import (
 from models.database.reads import Reads
 from models.database.session import Session, SnapshotRequiredError
 from models.database.slots import Caller
+from models.database.versions import Version
 
 __all__ = [
     "CONNECTION_ERRORS",
@@ -20,6 +21,7 @@ __all__ = [
     "Reads",
     "Session",
     "SnapshotRequiredError",
+    "Version",
     "list_grants",
     "migrate",
     "open_database",

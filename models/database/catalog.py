@@ -5,10 +5,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from models.authentik.natural_keys import NATURAL_KEYS
 from models.database.statement import RawSQL
-from models.tables.access import API_TOKEN, ContentType
+from models.tables.access import API_TOKEN, ContentType, Token
 from models.tables.cached_plan import CacheEntry, PlanKeys
-from models.tables.child_table import ChildTable, build_table_name, guess_model
+from models.tables.child_table import CHILD_KEYS, ChildTable, build_table_name, guess_model
+from models.tables.metadata import METADATA
 from models.tables.settings_table import SettingsTable
 
 VERSION_TABLE = "alembic_version"
@@ -38,14 +40,17 @@ POSTGRESQL_COLUMNS = RawSQL(
 )
 CONTENT_TYPES = RawSQL("SELECT app_label, model FROM django_content_type")
 
-# (an index of the cache's keys compares bytes, an index is a pattern index). Every builtin collation
-# compares bytes, and so do these of the C library: its C.UTF-8 sorts by code point, like UTF-8's
-# bytes. to_jsonb() reads a column that older versions of PostgreSQL do not have.
+# (an index of the cache's keys compares bytes, an index is a pattern index, an index has the default
+# collation of the database). Every builtin collation compares bytes, and so do these of the C library:
+# its C.UTF-8 sorts by code point, like UTF-8's bytes. to_jsonb() reads a column that older versions of
+# PostgreSQL do not have.
 KEY_INDEXES = RawSQL(
     "SELECT coalesce(bool_or(opcname IN ('text_ops', 'varchar_ops')"
     " AND indcollation[0] = attcollation"
     " AND (provider = 'b' OR provider = 'c' AND locale ~* '^(C|POSIX|C[.]UTF-?8)$')), false),"
-    " coalesce(bool_or(opcname IN ('text_pattern_ops', 'varchar_pattern_ops')), false)"
+    " coalesce(bool_or(opcname IN ('text_pattern_ops', 'varchar_pattern_ops')), false),"
+    " coalesce(bool_or(opcname IN ('text_ops', 'varchar_ops')"
+    " AND indcollation[0] = attcollation AND collprovider = 'd'), false)"
     " FROM pg_catalog.pg_attribute"
     " JOIN pg_catalog.pg_index ON indrelid = attrelid AND indkey[0] = attnum"
     " JOIN pg_catalog.pg_opclass AS operators ON operators.oid = indclass[0]"
@@ -122,6 +127,16 @@ class Catalog:
         children = self.child_tables(key)
         return tuple(self.settings[child.name] for child in children if child.name in self.settings)
 
+    def list_relations(self) -> Sequence[str]:
+        """Return the tables and views that requests may read, sorted."""
+        children = (child.name for key in CHILD_KEYS.values() for child in self.child_tables(key))
+        lists = (item.table for settings in self.settings.values() for item in settings.lists)
+        named = (natural.table for natural in NATURAL_KEYS.values())
+        # The view of tokens is read in place of their table.
+        unread = Token.__tablename__ if self.has_api_token_view else API_TOKEN.name
+        names = {*METADATA.tables, API_TOKEN.name, *children, *lists, *named}
+        return sorted(self.tables.keys() & names - {unread})
+
     def can_read(self, table: str, *columns: str) -> bool:
         """Return whether the role may read these columns of a table."""
         return all(self.tables.get(table, {}).get(column) for column in columns)
@@ -158,9 +173,9 @@ def map_models(content_types: Iterable[Any]) -> Mapping[str, str]:
 
 def _find_plan_keys(indexes: Sequence[Any]) -> PlanKeys:
     # There are no rows for SQLite, whose index compares bytes.
-    for compares_bytes, has_pattern_index in indexes:
+    for compares_bytes, has_pattern_index, has_default_collation in indexes:
         if has_pattern_index:
             return PlanKeys.IN_PATTERN_INDEX
         if not compares_bytes:
-            return PlanKeys.UNINDEXED
+            return PlanKeys.IN_LINGUISTIC_INDEX if has_default_collation else PlanKeys.UNINDEXED
     return PlanKeys.IN_KEY_INDEX

@@ -37,6 +37,7 @@ from models.database.slots import ANYONE, Caller
 from models.database.sqlite import SQLiteReader
 from models.database.sqlite_file import create_file, delete_stale_journals
 from models.database.statement import RawSQL, Rows, SelectBuilder, compile_select
+from models.database.versions import Version
 from models.errors import DatabaseError
 from models.limits import DEFAULTS, PoolLimits
 from models.tables.child_table import CHILD_KEYS
@@ -125,9 +126,21 @@ class Database:
         """
         return f"sha256${hashlib.sha256(key.encode()).hexdigest()}" if self.is_flowql else key
 
-    def open_session(self, caller: Caller = ANYONE, *, is_snapshot: bool = False) -> Session:
-        """Open a session: one read, or with `is_snapshot` any number of reads of one state."""
-        return Session(self.source, caller, is_snapshot=is_snapshot)
+    async def read_version(self) -> Version | None:
+        """Return the present version of the data, None if there is none that is exact.
+
+        It is read after the call. Two equal versions have the same rows.
+        """
+        return await self.source.clock.read()
+
+    def open_session(
+        self, caller: Caller = ANYONE, *, is_snapshot: bool = False, is_versioned: bool = False
+    ) -> Session:
+        """Open a session: one read, or with `is_snapshot` any number of reads of one state.
+
+        With `is_versioned`, the session reads the version of its rows.
+        """
+        return Session(self.source, caller, is_snapshot=is_snapshot, is_versioned=is_versioned)
 
     async def read(
         self,
@@ -192,6 +205,7 @@ class Database:
 
     async def close(self) -> None:
         """Close every connection."""
+        await self.source.clock.close()
         await self.source.reader.close()
         await self.engine.dispose()
 
@@ -296,7 +310,8 @@ async def _open(address: Address, schema: str, limits: PoolLimits, *, writable: 
     except BaseException:
         await reader.close()
         raise
-    return Database(Source(reader, schema, catalog, address.url), engine)
+    clock = reader.build_clock(schema, catalog.list_relations())
+    return Database(Source(reader, schema, catalog, address.url, clock), engine)
 
 
 def _run(connection: Connection, plan: Plan[T]) -> tuple[T, Reads]:

@@ -28,6 +28,7 @@ from models.database.libpq_files import (
 )
 from models.database.slots import ANYONE, Caller, Slots
 from models.database.statement import Rows, Statement
+from models.database.versions import VERSION_COLUMN, ServerClock
 from models.database.write_lock import (
     ANNOUNCEMENT_SECONDS,
     WAITING_MESSAGE,
@@ -47,7 +48,12 @@ RECENT_SECONDS = 10
 KEEPALIVE_OPTIONS = {"TCP_KEEPIDLE": 10, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 3}
 # Plan each statement once. By default PostgreSQL plans a statement with a LIMIT parameter for each
 # execution, which takes as long as the execution.
-PLANNER_SETTINGS = {"plan_cache_mode": "force_generic_plan", "jit": "off"}
+# Parallel workers take milliseconds to start, which the execution of a small statement does not.
+PLANNER_SETTINGS = {
+    "plan_cache_mode": "force_generic_plan",
+    "jit": "off",
+    "max_parallel_workers_per_gather": "0",
+}
 # The server releases the lock when the transaction or the process ends.
 MIGRATION_LOCK = text(
     "SELECT pg_advisory_xact_lock(hashtext('flowql migrate'), hashtext(current_schema()))"
@@ -115,6 +121,7 @@ class PostgreSQLReader:
     """
 
     dialect = dialect()
+    version_column = VERSION_COLUMN
     # The driver replaces lost connections.
     is_current = True
 
@@ -156,6 +163,10 @@ class PostgreSQLReader:
             lease.end()
             raise
         return PostgreSQLSnapshot(lease)
+
+    def build_clock(self, schema: str, relations: Sequence[str]) -> ServerClock:
+        """Return a clock of the data in these tables and views; it opens a connection of its own."""
+        return ServerClock(self._connect, schema, relations)
 
     async def check(self, statement: Statement) -> Rows:
         """Return the rows of a SELECT on a connection that no other read uses.

@@ -12,6 +12,7 @@ from models.database.catalog import Catalog
 from models.database.failures import FailureLog, is_temporary
 from models.database.slots import ANYONE, Caller
 from models.database.statement import Rows, SelectBuilder, Statement, compile_select
+from models.database.versions import Clock, ServerVersion, Version
 from models.errors import DatabaseUnavailableError, UnavailableError
 
 # The number of compiled statements in the cache.
@@ -48,6 +49,11 @@ class Reader(Protocol):
         ...
 
     @property
+    def version_column(self) -> str | None:
+        """The SQL of a column with the version of the data in a statement, None if there is none."""
+        ...
+
+    @property
     def is_current(self) -> bool:
         """False if the database must be opened again, because its file is another one."""
         ...
@@ -60,6 +66,10 @@ class Reader(Protocol):
 
     async def begin(self, caller: Caller = ...) -> Snapshot:
         """Return a connection whose reads see one state of the database."""
+        ...
+
+    def build_clock(self, schema: str, relations: Sequence[str], /) -> Clock:
+        """Return the clock of the data in tables and views of a schema."""
         ...
 
     async def check(self, statement: Statement) -> Rows:
@@ -81,20 +91,29 @@ class Source:
     `url` is that of the database, without user information and parameters.
     """
 
-    def __init__(self, reader: Reader, schema: str, catalog: Catalog, url: str) -> None:
+    def __init__(
+        self, reader: Reader, schema: str, catalog: Catalog, url: str, clock: Clock
+    ) -> None:
         self.reader = reader
+        self.clock = clock
         self.url = url
         self.schema = schema
         self.catalog = catalog
         self.failures = FailureLog()
         self._statements = SegmentedLRU[SelectBuilder, Statement](MAX_STATEMENTS)
+        self._versioned_statements = SegmentedLRU[SelectBuilder, Statement](MAX_STATEMENTS)
 
-    def compile(self, builder: SelectBuilder) -> Statement:
-        """Return the compiled statement, from the cache if possible."""
-        statement = self._statements.get(builder)
+    def compile(self, builder: SelectBuilder, *, is_versioned: bool = False) -> Statement:
+        """Return the compiled statement, from the cache if possible.
+
+        With `is_versioned`, it also selects the version of the data, if it can.
+        """
+        statements = self._versioned_statements if is_versioned else self._statements
+        statement = statements.get(builder)
         if statement is None:
-            statement = compile_select(builder, self.reader.dialect)
-            self._statements.put(builder, statement)
+            version_column = self.reader.version_column if is_versioned else None
+            statement = compile_select(builder, self.reader.dialect, version_column)
+            statements.put(builder, statement)
         return statement
 
 
@@ -103,15 +122,37 @@ class Session:
 
     Outside a snapshot, a session has one read; another one raises SnapshotRequiredError. The end of
     the session raises the same error as the read, since an operation may have handled it as the
-    error of a field.
+    error of a field. With `is_versioned`, the session reads the version of its rows.
     """
 
-    __slots__ = ("_caller", "_error", "_has_read", "_is_closed", "_lock", "_snapshot", "_source")
+    __slots__ = (
+        "_caller",
+        "_error",
+        "_has_other_source",
+        "_has_read",
+        "_is_closed",
+        "_is_versioned",
+        "_lock",
+        "_snapshot",
+        "_source",
+        "_version",
+    )
 
-    def __init__(self, source: Source, caller: Caller = ANYONE, *, is_snapshot: bool) -> None:
+    def __init__(
+        self,
+        source: Source,
+        caller: Caller = ANYONE,
+        *,
+        is_snapshot: bool,
+        is_versioned: bool = False,
+    ) -> None:
         self._source = source
         self._caller = caller
         self._has_read = False
+        self._has_other_source = False
+        self._is_versioned = is_versioned
+        # The text of a ServerVersion.
+        self._version: str | None = None
         self._is_closed = False
         self._error: UnavailableError | SnapshotRequiredError | None = None
         self._snapshot: Snapshot | None = None
@@ -154,12 +195,28 @@ class Session:
         """True if FlowQL created the tables."""
         return self._source.catalog.is_flowql
 
+    def note_other_source(self) -> None:
+        """Note that the result depends on more than the rows: it belongs to no version."""
+        self._has_other_source = True
+
+    async def has_read_at(self, version: Version) -> bool:
+        """Return whether all rows belong to a version that was read before them.
+
+        The session has ended.
+        """
+        if self._has_other_source:
+            return False
+        if self._version is not None:
+            return isinstance(version, ServerVersion) and self._version == version.text
+        # Without rows, or without a column for the version, it is read once more.
+        return not self._has_read or await self._source.clock.read() == version
+
     async def read(self, builder: SelectBuilder, values: Mapping[str, Any] = NO_VALUES) -> Rows:
         """Return the rows as tuples in column order.
 
         `values` are by parameter name. Raises UnavailableError, or another error of a driver.
         """
-        statement = self._source.compile(builder)
+        statement = self._compile(builder)
         return statement.decode_rows(await self._fetch(statement, values))
 
     async def read_columns(
@@ -169,8 +226,13 @@ class Session:
 
         `values` are by parameter name. Raises UnavailableError, or another error of a driver.
         """
-        statement = self._source.compile(builder)
+        statement = self._compile(builder)
         return statement.decode_columns(await self._fetch(statement, values))
+
+    def _compile(self, builder: SelectBuilder) -> Statement:
+        # All rows of a snapshot have the version of the first ones.
+        is_versioned = self._is_versioned and self._version is None
+        return self._source.compile(builder, is_versioned=is_versioned)
 
     async def _fetch(self, statement: Statement, values: Mapping[str, Any]) -> Rows:
         if self._is_closed:
@@ -183,8 +245,9 @@ class Session:
         arguments = statement.arguments(values)
         try:
             if self._lock:
-                return await self._fetch_in_snapshot(self._lock, statement, arguments)
-            return await self._source.reader.fetch(statement, arguments, self._caller)
+                rows = await self._fetch_in_snapshot(self._lock, statement, arguments)
+            else:
+                rows = await self._source.reader.fetch(statement, arguments, self._caller)
         except UnavailableError as error:
             self._error = error
             raise
@@ -194,6 +257,8 @@ class Session:
             self._source.failures.add(error)
             self._error = DatabaseUnavailableError()
             raise self._error from error
+        self._version = statement.version(rows) or self._version
+        return rows
 
     async def _fetch_in_snapshot(
         self, lock: asyncio.Lock, statement: Statement, arguments: Sequence[Any]

@@ -15,6 +15,7 @@ from models.database.failures import ClosedError
 from models.database.slots import ANYONE, Caller, Slots
 from models.database.sqlite_file import DatabaseFile
 from models.database.statement import Rows, Statement
+from models.database.versions import FileClock
 from models.limits import PoolLimits
 from models.search_terms import FOLD_FUNCTION, SEARCH_FUNCTION, contains_terms, fold
 
@@ -69,6 +70,10 @@ class SQLiteConnection:
                 self.end_transaction()
             connection.execute("PRAGMA busy_timeout = 0")
         return rows, self._is_slow
+
+    def read_data_version(self) -> int:
+        """Return SQLite's number of the version; raises OperationalError if it has to wait."""
+        return self._connect().execute("PRAGMA data_version").fetchone()[0]
 
     def end_use(self) -> None:
         """End the transaction, if there is one, and forget a cancellation."""
@@ -147,6 +152,7 @@ class SQLiteReader:
     """
 
     dialect = dialect(paramstyle="qmark")
+    version_column = None
 
     def __init__(self, path: Path, limits: PoolLimits) -> None:
         self._file = DatabaseFile.find(path)
@@ -180,6 +186,10 @@ class SQLiteReader:
     async def begin(self, caller: Caller = ANYONE) -> "SQLiteLease":
         """Return a connection whose reads see one state of the database."""
         return await self._lease(caller, is_snapshot=True)
+
+    def build_clock(self, _schema: str, _relations: Sequence[str]) -> FileClock:
+        """Return the clock of the file; its connection is that in the event loop."""
+        return FileClock(self._file, self._inline.read_data_version)
 
     async def check(self, statement: Statement) -> Rows:
         """Return the rows of a SELECT on a new connection, which has nothing cached.

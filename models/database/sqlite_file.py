@@ -46,6 +46,19 @@ class DatabaseFile:
         except OSError:
             return False
 
+    @property
+    def is_at_path(self) -> bool:
+        """False if the file was deleted or another one is at its path; quicker than `is_current`."""
+        try:
+            return _inode(self.path.stat()) == self.identity.inode
+        except OSError:
+            return False
+
+    @property
+    def is_immutable(self) -> bool:
+        """True if the file is opened as immutable."""
+        return self.identity.content is not None
+
     def connect(self, busy_timeout: float) -> sqlite3.Connection:
         """Open a read-only connection; raises OperationalError if the file was replaced."""
         connection = sqlite3.connect(

@@ -4,7 +4,17 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, cast
 
-from sqlalchemy import ClauseElement, Dialect, Executable, SelectBase, TextClause, text
+from sqlalchemy import (
+    ClauseElement,
+    Dialect,
+    Executable,
+    Select,
+    SelectBase,
+    Text,
+    TextClause,
+    literal_column,
+    text,
+)
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.types import TypeEngine
 
@@ -48,31 +58,52 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """The SQL text for a driver, its positional parameters and the decoders of its columns."""
+    """The SQL text for a driver, its positional parameters and the decoders of its columns.
+
+    With `has_version`, the last column is the version of the data in the rows.
+    """
 
     text: str
     parameters: tuple[Parameter, ...]
     decoders: tuple[tuple[int, Converter], ...]
+    has_version: bool = False
 
     def arguments(self, values: Mapping[str, Any]) -> list[Any]:
         """Return the values in the order of the parameters."""
         return [parameter.argument(values) for parameter in self.parameters]
 
+    def version(self, rows: Rows) -> str | None:
+        """Return the version of the rows, None if there are none or they do not contain it."""
+        return rows[0][-1] if self.has_version and rows else None
+
     def decode_columns(self, rows: Rows) -> list[Sequence[Any]]:
-        """Transpose the rows of a result to decoded columns; an empty list if there are no rows."""
+        """Transpose the rows of a result to decoded columns; an empty list if there are no rows.
+
+        The version is not among them.
+        """
         columns: list[Sequence[Any]] = list(zip(*rows, strict=True))
+        if self.has_version and columns:
+            del columns[-1]
         for index, decode in self.decoders if columns else ():
             columns[index] = list(map(decode, columns[index]))
         return columns
 
     def decode_rows(self, rows: Rows) -> Rows:
-        """Decode the rows of a result."""
-        return list(zip(*self.decode_columns(rows), strict=True)) if self.decoders else rows
+        """Decode the rows of a result, without the version."""
+        if self.decoders or self.has_version:
+            return list(zip(*self.decode_columns(rows), strict=True))
+        return rows
 
 
-def compile_select(builder: SelectBuilder, dialect: Dialect) -> Statement:
-    """Compile a SELECT for a dialect with positional parameters."""
-    select = builder.select()
+def compile_select(
+    builder: SelectBuilder, dialect: Dialect, version_column: str | None = None
+) -> Statement:
+    """Compile a SELECT for a dialect with positional parameters.
+
+    A statement in SQL, or with UNION, does not get the column of the version.
+    """
+    plain = builder.select()
+    select = _add_version(plain, version_column) if version_column else plain
     sql = cast(SQLCompiler, cast(ClauseElement, select).compile(dialect=dialect))
     columns = select.selected_columns if isinstance(select, SelectBase) else ()
     decoders = (
@@ -82,6 +113,13 @@ def compile_select(builder: SelectBuilder, dialect: Dialect) -> Statement:
         sql.string,
         tuple(_build_parameter(sql, name, dialect) for name in sql.positiontup or ()),
         tuple((index, decode) for index, decode in decoders if decode),
+        has_version=select is not plain,
+    )
+
+
+def _add_version(select: Executable, column: str) -> Executable:
+    return (
+        select.add_columns(literal_column(column, Text)) if isinstance(select, Select) else select
     )
 
 

@@ -1,7 +1,9 @@
 """The viewer of a request: the rights of the user or the token that it authenticates with."""
 
+import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
@@ -14,9 +16,9 @@ from sqlalchemy import (
     case,
     cast,
     exists,
-    false,
     literal,
     not_,
+    null,
     or_,
     select,
 )
@@ -56,6 +58,7 @@ from models.tables.metadata import METADATA
 # A user of this type without access gets an empty list instead of an error.
 INTERNAL_SERVICE_ACCOUNT = "internal_service_account"
 SEPARATOR = ":"
+LAST_TIME = datetime(9999, 1, 1, tzinfo=UTC)
 TOKEN_TABLE = METADATA.tables[Token.__tablename__]
 
 
@@ -64,13 +67,16 @@ class Viewer:
     """The authenticated viewer. A forbidden viewer gets an error for every request.
 
     `parameters` are the values that the conditions of `rights` need. `username` is for display: that
-    of the user, or the name of the token if it has a user of its own.
+    of the user, or the name of the token if it has a user of its own. The token is invalid after
+    `expires`. `access` is a digest of what the viewer may see, equal for viewers who see the same.
     """
 
     rights: Rights
     parameters: Mapping[str, Any]
     is_forbidden: bool = False
     username: str = ""
+    expires: datetime | None = None
+    access: bytes = b""
 
     @property
     def token(self) -> str:
@@ -87,19 +93,20 @@ class ViewerRow(NamedTuple):
     """A row of ViewerByKey.
 
     The permissions, for all objects of a type and for single objects, are strings of codename, ID
-    and content type. `has_granted_flow` is true if one of the existing flows is granted singly, and
-    `has_scope` if the token has a scope.
+    and content type. `has_granted_flow` is true if one of the existing flows is granted singly.
+    `scope` are the flows in the scope of the token; without them, it has no scope.
     """
 
     token: str
     username: str
     user_type: str
+    expires: datetime | None
     is_superuser: bool
     roles: Sequence[str]
     model_permissions: Sequence[str]
     object_permissions: Sequence[str]
     has_granted_flow: bool
-    has_scope: bool
+    scope: Sequence[str] | None
 
 
 def build_viewer(row: ViewerRow) -> Viewer:
@@ -107,13 +114,23 @@ def build_viewer(row: ViewerRow) -> Viewer:
     rights = _build_rights(row)
     parameters = {ROLES: row.roles, TOKEN: row.token, **_build_parameters(row.object_permissions)}
     is_forbidden = rights.view_flow is Access.NONE and row.user_type != INTERNAL_SERVICE_ACCOUNT
-    return Viewer(rights, parameters, is_forbidden, row.username)
+    access = _digest_access(rights, parameters, row.scope or ())
+    return Viewer(rights, parameters, is_forbidden, row.username, row.expires, access)
+
+
+def _digest_access(rights: Rights, parameters: Mapping[str, Any], scope: Iterable[str]) -> bytes:
+    # Only permissions for some objects depend on the roles.
+    has_grants = Access.SOME in rights
+    grants = {name: value for name, value in parameters.items() if has_grants and name != TOKEN}
+    roles = sorted(grants.pop(ROLES, None) or ())
+    access = (rights, roles, sorted(grants.items()), sorted(scope))
+    return hashlib.sha256(repr(access).encode()).digest()
 
 
 def _build_rights(row: ViewerRow) -> Rights:
     if row.is_superuser:
         return ALL_RIGHTS
-    if row.has_scope:
+    if row.scope:
         return SCOPE_RIGHTS
     some = dict.fromkeys(_codenames(row.object_permissions), Access.SOME)
     if not row.has_granted_flow:
@@ -162,20 +179,23 @@ class ViewerByKey:
             _select_permissions(RoleModelPermission, roles),
             _select_permissions(RoleObjectPermission, roles),
             exists(_select_granted_flows(roles)),
-            exists(_select_scope(viewer)) if self.has_scopes else false(),
+            _select_scope(viewer) if self.has_scopes else null(),
         )
         return select(
             cast(viewer.c.token_uuid, Text),
             viewer.c.username,
             viewer.c.type,
+            viewer.c.expires,
             is_superuser,
             # A superuser needs none of these, and they take most of the time.
             *(case((not_(is_superuser), right)) for right in rights),
         )
 
-    def _select_token_user(self) -> Select[Any, Any, str, str]:
+    def _select_token_user(self) -> Select[*tuple[Any, ...]]:
         tokens = API_TOKEN if self.reads_view else TOKEN_TABLE
         username = _build_display_name() if self.has_scopes else col(User.username)
+        # PostgreSQL has later times than Python.
+        is_near = tokens.c.expires < literal(LAST_TIME, TIMESTAMP)
         is_valid = or_(
             not_(tokens.c.expiring),
             tokens.c.expires.is_(None),
@@ -183,7 +203,11 @@ class ViewerByKey:
         )
         user = (
             select(
-                tokens.c.token_uuid, tokens.c.user_id, username.label("username"), col(User.type)
+                tokens.c.token_uuid,
+                tokens.c.user_id,
+                username.label("username"),
+                col(User.type),
+                case((and_(tokens.c.expiring, is_near), tokens.c.expires)).label("expires"),
             )
             .join_from(tokens, User, tokens.c.user_id == col(User.id))
             .where(tokens.c.key == bindparam("key", type_=TEXT), is_valid, col(User.is_active))
@@ -269,8 +293,8 @@ def _is_permission(permission: Permission) -> ColumnElement[bool]:
     )
 
 
-def _select_scope(viewer: CTE) -> Select[Any]:
-    """SELECT the scope of the viewer's token."""
-    return select(col(TokenFlow.flow_id)).where(
-        col(TokenFlow.token_id).in_(select(viewer.c.token_uuid))
-    )
+def _select_scope(viewer: CTE) -> ColumnElement[Sequence[str]]:
+    """SELECT the flows in the scope of the viewer's token."""
+    flow = cast(col(TokenFlow.flow_id), Text).label(VALUE_COLUMN)
+    is_of_token = col(TokenFlow.token_id).in_(select(viewer.c.token_uuid))
+    return ArrayAggregate(select(flow).where(is_of_token))

@@ -1,4 +1,4 @@
-"""The cache of viewers: a token is verified again after some seconds."""
+"""The cache of viewers: without versions of the data, a token is verified again after some seconds."""
 
 from collections.abc import Iterator
 from time import sleep
@@ -42,14 +42,14 @@ def url(
 @pytest.fixture(scope="module")
 def long_cache(url: str) -> Iterator[AppClient]:
     """Run FlowQL with a cache that outlives the test."""
-    with AppClient(url, viewer_ttl=LONG_SECONDS) as client:
+    with AppClient(url, viewer_ttl=LONG_SECONDS, reuse_bytes=0) as client:
         yield client
 
 
 @pytest.fixture(scope="module")
 def short_cache(url: str) -> Iterator[AppClient]:
     """Run FlowQL with a cache that expires during the test."""
-    with AppClient(url, viewer_ttl=SHORT_SECONDS) as client:
+    with AppClient(url, viewer_ttl=SHORT_SECONDS, reuse_bytes=0) as client:
         yield client
 
 
@@ -105,7 +105,7 @@ def test_cache_expires(url: str, short_cache: AppClient) -> None:
 def test_zero_seconds_disable_the_cache(url: str) -> None:
     """Every request SELECTs the viewer, and a revoked token is invalid immediately."""
     key = create_token(url, "never")
-    with AppClient(url, viewer_ttl=0) as client:
+    with AppClient(url, viewer_ttl=0, reuse_bytes=0) as client:
         assert [selects_viewer(client, key) for _ in range(3)] == [True] * 3
         revoke_token(url, "never")
         assert get_status(client, key) == 403
@@ -134,7 +134,7 @@ def test_each_key_has_its_own_viewer(url: str, long_cache: AppClient) -> None:
 
 def test_unknown_keys_are_not_cached(authentik_copy: str) -> None:
     """A new key is valid as soon as it is stored."""
-    with AppClient(authentik_copy, viewer_ttl=LONG_SECONDS) as client:
+    with AppClient(authentik_copy, viewer_ttl=LONG_SECONDS, reuse_bytes=0) as client:
         assert [get_status(client, "later") for _ in range(2)] == [403, 403]
         change = "UPDATE authentik_core_token SET key = 'later' WHERE key = 'key-of-model_role'"
         execute(authentik_copy, change)
@@ -144,8 +144,8 @@ def test_unknown_keys_are_not_cached(authentik_copy: str) -> None:
 def test_changed_access_takes_effect_after_the_ttl(authentik_copy: str) -> None:
     """A former superuser sees all flows until the TTL ends, and then none."""
     key = KEYS["superuser"]
-    with AppClient(authentik_copy, viewer_ttl=LONG_SECONDS) as long_cached:
-        with AppClient(authentik_copy, viewer_ttl=SHORT_SECONDS) as short_cached:
+    with AppClient(authentik_copy, viewer_ttl=LONG_SECONDS, reuse_bytes=0) as long_cached:
+        with AppClient(authentik_copy, viewer_ttl=SHORT_SECONDS, reuse_bytes=0) as short_cached:
             clients = (long_cached, short_cached)
             assert [get_status(client, key) for client in clients] == [200, 200]
             execute(authentik_copy, "UPDATE authentik_core_group SET is_superuser = false")

@@ -33,6 +33,7 @@ CHANGED = Settings(
     access_log_queries=True,
     forwarded_allow_ips=("10.0.0.0/8", "::1"),
     viewer_ttl=0.5,
+    reuse_bytes=1_000_000,
     sync_url="https://authentik.example",
     sync_token="token",
     sync_ca_file=Path("/some/where/ca.pem"),

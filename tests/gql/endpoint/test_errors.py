@@ -87,11 +87,11 @@ def test_authentication_errors(
     assert (response.status, code(response), media_type(response)) == (status, expected, accept)
 
 
-def test_responses_are_not_cached(sqlite_client: AppClient) -> None:
-    """Responses and errors are for the bearer of one token."""
+def test_errors_and_responses_to_post_are_not_cached(sqlite_client: AppClient) -> None:
+    """They are for the bearer of one token."""
     responses = [
         post(sqlite_client, TYPENAME_BODY),
-        get(sqlite_client, query=TYPENAME),
+        get(sqlite_client, query="{ nothing }"),
         post(sqlite_client, b"{"),
         sqlite_client.get("/graphql?query=%7B__typename%7D"),
     ]

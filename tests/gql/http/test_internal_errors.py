@@ -170,7 +170,8 @@ def test_blocked_connections(postgres: PostgresServer) -> None:
     """The server is live and ready while all connections wait for a lock: it is only busy."""
     url = fill_authentik(postgres.create_database("hanging"))
     with (
-        run_server(url, "--viewer-ttl", "60") as (address, process),
+        # Equal requests would share one connection.
+        run_server(url, "--viewer-ttl", "60", "--reuse-bytes", "0") as (address, process),
         psycopg.connect(url) as locking,
     ):
         request_flows(address)

@@ -322,6 +322,7 @@ def test_sequential_queries_share_a_connection(watch: Watch) -> None:
         ("transaction_read_only", "on"),
         ("plan_cache_mode", "force_generic_plan"),
         ("jit", "off"),
+        ("max_parallel_workers_per_gather", "0"),
         ("statement_timeout", "6s"),
     ],
 )

@@ -41,11 +41,19 @@ COLUMNS = {
 
 
 @pytest.fixture(scope="module", params=KINDS)
+def client(request: pytest.FixtureRequest) -> Iterator[AppClient]:
+    """FlowQL on each kind of database, which executes the statements of every request."""
+    url = request.getfixturevalue(f"{request.param}_url")
+    with AppClient(url, reuse_bytes=0) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module", params=KINDS)
 def high_limit_client(request: pytest.FixtureRequest) -> Iterator[AppClient]:
     """FlowQL on each kind of database, with a higher limit of the cost."""
     url = request.getfixturevalue(f"{request.param}_url")
-    with AppClient(url, max_cost=1_000_000) as client:
-        yield client
+    with AppClient(url, max_cost=1_000_000, reuse_bytes=0) as opened:
+        yield opened
 
 
 def record(send: Callable[[], Response], status: int = 200) -> list[Statement]:

@@ -1,0 +1,86 @@
+"""Responses that are used again while they are provably the ones that an execution would give.
+
+A representation is kept with the version of the data that its rows and its viewer belong to. It is
+used again for requests that name the same operation, of viewers who may see the same, and that read
+an equal version after they have arrived (see models/database/versions.py).
+"""
+
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Any, Generic, NamedTuple, TypeVar
+
+from gql.context import Identity
+from gql.http.representation import Representation
+from gql.reading import Read, ReadRunner
+from gql.shared_tasks import SharedTasks
+from models.cache import SegmentedLRU
+from models.database import Version
+
+# The size in bytes of a key and of the objects of an entry, about.
+ENTRY_BYTES = 800
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+class Execution(NamedTuple, Generic[T, R]):
+    """How a response is read and completed, and what is known about its reads."""
+
+    read: Read[T]
+    complete: Callable[[T], Awaitable[R]]
+    is_snapshot: bool
+    is_expensive: bool
+
+
+class KeptRepresentation(NamedTuple):
+    """A representation, and the version of the data that it belongs to."""
+
+    representation: Representation
+    version: Version
+
+
+class Reuse:
+    """Executes requests, and keeps their representations up to a capacity in bytes.
+
+    Requests for the same representation that have read the same version share one execution: rows
+    that are read after a version are as new, or newer. The last of them that leaves cancels it.
+    """
+
+    def __init__(self, runner: ReadRunner, capacity: int) -> None:
+        self._runner = runner
+        self._kept = SegmentedLRU[bytes, KeptRepresentation](capacity)
+        self._executions = SharedTasks[tuple[bytes, Version], Any]()
+
+    def find(self, key: bytes, identity: Identity) -> Representation | None:
+        """Return the representation with a key, None if there is none of the present version."""
+        kept = self._kept.get(key + identity.viewer.access)
+        return kept.representation if kept and kept.version == identity.version else None
+
+    async def execute(self, key: bytes, identity: Identity, execution: Execution[Any, R]) -> R:
+        """Return the result of an execution, and keep it if it is a representation.
+
+        Raises ExecutionTimeoutError, and the errors of `ReadRunner.run`.
+        """
+        with self._runner.limit_time():
+            if identity.version is None:
+                return (await self._run(identity, execution))[0]
+            full_key = key + identity.viewer.access
+            run = partial(self._run_and_keep, full_key, identity, execution)
+            return await self._executions.run((full_key, identity.version), run)
+
+    async def _run_and_keep(
+        self, full_key: bytes, identity: Identity, execution: Execution[Any, R]
+    ) -> R:
+        result, is_current = await self._run(identity, execution)
+        if is_current and identity.version and isinstance(result, Representation):
+            kept = KeptRepresentation(result, identity.version)
+            self._kept.put(full_key, kept, len(result.body) + ENTRY_BYTES)
+        return result
+
+    async def _run(self, identity: Identity, execution: Execution[Any, R]) -> tuple[R, bool]:
+        result, is_current = await self._runner.run_at_version(
+            execution.read,
+            identity,
+            is_snapshot=execution.is_snapshot,
+            is_expensive=execution.is_expensive,
+        )
+        return await execution.complete(result), is_current

@@ -1,0 +1,311 @@
+"""The version of the data: under equal versions, every SELECT returns the same rows.
+
+A response can be used again while the version is the one that its rows were read under. This is why
+that is exact, and not only likely.
+
+PostgreSQL. A snapshot decides which transactions a SELECT sees: those that have committed and are
+not among the ones that it lists as running. Its text lists them all: the transactions below `xmin`
+have ended, those from `xmax` on have not begun to end, and those between have ended unless they are
+listed. How a transaction ended never changes. So two snapshots with equal texts see the same rows,
+if one server took both, between two of its starts:
+
+- Subtransactions are not listed, but one is visible only if its parent, which is listed, is.
+- A prepared transaction is listed until it is committed or rolled back.
+- Transactions of other databases of the server are listed. They change the version for nothing.
+- A SELECT takes no transaction ID, so that reading does not change the version.
+- After a failover or a crash, transaction IDs that were lost are used again. The text of a version
+  therefore contains the server's start and address, and a version the connection that read it: no
+  connection survives a crash, which ends all server processes without a new start.
+- The snapshot of a standby does not list running transactions. It has no version.
+- What the rows of a SELECT depend on besides transactions, such as the clock in a view, has to be
+  absent: see SELECT_CHECKED_VERSION. Whether it is absent depends on transactions, so it is
+  checked once for each version.
+
+SQLite. `PRAGMA data_version` changes if another connection has committed a change of the file. The
+connections of this process only read. The number belongs to one connection, which is the same for
+all versions; the inode belongs to it as well, since a file that replaces another has other data.
+
+A version is read at a point in time, and so are rows. There are two ways to know that rows belong to
+a version. PostgreSQL returns the version of the snapshot with the rows, as one more column of the
+same statement. Or the version is read before and after the rows: it never returns to an earlier
+value, so if both are equal, no transaction has ended in between.
+"""
+
+import asyncio
+import logging
+import sqlite3
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from itertools import count
+from typing import NamedTuple, Protocol, Self, cast
+
+import asyncpg
+from asyncpg.prepared_stmt import PreparedStatement
+
+from models.database.sqlite_file import DatabaseFile
+from models.database.statement import Rows
+
+# A server that does not respond in this time has no version: requests go on without it.
+TIMEOUT_SECONDS = 1
+# A server without a version, such as a standby, is asked again after this time.
+RETRY_SECONDS = 1
+# NULL on a standby.
+SNAPSHOT_VERSION = (
+    "CASE WHEN NOT pg_catalog.pg_is_in_recovery() THEN pg_catalog.concat_ws(' ',"
+    " pg_catalog.pg_current_snapshot(), extract(epoch FROM pg_catalog.pg_postmaster_start_time()),"
+    " pg_catalog.inet_server_addr(), pg_catalog.inet_server_port()) END"
+)
+# A scalar subquery is evaluated once, and not for each row.
+VERSION_COLUMN = f"(SELECT {SNAPSHOT_VERSION})"
+SELECT_VERSION = f"SELECT {SNAPSHOT_VERSION}"
+# The version, and why rows can change without a transaction, NULL if they cannot.
+#
+# The relations in $2 of the schema $1, their partitions and the relations of views have to be
+# ordinary tables, partitioned tables, or views that contain nothing but immutable functions and
+# well-known expressions. The tree of a view is text, in which each node is named after a brace.
+SELECT_CHECKED_VERSION = rf"""
+WITH RECURSIVE relations AS (
+    SELECT class.oid, relname, relkind, relam, relrowsecurity FROM pg_catalog.pg_class AS class
+    JOIN pg_catalog.pg_namespace AS namespace ON namespace.oid = relnamespace
+    WHERE nspname = $1 AND relname = ANY ($2)
+    UNION
+    SELECT related.* FROM relations CROSS JOIN LATERAL (
+        SELECT class.oid, class.relname, class.relkind, class.relam, class.relrowsecurity
+        FROM pg_catalog.pg_inherits
+        JOIN pg_catalog.pg_class AS class ON class.oid = inhrelid
+        WHERE inhparent = relations.oid
+        UNION ALL
+        SELECT class.oid, class.relname, class.relkind, class.relam, class.relrowsecurity
+        FROM pg_catalog.pg_rewrite
+        CROSS JOIN LATERAL regexp_matches(ev_action::text, ':relid (\d+)', 'g') AS match
+        JOIN pg_catalog.pg_class AS class ON class.oid = match[1]::oid
+        WHERE ev_class = relations.oid AND ev_type = '1' AND relations.relkind = 'v'
+    ) AS related
+), rules AS (
+    SELECT relname, ev_action::text AS action FROM relations
+    JOIN pg_catalog.pg_rewrite ON ev_class = relations.oid AND ev_type = '1'
+    WHERE relkind = 'v'
+), obstacles (obstacle) AS (
+SELECT 'the server is not plain PostgreSQL' WHERE version() !~ '^PostgreSQL \d'
+    OR version() ~* '-YB-|cockroach|greenplum|redshift'
+    OR EXISTS (SELECT FROM pg_catalog.pg_extension WHERE extname ~ '^citus')
+    OR EXISTS (SELECT FROM pg_catalog.pg_proc WHERE proname = 'aurora_version')
+UNION ALL
+SELECT format('%s is not an ordinary table or view', relname) FROM relations
+WHERE relkind NOT IN ('r', 'p', 'v')
+    OR relkind = 'r' AND relam <> (SELECT oid FROM pg_catalog.pg_am WHERE amname = 'heap')
+UNION ALL
+SELECT format('%s has row security', relname) FROM relations WHERE relrowsecurity
+UNION ALL
+SELECT format('the view %s contains %s', relname, match[1])
+FROM rules CROSS JOIN LATERAL regexp_matches(action, '\{{(\w+)', 'g') AS match
+WHERE match[1] NOT IN (
+    'QUERY', 'ALIAS', 'RTE', 'RANGETBLENTRY', 'RTEPERMISSIONINFO', 'FROMEXPR', 'RANGETBLREF',
+    'JOINEXPR', 'TARGETENTRY', 'SORTGROUPCLAUSE', 'VAR', 'CONST', 'OPEXPR', 'BOOLEXPR',
+    'SCALARARRAYOPEXPR', 'DISTINCTEXPR', 'NULLIFEXPR', 'FUNCEXPR', 'RELABELTYPE', 'NULLTEST',
+    'BOOLEANTEST', 'CASEEXPR', 'CASE', 'CASEWHEN', 'WHEN', 'CASETESTEXPR', 'COALESCEEXPR',
+    'COALESCE', 'SUBLINK', 'SETOPERATIONSTMT', 'ARRAYEXPR', 'ARRAY', 'COLLATEEXPR', 'COLLATE'
+)
+UNION ALL
+SELECT format('the view %s contains the function %s', relname, coalesce(proname, match[1]))
+FROM rules
+CROSS JOIN LATERAL regexp_matches(action, ':(?:funcid|opfuncid) (\d+)', 'g') AS match
+LEFT JOIN pg_catalog.pg_proc AS function ON function.oid = match[1]::oid
+WHERE provolatile IS DISTINCT FROM 'i'
+)
+SELECT {SNAPSHOT_VERSION}, (SELECT obstacle FROM obstacles LIMIT 1)
+"""  # noqa: S608 - a constant
+
+log = logging.getLogger(__name__)
+
+# Versions of different connections and files are never equal.
+_numbers = count()
+
+
+class ServerVersion(NamedTuple):
+    """A version of a server's data: the number of the connection that read it, and its text."""
+
+    connection: int
+    text: str
+
+
+class FileVersion(NamedTuple):
+    """A version of a file: the number of its connection, and SQLite's number of the version."""
+
+    connection: int
+    number: int
+
+
+Version = ServerVersion | FileVersion
+
+
+class Clock(Protocol):
+    """Reads the present version of the data."""
+
+    async def read(self) -> Version | None:
+        """Return the version, read after the call; None if there is none that is exact."""
+        ...
+
+    async def close(self) -> None:
+        """Close the connection, if the clock has one."""
+        ...
+
+
+class FileClock:
+    """Reads the version of a file; `read_number` executes `PRAGMA data_version`."""
+
+    def __init__(self, file: DatabaseFile, read_number: Callable[[], int]) -> None:
+        self._file = file
+        self._read_number = read_number
+        self._connection = next(_numbers)
+
+    async def read(self) -> FileVersion | None:
+        """Return the version.
+
+        A file that is opened as immutable has none, since SQLite does not notice its changes, and
+        neither has one that was deleted or replaced.
+        """
+        if self._file.is_immutable or not self._file.is_at_path:
+            return None
+        try:
+            return FileVersion(self._connection, self._read_number())
+        except sqlite3.Error:
+            # Another process locks the file.
+            return None
+
+    async def close(self) -> None:
+        """Do nothing: the connection belongs to the reader."""
+
+
+class ServerClock:
+    """Reads the version of a server's data, on a connection of its own.
+
+    Requests that wait at the same time share one query, which starts after the last of them. The
+    version depends on the tables and views `relations` of a schema.
+    """
+
+    def __init__(
+        self,
+        connect: Callable[[], Awaitable[asyncpg.Connection]],
+        schema: str,
+        relations: Sequence[str],
+    ) -> None:
+        self._connect = connect
+        self._relations = schema, relations
+        self._connection: VersionConnection | None = None
+        self._waiters: list[asyncio.Future[ServerVersion | None]] = []
+        self._task: asyncio.Task[None] | None = None
+        self._retry_time = 0.0
+        self._obstacle: str | None = None
+        self._checked_version: ServerVersion | None = None
+
+    async def read(self) -> ServerVersion | None:
+        """Return the version."""
+        loop = asyncio.get_running_loop()
+        if loop.time() < self._retry_time:
+            return None
+        waiter: asyncio.Future[ServerVersion | None] = loop.create_future()
+        self._waiters.append(waiter)
+        if self._task is None:
+            self._task = loop.create_task(self._serve())
+        return await waiter
+
+    async def close(self) -> None:
+        """Close the connection; requests that wait get no version."""
+        if self._task:
+            self._task.cancel()
+            await asyncio.wait([self._task])
+        self._disconnect()
+
+    async def _serve(self) -> None:
+        """Read versions as long as requests wait."""
+        try:
+            while self._waiters:
+                waiters, self._waiters = self._waiters, []
+                _resolve(waiters, await self._read())
+        finally:
+            self._task = None
+            _resolve(self._waiters, None)
+
+    async def _read(self) -> ServerVersion | None:
+        try:
+            async with asyncio.timeout(TIMEOUT_SECONDS):
+                version = await self._read_exact()
+        except Exception:  # noqa: BLE001 - requests report what is wrong with the database
+            self._disconnect()
+            version = None
+        if version is None:
+            self._retry_time = asyncio.get_running_loop().time() + RETRY_SECONDS
+        return version
+
+    async def _read_exact(self) -> ServerVersion | None:
+        if self._connection is None:
+            self._connection = await VersionConnection.open(await self._connect())
+        version = await self._connection.read()
+        if version == self._checked_version or version is None:
+            return version
+        version, obstacle = await self._connection.check(*self._relations)
+        self._report(obstacle)
+        self._checked_version = None if obstacle else version
+        return self._checked_version
+
+    def _report(self, obstacle: str | None) -> None:
+        """Log an obstacle, unless it is still the same."""
+        if obstacle and obstacle != self._obstacle:
+            log.warning("responses are not used again: %s", obstacle)
+        self._obstacle = obstacle
+
+    def _disconnect(self) -> None:
+        if self._connection:
+            self._connection.close()
+        self._connection = None
+
+
+class VersionConnection:
+    """A connection that reads versions, with the number that they contain."""
+
+    def __init__(
+        self, connection: asyncpg.Connection, read: PreparedStatement, check: PreparedStatement
+    ) -> None:
+        self._connection = connection
+        self._read = read
+        self._check = check
+        self._number = next(_numbers)
+
+    @classmethod
+    async def open(cls, connection: asyncpg.Connection) -> Self:
+        """Prepare the statements."""
+        try:
+            return cls(
+                connection,
+                await connection.prepare(SELECT_VERSION),
+                await connection.prepare(SELECT_CHECKED_VERSION),
+            )
+        except BaseException:
+            connection.terminate()
+            raise
+
+    async def read(self) -> ServerVersion | None:
+        """Return the version, None on a standby."""
+        return self._build_version(await self._read.fetchval())
+
+    async def check(
+        self, schema: str, relations: Sequence[str]
+    ) -> tuple[ServerVersion | None, str | None]:
+        """Return the version, and why it is not exact, None if there is no obstacle."""
+        [(text, obstacle)] = cast(Rows, await self._check.fetch(schema, relations))
+        return self._build_version(text), obstacle
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._connection.terminate()
+
+    def _build_version(self, text: str | None) -> ServerVersion | None:
+        return None if text is None else ServerVersion(self._number, text)
+
+
+def _resolve(
+    waiters: Iterable["asyncio.Future[ServerVersion | None]"], version: ServerVersion | None
+) -> None:
+    for waiter in waiters:
+        if not waiter.done():
+            waiter.set_result(version)
