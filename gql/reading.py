@@ -43,8 +43,9 @@ class ReadRunner:
         `is_snapshot` avoids the first attempt of a `read` that is known to need them. Raises
         UnavailableError, and LimitExceededError if the response is too large.
         """
+        unversioned = identity._replace(version=None)
         result, _ = await self.run_at_version(
-            read, identity, is_snapshot=is_snapshot, is_expensive=is_expensive
+            read, unversioned, is_snapshot=is_snapshot, is_expensive=is_expensive
         )
         return result
 

@@ -3,6 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, NoReturn, cast
 from urllib.parse import parse_qsl
 
@@ -14,6 +15,8 @@ from gql.execution.request import GraphQLRequest
 from gql.http.negotiation import JSON, UTF8_NAMES, parse_parameters
 
 PERSISTED_VERSION = 1
+# In Content-Type headers.
+CACHE_CAPACITY = 128
 
 
 class HttpRequestError(Exception):
@@ -68,15 +71,23 @@ def _parse_query_string(query_string: bytes) -> Mapping[str, Any]:
 
 def _check_content_headers(request: Request) -> None:
     """Reject any body that is not declared as uncompressed JSON in UTF-8."""
-    content_type = request.headers.get("content-type", "")
-    if content_type.partition(";")[0].strip().lower() != JSON:
-        raise HttpRequestError(415, f"Unsupported media type. Send the body as {JSON}.")
-    for name, value in parse_parameters(content_type):
-        if name == "charset" and value not in UTF8_NAMES:
-            raise HttpRequestError(415, "Unsupported charset. Send the body in UTF-8.")
+    fault = _find_fault(request.headers.get("content-type", ""))
+    if fault:
+        raise HttpRequestError(415, fault)
     if request.headers.get("content-encoding", "identity").strip().lower() != "identity":
         message = "Unsupported content encoding. Send the body uncompressed."
         raise HttpRequestError(415, message, {"Accept-Encoding": "identity"})
+
+
+@lru_cache(CACHE_CAPACITY)
+def _find_fault(content_type: str) -> str | None:
+    """Return what is wrong with a Content-Type header, None if it names JSON in UTF-8."""
+    if content_type.partition(";")[0].strip().lower() != JSON:
+        return f"Unsupported media type. Send the body as {JSON}."
+    charsets = (value for name, value in parse_parameters(content_type) if name == "charset")
+    if any(charset not in UTF8_NAMES for charset in charsets):
+        return "Unsupported charset. Send the body in UTF-8."
+    return None
 
 
 async def _read_body(request: Request, max_size: int) -> bytes:

@@ -36,6 +36,7 @@ import logging
 import sqlite3
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from itertools import count
+from math import inf
 from typing import NamedTuple, Protocol, Self, cast
 
 import asyncpg
@@ -210,10 +211,13 @@ class ServerClock:
         return await waiter
 
     async def close(self) -> None:
-        """Close the connection; requests that wait get no version."""
+        """Close the connection; requests that wait, and later ones, get no version."""
+        self._retry_time = inf
         if self._task:
             self._task.cancel()
             await asyncio.wait([self._task])
+        # A task that is cancelled before it starts resolves nothing.
+        _resolve(self._waiters, None)
         self._disconnect()
 
     async def _serve(self) -> None:
@@ -221,10 +225,13 @@ class ServerClock:
         try:
             while self._waiters:
                 waiters, self._waiters = self._waiters, []
-                _resolve(waiters, await self._read())
+                version = None
+                try:
+                    version = await self._read()
+                finally:
+                    _resolve(waiters, version)
         finally:
             self._task = None
-            _resolve(self._waiters, None)
 
     async def _read(self) -> ServerVersion | None:
         try:
@@ -234,7 +241,8 @@ class ServerClock:
             self._disconnect()
             version = None
         if version is None:
-            self._retry_time = asyncio.get_running_loop().time() + RETRY_SECONDS
+            retry_time = asyncio.get_running_loop().time() + RETRY_SECONDS
+            self._retry_time = max(self._retry_time, retry_time)
         return version
 
     async def _read_exact(self) -> ServerVersion | None:

@@ -11,7 +11,6 @@ from support.graphql_http import (
     BAD_INPUT,
     GRAPHQL_RESPONSE,
     PLAIN,
-    TYPENAME,
     TYPENAME_BODY,
     code,
     get,
