@@ -53,7 +53,7 @@ class Authenticator:
     """Authenticates requests by the tokens in a database.
 
     With `reads_versions`, a viewer is cached while the version of the data is the same. Without it,
-    and where the version cannot be read, each viewer is cached for `ttl` seconds.
+    and where the data has no versions, each viewer is cached for `ttl` seconds.
     """
 
     handle: DatabaseHandle
@@ -109,17 +109,21 @@ class Authenticator:
     def _is_valid(self, entry: CachedViewer, database: Database, version: Version | None) -> bool:
         if entry.database is not database or entry.is_expired:
             return False
-        if version is not None:
-            return entry.version == version
+        if self._requires_version(database):
+            return version is not None and entry.version == version
         return monotonic() - entry.time < self.ttl
+
+    def _requires_version(self, database: Database) -> bool:
+        return self.reads_versions and database.has_versions
 
     async def _look_up(
         self, database: Database, key: str, caller: Caller, version: Version | None
     ) -> CachedViewer:
         fetch = partial(_fetch_viewer, database, key, caller, version)
-        # Without the cache or a version, no request uses rows that were read before it. Rows that are
-        # read after a version are as new, or newer.
-        is_shared = self.ttl or version is not None
+        # Rows that are read after a version are as new, or newer. Without a version, they may be read
+        # before the request, like those in the cache.
+        is_cached = self.ttl > 0 and not self._requires_version(database)
+        is_shared = version is not None or is_cached
         return await (self.lookups.run((database, key, version), fetch) if is_shared else fetch())
 
 

@@ -126,8 +126,13 @@ class Database:
         """
         return f"sha256${hashlib.sha256(key.encode()).hexdigest()}" if self.is_flowql else key
 
+    @property
+    def has_versions(self) -> bool:
+        """False if the data has no exact versions, as on a standby, as far as is known."""
+        return self.source.clock.has_versions
+
     async def read_version(self) -> Version | None:
-        """Return the present version of the data, None if there is none that is exact.
+        """Return the present version of the data, None if it cannot be read at present.
 
         It is read after the call. Two equal versions have the same rows.
         """

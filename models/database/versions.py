@@ -142,8 +142,13 @@ Version = ServerVersion | FileVersion
 class Clock(Protocol):
     """Reads the present version of the data."""
 
+    @property
+    def has_versions(self) -> bool:
+        """False if the data has no exact versions, as on a standby, as far as is known."""
+        ...
+
     async def read(self) -> Version | None:
-        """Return the version, read after the call; None if there is none that is exact."""
+        """Return the version, read after the call; None if it cannot be read at present."""
         ...
 
     async def close(self) -> None:
@@ -159,18 +164,18 @@ class FileClock:
         self._read_number = read_number
         self._connection = next(_numbers)
 
-    async def read(self) -> FileVersion | None:
-        """Return the version.
+    @property
+    def has_versions(self) -> bool:
+        """False if the file is opened as immutable: SQLite does not notice its changes."""
+        return not self._file.is_immutable
 
-        A file that is opened as immutable has none, since SQLite does not notice its changes, and
-        neither has one that was deleted or replaced.
-        """
-        if self._file.is_immutable or not self._file.is_at_path:
+    async def read(self) -> FileVersion | None:
+        """Return the version, None if the file was deleted or replaced, or is locked."""
+        if not self.has_versions or not self._file.is_at_path:
             return None
         try:
             return FileVersion(self._connection, self._read_number())
         except sqlite3.Error:
-            # Another process locks the file.
             return None
 
     async def close(self) -> None:
@@ -198,9 +203,15 @@ class ServerClock:
         self._retry_time = 0.0
         self._obstacle: str | None = None
         self._checked_version: ServerVersion | None = None
+        self._is_standby = False
+
+    @property
+    def has_versions(self) -> bool:
+        """False on a standby, and if there is an obstacle."""
+        return not (self._is_standby or self._obstacle)
 
     async def read(self) -> ServerVersion | None:
-        """Return the version."""
+        """Return the version, None if there is none or the server does not respond."""
         loop = asyncio.get_running_loop()
         if loop.time() < self._retry_time:
             return None
@@ -249,6 +260,7 @@ class ServerClock:
         if self._connection is None:
             self._connection = await VersionConnection.open(await self._connect())
         version = await self._connection.read()
+        self._is_standby = version is None
         if version == self._checked_version or version is None:
             return version
         version, obstacle = await self._connection.check(*self._relations)
