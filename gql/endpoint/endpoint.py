@@ -20,6 +20,7 @@ from gql.endpoint.format_error import (
     format_unavailable,
     internal_error,
 )
+from gql.endpoint.parsed_requests import ParsedRequest, ParsedRequests, RequestContent
 from gql.endpoint.persisted import PersistedDocuments
 from gql.endpoint.request import (
     HttpRequestError,
@@ -27,7 +28,6 @@ from gql.endpoint.request import (
     parse_query_string,
     read_body,
 )
-from gql.endpoint.request_keys import RequestContent, RequestKeys
 from gql.errors import BadUserInputError, FlowQLError, ForbiddenError, UnauthenticatedError
 from gql.execution.documents import NotAQueryError, UnknownOperationError
 from gql.execution.executor import Execution as PreparedOperation
@@ -60,7 +60,7 @@ class GraphQLEndpoint:
     limits: Limits
     reuse: Reuse
     page: ASGIApp | None = None
-    keys: RequestKeys = field(default_factory=RequestKeys)
+    parsed_requests: ParsedRequests = field(default_factory=ParsedRequests)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
@@ -116,23 +116,26 @@ class GraphQLEndpoint:
     async def _find_or_execute(
         self, content: RequestContent, identity: Identity
     ) -> Representation | Response:
-        key = self.keys.find(content)
-        kept = key and self.reuse.find(key, identity)
-        return kept or await self._parse_and_execute(content, identity)
+        parsed = self.parsed_requests.find(content)
+        kept = parsed and self.reuse.find(parsed.key, identity)
+        return kept or await self._execute(content, parsed, identity)
 
-    async def _parse_and_execute(
-        self, content: RequestContent, identity: Identity
+    async def _execute(
+        self, content: RequestContent, parsed: ParsedRequest | None, identity: Identity
     ) -> Representation | Response:
-        parse = parse_query_string if content.is_get else parse_body
-        graphql_request = self.documents.resolve(parse(content.content))
+        graphql_request = parsed.request if parsed else self._parse(content)
         prepared = self._prepare(graphql_request, queries_only=content.is_get)
         if isinstance(prepared, ExecutionResult):
             return _build_response(prepared, content.media_type)
-        key = self.keys.add(content, graphql_request)
-        kept = self.reuse.find(key, identity)
-        if kept:
-            return kept
-        return await self.reuse.execute(key, identity, _build_execution(prepared, content))
+        key = (parsed or self.parsed_requests.add(content, graphql_request)).key
+        # It may be kept for a request with other bytes.
+        kept = None if parsed else self.reuse.find(key, identity)
+        execution = _build_execution(prepared, content)
+        return kept or await self.reuse.execute(key, identity, execution)
+
+    def _parse(self, content: RequestContent) -> GraphQLRequest:
+        parse = parse_query_string if content.is_get else parse_body
+        return self.documents.resolve(parse(content.content))
 
     def _prepare(
         self, graphql_request: GraphQLRequest, *, queries_only: bool

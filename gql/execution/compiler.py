@@ -66,7 +66,7 @@ from gql.execution.graphql_core import (
     type_of,
 )
 from gql.execution.plan import Plan, RootField
-from gql.execution.resolver_call import Argument, ColumnPaths, ResolverCall
+from gql.execution.resolver_call import Argument, ColumnPaths, ResolverCall, bind_arguments
 
 TYPENAME = "__typename"
 # The scalars whose columns already hold response values.
@@ -129,7 +129,7 @@ class Compilation:
         column_paths = _root_column_paths(
             fields_by_type, has_type_names=is_abstract_type(type_of(field))
         )
-        call = self._compile_call(field)
+        call = self._compile_call(field, info)
         return RootField(info, fields_by_type, resolve, call, column_paths, is_mixed=is_mixed)
 
     def _possible_types(self, field: GraphQLField) -> Sequence[GraphQLObjectType]:
@@ -141,8 +141,10 @@ class Compilation:
             return self.core_schema.get_possible_types(type_)
         raise NotPlannableError
 
-    def _compile_call(self, field: GraphQLField) -> ResolverCall:
-        return ResolverCall(field, tuple(self._compile_arguments(field)))
+    def _compile_call(self, field: GraphQLField, info: FieldInfo) -> ResolverCall:
+        node = info.nodes[0]
+        arguments = tuple(self._compile_arguments(field))
+        return ResolverCall(field, node, arguments, bind_arguments(field, node))
 
     def _compile_arguments(self, field: GraphQLField) -> Iterator[Argument]:
         """Yield the arguments of a field, with Strawberry's conversions to Python values."""
@@ -155,7 +157,8 @@ class Compilation:
                 convert_argument, type_=argument.type, scalar_registry=registry, config=config
             )
             core_argument = field.args[name]
-            is_leaf = leaf_type_of(core_argument) and not is_list(core_argument)
+            # The values of leaves, also in lists, are Python values already.
+            is_leaf = leaf_type_of(core_argument) is not None
             yield Argument(name, argument.python_name, None if is_leaf else convert)
 
     def _compile_selection_set(self, type_: GraphQLObjectType, group: FieldGroup) -> SelectionSet:
@@ -173,8 +176,9 @@ class Compilation:
                 for field in fields
                 if isinstance(field, LOADED_FIELDS) and field.loaded_columns
             )
+            object_fields = tuple(field for field in fields if isinstance(field, ObjectField))
             self.selection_sets[case] = SelectionSet(
-                tuple(groups), fields, _column_paths(fields), loaded_fields
+                tuple(groups), fields, _column_paths(fields), loaded_fields, object_fields
             )
         return self.selection_sets[case]
 
@@ -204,7 +208,7 @@ class Compilation:
                 columns = {name: joined.column_name(name) for name in selection_set.columns[()]}
                 return JoinedObjectField(joined.key_column, info, selection_set, columns)
             case Relation() as relation:
-                return RelationField(relation, info, selection_set, self._compile_call(field))
+                return RelationField(relation, info, selection_set, self._compile_call(field, info))
             case Computed(columns, compute):
                 return ComputedObjectField(columns, info, compute, selection_set=selection_set)
             case _:

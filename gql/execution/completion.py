@@ -192,6 +192,7 @@ class SelectionSet:
     # The source columns of the fields, also of those below, by the path of columns to them.
     columns: ColumnPaths
     loaded_fields: tuple[LoadedField, ...] = ()
+    object_fields: "tuple[ObjectField, ...]" = ()
 
     @property
     def loaded_columns(self) -> tuple[str, ...]:
@@ -211,11 +212,12 @@ class SelectionSet:
     def count_objects(self, batch: Batch) -> int:
         """Return the number of objects in lists of columns, once for each field that selects them."""
         # A batch of no rows may have no columns.
-        if not batch.size:
+        if not (self.object_fields and batch.size):
             return 0
-        fields = (field for field in self.fields if isinstance(field, ObjectField))
         return sum(
-            field.count_objects(value) for field in fields for value in batch.columns[field.column]
+            field.count_objects(value)
+            for field in self.object_fields
+            for value in batch.columns[field.column]
         )
 
     def complete(self, batch: Batch, path_of: PathOf, run: PlanRun) -> list[dict[str, Any]]:
@@ -472,7 +474,7 @@ class RelationField:
     async def _load_lists(
         self, keys: Sequence[Any], occurrences: Sequence[int] | None, run: PlanRun
     ) -> Sequence[RowSpan | Exception]:
-        arguments = self.call.coerce_arguments(self.info.nodes[0], run.variables)
+        arguments = self.call.coerce_arguments(run.variables)
         distinct_keys = [key for key in dict.fromkeys(keys) if key is not None]
         columns = self.selection_set.columns[()]
         groups = await self.relation.load(run.context, distinct_keys, columns, **arguments)

@@ -6,6 +6,7 @@ everything that execution needs. Casts to Any and private names of the libraries
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from enum import Enum
+from functools import partial
 from inspect import isawaitable
 from typing import Any, TypeAlias, cast
 
@@ -27,6 +28,7 @@ from graphql import (
     GraphQLSchema,
     InlineFragmentNode,
     OperationDefinitionNode,
+    Undefined,
     get_named_type,
     is_abstract_type,
     is_leaf_type,
@@ -92,9 +94,12 @@ def selections_of(
     return cast(Any, node.selection_set.selections) if node.selection_set else ()
 
 
-def coerce_input_value(value: Any, signature: GraphQLVariableSignature) -> Any:
-    """Return the coerced value of a variable, Undefined if the value is invalid."""
-    return cast(Any, graphql.coerce_input_value)(value, _wrapped_type(signature))
+def leaf_coercion_of(signature: GraphQLVariableSignature) -> Callable[[Any], Any]:
+    """Return graphql-core's `coerce_input_value` for the type of a variable, leaves or lists of them.
+
+    It looks at the type only once. The function returns Undefined if a value is invalid.
+    """
+    return _build_coercion(_wrapped_type(signature))
 
 
 async def execute(schema: GraphQLSchema, document: DocumentNode, **options: Any) -> ExecutionResult:
@@ -140,6 +145,32 @@ def type_name_of(value: object) -> str:
 def enum_values_of(enum: type[Enum]) -> Sequence[EnumValue]:
     """Return Strawberry's definitions of the values of a registered enum."""
     return cast(Any, enum).__strawberry_definition__.values
+
+
+def _build_coercion(type_: Any) -> Callable[[Any], Any]:
+    if isinstance(type_, GraphQLNonNull):
+        nullable = _build_coercion(cast(Any, type_).of_type)
+        return lambda value: Undefined if value is None else nullable(value)
+    if isinstance(type_, GraphQLList):
+        return partial(_coerce_list, _build_coercion(cast(Any, type_).of_type))
+    return partial(_coerce_leaf, type_.coerce_input_value)
+
+
+def _coerce_list(coerce_item: Callable[[Any], Any], value: Any) -> Any:
+    if value is None:
+        return None
+    # A list accepts a single value as a list of one.
+    items = list(map(coerce_item, cast(list[Any], value) if isinstance(value, list) else [value]))
+    return Undefined if any(item is Undefined for item in items) else items
+
+
+def _coerce_leaf(coerce: Callable[[Any], Any], value: Any) -> Any:
+    if value is None:
+        return None
+    try:
+        return coerce(value)
+    except Exception:  # noqa: BLE001 - every error makes the value invalid, as in graphql-core
+        return Undefined
 
 
 def _wrapped_type(typed: Typed) -> Any:

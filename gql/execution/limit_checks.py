@@ -50,7 +50,7 @@ class OperationLimits:
 
     def check_input(self, values: Values) -> GraphQLError | None:
         """Return the error of a limit that the raw values of variables exceed."""
-        if any(isinstance(value, dict | list) for value in values.values()):
+        if any(map(_may_contain_objects, values.values())):
             return self._check_objects(values)
         return None
 
@@ -135,6 +135,12 @@ class DocumentLimits:
         analysis = analyzer.analyze(node)
         errors = (build_limit_error(text, node) for text in _violations(analysis.cost, self.limits))
         return CostCheck(analysis.cost.cost, next(errors, analysis.invalid_argument))
+
+
+def _may_contain_objects(value: Any) -> bool:
+    if isinstance(value, list):
+        return any(isinstance(item, dict | list) for item in cast(list[Any], value))
+    return isinstance(value, dict)
 
 
 def _violations(cost: Cost, limits: Limits, *, checks_cost: bool = True) -> Iterator[str]:

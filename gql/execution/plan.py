@@ -48,7 +48,7 @@ class RootField:
         """Return the completed value. Raises GraphQLError if the error makes `data` null."""
         path = [self.info.response_key]
         try:
-            arguments = self.call.coerce_arguments(self.info.nodes[0], run.variables)
+            arguments = self.call.coerce_arguments(run.variables)
             value = await self.resolve(
                 None, info=ResolverInfo(run.context, self.columns), **arguments
             )

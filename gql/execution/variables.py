@@ -19,7 +19,7 @@ from graphql.execution.get_variable_signature import (
 )
 from graphql.execution.values import VariableValues, VariableValueSource
 
-from gql.execution.graphql_core import coerce_input_value, is_nullable, leaf_type_of
+from gql.execution.graphql_core import is_nullable, leaf_coercion_of, leaf_type_of
 
 # graphql-core's own limit at execution.
 MAX_ERRORS = 50
@@ -44,6 +44,11 @@ class Variables:
         ]
         # Input objects may be nested too deeply; graphql-core reports that.
         self._are_leaves = all(map(leaf_type_of, self._signatures))
+        coercions = map(leaf_coercion_of, self._signatures if self._are_leaves else ())
+        self._coercions = {
+            signature.name: coerce
+            for signature, coerce in zip(self._signatures, coercions, strict=False)
+        }
         self._defaults: Mapping[str, Any] = {
             signature.name: default
             for signature, definition in zip(self._signatures, definitions, strict=True)
@@ -67,7 +72,7 @@ class Variables:
         name = signature.name
         values.sources[name] = VariableValueSource(signature, value)
         if value is not Undefined:
-            coerced = values.coerced[name] = coerce_input_value(value, signature)
+            coerced = values.coerced[name] = self._coercions[name](value)
             return coerced is not Undefined
         if name in self._defaults:
             values.coerced[name] = self._defaults[name]
