@@ -9,13 +9,27 @@ from typing import Any
 from pydantic import TypeAdapter
 
 RESULTS = Path(__file__).parent / "results"
-# Names of servers in the figures.
-FLOWQL_SERVER, STATIC_SERVER = "flowql", "static"
+# Names of servers and databases in the figures.
+FLOWQL_SERVER, REUSE_SERVER, STATIC_SERVER = "flowql", "flowql-reuse", "static"
+POSTGRESQL, SQLITE, NOTHING = "PostgreSQL", "SQLite", "nothing"
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One server under one workload, with commits by another process at a rate per second."""
+
+    workload: str
+    server: str = FLOWQL_SERVER
+    database: str = POSTGRESQL
+    commits: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One server under one workload in one round; CPU time and latency are per request."""
+    """A run in one round; CPU time and latency are per request.
+
+    `commits` is the intended rate of commits, and `committed` the measured one.
+    """
 
     round: int
     server: str
@@ -30,11 +44,18 @@ class Figure:
     postgres_us: float
     pss_kib: int
     rss_kib: int
+    commits: int = 0
+    committed: float = 0
 
     @property
     def rate(self) -> float:
         """Requests per second."""
         return self.requests / self.seconds
+
+    @property
+    def run(self) -> Run:
+        """The run that the figure is from."""
+        return Run(self.workload, self.server, self.database, self.commits)
 
 
 @dataclass(frozen=True, slots=True)

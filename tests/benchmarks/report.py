@@ -2,16 +2,18 @@
 
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from statistics import median
 
 import figures
-from figures import Figure, Results, StatementFigure
+from figures import REUSE_SERVER, Figure, Results, Run, StatementFigure
 from goals import KIB_PER_MIB, Goal, list_goals
 
 HEADS = (
     "workload",
     "server",
     "database",
+    "commits/s",
     "requests/s",
     "p50 ms",
     "p99 ms",
@@ -37,6 +39,12 @@ NESTED_HEADS = (
     "p99 ms",
     "CPU µs per request",
 )
+REUSE_HEAD = "20 rows: requests/s (CPU µs per request)"
+MEASURE = (
+    "CPU is the user and system time of the server's processes with their threads"
+    " (`/proc/PID/stat`), without PostgreSQL and wrk, divided by the responses. Commits are made by"
+    " another process, to a table that no server reads."
+)
 COLUMNS: Sequence[Callable[[Figure], float]] = (
     lambda figure: figure.rate,
     lambda figure: figure.p50_us / 1000,
@@ -56,6 +64,7 @@ def render_report(results: Results) -> str:
     """Return the conditions of the run, the table of figures and the table of goals."""
     parts = (
         _conditions(results),
+        MEASURE,
         _table(HEADS, _figure_rows(results)),
         _table(("goal", "bound", "measured", "met"), map(_goal_row, list_goals(results))),
     )
@@ -63,9 +72,10 @@ def render_report(results: Results) -> str:
 
 
 def summary(results: Results) -> str:
-    """Return the README's tables: medians for pages of 20 and 100 rows, and for nested rows."""
+    """Return the README's tables: medians for pages, for reuse between commits, and for nested rows."""
     parts = (
         _table(SUMMARY_HEADS, _page_rows(results)),
+        _table(*_reuse_table(results)),
         _table(NESTED_HEADS, _nested_rows(results)),
     )
     return "\n\n".join(part for part in parts if part)
@@ -73,7 +83,7 @@ def summary(results: Results) -> str:
 
 def _page_rows(results: Results) -> Iterator[Sequence[str]]:
     for label, server in results.servers.items():
-        of_server = [figure for figure in results.figures if _label(figure) == label]
+        of_server = [f for f in results.figures if _label(f) == label and not f.commits]
         pages = {size: _page_figures(of_server, size) for size in ("20", "100")}
         if pages["20"]:
             small = [_number(median(map(column, pages["20"]))) for column in COLUMNS[:4]]
@@ -82,6 +92,31 @@ def _page_rows(results: Results) -> Iterator[Sequence[str]]:
                 for column in (COLUMNS[0], COLUMNS[3])
             ]
             yield (server, of_server[0].database, *small, *large)
+
+
+def _reuse_table(results: Results) -> tuple[Sequence[str], Iterator[Sequence[str]]]:
+    """Return the heads and the rows: a column for each commit rate, a row for each database."""
+    reusing = [figure for figure in results.figures if figure.server == REUSE_SERVER]
+    rates = sorted({figure.commits for figure in reusing})
+    databases = dict.fromkeys(figure.database for figure in reusing)
+    heads = (REUSE_HEAD, "reuse off", *map(_rate_head, rates))
+    runs = [Run("page_20"), *(Run("page_20", REUSE_SERVER, commits=rate) for rate in rates)]
+    return heads, (
+        (database, *(_reuse_cell(results, replace(run, database=database)) for run in runs))
+        for database in databases
+    )
+
+
+def _rate_head(rate: int) -> str:
+    return f"on, {rate} commit{'s' * (rate > 1)}/s" if rate else "on, no commits"
+
+
+def _reuse_cell(results: Results, run: Run) -> str:
+    selected = [figure for figure in results.figures if figure.run == run]
+    if not selected:
+        return ""
+    rate, cpu = (_number(median(map(column, selected))) for column in (COLUMNS[0], COLUMNS[3]))
+    return f"{rate} ({cpu})"
 
 
 def _nested_rows(results: Results) -> Iterator[Sequence[str]]:
@@ -112,10 +147,9 @@ def _conditions(results: Results) -> str:
 def _figure_rows(results: Results) -> Iterator[Sequence[str]]:
     for workload, description in results.workloads.items():
         for label, server in results.servers.items():
-            selected = _select_figures(results, workload, label)
-            if selected:
+            for commits, selected in _group_by_commits(_select_figures(results, workload, label)):
                 spreads = [_spread([column(figure) for figure in selected]) for column in COLUMNS]
-                yield (description, server, selected[0].database, *spreads)
+                yield (description, server, selected[0].database, f"{commits}", *spreads)
         statements = [s for s in results.statements if s.workload == workload]
         if statements:
             yield (description, *_statement_cells(statements))
@@ -129,6 +163,11 @@ def _select_figures(results: Results, workload: str, label: str) -> Sequence[Fig
     ]
 
 
+def _group_by_commits(selected: Sequence[Figure]) -> Iterator[tuple[int, Sequence[Figure]]]:
+    for commits in sorted({figure.commits for figure in selected}):
+        yield commits, [figure for figure in selected if figure.commits == commits]
+
+
 def _label(figure: Figure) -> str:
     return f"{figure.server} on {figure.database}"
 
@@ -136,7 +175,7 @@ def _label(figure: Figure) -> str:
 def _statement_cells(statements: Sequence[StatementFigure]) -> Sequence[str]:
     rate = _spread([figure.transactions / figure.seconds for figure in statements])
     cpu = _spread([figure.postgres_us for figure in statements])
-    return ("pgbench, page.sql", "PostgreSQL", rate, "", "", "", cpu, "")
+    return ("pgbench, page.sql", "PostgreSQL", "0", rate, "", "", "", cpu, "")
 
 
 def _goal_row(goal: Goal) -> Sequence[str]:

@@ -7,11 +7,14 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import load
-from figures import STATIC_SERVER, Figure
+from commits import run_commits
+from figures import Figure
 from machine import Cores, read_cpu_seconds, read_memory
-from servers import Server
+from servers import Server, ServerKind
 from workload import Workload
 
+# The workload that is repeated with commits.
+COMMIT_WORKLOAD = "page_20"
 MICROSECONDS = 1e6
 # An idle process uses at most this much CPU time in each step.
 SETTLING_SECONDS, SETTLING_STEPS, IDLE_SECONDS = 0.2, 100, 0.01
@@ -29,19 +32,20 @@ class RoundSettings:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """One server under one workload."""
+    """One server under one workload, with commits by another process at a rate per second."""
 
     server: Server
     workload: Workload
+    commits: int = 0
 
 
 def list_turns(servers: Sequence[Server], workloads: Sequence[Workload]) -> Sequence[Turn]:
-    """Return each server with each workload it supports; the static server needs only one."""
+    """Return each server with each of its workloads and commit rates."""
     return [
-        Turn(server, workload)
+        Turn(server, workload, commits)
         for workload in workloads
         for server in servers
-        if _supports(server, workload)
+        for commits in _commit_rates(server.kind, workload)
     ]
 
 
@@ -56,19 +60,24 @@ def run_round(number: int, turns: Sequence[Turn], settings: RoundSettings) -> It
             yield _measure(number, turn, settings)
 
 
-def _supports(server: Server, workload: Workload) -> bool:
-    if server.kind.name == STATIC_SERVER:
-        return workload.name == "page_20"
-    return workload.api in server.kind.apis
+def _commit_rates(kind: ServerKind, workload: Workload) -> Sequence[int]:
+    is_measured = not kind.workloads or workload.name in kind.workloads
+    if not is_measured or workload.api not in kind.apis:
+        return ()
+    return kind.commit_rates if workload.name == COMMIT_WORKLOAD else (0,)
 
 
 def _measure(number: int, turn: Turn, settings: RoundSettings) -> Figure:
     server, core = turn.server, settings.cores.others
-    with TemporaryDirectory() as folder:
+    with (
+        TemporaryDirectory() as folder,
+        run_commits(server.kind.url, turn.commits, core) as count_commits,
+    ):
         script = _write_script(Path(folder), turn)
-        load.run_wrk(server.url, script, settings.warm_up_seconds, core)
-        before = _wait_until_idle(server, settings)
+        load.run_wrk(server.url, script, _warm_up_seconds(number, turn, settings), core)
+        before, commits = _wait_until_idle(server, settings), count_commits()
         result = load.run_wrk(server.url, script, settings.seconds, core)
+        commits = count_commits() - commits
         after = _wait_until_idle(server, settings)
     # The server also completes the requests that wrk abandons at its end.
     requests = result.requests + load.CONNECTIONS
@@ -87,7 +96,15 @@ def _measure(number: int, turn: Turn, settings: RoundSettings) -> Figure:
         postgres_us=(after["postgres"] - before["postgres"]) / requests * MICROSECONDS,
         pss_kib=memory.pss_kib,
         rss_kib=memory.rss_kib,
+        commits=turn.commits,
+        committed=commits / result.seconds,
     )
+
+
+def _warm_up_seconds(number: int, turn: Turn, settings: RoundSettings) -> int:
+    """Return the seconds of load before a turn; a just-in-time compiler needs more at first."""
+    first = 0 if number else turn.server.kind.first_warm_up_seconds
+    return max(first, settings.warm_up_seconds)
 
 
 def _write_script(folder: Path, turn: Turn) -> Path:

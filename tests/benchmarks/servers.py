@@ -4,14 +4,14 @@ import http.client
 import subprocess
 import sys
 import time
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from data import KEY
-from figures import FLOWQL_SERVER, STATIC_SERVER
+from figures import FLOWQL_SERVER, REUSE_SERVER, STATIC_SERVER
 from machine import pin_command
 from workload import GRAPHQL, Api, HttpRequest
 
@@ -29,6 +29,10 @@ BEARER = {"Authorization": f"Bearer {KEY}"}
 TYPE_NAME = '{"query": "{ __typename }"}'
 # The largest distinct documents have almost 500 aliases.
 ALIASES = {"FLOWQL_MAX_ALIASES": "500"}
+NO_REUSE = {"FLOWQL_REUSE_BYTES": "0"}
+COMMIT_RATES = (0, 1, 10, 100)
+# V8 optimizes Mercurius for its first 30,000 requests, and spends CPU time on this.
+V8_WARM_UP_SECONDS = 15
 
 
 class ServerFailedError(RuntimeError):
@@ -40,6 +44,8 @@ class ServerKind:
     """A server that can be started: its name, database, command, environment and supported APIs.
 
     The command has the placeholder {port}.
+    Only `workloads` are measured, or all of the APIs if there are none; `page_20` is repeated with
+    each of the `commit_rates` to the database at `url`.
     """
 
     name: str
@@ -49,6 +55,10 @@ class ServerKind:
     env: Mapping[str, str] = field(default_factory=dict[str, str])
     headers: Mapping[str, str] = field(default_factory=lambda: JSON)
     apis: frozenset[Api] = frozenset({Api.FLAT})
+    workloads: frozenset[str] = frozenset()
+    commit_rates: Sequence[int] = (0,)
+    url: str = ""
+    first_warm_up_seconds: int = 0
 
     @property
     def label(self) -> str:
@@ -95,29 +105,44 @@ def static(body: Path) -> ServerKind:
         "nothing",
         "Starlette, static bytes",
         _python("static_starlette.py", "{port}", str(body)),
+        workloads=frozenset({"page_20"}),
     )
 
 
-def flowql(url: str, database: str, *, caches_viewers: bool = True) -> ServerKind:
-    """Return `flowql serve`; without the cache it reads the viewer for every request."""
+def flowql(url: str, database: str, workloads: Iterable[str] = ()) -> ServerKind:
+    """Return `flowql serve`, which executes every request."""
     return ServerKind(
-        FLOWQL_SERVER if caches_viewers else f"{FLOWQL_SERVER}-ttl-0",
+        FLOWQL_SERVER,
         database,
-        "FlowQL" if caches_viewers else "FlowQL, FLOWQL_VIEWER_TTL=0",
+        "FlowQL, reuse off",
         (str(FLOWQL), "serve", "--port", "{port}", "--database", url),
-        env=ALIASES | ({} if caches_viewers else {"FLOWQL_VIEWER_TTL": "0"}),
+        env=ALIASES | NO_REUSE,
         headers=JSON | BEARER,
         apis=frozenset(Api),
+        workloads=frozenset(workloads),
+        url=url,
     )
 
 
-def strawberry(url: str, database: str) -> ServerKind:
+def reusing_flowql(url: str, database: str, workloads: Iterable[str] = ()) -> ServerKind:
+    """Return `flowql serve` with its default, which reuses responses until a commit."""
+    return replace(
+        flowql(url, database, workloads),
+        name=REUSE_SERVER,
+        description="FlowQL, reuse on",
+        env=ALIASES,
+        commit_rates=COMMIT_RATES,
+    )
+
+
+def strawberry(url: str, database: str, workloads: Iterable[str] = ()) -> ServerKind:
     """Return Strawberry as documented, on SQLModel's ORM."""
     return ServerKind(
         "strawberry",
         database,
         "Strawberry, cached, ORM",
         _python("strawberry_orm.py", "{port}", _sqlalchemy_url(url)),
+        workloads=frozenset(workloads),
     )
 
 
@@ -158,6 +183,7 @@ def mercurius(url: str, database: str) -> ServerKind:
             "NODE_ENV": "production",
             "NODE_PATH": str(install_npm_client("mercurius") / "node_modules"),
         },
+        first_warm_up_seconds=V8_WARM_UP_SECONDS,
     )
 
 
