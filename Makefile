@@ -42,12 +42,12 @@ run: install ## Install, then run `flowql demo` with the sample flows
 	@$(BIN)/flowql demo $(ARGS)
 
 .PHONY: test
-test: $(DEVELOPMENT) $(GRAPHIQL) chromium ## Install, then run every test (ARGS="-k search" selects some)
+test: $(DEVELOPMENT) $(GRAPHIQL) chromium locales ## Install, then run every test (ARGS="-k search" selects some)
 	@echo "== tests"
 	@$(BIN)/pytest $(PARALLEL) $(ARGS)
 
 .PHONY: coverage
-coverage: $(DEVELOPMENT) $(GRAPHIQL) chromium ## Run every test, and list the lines that none covers
+coverage: $(DEVELOPMENT) $(GRAPHIQL) chromium locales ## Run every test, and list the lines that none covers
 	@echo "== coverage"
 	@$(BIN)/coverage erase
 	@$(BIN)/coverage run -m pytest $(PARALLEL) $(ARGS)
@@ -96,7 +96,7 @@ smoke: $(DEVELOPMENT) $(GRAPHIQL) ## Build the wheel, and use it in an empty env
 	@$(BIN)/python tests/packaging/wheel_smoke.py
 
 .PHONY: fuzz
-fuzz: $(DEVELOPMENT) $(GRAPHIQL) chromium ## Run every test with the full number of fuzzing examples
+fuzz: $(DEVELOPMENT) $(GRAPHIQL) chromium locales ## Run every test with the full number of fuzzing examples
 	@echo "== fuzz"
 	@$(BIN)/pytest --hypothesis-profile=full $(PARALLEL) $(ARGS)
 
@@ -120,6 +120,10 @@ bench-settings: $(DEVELOPMENT) ## Compare the CPU time of settings with Strawber
 .PHONY: bench-diff
 bench-diff: $(DEVELOPMENT) ## Measure the comparison of two folders with 1,000 flows each (requires two idle cores)
 	@$(BIN)/python tests/benchmarks/diff.py $(ARGS)
+
+.PHONY: bench-cliffs
+bench-cliffs: $(DEVELOPMENT) ## Measure each statement with all collations, indexes and statistics (requires Debian's postgresql-15 and locales; ARGS="--scale 100000")
+	@$(BIN)/python tests/benchmarks/cliffs.py $(ARGS)
 
 ##@ Change
 
@@ -192,3 +196,12 @@ chromium:
 	  || { echo "The tests require Chromium. On Debian, run as root: apt-get install chromium"; exit 1; }; \
 	  echo "== installing Chromium"; apt-get update --quiet=2 \
 	  && apt-get install --quiet=2 --yes --no-install-recommends chromium
+
+# The sources of a language's collation, for PostgreSQL in the tests.
+.PHONY: locales
+locales:
+	@[ -e /usr/share/i18n/locales/en_US ] && exit; \
+	  [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null \
+	  || { echo "The tests require sources of locales. On Debian, run as root: apt-get install locales"; exit 1; }; \
+	  echo "== installing locales"; apt-get update --quiet=2 \
+	  && apt-get install --quiet=2 --yes --no-install-recommends locales

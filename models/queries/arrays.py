@@ -123,8 +123,10 @@ def _sqlite_aggregate(element: ArrayAggregate, compiler: SQLCompiler, **options:
 
 @compiles(InUuidArray, "postgresql")
 def _postgresql_in_uuids(element: InUuidArray, compiler: SQLCompiler, **options: Any) -> str:
+    # PostgreSQL parses the array once in a subquery, but for each row in a condition. The outer cast
+    # makes the subquery a value: ANY would compare with its rows.
     column, values = compile_clauses(element, compiler, options)
-    return f"{column} = ANY(CAST({values} AS uuid[]))"
+    return f"{column} = ANY(CAST((SELECT CAST({values} AS uuid[])) AS uuid[]))"
 
 
 @compiles(InTextArray, "postgresql")

@@ -165,7 +165,7 @@ class Component(Enum):
         """SELECT the visible components in visible uses, all of which are selected first."""
         used = union(*(use.select_visible() for use in list_uses(self, rights)))
         [key] = materialize(used).c
-        return select(key).where(*rights.conditions(self.permission, key))
+        return select(key).where(*rights.join_conditions(self.permission, key))
 
 
 class Use(NamedTuple):

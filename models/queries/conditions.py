@@ -182,7 +182,7 @@ def _type_of(column: SQLColumnExpression[Any]) -> TypeEngine[Any]:
 
 def _uses_stage(uses: UsesComponent) -> ColumnElement[bool]:
     flows = select(col(FlowStageBinding.target_id)).where(
-        *uses.rights.conditions(Permission.VIEW_STAGE_BINDING, col(FlowStageBinding.fsb_uuid)),
+        *uses.rights.join_conditions(Permission.VIEW_STAGE_BINDING, col(FlowStageBinding.fsb_uuid)),
         _is_matching(uses, col(FlowStageBinding.stage_id)),
     )
     return SemiJoin(col(Flow.flow_uuid), flows)
@@ -191,11 +191,13 @@ def _uses_stage(uses: UsesComponent) -> ColumnElement[bool]:
 def _uses_policy(uses: UsesComponent) -> ColumnElement[bool]:
     rights = uses.rights
     targets = select(col(PolicyBinding.target_id)).where(
-        *rights.conditions(Permission.VIEW_POLICY_BINDING, col(PolicyBinding.policy_binding_uuid)),
+        *rights.join_conditions(
+            Permission.VIEW_POLICY_BINDING, col(PolicyBinding.policy_binding_uuid)
+        ),
         _is_matching(uses, col(PolicyBinding.policy_id)),
     )
     flows_by_stage_binding = select(col(FlowStageBinding.target_id)).where(
-        *rights.conditions(Permission.VIEW_STAGE_BINDING, col(FlowStageBinding.fsb_uuid)),
+        *rights.join_conditions(Permission.VIEW_STAGE_BINDING, col(FlowStageBinding.fsb_uuid)),
         SemiJoin(col(FlowStageBinding.policybindingmodel_ptr_id), targets),
     )
     return or_(
@@ -214,7 +216,7 @@ def _is_matching(uses: UsesComponent, bound_key: SQLColumnExpression[Any]) -> Co
     """Return the condition that the component with the bound key satisfies `uses.condition`."""
     component, rights = uses.component, uses.rights
     if uses.condition == And(()):
-        is_visible = rights.conditions(component.permission, bound_key)
+        is_visible = rights.join_conditions(component.permission, bound_key)
         return and_(bound_key.is_not(None), *is_visible)
     types = _component_types(component, uses.child_tables)
     columns = _select_visible_columns(component, rights)

@@ -30,6 +30,8 @@ BYTE_OPERATORS = (">=", "<")
 PATTERN_OPERATORS = ("~>=~", "~<~")
 # The last code point. It sorts after every character of a key.
 LAST_CHARACTER = "\U0010ffff"
+# One of these sorts last by the collations of ICU and of musl, and of glibc.
+LINGUISTIC_LAST_CHARACTERS = ("\uffff", LAST_CHARACTER, "\u9fa5", "z")
 
 
 def select_policy_engine_mode(target: SQLColumnExpression[str]) -> ColumnElement[str]:
@@ -70,12 +72,31 @@ def count_cached_plans(flow: SQLColumnExpression[str], keys: PlanKeys) -> Column
         return literal_column("0", Integer())
     if keys is PlanKeys.UNINDEXED:
         return _count_in_all_plans(flow)
-    operators = PATTERN_OPERATORS if keys is PlanKeys.IN_PATTERN_INDEX else BYTE_OPERATORS
     prefix = bindparam("plans", type_=TEXT) + cast(flow, TEXT)
     count = select(func.count()).select_from(CacheEntry)
-    return count.where(
-        *_build_prefix_conditions(col(CacheEntry.cache_key), prefix, operators)
-    ).scalar_subquery()
+    return count.where(*_list_prefix_conditions(prefix, keys)).scalar_subquery()
+
+
+def _list_prefix_conditions(
+    prefix: ColumnElement[str], keys: PlanKeys
+) -> Sequence[ColumnElement[bool]]:
+    """Return the conditions that a cache key starts with a prefix, in the form of an index."""
+    key = col(CacheEntry.cache_key)
+    if keys is PlanKeys.IN_LINGUISTIC_INDEX:
+        return *_build_linguistic_range(key, prefix), func.starts_with(key, prefix)
+    operators = PATTERN_OPERATORS if keys is PlanKeys.IN_PATTERN_INDEX else BYTE_OPERATORS
+    return _build_prefix_conditions(key, prefix, operators)
+
+
+def _build_linguistic_range(
+    key: SQLColumnExpression[str], prefix: ColumnElement[str]
+) -> Sequence[ColumnElement[bool]]:
+    """Return the conditions that a key is in a range of strings with the prefix and similar ones.
+
+    The prefix sorts before each string that starts with it. In a key, `#` follows it.
+    """
+    last = func.greatest(*(prefix + character for character in LINGUISTIC_LAST_CHARACTERS))
+    return key >= prefix, key <= last
 
 
 def _count_in_all_plans(flow: SQLColumnExpression[str]) -> ColumnElement[int]:

@@ -27,6 +27,8 @@ class PlanKeys(Enum):
     IN_KEY_INDEX = auto()
     # A range scan of a text_pattern_ops index, with any collation.
     IN_PATTERN_INDEX = auto()
+    # A range scan of the primary key's index, which sorts as the database's language does.
+    IN_LINGUISTIC_INDEX = auto()
     # A scan of the whole table.
     UNINDEXED = auto()
 

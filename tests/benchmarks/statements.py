@@ -22,7 +22,7 @@ PAGE = Path(__file__).with_name("page.sql")
 CLIENT_COUNT = 4
 IDLE_SECONDS = 0.5
 # FlowQL's settings: PostgreSQL plans each statement once.
-SETTINGS = "-c plan_cache_mode=force_generic_plan -c jit=off"
+SETTINGS = "-c plan_cache_mode=force_generic_plan -c jit=off -c max_parallel_workers_per_gather=0"
 PAGE_SIZES = {"page_20": 20, "page_100": 100}
 TRANSACTIONS = re.compile(r"number of transactions actually processed: (\d+)")
 

@@ -17,7 +17,7 @@ const pool = new pg.Pool({
   max: 10,
   idleTimeoutMillis: 0,
   // FlowQL's settings: PostgreSQL plans each statement once.
-  options: '-c plan_cache_mode=force_generic_plan -c jit=off'
+  options: '-c plan_cache_mode=force_generic_plan -c jit=off -c max_parallel_workers_per_gather=0'
 })
 const pageText = readFileSync(pageFile, 'utf8').replace(/^--.*\n/gm, '')
 const flowText = readFileSync(flowFile, 'utf8').replace(/^--.*\n/gm, '').replaceAll(':slug', '$1')
