@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self, TypedDict
-from urllib.parse import quote
+from urllib.parse import quote, unquote, urlsplit
 
 import psycopg
 from psycopg import sql
@@ -33,6 +33,7 @@ max_connections = 100
 fsync = off
 full_page_writes = off
 synchronous_commit = off
+max_prepared_transactions = 20
 autovacuum = off
 timezone = 'UTC'
 log_timezone = 'UTC'
@@ -56,8 +57,14 @@ class PostgresServer:
     In the builtin locale `C.UTF-8`, upper('ü') is 'Ü'; in the locale `C` it is 'ü'.
     """
 
-    def __init__(self, *, locale: Literal["C.UTF-8", "C"] = "C.UTF-8") -> None:
-        self._locale = locale
+    def __init__(
+        self,
+        *,
+        locale: Literal["C.UTF-8", "C"] = "C.UTF-8",
+        original: "PostgresServer | None" = None,
+    ) -> None:
+        self._locale: Literal["C.UTF-8", "C"] = locale
+        self._original = original
         self._folder = Path()
         self._binaries = Path()
         self._process: subprocess.Popen[bytes] | None = None
@@ -68,8 +75,7 @@ class PostgresServer:
         self._folder = Path(tempfile.mkdtemp(prefix="flowql-postgres-"))
         try:
             self._folder.chmod(0o755)
-            self._binaries = _find_binaries(self._folder)
-            self._initialize()
+            self._create_data()
             self.start()
         except BaseException:
             self._remove()
@@ -99,6 +105,13 @@ class PostgresServer:
             connection.execute(statement)
         return self.dsn(name)
 
+    def drop_database(self, url: str) -> None:
+        """Drop the database at a URL, and close its connections."""
+        name = unquote(urlsplit(url).path.removeprefix("/"))
+        statement = sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name))
+        with psycopg.connect(self.dsn(), autocommit=True) as connection:
+            connection.execute(statement)
+
     def start(self) -> None:
         """Start the server, on a free port at the first start and on the same port afterwards."""
         if self._process is not None:
@@ -122,6 +135,41 @@ class PostgresServer:
             self._process.wait()
         self._process = None
 
+    def copy(self) -> "PostgresServer":
+        """Return a server that starts with a copy of the data, from when it is entered.
+
+        If this server runs then, the copy is its standby.
+        """
+        return PostgresServer(locale=self._locale, original=self)
+
+    def write_copy(self, folder: Path) -> Path:
+        """Copy the data to a folder, and return the folder of the binaries that can read it.
+
+        The copy of a running server has the configuration of a standby.
+        """
+        if self._process is None:
+            shutil.copytree(self._data, folder)
+            return self._binaries
+        options = ["--write-recovery-conf", "--checkpoint=fast", "--no-sync"]
+        subprocess.run(
+            [
+                self._binaries / "pg_basebackup",
+                f"--dbname={self.dsn()}",
+                f"--pgdata={folder}",
+                *options,
+            ],
+            capture_output=True,
+            check=True,
+        )
+        return self._binaries
+
+    def crash(self) -> None:
+        """Stop the server at once; transactions that it has not yet written to its log are lost."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGQUIT)
+            self._process.wait(TIMEOUT_SECONDS)
+            self._process = None
+
     @property
     def _data(self) -> Path:
         return self._folder / "data"
@@ -129,6 +177,15 @@ class PostgresServer:
     @property
     def _log(self) -> Path:
         return self._folder / "log"
+
+    def _create_data(self) -> None:
+        if self._original is None:
+            self._binaries = _find_binaries(self._folder)
+            self._initialize()
+        else:
+            self._binaries = self._original.write_copy(self._data)
+            for path in (self._data, *self._data.rglob("*")):
+                _give_to_account(path)
 
     def _initialize(self) -> None:
         password_file = self._folder / "password"
@@ -235,8 +292,12 @@ def _is_readable_by_all(path: Path) -> bool:
 
 def _change_owner(folder: Path) -> None:
     folder.chmod(0o700)
+    _give_to_account(folder)
+
+
+def _give_to_account(path: Path) -> None:
     if os.geteuid() == 0:
-        shutil.chown(folder, ACCOUNT_FOR_ROOT)
+        shutil.chown(path, ACCOUNT_FOR_ROOT)
 
 
 def _account() -> Account:
