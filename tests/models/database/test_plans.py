@@ -1,7 +1,6 @@
 """Tests of PostgreSQL's plans where statistics or optional indexes are missing."""
 
 import re
-import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -139,8 +138,7 @@ def count_plans(client: AppClient) -> dict[str, int]:
 
 def compile_locale(folder: Path) -> None:
     """Compile the locale, which a system may lack, for the account of the server."""
-    localedef = shutil.which("localedef")
-    assert localedef and SOURCE.exists(), "The tests need the sources of locales. Run 'make locales'."
+    assert SOURCE.exists(), "The tests need the sources of locales. Run 'make locales'."
     folder.chmod(0o755)
-    command = [localedef, "-i", "en_US", "-f", "UTF-8", str(folder / LOCALE)]
+    command = ["localedef", "-i", "en_US", "-f", "UTF-8", str(folder / LOCALE)]
     subprocess.run(command, check=True, capture_output=True)
