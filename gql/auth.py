@@ -1,6 +1,6 @@
 """Authentication: the viewer of a request, by its bearer token."""
 
-from collections.abc import Hashable
+from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
@@ -41,6 +41,9 @@ class CachedViewer(NamedTuple):
         return expires is not None and expires < datetime.now(UTC)
 
 
+Fetch = Callable[[], Awaitable[CachedViewer]]
+
+
 class Admission(NamedTuple):
     """The key of a token whose request may arrive, with its viewer if it was looked up."""
 
@@ -52,8 +55,9 @@ class Admission(NamedTuple):
 class Authenticator:
     """Authenticates requests by the tokens in a database.
 
-    With `reads_versions`, a viewer is cached while the version of the data is the same. Without it,
-    and where the data has no versions, each viewer is cached for `ttl` seconds.
+    With `reads_versions`, a viewer is cached while the version of the data is the same, and looked up
+    again while that cannot be read. Without it, and where the data has no versions, each viewer is
+    cached for `ttl` seconds.
     """
 
     handle: DatabaseHandle
@@ -74,13 +78,13 @@ class Authenticator:
         return await self._identify(_parse_bearer_key(headers))
 
     async def admit(self, headers: Headers) -> Admission:
-        """Return whose request arrives. The token is valid, or was valid recently.
+        """Return whose request arrives. The token was valid when it was last looked up.
 
         Raises the errors of `authenticate`, and ForbiddenError.
         """
         key = _parse_bearer_key(headers)
-        entry = self.cache.get(key)
-        if entry and self.reads_versions and not entry.viewer.is_forbidden:
+        entry = self.cache.get(key) if self.reads_versions else None
+        if entry and not (entry.is_expired or entry.viewer.is_forbidden):
             return Admission(key)
         identity = await self._identify(key)
         require_access(identity.viewer)
@@ -104,7 +108,7 @@ class Authenticator:
             caller = Caller(entry.viewer.token) if entry else Caller()
             entry = await self._look_up(database, key, caller, version)
             self.cache.put(key, entry)
-        return Identity(database, entry.viewer, entry.version and version)
+        return Identity(database, entry.viewer, version if entry.version == version else None)
 
     def _is_valid(self, entry: CachedViewer, database: Database, version: Version | None) -> bool:
         if entry.database is not database or entry.is_expired:
@@ -120,11 +124,25 @@ class Authenticator:
         self, database: Database, key: str, caller: Caller, version: Version | None
     ) -> CachedViewer:
         fetch = partial(_fetch_viewer, database, key, caller, version)
-        # Rows that are read after a version are as new, or newer. Without a version, they may be read
-        # before the request, like those in the cache.
+        try:
+            entry = await self._share(fetch, database, key, version)
+        except UnauthenticatedError:
+            self.cache.discard(key)
+            raise
+        # The lookup may have started before.
+        if entry.is_expired:
+            raise UnauthenticatedError(INVALID)
+        return entry
+
+    async def _share(
+        self, fetch: Fetch, database: Database, key: str, version: Version | None
+    ) -> CachedViewer:
+        """Return the result of a lookup, which other requests with the version may have started."""
         is_cached = self.ttl > 0 and not self._requires_version(database)
-        is_shared = version is not None or is_cached
-        return await (self.lookups.run((database, key, version), fetch) if is_shared else fetch())
+        if version is None and not is_cached:
+            return await fetch()
+        entry = await self.lookups.run((database, key, version), fetch)
+        return entry if entry.version == version else await fetch()
 
 
 def require_access(viewer: Viewer) -> None:

@@ -17,7 +17,7 @@ from models.cache import SegmentedLRU
 from models.database import Version
 
 # The size in bytes of a key and of the objects of an entry, about.
-ENTRY_BYTES = 800
+ENTRY_BYTES = 1_200
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -31,6 +31,14 @@ class Execution(NamedTuple, Generic[T, R]):
     is_expensive: bool
 
 
+class Outcome(NamedTuple, Generic[R]):
+    """The result of an execution for an identity, and whether it belongs to its version."""
+
+    result: R
+    is_current: bool
+    identity: Identity
+
+
 class KeptRepresentation(NamedTuple):
     """A representation, and the version of the data that it belongs to."""
 
@@ -41,14 +49,15 @@ class KeptRepresentation(NamedTuple):
 class Reuse:
     """Executes requests, and keeps their representations up to a capacity in bytes.
 
-    Requests for the same representation that have read the same version share one execution: rows
-    that are read after a version are as new, or newer. The last of them that leaves cancels it.
+    Requests for the same representation that have read the same version share one execution. The last
+    of them that leaves cancels it. If its result belongs to another version, it is only for the
+    request that started it.
     """
 
     def __init__(self, runner: ReadRunner, capacity: int) -> None:
         self._runner = runner
         self._kept = SegmentedLRU[bytes, KeptRepresentation](capacity)
-        self._executions = SharedTasks[tuple[bytes, Version], Any]()
+        self._executions = SharedTasks[tuple[bytes, Version], Outcome[Any]]()
 
     def find(self, key: bytes, identity: Identity) -> Representation | None:
         """Return the representation with a key, None if there is none of the present version."""
@@ -62,25 +71,29 @@ class Reuse:
         """
         with self._runner.limit_time():
             if identity.version is None:
-                return (await self._run(identity, execution))[0]
+                return (await self._run(identity, execution)).result
             full_key = key + identity.viewer.access
             run = partial(self._run_and_keep, full_key, identity, execution)
-            return await self._executions.run((full_key, identity.version), run)
+            outcome = await self._executions.run((full_key, identity.version), run)
+            if outcome.is_current or outcome.identity is identity:
+                return outcome.result
+            return (await self._run(identity, execution)).result
 
     async def _run_and_keep(
         self, full_key: bytes, identity: Identity, execution: Execution[Any, R]
-    ) -> R:
-        result, is_current = await self._run(identity, execution)
-        if is_current and identity.version and isinstance(result, Representation):
-            kept = KeptRepresentation(result, identity.version)
-            self._kept.put(full_key, kept, len(result.body) + ENTRY_BYTES)
-        return result
+    ) -> Outcome[R]:
+        outcome = await self._run(identity, execution)
+        result, version = outcome.result, identity.version
+        if outcome.is_current and version and isinstance(result, Representation):
+            weight = len(result.body) + ENTRY_BYTES
+            self._kept.put(full_key, KeptRepresentation(result, version), weight)
+        return outcome
 
-    async def _run(self, identity: Identity, execution: Execution[Any, R]) -> tuple[R, bool]:
+    async def _run(self, identity: Identity, execution: Execution[Any, R]) -> Outcome[R]:
         result, is_current = await self._runner.run_at_version(
             execution.read,
             identity,
             is_snapshot=execution.is_snapshot,
             is_expensive=execution.is_expensive,
         )
-        return await execution.complete(result), is_current
+        return Outcome(await execution.complete(result), is_current, identity)

@@ -418,7 +418,7 @@ class Settings(BaseSettings):
         description="Seconds for the database to respond; then FlowQL closes the connection.",
     )
     reuse_bytes: Annotated[int, Field(ge=0), LIMITS] = Field(
-        default=1 << 26,
+        default=64_000_000,
         description="Maximum size in bytes of the responses that a worker keeps, to use them again"
         " while the data is provably the same; 0 turns this off.",
     )

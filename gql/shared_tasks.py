@@ -28,6 +28,7 @@ class SharedTasks(Generic[K, T]):
         shared = self._tasks.get(key)
         if shared is None:
             shared = self._tasks[key] = SharedTask(asyncio.ensure_future(start()))
+            shared.task.add_done_callback(retrieve_error)
         shared.waiters += 1
         try:
             return await asyncio.shield(shared.task)
@@ -36,3 +37,9 @@ class SharedTasks(Generic[K, T]):
             if not shared.waiters:
                 del self._tasks[key]
                 shared.task.cancel()
+
+
+def retrieve_error(task: "asyncio.Future[Any]") -> None:
+    """Retrieve the error, so that asyncio does not log it if no request waits any longer."""
+    if not task.cancelled():
+        task.exception()

@@ -37,6 +37,11 @@ class SegmentedLRU(Generic[K, V]):
         self._protected.add(key, *entry)
         return entry[0]
 
+    def discard(self, key: K) -> None:
+        """Remove the value of the key, if it is cached."""
+        self._protected.pop(key)
+        self._probation.pop(key)
+
     def put(self, key: K, value: V, weight: int = 1) -> None:
         """Cache a value, unless it is heavier than its segment."""
         is_protected = key in self._protected.values

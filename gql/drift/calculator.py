@@ -11,6 +11,7 @@ from gql import background
 from gql.database_handle import DatabaseHandle
 from gql.drift.baselines import Baseline, RemoteBaseline, build_baseline, name_baseline
 from gql.errors import DriftUnavailableError
+from gql.shared_tasks import retrieve_error
 from models.database.data_version import DataVersions
 from models.diff.changes import Difference
 from models.diff.compare import compare
@@ -132,7 +133,7 @@ class DriftCalculator:
             return self._latest
         if self._task is None or self._task is running:
             self._task = asyncio.create_task(self._calculate())
-            self._task.add_done_callback(_retrieve_error)
+            self._task.add_done_callback(retrieve_error)
         return await asyncio.shield(self._task)
 
     async def _calculate(self) -> Outcome:
@@ -163,12 +164,6 @@ class DriftCalculator:
             self._task.cancel()
             await asyncio.wait([self._task])
         await database.versions.close()
-
-
-def _retrieve_error(task: "asyncio.Task[Outcome]") -> None:
-    """Retrieve the error, so that asyncio does not log it if no request waits any longer."""
-    if not task.cancelled():
-        task.exception()
 
 
 def build_calculator(baseline: str, options: SideOptions) -> DriftCalculator:

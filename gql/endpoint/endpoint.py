@@ -30,8 +30,7 @@ from gql.endpoint.request import (
 )
 from gql.errors import BadUserInputError, FlowQLError, ForbiddenError, UnauthenticatedError
 from gql.execution.documents import NotAQueryError, UnknownOperationError
-from gql.execution.executor import Execution as PreparedOperation
-from gql.execution.executor import Executor
+from gql.execution.executor import Executor, PreparedOperation
 from gql.execution.request import GraphQLRequest
 from gql.http import negotiation
 from gql.http.internal_errors import InternalErrorMiddleware

@@ -8,8 +8,10 @@ import orjson
 from gql.execution.request import GraphQLRequest
 from models.cache import SegmentedLRU
 
-# In bytes of requests; a parsed request takes as many again for its strings and its variables.
-CAPACITY = 2_000_000
+# In bytes, about.
+CAPACITY = 8_000_000
+# The size in bytes of the objects of a request, and of values in its variables for each byte of JSON.
+ENTRY_BYTES, BYTES_PER_BYTE = 1_000, 25
 
 
 class RequestContent(NamedTuple):
@@ -42,13 +44,24 @@ class ParsedRequests:
 
     def add(self, content: RequestContent, request: GraphQLRequest) -> ParsedRequest:
         """Return a request with its key, and cache it."""
-        parsed = ParsedRequest(request, _digest(request, content.media_type))
+        parsed = ParsedRequest(request, _digest(content, request))
         # The meaning of a hash changes when a client persists its document.
         if request.sha256 is None:
-            self._cache.put(content, parsed, len(content.content))
+            self._cache.put(content, parsed, _weigh(content, request))
         return parsed
 
 
-def _digest(request: GraphQLRequest, media_type: str) -> bytes:
-    parts = (request.query, request.operation_name, request.variables, media_type)
-    return hashlib.sha256(orjson.dumps(parts, option=orjson.OPT_SORT_KEYS)).digest()
+def _digest(content: RequestContent, request: GraphQLRequest) -> bytes:
+    parts = (request.query, request.operation_name, request.variables, content.media_type)
+    try:
+        canonical = orjson.dumps(parts, option=orjson.OPT_SORT_KEYS)
+    except orjson.JSONEncodeError:
+        # Undeclared variables may be nested more deeply than the encoder allows.
+        canonical = repr(content).encode()
+    return hashlib.sha256(canonical).digest()
+
+
+def _weigh(content: RequestContent, request: GraphQLRequest) -> int:
+    size = len(content.content)
+    others = max(0, size - len(request.query))
+    return ENTRY_BYTES + 2 * size + BYTES_PER_BYTE * others

@@ -73,8 +73,9 @@ def respond_to_get(representation: Representation, headers: Headers) -> RawRespo
 
 def _has_match(conditions: list[str], etag: str) -> bool:
     """Return whether an If-None-Match header names the entity tag, by weak comparison."""
-    tags = {tag for condition in conditions for tag in _split_tags(condition)}
-    return etag in tags or "*" in tags
+    if any(condition.strip() == "*" for condition in conditions):
+        return True
+    return any(etag in _split_tags(condition) for condition in conditions)
 
 
 def _split_tags(condition: str) -> Iterator[str]:

@@ -27,8 +27,8 @@ from models.database.libpq_files import (
     find_password_file,
 )
 from models.database.slots import ANYONE, Caller, Slots
-from models.database.statement import Rows, Statement
-from models.database.versions import VERSION_COLUMN, ServerClock
+from models.database.statement import NoRows, Rows, Statement
+from models.database.versions import SELECT_VERSION, VERSION_COLUMN, ServerClock
 from models.database.write_lock import (
     ANNOUNCEMENT_SECONDS,
     WAITING_MESSAGE,
@@ -324,9 +324,12 @@ class Lease:
             await self.execute(command)
 
     async def fetch(self, statement: Statement, arguments: Sequence[Any]) -> Rows:
-        """Return the rows of a SELECT."""
+        """Return the rows of a SELECT. Without any, the version is read on the same connection."""
         connection = self._connection or await self._take()
-        return cast(Rows, await self._run(connection.fetch(statement.text, *arguments)))
+        rows = cast(Rows, await self._run(connection.fetch(statement.text, *arguments)))
+        if rows or not statement.has_version:
+            return rows
+        return NoRows(cast("str | None", await self._run(connection.fetchval(SELECT_VERSION))))
 
     async def execute(self, command: str) -> None:
         """Execute a command without parameters."""

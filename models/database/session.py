@@ -200,16 +200,15 @@ class Session:
         self._has_other_source = True
 
     async def has_read_at(self, version: Version) -> bool:
-        """Return whether all rows belong to a version that was read before them.
+        """Return whether all rows are known to belong to a version that was read before them.
 
         The session has ended.
         """
-        if self._has_other_source:
-            return False
-        if self._version is not None:
-            return isinstance(version, ServerVersion) and self._version == version.text
-        # Without rows, or without a column for the version, it is read once more.
-        return not self._has_read or await self._source.clock.read() == version
+        if self._has_other_source or not self._has_read:
+            return not self._has_other_source
+        if isinstance(version, ServerVersion):
+            return self._version == version.text
+        return await self._source.clock.read() == version
 
     async def read(self, builder: SelectBuilder, values: Mapping[str, Any] = NO_VALUES) -> Rows:
         """Return the rows as tuples in column order.

@@ -189,7 +189,7 @@ class SQLiteReader:
 
     def build_clock(self, _schema: str, _relations: Sequence[str]) -> FileClock:
         """Return the clock of the file; its connection is that in the event loop."""
-        return FileClock(self._file, self._inline.read_data_version)
+        return FileClock(self._file, self._read_data_version)
 
     async def check(self, statement: Statement) -> Rows:
         """Return the rows of a SELECT on a new connection, which has nothing cached.
@@ -264,6 +264,9 @@ class SQLiteReader:
         elif len(self._slow_statements) < MAX_SLOW_STATEMENTS:
             self._slow_statements.add(text)
         return rows
+
+    def _read_data_version(self) -> int | None:
+        return None if self._is_closed else self._inline.read_data_version()
 
     async def _lease(self, caller: Caller, *, is_snapshot: bool = False) -> "SQLiteLease":
         await self._slots.acquire(caller)

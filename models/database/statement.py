@@ -22,6 +22,14 @@ Rows = Sequence[Sequence[Any]]
 Converter = Callable[[Any], Any]
 
 
+class NoRows(list[Sequence[Any]]):
+    """A result without rows, with the version that was read after it on the same connection."""
+
+    def __init__(self, version: str | None) -> None:
+        super().__init__()
+        self.version = version
+
+
 class SelectBuilder(Protocol):
     """A description of a SELECT without values; equal builders build the same SELECT."""
 
@@ -73,7 +81,9 @@ class Statement:
         return [parameter.argument(values) for parameter in self.parameters]
 
     def version(self, rows: Rows) -> str | None:
-        """Return the version of the rows, None if there are none or they do not contain it."""
+        """Return the version of the rows, None if they do not have one, as on a standby."""
+        if isinstance(rows, NoRows):
+            return rows.version
         return rows[0][-1] if self.has_version and rows else None
 
     def decode_columns(self, rows: Rows) -> list[Sequence[Any]]:

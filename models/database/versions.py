@@ -3,15 +3,15 @@
 A response can be used again while the version is the one that its rows were read under. This is why
 that is exact, and not only likely.
 
-PostgreSQL. A snapshot decides which transactions a SELECT sees: those that have committed and are
-not among the ones that it lists as running. Its text lists them all: the transactions below `xmin`
-have ended, those from `xmax` on have not begun to end, and those between have ended unless they are
-listed. How a transaction ended never changes. So two snapshots with equal texts see the same rows,
-if one server took both, between two of its starts:
+PostgreSQL. A snapshot decides which transactions a SELECT sees: those that have committed and that
+it does not take for running. Its text says which these are: all from `xmax` on, and those that it
+lists between `xmin` and `xmax`. `xmax` is above all transactions that have ended, so that the end of
+one changes the text. How a transaction ended never changes. So two snapshots with equal texts see
+the same rows, if one server took both, between two of its starts:
 
-- Subtransactions are not listed, but one is visible only if its parent, which is listed, is.
-- A prepared transaction is listed until it is committed or rolled back.
-- Transactions of other databases of the server are listed. They change the version for nothing.
+- Subtransactions are not listed, but one is visible only if its parent is.
+- A prepared transaction runs until it is committed or rolled back.
+- Transactions of other databases of the server count. They change the version for nothing.
 - A SELECT takes no transaction ID, so that reading does not change the version.
 - After a failover or a crash, transaction IDs that were lost are used again. The text of a version
   therefore contains the server's start and address, and a version the connection that read it: no
@@ -27,8 +27,10 @@ all versions; the inode belongs to it as well, since a file that replaces anothe
 
 A version is read at a point in time, and so are rows. There are two ways to know that rows belong to
 a version. PostgreSQL returns the version of the snapshot with the rows, as one more column of the
-same statement. Or the version is read before and after the rows: it never returns to an earlier
-value, so if both are equal, no transaction has ended in between.
+same statement, which also proves that the server is the same. Or the version is read before and
+after the rows: it never returns to an earlier value, so if both are equal, no transaction has ended
+in between. For SQLite, that is the only way; for PostgreSQL, if there are no rows, and the second
+version is read on the connection of the statement.
 """
 
 import asyncio
@@ -55,6 +57,8 @@ SNAPSHOT_VERSION = (
     " pg_catalog.pg_current_snapshot(), extract(epoch FROM pg_catalog.pg_postmaster_start_time()),"
     " pg_catalog.inet_server_addr(), pg_catalog.inet_server_port()) END"
 )
+# Objects of the system have lower numbers. VACUUM changes their rows without a transaction.
+FIRST_NORMAL_OID = 16384
 # A scalar subquery is evaluated once, and not for each row.
 VERSION_COLUMN = f"(SELECT {SNAPSHOT_VERSION})"
 SELECT_VERSION = f"SELECT {SNAPSHOT_VERSION}"
@@ -92,7 +96,7 @@ SELECT 'the server is not plain PostgreSQL' WHERE version() !~ '^PostgreSQL \d'
     OR EXISTS (SELECT FROM pg_catalog.pg_proc WHERE proname = 'aurora_version')
 UNION ALL
 SELECT format('%s is not an ordinary table or view', relname) FROM relations
-WHERE relkind NOT IN ('r', 'p', 'v')
+WHERE relkind NOT IN ('r', 'p', 'v') OR oid < {FIRST_NORMAL_OID}
     OR relkind = 'r' AND relam <> (SELECT oid FROM pg_catalog.pg_am WHERE amname = 'heap')
 UNION ALL
 SELECT format('%s has row security', relname) FROM relations WHERE relrowsecurity
@@ -107,6 +111,9 @@ WHERE match[1] NOT IN (
     'COALESCE', 'SUBLINK', 'SETOPERATIONSTMT', 'ARRAYEXPR', 'ARRAY', 'COLLATEEXPR', 'COLLATE'
 )
 UNION ALL
+SELECT format('the view %s depends on the order of rows', relname) FROM rules
+WHERE action ~ ':limit(Count|Offset) [^<]|:hasDistinctOn true'
+UNION ALL
 SELECT format('the view %s contains the function %s', relname, coalesce(proname, match[1]))
 FROM rules
 CROSS JOIN LATERAL regexp_matches(action, ':(?:funcid|opfuncid) (\d+)', 'g') AS match
@@ -115,6 +122,13 @@ WHERE provolatile IS DISTINCT FROM 'i'
 )
 SELECT {SNAPSHOT_VERSION}, (SELECT obstacle FROM obstacles LIMIT 1)
 """  # noqa: S608 - a constant
+
+# The server does not know or allow the functions of the version, or has no connection left.
+REJECTIONS = (
+    asyncpg.SyntaxOrAccessError,
+    asyncpg.FeatureNotSupportedError,
+    asyncpg.TooManyConnectionsError,
+)
 
 log = logging.getLogger(__name__)
 
@@ -157,9 +171,12 @@ class Clock(Protocol):
 
 
 class FileClock:
-    """Reads the version of a file; `read_number` executes `PRAGMA data_version`."""
+    """Reads the version of a file.
 
-    def __init__(self, file: DatabaseFile, read_number: Callable[[], int]) -> None:
+    `read_number` executes `PRAGMA data_version`; it returns None if the connection is closed.
+    """
+
+    def __init__(self, file: DatabaseFile, read_number: Callable[[], int | None]) -> None:
         self._file = file
         self._read_number = read_number
         self._connection = next(_numbers)
@@ -174,9 +191,10 @@ class FileClock:
         if not self.has_versions or not self._file.is_at_path:
             return None
         try:
-            return FileVersion(self._connection, self._read_number())
+            number = self._read_number()
         except sqlite3.Error:
             return None
+        return None if number is None else FileVersion(self._connection, number)
 
     async def close(self) -> None:
         """Do nothing: the connection belongs to the reader."""
@@ -198,6 +216,7 @@ class ServerClock:
         self._connect = connect
         self._relations = schema, relations
         self._connection: VersionConnection | None = None
+        self._connecting: asyncio.Task[VersionConnection] | None = None
         self._waiters: list[asyncio.Future[ServerVersion | None]] = []
         self._task: asyncio.Task[None] | None = None
         self._retry_time = 0.0
@@ -213,7 +232,7 @@ class ServerClock:
     async def read(self) -> ServerVersion | None:
         """Return the version, None if there is none or the server does not respond."""
         loop = asyncio.get_running_loop()
-        if loop.time() < self._retry_time:
+        if loop.time() < self._retry_time or self._connects_slowly:
             return None
         waiter: asyncio.Future[ServerVersion | None] = loop.create_future()
         self._waiters.append(waiter)
@@ -229,7 +248,17 @@ class ServerClock:
             await asyncio.wait([self._task])
         # A task that is cancelled before it starts resolves nothing.
         _resolve(self._waiters, None)
+        if self._connecting:
+            self._connecting.cancel()
+            [result] = await asyncio.gather(self._connecting, return_exceptions=True)
+            if isinstance(result, VersionConnection):
+                result.close()
         self._disconnect()
+
+    @property
+    def _connects_slowly(self) -> bool:
+        """True if requests have waited for a connection in vain, and it is not open yet."""
+        return not self._task and self._connecting is not None and not self._connecting.done()
 
     async def _serve(self) -> None:
         """Read versions as long as requests wait."""
@@ -248,6 +277,10 @@ class ServerClock:
         try:
             async with asyncio.timeout(TIMEOUT_SECONDS):
                 version = await self._read_exact()
+        except REJECTIONS as error:
+            self._report(f"PostgreSQL rejects the query of the version: {error}")
+            self._disconnect()
+            version = None
         except Exception:  # noqa: BLE001 - requests report what is wrong with the database
             self._disconnect()
             version = None
@@ -257,16 +290,33 @@ class ServerClock:
         return version
 
     async def _read_exact(self) -> ServerVersion | None:
-        if self._connection is None:
-            self._connection = await VersionConnection.open(await self._connect())
-        version = await self._connection.read()
+        connection = self._connection or await self._open()
+        version = await connection.read()
         self._is_standby = version is None
         if version == self._checked_version or version is None:
-            return version
-        version, obstacle = await self._connection.check(*self._relations)
+            # The same object, since kept responses refer to it.
+            return version and self._checked_version
+        version, obstacle = await connection.check(*self._relations)
         self._report(obstacle)
         self._checked_version = None if obstacle else version
         return self._checked_version
+
+    async def _open(self) -> "VersionConnection":
+        """Return a new connection. It goes on to open if the requests do not wait any longer."""
+        if self._connecting is None:
+            self._connecting = asyncio.create_task(self._connect_and_prepare())
+            self._connecting.add_done_callback(_retrieve_error)
+        connecting = self._connecting
+        try:
+            connection = await asyncio.shield(connecting)
+        finally:
+            if connecting.done():
+                self._connecting = None
+        self._connection = connection
+        return connection
+
+    async def _connect_and_prepare(self) -> "VersionConnection":
+        return await VersionConnection.open(await self._connect())
 
     def _report(self, obstacle: str | None) -> None:
         """Log an obstacle, unless it is still the same."""
@@ -321,6 +371,12 @@ class VersionConnection:
 
     def _build_version(self, text: str | None) -> ServerVersion | None:
         return None if text is None else ServerVersion(self._number, text)
+
+
+def _retrieve_error(task: "asyncio.Task[VersionConnection]") -> None:
+    """Retrieve the error, so that asyncio does not log it if no request waits any longer."""
+    if not task.cancelled():
+        task.exception()
 
 
 def _resolve(

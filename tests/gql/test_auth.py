@@ -132,6 +132,18 @@ def test_each_key_has_its_own_viewer(url: str, long_cache: AppClient) -> None:
         assert [get_status(long_cache, key) for key in others] == [403] * 4
 
 
+def test_a_revoked_token_cannot_send_bodies(url: str) -> None:
+    """After a request with the token was rejected, the next one is rejected by its headers."""
+    key = create_token(url, "body")
+    headers = bearer_headers(key) | {"content-type": "text/plain"}
+    with AppClient(url) as client:
+        assert get_status(client, key) == 200
+        assert client.request("POST", "/graphql", headers, b"{}").status == 415
+        revoke_token(url, "body")
+        assert get_status(client, key) == 403
+        assert client.request("POST", "/graphql", headers, b"{}").status == 401
+
+
 def test_unknown_keys_are_not_cached(authentik_copy: str) -> None:
     """A new key is valid as soon as it is stored."""
     with AppClient(authentik_copy, viewer_ttl=LONG_SECONDS, reuse_bytes=0) as client:

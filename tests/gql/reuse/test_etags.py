@@ -38,7 +38,18 @@ OTHER = '"0123456789abcdef"'
 # The forms of If-None-Match that name an entity tag.
 MATCHING = ("{}", "W/{}", "*", f"{OTHER}, {{}}", f"{{}},{OTHER}", f"W/{OTHER} , W/{{}}", "\t{} ")
 # The forms that do not name it.
-DIFFERENT = ("", OTHER, f"W/{OTHER}", f"{OTHER}, {OTHER}", '"*"', '""')
+DIFFERENT = (
+    '"a,*,b"',
+    '"a","b,*,c"',
+    "W/*",
+    '"a", *',
+    "",
+    OTHER,
+    f"W/{OTHER}",
+    f"{OTHER}, {OTHER}",
+    '"*"',
+    '""',
+)
 ERRORS = {
     "missing flow": ("GET", f"{FLOWS}nothing/", KEY, 404),
     "missing page": ("GET", f"{FLOWS}?page=99", KEY, 404),

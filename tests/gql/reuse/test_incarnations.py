@@ -72,6 +72,47 @@ def warm(url: str, title: str) -> None:
         assert fetch_titles(url) == [title, title]
 
 
+def cut_reads(server: PostgresServer) -> None:
+    """End the connections to a server, except those that read versions."""
+    with psycopg.connect(server.dsn(), autocommit=True) as connection:
+        connection.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s"
+            " AND query NOT LIKE 'SELECT CASE WHEN NOT pg_catalog.pg_is_in_recovery()%%'"
+            " AND query NOT LIKE '%%WITH RECURSIVE relations%%'",
+            [DATABASE],
+        )
+
+
+def test_rows_of_another_server_are_not_kept(primary: PostgresServer) -> None:
+    """Rows of a standby that lags behind do not belong to the version of the primary."""
+    missing = f"{FLOWS}?name=later"
+    with (
+        primary.copy() as standby,
+        run_proxy(primary.dsn(DATABASE)) as proxy,
+        run_server(proxy.url) as (url, _),
+    ):
+        assert send_request(url, "/graphql?query=%7B__typename%7D", KEY).status == 200
+        proxy.server = ("127.0.0.1", standby.port)
+        cut_reads(primary)
+        with psycopg.connect(standby.dsn(DATABASE), autocommit=True) as connection:
+            connection.execute("SELECT pg_wal_replay_pause()")
+            set_title(primary, "later")
+            for _ in range(3):
+                assert send_request(url, TARGETS[0], KEY).json["title"] != "later"
+                assert send_request(url, missing, KEY).json["pagination"]["count"] == 0
+            with psycopg.connect(primary.dsn(DATABASE), autocommit=True) as writer:
+                writer.execute(
+                    "UPDATE authentik_flows_flow SET name = 'later' WHERE flow_uuid = %s",
+                    [identifier("flow", 0)],
+                )
+            for _ in range(3):
+                assert send_request(url, missing, KEY).json["pagination"]["count"] == 0
+            connection.execute("SELECT pg_wal_replay_resume()")
+            wait_until(lambda: read_title(standby) == "later")
+        wait_until(lambda: send_request(url, missing, KEY).json["pagination"]["count"] == 1)
+        assert send_request(url, TARGETS[0], KEY).json["title"] == "later"
+
+
 def check_reconnected(url: str, title: str) -> None:
     """Check the title, also when the server reads versions again."""
     warm(url, title)

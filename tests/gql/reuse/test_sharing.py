@@ -1,9 +1,11 @@
 """Which requests share a response, and which share an execution."""
 
 import json
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -278,6 +280,70 @@ def test_each_waiter_has_its_own_deadline(locked: LockedServer) -> None:
         assert first.result().status == 503
         locked.locking.rollback()
         assert second.result().status == 200
+
+
+def test_a_token_that_expires_during_a_shared_lookup_is_invalid(postgres: PostgresServer) -> None:
+    """The expiry is compared with the time of each request."""
+    url = fill_authentik(postgres.create_database("shared lookup"))
+    expires = datetime.now(UTC) + timedelta(seconds=3)
+    with (
+        run_server(url) as (address, _),
+        psycopg.connect(url, autocommit=True) as connection,
+        psycopg.connect(url) as locking,
+        ThreadPoolExecutor(2) as pool,
+    ):
+        connection.execute(
+            "UPDATE authentik_core_token SET expiring = true, expires = %s WHERE key = %s",
+            (expires, SUPERUSER),
+        )
+        locking.execute("LOCK TABLE authentik_core_token")
+        responses = [pool.submit(send_request, address, FLOWS, SUPERUSER)]
+        wait_until(lambda: datetime.now(UTC) > expires)
+        responses.append(pool.submit(send_request, address, FLOWS, SUPERUSER))
+        wait_until(lambda: len(connection.execute(WAITING).fetchall()) == 1)
+        connection.execute("SELECT pg_sleep(0.5)")
+        locking.rollback()
+        assert responses[1].result().status == 403
+
+
+def test_drift_is_not_shared(postgres: PostgresServer, tmp_path: Path) -> None:
+    """A change of the baseline is no commit: a later request has a drift of its own."""
+    url = postgres.create_database("shared drift")
+    baseline = Path(shutil.copytree(SAMPLES, tmp_path / "baseline"))
+    for arguments in (["migrate"], ["import", str(SAMPLES)]):
+        assert run_in_process(*arguments, "--database", url).returncode == 0
+    key = create_token(url, "drift")
+    body = {"query": "{ drift { count } flows { results { slug } } }"}
+    with (
+        run_server(url, "--baseline", str(baseline)) as (address, _),
+        psycopg.connect(url) as locking,
+        psycopg.connect(url, autocommit=True) as monitor,
+        ThreadPoolExecutor(2) as pool,
+    ):
+        # The lock belongs to a transaction that is running already: the version stays the same.
+        locking.execute("SELECT pg_current_xact_id()")
+        assert send_request(address, "/graphql", key, body).json["data"]["drift"]["count"] == 0
+        locking.execute("LOCK TABLE authentik_flows_flow")
+        first = pool.submit(send_request, address, "/graphql", key, body)
+        wait_until(lambda: len(monitor.execute(WAITING).fetchall()) == 1)
+        file = baseline / f"{FIRST}.yaml"
+        file.write_text(file.read_text().replace("title: ", "title: Other ", 1))
+        second = pool.submit(send_request, address, "/graphql", key, body)
+        monitor.execute("SELECT pg_sleep(0.5)")
+        locking.rollback()
+        assert first.result().json["data"]["drift"]["count"] == 0
+        assert second.result().json["data"]["drift"]["count"] == 1
+
+
+@pytest.mark.parametrize("depth", [100, 300])
+def test_undeclared_variables_of_any_depth_are_ignored(
+    client: AppClient, keys: Mapping[str, str], depth: int
+) -> None:
+    """A request that cannot be compared with others is executed."""
+    nested = "[" * depth + "]" * depth
+    body = f'{{"query": "{{ __typename }}", "variables": {{"other": {nested}}}}}'
+    for _ in range(2):
+        assert post(client, keys["all 1"], body.encode()).json == {"data": {"__typename": "Query"}}
 
 
 @pytest.fixture

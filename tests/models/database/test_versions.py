@@ -8,13 +8,14 @@ from collections.abc import Awaitable, Callable
 from contextlib import closing
 from pathlib import Path
 
+import asyncpg
 import psycopg
 import pytest
 
 from models.database import Database, Version, open_database, versions
 from models.database.versions import VersionConnection
 from support.databases import fill_authentik_with_types
-from support.postgres import PostgresServer
+from support.postgres import PASSWORD, USER, PostgresServer
 from support.seed import fill_authentik
 from support.tcp_proxy import run_proxy
 
@@ -266,6 +267,75 @@ def test_an_obstacle_is_logged_once(authentik: str, caplog: pytest.LogCaptureFix
     execute(authentik, "ALTER TABLE authentik_flows_stage DISABLE ROW LEVEL SECURITY")
     reason = "authentik_flows_stage has row security"
     assert caplog.messages == [f"responses are not used again: {reason}"]
+
+
+def test_a_server_that_rejects_the_query_has_no_versions(
+    authentik: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Such as one that does not have the functions, or does not allow them."""
+
+    async def test(database: Database) -> None:
+        assert database.has_versions
+        assert await database.read_version() is None
+        assert not database.has_versions
+
+    function = "FUNCTION inet_server_port() {} PUBLIC"
+    execute(authentik, "CREATE ROLE limited LOGIN PASSWORD 'limited' IN ROLE pg_read_all_data")
+    execute(authentik, f"REVOKE EXECUTE ON {function.format('FROM')}")
+    with caplog.at_level(logging.WARNING):
+        run(authentik.replace(f"{USER}:{PASSWORD}", "limited:limited", 1), test)
+    execute(authentik, f"GRANT EXECUTE ON {function.format('TO')}")
+    assert any("permission denied for function" in message for message in caplog.messages)
+
+
+def test_a_slow_connection_delays_requests_once(
+    authentik: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It goes on to open, and later requests do not wait for it."""
+    open_connection = VersionConnection.open
+
+    async def open_slowly(connection: asyncpg.Connection) -> VersionConnection:
+        await asyncio.sleep(versions.TIMEOUT_SECONDS * 2)
+        return await open_connection(connection)
+
+    async def test(database: Database) -> None:
+        assert await database.read_version() is None
+        async with asyncio.timeout(versions.TIMEOUT_SECONDS / 2):
+            assert await database.read_version() is None
+        await asyncio.sleep(versions.TIMEOUT_SECONDS * 2)
+        await read(database)
+
+    monkeypatch.setattr(VersionConnection, "open", open_slowly)
+    run(authentik, test)
+
+
+@pytest.mark.parametrize(
+    ("number", "query"),
+    list(
+        enumerate(
+            (
+                "SELECT stage_uuid, name FROM stored_stage LIMIT 1",
+                "SELECT DISTINCT ON (name) stage_uuid, name FROM stored_stage",
+                "SELECT stage_uuid, name FROM stored_stage WHERE 0 > (SELECT min(reltuples) FROM pg_class)",
+                "SELECT stage_uuid, name FROM stored_stage TABLESAMPLE SYSTEM (50)",
+                "SELECT stage_uuid, name FROM stored_stage, generate_series(1, 1)",
+            )
+        )
+    ),
+)
+def test_views_whose_rows_can_change_without_a_commit(
+    postgres: PostgresServer, number: int, query: str
+) -> None:
+    """They depend on the order of rows, on chance, or on rows that VACUUM changes."""
+    url = fill_authentik(postgres.create_database(f"views {number}"))
+
+    async def test(database: Database) -> None:
+        assert await database.read_version() is None
+        assert not database.has_versions
+
+    execute(url, "ALTER TABLE authentik_flows_stage RENAME TO stored_stage")
+    execute(url, f"CREATE VIEW authentik_flows_stage AS {query}")
+    run(url, test)
 
 
 def test_relations_that_are_read(postgres: PostgresServer) -> None:
