@@ -22,7 +22,7 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 
-class Execution(NamedTuple, Generic[T, R]):
+class PendingResponse(NamedTuple, Generic[T, R]):
     """How a response is read and completed, and what is known about its reads."""
 
     read: Read[T]
@@ -64,36 +64,36 @@ class Reuse:
         kept = self._kept.get(key + identity.viewer.access)
         return kept.representation if kept and kept.version == identity.version else None
 
-    async def execute(self, key: bytes, identity: Identity, execution: Execution[Any, R]) -> R:
+    async def execute(self, key: bytes, identity: Identity, pending: PendingResponse[Any, R]) -> R:
         """Return the result of an execution, and keep it if it is a representation.
 
         Raises ExecutionTimeoutError, and the errors of `ReadRunner.run`.
         """
         with self._runner.limit_time():
             if identity.version is None:
-                return (await self._run(identity, execution)).result
+                return (await self._run(identity, pending)).result
             full_key = key + identity.viewer.access
-            run = partial(self._run_and_keep, full_key, identity, execution)
+            run = partial(self._run_and_keep, full_key, identity, pending)
             outcome = await self._executions.run((full_key, identity.version), run)
             if outcome.is_current or outcome.identity is identity:
                 return outcome.result
-            return (await self._run(identity, execution)).result
+            return (await self._run(identity, pending)).result
 
     async def _run_and_keep(
-        self, full_key: bytes, identity: Identity, execution: Execution[Any, R]
+        self, full_key: bytes, identity: Identity, pending: PendingResponse[Any, R]
     ) -> Outcome[R]:
-        outcome = await self._run(identity, execution)
+        outcome = await self._run(identity, pending)
         result, version = outcome.result, identity.version
         if outcome.is_current and version and isinstance(result, Representation):
             weight = len(result.body) + ENTRY_BYTES
             self._kept.put(full_key, KeptRepresentation(result, version), weight)
         return outcome
 
-    async def _run(self, identity: Identity, execution: Execution[Any, R]) -> Outcome[R]:
+    async def _run(self, identity: Identity, pending: PendingResponse[Any, R]) -> Outcome[R]:
         result, is_current = await self._runner.run_at_version(
-            execution.read,
+            pending.read,
             identity,
-            is_snapshot=execution.is_snapshot,
-            is_expensive=execution.is_expensive,
+            is_snapshot=pending.is_snapshot,
+            is_expensive=pending.is_expensive,
         )
-        return Outcome(await execution.complete(result), is_current, identity)
+        return Outcome(await pending.complete(result), is_current, identity)

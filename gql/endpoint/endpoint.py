@@ -30,14 +30,14 @@ from gql.endpoint.request import (
 )
 from gql.errors import BadUserInputError, FlowQLError, ForbiddenError, UnauthenticatedError
 from gql.execution.documents import NotAQueryError, UnknownOperationError
-from gql.execution.executor import Executor, PreparedOperation
+from gql.execution.executor import Execution, Executor
 from gql.execution.request import GraphQLRequest
 from gql.http import negotiation
 from gql.http.internal_errors import InternalErrorMiddleware
 from gql.http.negotiation import Negotiation, negotiate_graphql
 from gql.http.representation import NO_STORE, Representation, respond, respond_to_get
 from gql.limits import Limits
-from gql.reuse import Execution, Reuse
+from gql.reuse import PendingResponse, Reuse
 from models.errors import UnavailableError
 
 PATH = "/graphql"
@@ -129,8 +129,8 @@ class GraphQLEndpoint:
         key = (parsed or self.parsed_requests.add(content, graphql_request)).key
         # It may be kept for a request with other bytes.
         kept = None if parsed else self.reuse.find(key, identity)
-        execution = _build_execution(prepared, content)
-        return kept or await self.reuse.execute(key, identity, execution)
+        pending = _build_pending_response(prepared, content)
+        return kept or await self.reuse.execute(key, identity, pending)
 
     def _parse(self, content: RequestContent) -> GraphQLRequest:
         parse = parse_query_string if content.is_get else parse_body
@@ -138,7 +138,7 @@ class GraphQLEndpoint:
 
     def _prepare(
         self, graphql_request: GraphQLRequest, *, queries_only: bool
-    ) -> PreparedOperation | ExecutionResult:
+    ) -> Execution | ExecutionResult:
         try:
             return self.executor.prepare(graphql_request, queries_only=queries_only)
         except NotAQueryError as error:
@@ -169,13 +169,13 @@ def _request_error_status(media_type: str) -> int:
     return 400 if media_type == negotiation.GRAPHQL else 200
 
 
-def _build_execution(
-    prepared: PreparedOperation, content: RequestContent
-) -> Execution[ExecutionResult, Representation | Response]:
+def _build_pending_response(
+    prepared: Execution, content: RequestContent
+) -> PendingResponse[ExecutionResult, Representation | Response]:
     async def complete(result: ExecutionResult) -> Representation | Response:
         return _build_response(result, content.media_type)
 
-    return Execution(
+    return PendingResponse(
         prepared.execute,
         complete,
         is_snapshot=not prepared.has_one_read,

@@ -27,7 +27,7 @@ from gql.limits import DEFAULTS, Limits
 EXPENSIVE_COST = 2_000
 
 
-class PreparedOperation(NamedTuple):
+class Execution(NamedTuple):
     """The execution of a valid operation: a function of the context, and what is known before.
 
     `has_one_read` is true if it probably executes one statement.
@@ -65,7 +65,7 @@ class Executor:
 
     def prepare(
         self, request: GraphQLRequest, *, queries_only: bool = False
-    ) -> PreparedOperation | ExecutionResult:
+    ) -> Execution | ExecutionResult:
         """Return the execution of a request, or the errors of an invalid one.
 
         Raises UnknownOperationError. With `queries_only`, another type of operation raises
@@ -84,11 +84,9 @@ class Executor:
         is_expensive = operation.limits.find_cost(variables.coerced) > EXPENSIVE_COST
         plan = self._find_plan(document, operation, variables)
         if plan:
-            return PreparedOperation(
-                partial(plan.execute, variables), plan.has_one_read, is_expensive
-            )
+            return Execution(partial(plan.execute, variables), plan.has_one_read, is_expensive)
         execute = partial(self._fallback.execute, document.node, operation.node, request)
-        return PreparedOperation(execute, has_one_read=False, is_expensive=is_expensive)
+        return Execution(execute, has_one_read=False, is_expensive=is_expensive)
 
     def _find_plan(
         self, document: Document, operation: Operation, variables: VariableValues

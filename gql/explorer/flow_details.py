@@ -16,7 +16,7 @@ from gql.diagram.flow import Diagram
 from gql.diagram.marks import mark_diagram
 from gql.endpoint.format_error import format_errors
 from gql.errors import LimitExceededError
-from gql.execution.executor import Executor, PreparedOperation
+from gql.execution.executor import Execution, Executor
 from gql.execution.request import GraphQLRequest
 from gql.explorer.drift_view import DriftView, FlowDrift, build_marks
 from gql.limits import ResponseSize
@@ -106,7 +106,7 @@ class FlowReader:
 
     async def _execute(self, context: Context, slug: str) -> ExecutionResult:
         request = GraphQLRequest(QUERY, variables={"slug": slug})
-        return await cast(PreparedOperation, self.executor.prepare(request)).execute(context)
+        return await cast(Execution, self.executor.prepare(request)).execute(context)
 
 
 async def _find_diagram(context: Context, slug: str) -> Diagram | None:

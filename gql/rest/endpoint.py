@@ -44,7 +44,7 @@ from gql.rest.errors import (
 )
 from gql.rest.parameters import Parameters
 from gql.rest.serializer import UrlBase
-from gql.reuse import Execution, Reuse
+from gql.reuse import PendingResponse, Reuse
 from models.batch import Batch
 from models.errors import UnavailableError
 from models.queries.flows import FlowQuery
@@ -131,19 +131,19 @@ class FlowEndpoint(ABC):
         key = self._build_key(request.scope["query_string"], flow_request)
         representation = self.reuse.find(key, identity)
         if representation is None:
-            execution = self._build_execution(flow_request)
-            representation = await self.reuse.execute(key, identity, execution)
+            pending = self._build_pending_response(flow_request)
+            representation = await self.reuse.execute(key, identity, pending)
         return respond_to_get(representation, request.headers)
 
     def _build_key(self, query_string: bytes, request: FlowRequest) -> bytes:
         view = (self.dialect.flows_path, self.path, request.query.slug, request.media_type)
         return hashlib.sha256(b"%r\0%b" % (view, query_string)).digest()
 
-    def _build_execution(self, request: FlowRequest) -> Execution[Any, Representation]:
+    def _build_pending_response(self, request: FlowRequest) -> PendingResponse[Any, Representation]:
         async def read(context: Context) -> Any:
             return await self.read(context, request.query)
 
-        return Execution(
+        return PendingResponse(
             read,
             partial(self.build_representation, request),
             is_snapshot=self.has_several_reads or request.query.offset is None,
