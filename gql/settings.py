@@ -268,8 +268,8 @@ class Settings(BaseSettings):
         default=5,
         ge=0,
         allow_inf_nan=False,
-        description="Seconds to cache a verified token where changes of the data cannot be noticed"
-        " at once; 0 disables the cache.",
+        description="Seconds to cache a verified token if the data has no versions; 0 disables the"
+        " cache.",
     )
     # Not in the repr: the URL may contain a password.
     sync_url: Annotated[

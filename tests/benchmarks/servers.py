@@ -129,7 +129,7 @@ def reusing_flowql(url: str, database: str, workloads: Iterable[str] = ()) -> Se
     return replace(
         flowql(url, database, workloads),
         name=REUSE_SERVER,
-        description="FlowQL, reuse on",
+        description="FlowQL",
         env=ALIASES,
         commit_rates=COMMIT_RATES,
     )
