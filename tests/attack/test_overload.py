@@ -39,7 +39,9 @@ OVERLOADED = {
 MAX_GROWTH = 100_000_000
 # Five times what these take at most on an idle machine.
 SHORT_SECONDS, HEALTH_SECONDS = 5.0, 5.0
-OPTIONS = ["--pool-size", "3", "--pool-queue", "50", "--max-cost", "1000000"]
+LIMITS = ("--pool-size", "3", "--pool-queue", "50", "--max-cost", "1000000")
+# Equal requests would share one execution.
+OPTIONS = (*LIMITS, "--reuse-bytes", "0")
 ACTIVE = "SELECT count(*) FROM pg_stat_activity WHERE datname = 'overload' AND state <> 'idle'"
 
 

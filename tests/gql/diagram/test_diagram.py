@@ -473,6 +473,7 @@ def test_svg_has_a_content_security_policy(sqlite_client: AppClient) -> None:
         "cache-control": "private, no-cache",
         "content-length": str(len(response.body)),
         "content-type": SVG,
+        "etag": response.headers["etag"],
         "content-security-policy": f"default-src 'none'; style-src {svg.STYLE_SOURCE}",
         "vary": "Authorization, Accept",
         "x-content-type-options": "nosniff",
