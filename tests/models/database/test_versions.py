@@ -25,7 +25,7 @@ UPDATE = "UPDATE authentik_flows_flow SET title = title"
 @pytest.fixture(scope="module")
 def authentik(postgres: PostgresServer) -> str:
     """A database that tests may change."""
-    return fill_authentik(postgres.create_database("versions"))
+    return fill_authentik(postgres.create_database("data versions"))
 
 
 @pytest.fixture
@@ -128,7 +128,7 @@ def test_other_databases_count(authentik: str, postgres: PostgresServer) -> None
 
     async def test(database: Database) -> None:
         before = await read(database)
-        execute(postgres.create_database("versions elsewhere"), "CREATE TABLE other ()")
+        execute(postgres.create_database("elsewhere for versions"), "CREATE TABLE other ()")
         assert await read(database) != before
 
     run(authentik, test)
@@ -327,7 +327,7 @@ def test_views_whose_rows_can_change_without_a_commit(
     postgres: PostgresServer, number: int, query: str
 ) -> None:
     """They depend on the order of rows, on chance, or on rows that VACUUM changes."""
-    url = fill_authentik(postgres.create_database(f"views {number}"))
+    url = fill_authentik(postgres.create_database(f"unproven view {number}"))
 
     async def test(database: Database) -> None:
         assert await database.read_version() is None
@@ -340,7 +340,7 @@ def test_views_whose_rows_can_change_without_a_commit(
 
 def test_relations_that_are_read(postgres: PostgresServer) -> None:
     """They include the tables of types, of lists in settings, and of natural keys."""
-    url = fill_authentik_with_types(postgres.create_database("relations"))
+    url = fill_authentik_with_types(postgres.create_database("relations that are read"))
 
     async def test(database: Database) -> None:
         relations = database.catalog.list_relations()
