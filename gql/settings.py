@@ -268,7 +268,7 @@ class Settings(BaseSettings):
         default=5,
         ge=0,
         allow_inf_nan=False,
-        description="Seconds to cache a verified token if the data has no versions; 0 disables the"
+        description="Seconds to cache a verified token where changes cannot be noticed; 0 disables the"
         " cache.",
     )
     # Not in the repr: the URL may contain a password.

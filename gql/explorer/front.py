@@ -19,7 +19,7 @@ from gql.explorer.drift_view import DriftView, load_drift_view
 from gql.explorer.files import STATIC_PATH
 from gql.explorer.flow_details import FlowDetails, FlowReader
 from gql.explorer.flow_list import DESIGNATIONS, FlowList, FlowListRequest, load_flow_list
-from gql.explorer.pages import NO_STORE, Pages
+from gql.explorer.pages import VIEWER_HEADERS, Pages
 from gql.http.negotiation import negotiate_graphql
 from gql.limits import Limits
 from gql.reading import ReadRunner
@@ -99,7 +99,7 @@ class FrontPage:
             **viewer,
             **detail,
         }
-        return Response(orjson.dumps(index), 200, NO_STORE, "application/json")
+        return Response(orjson.dumps(index), 200, VIEWER_HEADERS, "application/json")
 
     def _render_failure(self, error: Exception, *, is_page: bool) -> Response:
         headers = {"Retry-After": str(getattr(error, "retry_after", 1))}
@@ -107,7 +107,7 @@ class FrontPage:
             response = self._render_page(PageContext(error=str(error)), 503)
         else:
             body = orjson.dumps({"detail": str(error)})
-            response = Response(body, 503, NO_STORE, "application/json")
+            response = Response(body, 503, VIEWER_HEADERS, "application/json")
         response.headers.update(headers)
         return response
 

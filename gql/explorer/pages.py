@@ -14,6 +14,7 @@ from starlette.responses import HTMLResponse
 from gql.diagram import labels
 from gql.diagram.svg import STYLE_SOURCE
 from gql.explorer.files import STATIC_PATH, Files
+from gql.http.representation import NO_STORE
 
 TEMPLATES = Path(__file__).with_name("templates")
 CODE = re.compile(r"`([^`]+)`")
@@ -31,12 +32,12 @@ POLICY_DIRECTIVES = {
     "frame-ancestors": "'none'",
 }
 # The content depends on the viewer and on the Accept header.
-NO_STORE = {
-    "Cache-Control": "no-store",
+VIEWER_HEADERS = {
+    **NO_STORE,
     "Vary": "Accept, Authorization",
     "X-Content-Type-Options": "nosniff",
 }
-PAGE_HEADERS = {**NO_STORE, "Referrer-Policy": "no-referrer"}
+PAGE_HEADERS = {**VIEWER_HEADERS, "Referrer-Policy": "no-referrer"}
 
 
 @dataclass(frozen=True, slots=True)
