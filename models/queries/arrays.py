@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import (
-    CompoundSelect,
     Dialect,
     Select,
     SQLColumnExpression,
@@ -92,17 +91,6 @@ class UuidArray(FunctionElement[str]):
         return self.table_valued(column(VALUE_COLUMN, UUID))
 
 
-class InSubquery(FunctionElement[bool]):
-    """The condition that a value is a result of a SELECT, which the database executes first."""
-
-    inherit_cache = True
-
-    def __init__(
-        self, column: SQLColumnExpression[str], rows: Select[Any] | CompoundSelect[Any]
-    ) -> None:
-        super().__init__(column, rows.scalar_subquery())
-
-
 def compile_clauses(
     element: FunctionElement[Any], compiler: SQLCompiler, options: Any
 ) -> list[str]:
@@ -151,16 +139,3 @@ def _postgresql_uuids(element: UuidArray, compiler: SQLCompiler, **options: Any)
 def _sqlite_uuids(element: UuidArray, compiler: SQLCompiler, **options: Any) -> str:
     # The function names its column "value" itself.
     return f"json_each({compile_clauses(element, compiler, options)[0]})"
-
-
-@compiles(InSubquery, "postgresql")
-def _postgresql_in_subquery(element: InSubquery, compiler: SQLCompiler, **options: Any) -> str:
-    # With IN, PostgreSQL would plan a join, because it cannot estimate the number of rows.
-    column, rows = compile_clauses(element, compiler, options)
-    return f"{column} = ANY(ARRAY{rows})"
-
-
-@compiles(InSubquery, "sqlite")
-def _sqlite_in_subquery(element: InSubquery, compiler: SQLCompiler, **options: Any) -> str:
-    column, rows = compile_clauses(element, compiler, options)
-    return f"{column} IN {rows}"

@@ -186,6 +186,9 @@ class StageBindings(NamedTuple):
         yield from self.rights.conditions(Permission.VIEW_STAGE_BINDING, pk)
         if self.lookup is Lookup.BY_PKS:
             yield from self.rights.conditions(Permission.VIEW_FLOW, flow)
+        elif _has_object(self.columns, "flow"):
+            # Without statistics, PostgreSQL would sort all flows to join them.
+            yield InUuidArray(col(Flow.flow_uuid), self.lookup.value)
 
 
 class PolicyBindings(NamedTuple):

@@ -20,11 +20,14 @@ from sqlalchemy import (
 )
 from sqlmodel import col
 
-from models.queries.arrays import InSubquery, InTextArray, InUuidArray
-from models.queries.components import Component, TypeLookup, join_types, materialize, table_of
-from models.queries.conditions import ColumnSource, Condition, component_to_sql
+from models.queries.arrays import InTextArray, InUuidArray
+from models.queries.comparisons import ColumnSource
+from models.queries.components import Component, TypeLookup, join_types, table_of
+from models.queries.condition_sql import component_to_sql
+from models.queries.conditions import Condition
 from models.queries.flows import Ordering
 from models.queries.rights import ALL_RIGHTS, Rights
+from models.queries.subselects import InSubquery, materialize
 from models.tables.stage import Stage
 
 # The order of lists.

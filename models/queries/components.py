@@ -8,7 +8,6 @@ from typing import cast as cast_type
 from sqlalchemy import (
     CTE,
     ColumnElement,
-    CompoundSelect,
     FromClause,
     Select,
     SQLColumnExpression,
@@ -29,11 +28,11 @@ from sqlmodel import col
 
 from models.queries.arrays import (
     VALUE_COLUMN,
-    InSubquery,
     InUuidArray,
     UuidArray,
 )
 from models.queries.rights import Access, Permission, Rights
+from models.queries.subselects import InSubquery, materialize
 from models.tables.child_table import CHILD_KEYS, ChildTable
 from models.tables.columns import TEXT, UUID, Table
 from models.tables.flow import Flow, FlowStageBinding
@@ -269,11 +268,6 @@ def _is_target(
     rows = select(key).where(*conditions)
     # Without conditions there are too many keys for an array.
     return InSubquery(target, rows) if conditions else cast_type(Any, target).in_(rows)
-
-
-def materialize(rows: Select[Any] | CompoundSelect[Any]) -> CTE:
-    """Return a CTE that the database evaluates before any condition on its result."""
-    return rows.cte().prefix_with("MATERIALIZED")
 
 
 def table_of(model: type[Table]) -> Any:

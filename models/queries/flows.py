@@ -23,9 +23,12 @@ from sqlalchemy import (
 from sqlmodel import col
 
 from models.queries import search, subqueries
-from models.queries.arrays import InSubquery, InUuidArray
-from models.queries.conditions import ColumnSource, Condition, to_sql
+from models.queries.arrays import InUuidArray
+from models.queries.comparisons import ColumnSource
+from models.queries.condition_sql import to_sql
+from models.queries.conditions import UNIQUE_FLOW_COLUMNS, Condition, is_selective
 from models.queries.rights import Access, Permission, Rights
+from models.queries.subselects import InSubquery, materialize
 from models.queries.viewer import Viewer
 from models.tables.cached_plan import PlanKeys
 from models.tables.columns import TEXT, UUID
@@ -82,7 +85,6 @@ ORDERING_FIELDS = (
 SORT_COLUMNS: Mapping[str, SQLColumnExpression[Any]] = {
     name: (OWN_COLUMNS | RELATED_COLUMNS)[name] for name in ORDERING_FIELDS
 }
-UNIQUE_COLUMNS = frozenset({"slug", *UUID_COLUMNS})
 FILTER_TYPES = {"pk": UUID, "name": TEXT, "slug": TEXT, "designation": TEXT, "denied_action": TEXT}
 
 
@@ -188,9 +190,15 @@ class FlowFilter(NamedTuple):
 
     def _visibility(self) -> Iterator[ColumnElement[bool]]:
         key = col(Flow.flow_uuid)
-        if UNIQUE_COLUMNS.isdisjoint(self.filters):
-            return self.rights.list_conditions(Permission.VIEW_FLOW, key)
-        return self.rights.conditions(Permission.VIEW_FLOW, key)
+        if self.selects_few:
+            return self.rights.conditions(Permission.VIEW_FLOW, key)
+        return self.rights.list_conditions(Permission.VIEW_FLOW, key)
+
+    @property
+    def selects_few(self) -> bool:
+        """True if filters or `where` select few flows, with which the database starts."""
+        has_unique = not UNIQUE_FLOW_COLUMNS.isdisjoint(self.filters)
+        return has_unique or (self.where is not None and is_selective(self.where))
 
 
 class FlowCount(NamedTuple):
@@ -237,7 +245,8 @@ class Flows(NamedTuple):
     def sorts_in_place(self) -> bool:
         """True if whole rows are sorted: they have few columns, all from the flow's own row."""
         is_small = len(self.columns) <= MAX_SORTED_COLUMNS
-        return is_small and OWN_COLUMNS.keys() >= set(self.columns)
+        has_own = OWN_COLUMNS.keys() >= set(self.columns)
+        return is_small and has_own and not self.filter.selects_few
 
     def select(self) -> Select[*tuple[Any, ...]]:
         """Return the SELECT of the matching flows."""
@@ -251,7 +260,9 @@ class Flows(NamedTuple):
         """Return the SELECT of the slugs and the sort columns of the matching flows."""
         names = dict.fromkeys((*(term.name for term in ordering), self.key))
         columns: list[Any] = [SORT_COLUMNS[name].label(name) for name in names]
-        return select(*columns).select_from(Flow).where(*self.filter.conditions())
+        rows = select(*columns).select_from(Flow).where(*self.filter.conditions())
+        # Without statistics, PostgreSQL would search all flows in their order for few matches.
+        return select(*materialize(rows).c) if self.filter.selects_few else rows
 
     def select_count(self) -> Select[int]:
         """Return the SELECT of the number of matching flows."""
@@ -359,7 +370,7 @@ def complete_ordering(ordering: Sequence[Ordering]) -> tuple[Ordering, ...]:
     terms: dict[str, Ordering] = {}
     for term in (*ordering, BY_SLUG):
         terms.setdefault(term.name, term)
-        if term.name in UNIQUE_COLUMNS:
+        if term.name in UNIQUE_FLOW_COLUMNS:
             break
     return tuple(terms.values())
 

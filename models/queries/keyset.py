@@ -19,7 +19,7 @@ from sqlalchemy import (
     tuple_,
 )
 
-from models.queries.conditions import ColumnSource, column_parameter
+from models.queries.comparisons import ColumnSource, column_parameter
 from models.queries.flows import MATCHES, Ordering, order_by, share_matches
 
 # The side of a cursor. The values of a cursor are the parameters `after_<name>` or `before_<name>`,

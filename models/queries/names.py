@@ -19,9 +19,10 @@ from sqlalchemy import (
 )
 
 from models.authentik.natural_keys import NATURAL_KEYS
-from models.queries.arrays import InSubquery, InUuidArray
+from models.queries.arrays import InUuidArray
 from models.queries.components import Component
 from models.queries.rights import Access, Permission, Rights
+from models.queries.subselects import InSubquery
 from models.tables.columns import TEXT, UUID
 
 FLOW = "authentik_flows.flow"

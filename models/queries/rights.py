@@ -6,9 +6,11 @@ and every SELECT takes its conditions from `Rights`. The permissions are authent
 
 from collections.abc import Iterator, Mapping, Sequence
 from enum import Enum, auto
+from functools import cache
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
+    CTE,
     ColumnElement,
     Integer,
     Select,
@@ -27,7 +29,8 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 from sqlmodel import col
 
-from models.queries.arrays import InSubquery, InUuidArray
+from models.queries.arrays import VALUE_COLUMN, InUuidArray, UuidArray
+from models.queries.subselects import InHashedSubquery, InSubquery, materialize
 from models.tables.access import RoleObjectPermission, TokenFlow
 from models.tables.columns import UUID
 
@@ -156,9 +159,12 @@ def _sqlite_text_to_uuid(element: TextToUuid, compiler: SQLCompiler, **options: 
 def _postgresql_text_to_uuid(element: TextToUuid, compiler: SQLCompiler, **options: Any) -> str:
     # A uuid can use the index of the flows. Only the canonical form matches a primary key.
     text = compiler.process(element.clauses, **options)
-    has_dashes = f"{text} LIKE '________-____-____-____-____________'"
-    is_hexadecimal = f"translate({text}, '0123456789abcdef', '') = '----'"
-    return f"CASE WHEN {has_dashes} AND {is_hexadecimal} THEN CAST({text} AS uuid) END"
+    # These conditions are the fastest: translate() or a pattern with groups takes several times as long.
+    is_canonical = (
+        f"{text} LIKE '________-____-____-____-____________' AND {text} NOT LIKE '%-%-%-%-%-%'"
+        f""" AND {text} COLLATE "C" !~ '[^0-9a-f-]'"""
+    )
+    return f"CASE WHEN {is_canonical} THEN CAST({text} AS uuid) END"
 
 
 class Rights(NamedTuple):
@@ -217,11 +223,7 @@ class Rights(NamedTuple):
             case Access.NONE:
                 yield false()
             case Access.SOME:
-                # A range and IS TRUE have one plan: a search of the index for each object. Without
-                # statistics, PostgreSQL expects one grant, and compares each object with each of them.
-                object_pk, text = col(RoleObjectPermission.object_pk), cast(key, Text)
-                probe = _select_grants(permission).where(object_pk.between(text, text))
-                yield exists(probe.correlate_except(RoleObjectPermission)).is_(true())
+                yield has_grant(*_bind_parameters(permission), key)
             case Access.SCOPE:
                 probe = _select_scope().where(col(TokenFlow.flow_id) == key)
                 yield exists(probe.correlate_except(TokenFlow))
@@ -232,14 +234,12 @@ class Rights(NamedTuple):
         """Yield the condition that the viewer has the permission for the object with this key.
 
         Yields nothing if the viewer has it for all objects. The condition suits large parts of a
-        table: the database may join the table with the grants.
+        table: the database selects the keys of the objects once, and searches each key there.
         """
-        if self.access(permission) is not Access.SOME:
+        if self.access(permission) is Access.SOME:
+            yield InHashedSubquery(key, _select_granted_keys(permission))
+        else:
             yield from self.conditions(permission, key)
-            return
-        object_pk = col(RoleObjectPermission.object_pk)
-        grants = _select_grants(permission).where(object_pk == cast(key, Text))
-        yield exists(grants.correlate_except(RoleObjectPermission))
 
     def list_conditions(
         self, permission: Permission, key: SQLColumnExpression[str]
@@ -255,9 +255,7 @@ class Rights(NamedTuple):
             case Access.NONE:
                 yield false()
             case Access.SOME:
-                grants = _select_grants(permission)
-                key_of_grant = TextToUuid(col(RoleObjectPermission.object_pk))
-                yield InSubquery(key, grants.with_only_columns(key_of_grant))
+                yield InSubquery(key, _select_granted_keys(permission))
             case Access.SCOPE:
                 yield InSubquery(key, _select_scope().with_only_columns(col(TokenFlow.flow_id)))
 
@@ -266,15 +264,54 @@ ALL_RIGHTS = Rights(*(Access.ALL for _ in Rights._fields))
 SCOPE_RIGHTS = ALL_RIGHTS._replace(view_flow=Access.SCOPE)
 
 
-def _select_grants(permission: Permission) -> Select[Any]:
-    """SELECT the grants of a permission for single objects to the viewer's roles."""
+def has_grant(
+    permission_id: ColumnElement[int], type_id: ColumnElement[int], key: SQLColumnExpression[str]
+) -> ColumnElement[bool]:
+    """Return the condition that one of the viewer's roles has a permission for the object `key`.
+
+    Parameter: `roles`.
+    """
+    # The only plan is a search of the index of all columns for each role. Without statistics,
+    # PostgreSQL expects few grants: it would compare each of them if it could read them for several
+    # roles, or without OFFSET for several objects.
+    roles, text = _select_roles(), cast(key, Text)
+    grant = select(true()).where(
+        col(RoleObjectPermission.role_id) == roles.c[VALUE_COLUMN],
+        *_is_of_permission(permission_id, type_id),
+        col(RoleObjectPermission.object_pk) == text,
+    )
+    grant = grant.offset(literal_column("0", Integer))
+    has_role = exists(grant.correlate_except(RoleObjectPermission))
+    return exists(select(true()).select_from(roles).where(has_role).correlate_except(roles)).is_(
+        true()
+    )
+
+
+@cache
+def _select_roles() -> CTE:
+    """SELECT the viewer's roles. A statement parses them once, because the CTE is the same object."""
+    return materialize(select(UuidArray(ROLES).as_table().c[VALUE_COLUMN]), "roles")
+
+
+def _bind_parameters(permission: Permission) -> tuple[ColumnElement[int], ColumnElement[int]]:
     permission_id, type_id = (bindparam(name, type_=Integer) for name in permission.parameters)
-    return select(literal_column("1", Integer)).where(
+    return permission_id, type_id
+
+
+def _is_of_permission(
+    permission_id: ColumnElement[int], type_id: ColumnElement[int]
+) -> Iterator[ColumnElement[bool]]:
+    yield col(RoleObjectPermission.permission_id) == permission_id
+    # With IS TRUE, no index serves this condition. Without statistics, PostgreSQL would combine one
+    # with that of permissions, and read the grants of all roles.
+    yield (col(RoleObjectPermission.content_type_id) == type_id).is_(true())
+
+
+def _select_granted_keys(permission: Permission) -> Select[str]:
+    """SELECT the keys of the objects for which the viewer has a permission; invalid ones are NULL."""
+    return select(TextToUuid(col(RoleObjectPermission.object_pk))).where(
         InUuidArray(col(RoleObjectPermission.role_id), ROLES),
-        col(RoleObjectPermission.permission_id) == permission_id,
-        # With IS TRUE, no index serves this condition. Without statistics, PostgreSQL would combine one
-        # with that of permissions, and read the grants of all roles.
-        (col(RoleObjectPermission.content_type_id) == type_id).is_(true()),
+        *_is_of_permission(*_bind_parameters(permission)),
     )
 
 

@@ -1,18 +1,18 @@
 """The settings of stages and policies, as JSON."""
 
 from collections.abc import Iterator
-from functools import reduce
+from functools import cache, reduce
 from itertools import chain
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
     CTE,
     ColumnElement,
+    FromClause,
     Select,
     Subquery,
     TableClause,
     Text,
-    and_,
     case,
     cast,
     column,
@@ -30,11 +30,11 @@ from sqlalchemy.dialects.postgresql import JSONB, aggregate_order_by
 from sqlmodel import col
 
 from models.authentik.secrets import SECRET_JSON
-from models.queries.arrays import VALUE_COLUMN, InSubquery, InUuidArray, UuidArray
+from models.queries.arrays import VALUE_COLUMN, InUuidArray, UuidArray
 from models.queries.components import Component
-from models.queries.rights import ROLES, Access
-from models.queries.viewer import Grant
-from models.tables.access import ContentType, Permission, RoleModelPermission, RoleObjectPermission
+from models.queries.rights import ROLES, Access, has_grant
+from models.queries.subselects import InHashedSubquery, InSubquery, materialize
+from models.tables.access import ContentType, Permission, RoleModelPermission
 from models.tables.columns import TEXT, UUID
 from models.tables.settings_table import SettingList, SettingsTable
 
@@ -60,12 +60,12 @@ class ComponentSettings(NamedTuple):
     def select(self) -> Select[*tuple[Any, ...]]:
         """Return the SELECT, without an order."""
         rows = self._select_rows()
-        is_visible = true() if self.access is Access.ALL else _has_permission(rows)
-        settings = (
-            rows.c.settings if self.access is Access.ALL else case((is_visible, rows.c.settings))
-        )
-        columns: list[Any] = [cast(rows.c.pk, Text), rows.c.model, is_visible, settings]
-        return select(*columns).select_from(rows)
+        if self.access is Access.ALL:
+            return select(cast(rows.c.pk, Text), rows.c.model, true(), rows.c.settings)
+        # The permission is searched once for each component.
+        guarded = materialize(select(*rows.c, _has_permission(rows).label("is_visible"))).c
+        settings = case((guarded.is_visible, guarded.settings))
+        return select(cast(guarded.pk, Text), guarded.model, guarded.is_visible, settings)
 
     def _select_rows(self) -> Subquery:
         if self.tables is None:
@@ -135,35 +135,37 @@ def _select_items(item: SettingList, key: ColumnElement[str]) -> ColumnElement[A
     return select(values).where(items.c[item.owner] == key).scalar_subquery()
 
 
-def _has_permission(rows: Subquery) -> ColumnElement[bool]:
+def _has_permission(rows: FromClause) -> ColumnElement[bool]:
     """Return the condition that roles of the viewer may view objects of the type, or this object."""
-    models = select(_model()).where(_is_view_permission(RoleModelPermission))
-    objects = select(col(RoleObjectPermission.id)).where(
-        _is_view_permission(RoleObjectPermission),
-        col(RoleObjectPermission.object_pk) == cast(rows.c.pk, Text),
-        _model() == rows.c.model,
+    permissions = _select_view_permissions()
+    models = select(permissions.c.model).where(
+        InUuidArray(col(RoleModelPermission.role_id), ROLES),
+        col(RoleModelPermission.permission_id) == permissions.c.permission,
+        col(RoleModelPermission.content_type_id) == permissions.c.content_type,
     )
-    return or_(
-        rows.c.model.in_(_join(models, RoleModelPermission)),
-        exists(_join(objects, RoleObjectPermission).correlate(rows)),
+    objects = select(true()).where(
+        permissions.c.model == rows.c.model,
+        has_grant(permissions.c.permission, permissions.c.content_type, rows.c.pk),
     )
+    return or_(InHashedSubquery(rows.c.model, models), exists(objects.correlate(rows)).is_(true()))
 
 
-def _join(rows: Select[Any], grant: Grant) -> Select[Any]:
-    return (
-        rows.select_from(grant)
-        .join(Permission, col(grant.permission_id) == col(Permission.id))
-        .join(ContentType, col(grant.content_type_id) == col(ContentType.id))
+@cache
+def _select_view_permissions() -> CTE:
+    """Return the permissions to view objects (model, permission, content type), by model.
+
+    It is cached, because a statement evaluates the same CTE object only once.
+    """
+    model = col(ContentType.app_label) + literal_column("'.'", TEXT) + col(ContentType.model)
+    codename = literal_column("'view_'", TEXT) + col(ContentType.model)
+    columns: list[Any] = [
+        model.label("model"),
+        col(Permission.id).label("permission"),
+        col(ContentType.id).label("content_type"),
+    ]
+    permissions = (
+        select(*columns)
+        .join_from(ContentType, Permission, col(Permission.content_type_id) == col(ContentType.id))
+        .where(col(Permission.codename) == codename)
     )
-
-
-def _model() -> ColumnElement[str]:
-    return col(ContentType.app_label) + literal_column("'.'", TEXT) + col(ContentType.model)
-
-
-def _is_view_permission(grant: Grant) -> ColumnElement[bool]:
-    return and_(
-        InUuidArray(col(grant.role_id), ROLES),
-        col(Permission.content_type_id) == col(ContentType.id),
-        col(Permission.codename) == literal_column("'view_'", TEXT) + col(ContentType.model),
-    )
+    return materialize(permissions)

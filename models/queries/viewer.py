@@ -24,7 +24,7 @@ from sqlalchemy import (
 )
 from sqlmodel import col
 
-from models.queries.arrays import VALUE_COLUMN, ArrayAggregate, InSubquery
+from models.queries.arrays import VALUE_COLUMN, ArrayAggregate
 from models.queries.rights import (
     ALL_RIGHTS,
     ROLES,
@@ -35,6 +35,7 @@ from models.queries.rights import (
     Rights,
     TextToUuid,
 )
+from models.queries.subselects import InSubquery
 from models.tables.access import (
     API_TOKEN,
     RESERVED_PREFIX,

@@ -4,7 +4,7 @@ import asyncio
 import os
 import shutil
 import subprocess
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -96,13 +96,14 @@ class Cluster:
 
 
 @contextmanager
-def run_clusters(versions: Iterable[str]) -> Generator[Iterator[Cluster]]:
-    """Run the servers of these versions one after the other, with all collations."""
+def run_cluster(version: str) -> Generator[Cluster]:
+    """Run a server of this version, with all collations."""
     with TemporaryDirectory(prefix="flowql-locales-") as folder:
         _build_locales(Path(folder))
         os.environ["LOCPATH"] = folder
         try:
-            yield (cluster for version in versions for cluster in _run(version))
+            with _run_pypi() if version == "18" else _run_debian() as dsn:
+                yield Cluster(f"PostgreSQL {version}", dsn)
         finally:
             del os.environ["LOCPATH"]
 
@@ -177,13 +178,11 @@ def _build_locales(folder: Path) -> None:
             ) from error
 
 
-def _run(version: str) -> Iterator[Cluster]:
-    if version == "18":
-        with PostgresServer() as server:
-            yield Cluster("PostgreSQL 18", server.dsn())
-    else:
-        with _run_debian() as dsn:
-            yield Cluster("PostgreSQL 15", dsn)
+@contextmanager
+def _run_pypi() -> Generator[str]:
+    """Run the PostgreSQL 18 of the tests, and yield its URL."""
+    with PostgresServer() as server:
+        yield server.dsn()
 
 
 @contextmanager

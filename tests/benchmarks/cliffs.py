@@ -2,11 +2,14 @@
 
 import asyncio
 import json
+import os
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from itertools import product
 from pathlib import Path
 from typing import Annotated
@@ -27,7 +30,7 @@ from cliff_databases import (
     drop_indexes,
     fill,
     list_index_states,
-    run_clusters,
+    run_cluster,
 )
 from figures import RESULTS
 from machine import describe_machine
@@ -100,15 +103,30 @@ def run(
 ) -> None:
     """Measure each shape of statement with all servers, collations, indexes and statistics."""
     times: Times = {}
-    with run_clusters(selection.versions) as clusters:
-        for cluster in clusters:
-            for cell, milliseconds in measure_cluster(cluster, selection):
-                times[cell.label] = milliseconds
-                print(cell.label, f"{sum(milliseconds.values()):,.0f} ms", flush=True)  # noqa: T201 - progress
+    with ProcessPoolExecutor(len(selection.versions)) as processes:
+        for part in processes.map(
+            partial(measure_server, selection), *zip(*enumerate(selection.versions), strict=True)
+        ):
+            times |= part
     results = build_results(times, {"flows": selection.scale, "repetitions": REPETITIONS})
     output.write_text(dump(results))
     output.with_suffix(".md").write_text(render(results))
     print(render(results))  # noqa: T201 - the output
+
+
+def measure_server(selection: Selection, number: int, version: str) -> Times:
+    """Return the times in each state of the databases of one server.
+
+    The servers run at the same time, each with its client on a processor of its own.
+    """
+    processors = sorted(os.sched_getaffinity(0))
+    os.sched_setaffinity(0, {processors[number % len(processors)]})
+    times: Times = {}
+    with run_cluster(version) as cluster:
+        for cell, milliseconds in measure_cluster(cluster, selection):
+            times[cell.label] = milliseconds
+            print(cell.label, f"{sum(milliseconds.values()):,.0f} ms", flush=True)  # noqa: T201 - progress
+    return times
 
 
 def measure_cluster(cluster: Cluster, selection: Selection) -> Iterator[tuple[Cell, CellTimes]]:

@@ -3,8 +3,11 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from enum import Enum
 from functools import partial, reduce
-from typing import Any, TypeVar
+from itertools import count
+from typing import Any, NamedTuple, TypeVar
+from zlib import crc32
 
+import psycopg
 import pytest
 import strawberry
 from hypothesis import given
@@ -23,6 +26,7 @@ from gql.schema.filters import (
     parse_where,
 )
 from gql.schema.types import UUID
+from models.queries.rights import ROLES, Access, Permission, Rights
 from models.queries.viewer import Viewer
 from models.tables.flow import (
     FlowAuthentication,
@@ -41,10 +45,13 @@ from support.databases import (
     open_for_test,
 )
 from support.edge_case_data import (
+    BELOW_FLOWS,
     DENIED_ACTIONS,
     DESIGNATIONS,
     FLOW_COUNT,
+    MODEL_PERMISSION,
     NAMES,
+    PERMISSIONS,
     POLICIES,
     ROWS,
     SLUGS,
@@ -75,6 +82,15 @@ COLUMNS = {
     "pk": "flow_uuid",
     "policy_engine_mode": "policy_engine_mode",
 }
+
+
+class Uses(NamedTuple):
+    """The names of the stages and of the policies that each flow uses."""
+
+    stages: Mapping[Any, set[str]]
+    policies: Mapping[Any, set[str]]
+
+
 SLUG_COLUMN = ConnectionSelection(columns=("slug",), needs_previous=False)
 
 
@@ -92,6 +108,15 @@ def databases(
         ) as authentik,
     ):
         yield (sqlite, postgresql, authentik)
+
+
+@pytest.fixture(scope="module")
+def restricted(postgres: PostgresServer) -> Iterator[tuple[OpenDatabase, Viewer]]:
+    """Open authentik's database with a viewer who may see a part of each table."""
+    url = fill_authentik_with_types(postgres.create_database("where_restricted"))
+    viewer = add_grants(url)
+    with open_for_test(url) as database:
+        yield database, viewer
 
 
 def find_slugs(database: OpenDatabase, where: FlowWhere, viewer: Viewer = ALL_VIEWER) -> list[str]:
@@ -120,18 +145,20 @@ def expected_slugs(where: FlowWhere) -> list[str]:
     return sorted(str(flow["slug"]) for flow in FLOWS if is_match(where, flow))
 
 
-def is_match(where: FlowWhere, flow: Row) -> bool:
-    """Return whether a flow matches a condition."""
+def is_match(where: FlowWhere, flow: Row, uses: Uses | None = None) -> bool:
+    """Return whether a flow matches a condition, with the visible uses of stages and policies."""
+    uses = uses or ALL_USES
     values = {**flow, "policy_engine_mode": MODES[flow["policybindingmodel_ptr_id"]]}
     return (
-        all(is_match(condition, flow) for condition in where.and_ or ())
+        all(is_match(condition, flow, uses) for condition in where.and_ or ())
         and (
-            not is_set(where.or_) or any(is_match(condition, flow) for condition in where.or_ or ())
+            not is_set(where.or_)
+            or any(is_match(condition, flow, uses) for condition in where.or_ or ())
         )
-        and not (where.not_ and is_match(where.not_, flow))
+        and not (where.not_ and is_match(where.not_, flow, uses))
         and all(matches(getattr(where, name), values[column]) for name, column in COLUMNS.items())
-        and has_component(where.stage, "stage", STAGES_OF[flow["flow_uuid"]], STAGE_TYPES)
-        and has_component(where.policy, "policy", POLICIES_OF[flow["flow_uuid"]], POLICY_TYPES)
+        and has_component(where.stage, "stage", uses.stages[flow["flow_uuid"]], STAGE_TYPES)
+        and has_component(where.policy, "policy", uses.policies[flow["flow_uuid"]], POLICY_TYPES)
     )
 
 
@@ -179,23 +206,76 @@ def to_stored(value: Any) -> Any:
     return value.value if isinstance(value, Enum) else value
 
 
-def _group_components() -> tuple[dict[Any, set[str]], dict[Any, set[str]]]:
+def group_uses(is_visible: Callable[[object], bool]) -> Uses:
+    """Return the uses by visible bindings of visible components, whose keys are given."""
     stage_names = {identifier("stage", name): name for name in STAGES}
     policy_names = {identifier("policy", name): name for name in POLICIES}
     targets = {flow["policybindingmodel_ptr_id"]: flow["flow_uuid"] for flow in FLOWS}
     stages: dict[Any, set[str]] = {flow["flow_uuid"]: set() for flow in FLOWS}
     policies: dict[Any, set[str]] = {flow["flow_uuid"]: set() for flow in FLOWS}
     for binding in ROWS["authentik_flows_flowstagebinding"]:
-        stages[binding["target_id"]].add(stage_names[str(binding["stage_id"])])
-        targets[binding["policybindingmodel_ptr_id"]] = binding["target_id"]
+        if is_visible(binding["fsb_uuid"]):
+            targets[binding["policybindingmodel_ptr_id"]] = binding["target_id"]
+            if is_visible(binding["stage_id"]):
+                stages[binding["target_id"]].add(stage_names[str(binding["stage_id"])])
     for binding in ROWS["authentik_policies_policybinding"]:
-        # The other targets are applications.
-        if binding["policy_id"] and binding["target_id"] in targets:
+        # The other targets are applications, and hidden stage bindings.
+        if (
+            binding["policy_id"]
+            and binding["target_id"] in targets
+            and is_visible(binding["policy_binding_uuid"])
+            and is_visible(binding["policy_id"])
+        ):
             policies[targets[binding["target_id"]]].add(policy_names[str(binding["policy_id"])])
-    return stages, policies
+    return Uses(stages, policies)
 
 
-STAGES_OF, POLICIES_OF = _group_components()
+ALL_USES = group_uses(lambda _: True)
+
+
+# A viewer with permissions for single objects of each type -----------------------------------------
+
+
+def is_granted(key: object) -> bool:
+    """Return whether a role has the permission to view an object: two thirds of them."""
+    return crc32(str(key).encode()) % 3 > 0
+
+
+VISIBLE_FLOWS = [flow for flow in FLOWS if is_granted(flow["flow_uuid"])]
+VISIBLE_USES = group_uses(is_granted)
+OBJECTS = {
+    Permission.VIEW_FLOW: (FLOWS, "flow_uuid"),
+    Permission.VIEW_STAGE_BINDING: (ROWS["authentik_flows_flowstagebinding"], "fsb_uuid"),
+    Permission.VIEW_STAGE: (ROWS["authentik_flows_stage"], "stage_uuid"),
+    Permission.VIEW_POLICY_BINDING: (
+        ROWS["authentik_policies_policybinding"],
+        "policy_binding_uuid",
+    ),
+    Permission.VIEW_POLICY: (ROWS["authentik_policies_policy"], "policy_uuid"),
+}
+ADD_GRANT = """INSERT INTO guardian_roleobjectpermission
+    (id, object_pk, content_type_id, permission_id, role_id)
+    SELECT %s, %s, %s, %s, uuid FROM authentik_rbac_role WHERE name = 'wrong permission'"""
+
+
+def add_grants(url: str) -> Viewer:
+    """Add permissions for single objects to authentik's database, and return their viewer."""
+    parameters: dict[str, Any] = {ROLES: [identifier("role", "wrong permission")]}
+    rights = dict.fromkeys(Rights._fields, Access.NONE)
+    ids = count(1_000_000)
+    with psycopg.connect(url) as connection:
+        for permission, (rows, key) in OBJECTS.items():
+            [(number, type_)] = [
+                (number, type_)
+                for number, (type_, codename) in PERMISSIONS.items()
+                if codename == permission.codename and number in (MODEL_PERMISSION, *BELOW_FLOWS)
+            ]
+            rights[permission.codename] = Access.SOME
+            parameters |= zip(permission.parameters, (number, type_), strict=True)
+            for row in rows:
+                if is_granted(row[key]):
+                    connection.execute(ADD_GRANT, (next(ids), str(row[key]), type_, number))
+    return Viewer(Rights(**rights), parameters)
 
 
 # Random conditions ------------------------------------------------------------------------------
@@ -326,6 +406,18 @@ def test_random_conditions(databases: Sequence[OpenDatabase], wheres: list[FlowW
     complement = FlowWhere(not_=wheres[0])
     others = sorted({str(flow["slug"]) for flow in FLOWS} - set(expected_slugs(wheres[0])))
     assert [find_slugs(database, complement) for database in databases] == [others] * len(databases)
+
+
+@given(where=WHERES)
+def test_random_conditions_of_restricted_viewers(
+    restricted: tuple[OpenDatabase, Viewer], where: FlowWhere
+) -> None:
+    """Conditions match by visible bindings and components, if each object is visible or hidden."""
+    database, viewer = restricted
+    expected = [flow["slug"] for flow in VISIBLE_FLOWS if is_match(where, flow, VISIBLE_USES)]
+    assert find_slugs(database, where, viewer) == sorted(map(str, expected))
+    others = [flow["slug"] for flow in VISIBLE_FLOWS if not is_match(where, flow, VISIBLE_USES)]
+    assert find_slugs(database, FlowWhere(not_=where), viewer) == sorted(map(str, others))
 
 
 ALL = sorted(str(flow["slug"]) for flow in FLOWS)

@@ -86,7 +86,7 @@ def test_rights_to_single_objects_are_searched_in_an_index(
     plan = explain(never_analyzed, OBJECTS[name])
     probes = re.findall(r"Index Cond: (.*object_pk.*)", plan)
     assert probes
-    assert all("role_id = ANY" in probe and "permission_id = " in probe for probe in probes)
+    assert all("role_id = " in probe and "permission_id = " in probe for probe in probes)
     assert "Join Filter" not in plan
     assert "BitmapAnd" not in plan
 
@@ -95,7 +95,7 @@ def test_rights_to_single_objects_are_searched_in_an_index(
 def test_an_array_is_parsed_once(name: str, never_analyzed: psycopg.Connection) -> None:
     """A condition refers to the parsed array; it does not parse it for each row."""
     plan = explain(never_analyzed, OBJECTS[name])
-    assert re.search(r"ANY \(\(InitPlan", plan)
+    assert re.search(r"ANY \(\(InitPlan|CTE Scan on roles", plan)
     assert "::uuid[]" not in "".join(re.findall(r"(?:Cond|Filter): .*", plan))
 
 
