@@ -16,6 +16,7 @@ from sqlalchemy import (
     Select,
     SQLColumnExpression,
     Text,
+    and_,
     bindparam,
     cast,
     exists,
@@ -177,8 +178,14 @@ class StageBindings(NamedTuple):
         if _has_object(self.columns, "stage"):
             source = source.join(Stage, col(FlowStageBinding.stage_id) == STAGE_KEY)
         if _has_object(self.columns, "flow"):
-            source = source.join(Flow, col(FlowStageBinding.target_id) == col(Flow.flow_uuid))
+            source = source.join(Flow, and_(*self._join_flow()))
         return source
+
+    def _join_flow(self) -> Iterator[ColumnElement[bool]]:
+        yield col(FlowStageBinding.target_id) == col(Flow.flow_uuid)
+        if self.lookup is Lookup.BY_PARENTS:
+            # Without statistics, PostgreSQL would sort all flows to join them.
+            yield InUuidArray(col(Flow.flow_uuid), self.lookup.value)
 
     def _conditions(self) -> Iterator[ColumnElement[bool]]:
         flow, pk = col(FlowStageBinding.target_id), col(FlowStageBinding.fsb_uuid)
@@ -186,9 +193,6 @@ class StageBindings(NamedTuple):
         yield from self.rights.conditions(Permission.VIEW_STAGE_BINDING, pk)
         if self.lookup is Lookup.BY_PKS:
             yield from self.rights.conditions(Permission.VIEW_FLOW, flow)
-        elif _has_object(self.columns, "flow"):
-            # Without statistics, PostgreSQL would sort all flows to join them.
-            yield InUuidArray(col(Flow.flow_uuid), self.lookup.value)
 
 
 class PolicyBindings(NamedTuple):

@@ -109,6 +109,11 @@ class Components(NamedTuple):
         return self.where is not None or self._component.may_hide(self.rights)
 
     @property
+    def is_selective(self) -> bool:
+        """False: names of components are in an index."""
+        return False
+
+    @property
     def sorts_in_place(self) -> bool:
         """True if all components are visible, and all columns are from the component's own row."""
         return "type" not in self.columns and not self._component.may_hide(self.rights)

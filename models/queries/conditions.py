@@ -5,7 +5,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import Enum, auto
+from enum import Enum, IntEnum, auto
 from types import MappingProxyType
 from typing import Any, NamedTuple, TypeAlias
 
@@ -87,39 +87,50 @@ NO_CONDITION = WhereClause()
 
 # Columns with an index that finds single flows.
 UNIQUE_FLOW_COLUMNS = frozenset({"pk", "slug", "policybindingmodel_ptr_id"})
-# Columns and operators that few rows satisfy, as PostgreSQL assumes too.
-NAMING_FLOW_COLUMNS = UNIQUE_FLOW_COLUMNS | {"name"}
-NAMING_COMPONENT_COLUMNS = frozenset({"pk", "name"})
+# Columns and operators that few components satisfy, as PostgreSQL assumes, too.
+SELECTIVE_COMPONENT_COLUMNS = frozenset({"pk", "name"})
 EQUATIONS = frozenset({Operator.EQUALS, Operator.IN})
-NAMING_OPERATORS = EQUATIONS | {Operator.STARTS_WITH, Operator.ENDS_WITH}
+SELECTIVE_OPERATORS = EQUATIONS | {Operator.STARTS_WITH, Operator.ENDS_WITH}
 
 
-def is_selective(condition: Condition) -> bool:
-    """Return True if few flows satisfy a condition, so that the database should start with them.
+class Start(IntEnum):
+    """Where the database starts to search flows, the fastest start first.
 
-    These are flows with a name, and flows that use a component with a name. It depends on the
-    condition alone, not on the number of rows.
+    It depends on the condition alone, not on the number of rows.
     """
-    match condition:
-        case And(conditions):
-            return any(map(is_selective, conditions))
-        case Or(conditions):
-            return bool(conditions) and all(map(is_selective, conditions))
-        case UsesComponent():
-            return _names_components(condition.condition)
-        case Comparison(column, operator):
-            return column in NAMING_FLOW_COLUMNS and operator in EQUATIONS
-        case Not():
-            return False
+
+    # With flows that the condition names by unique columns.
+    FLOWS = auto()
+    # With the stages or policies that the condition names.
+    COMPONENTS = auto()
+    # With all flows that the viewer may see.
+    VISIBLE_FLOWS = auto()
 
 
-def _names_components(condition: Condition) -> bool:
+def find_start(condition: Condition | None) -> Start:
+    """Return where the database starts to search the flows that satisfy a condition."""
     match condition:
         case And(conditions):
-            return any(map(_names_components, conditions))
+            return min(map(find_start, conditions), default=Start.VISIBLE_FLOWS)
         case Or(conditions):
-            return bool(conditions) and all(map(_names_components, conditions))
+            return max(map(find_start, conditions), default=Start.VISIBLE_FLOWS)
+        case UsesComponent() if _is_selective(condition.condition):
+            return Start.COMPONENTS
         case Comparison(column, operator):
-            return column in NAMING_COMPONENT_COLUMNS and operator in NAMING_OPERATORS
+            is_unique = column in UNIQUE_FLOW_COLUMNS and operator in EQUATIONS
+            return Start.FLOWS if is_unique else Start.VISIBLE_FLOWS
+        case _:
+            return Start.VISIBLE_FLOWS
+
+
+def _is_selective(condition: Condition) -> bool:
+    """Return True if few components satisfy a condition."""
+    match condition:
+        case And(conditions):
+            return any(map(_is_selective, conditions))
+        case Or(conditions):
+            return bool(conditions) and all(map(_is_selective, conditions))
+        case Comparison(column, operator):
+            return column in SELECTIVE_COMPONENT_COLUMNS and operator in SELECTIVE_OPERATORS
         case _:
             return False

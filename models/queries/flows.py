@@ -26,9 +26,9 @@ from models.queries import search, subqueries
 from models.queries.arrays import InUuidArray
 from models.queries.comparisons import ColumnSource
 from models.queries.condition_sql import to_sql
-from models.queries.conditions import UNIQUE_FLOW_COLUMNS, Condition, is_selective
+from models.queries.conditions import UNIQUE_FLOW_COLUMNS, Condition, Start, find_start
 from models.queries.rights import Access, Permission, Rights
-from models.queries.subselects import InSubquery, materialize
+from models.queries.subselects import InSubquery
 from models.queries.viewer import Viewer
 from models.tables.cached_plan import PlanKeys
 from models.tables.columns import TEXT, UUID
@@ -189,16 +189,22 @@ class FlowFilter(NamedTuple):
             yield to_sql(self.where, SORT_COLUMNS)
 
     def _visibility(self) -> Iterator[ColumnElement[bool]]:
-        key = col(Flow.flow_uuid)
-        if self.selects_few:
-            return self.rights.conditions(Permission.VIEW_FLOW, key)
-        return self.rights.list_conditions(Permission.VIEW_FLOW, key)
+        select_conditions = {
+            Start.FLOWS: self.rights.conditions,
+            Start.COMPONENTS: self.rights.join_conditions,
+            Start.VISIBLE_FLOWS: self.rights.list_conditions,
+        }
+        return select_conditions[self._start](Permission.VIEW_FLOW, col(Flow.flow_uuid))
 
     @property
-    def selects_few(self) -> bool:
-        """True if filters or `where` select few flows, with which the database starts."""
+    def is_selective(self) -> bool:
+        """True if few flows match, so that they should be selected before they are sorted."""
+        return self._start is not Start.VISIBLE_FLOWS
+
+    @property
+    def _start(self) -> Start:
         has_unique = not UNIQUE_FLOW_COLUMNS.isdisjoint(self.filters)
-        return has_unique or (self.where is not None and is_selective(self.where))
+        return Start.FLOWS if has_unique else find_start(self.where)
 
 
 class FlowCount(NamedTuple):
@@ -242,11 +248,15 @@ class Flows(NamedTuple):
         return self.filter.has_conditions
 
     @property
+    def is_selective(self) -> bool:
+        """True if the matches should be selected before they are sorted."""
+        return self.filter.is_selective
+
+    @property
     def sorts_in_place(self) -> bool:
         """True if whole rows are sorted: they have few columns, all from the flow's own row."""
         is_small = len(self.columns) <= MAX_SORTED_COLUMNS
-        has_own = OWN_COLUMNS.keys() >= set(self.columns)
-        return is_small and has_own and not self.filter.selects_few
+        return is_small and OWN_COLUMNS.keys() >= set(self.columns)
 
     def select(self) -> Select[*tuple[Any, ...]]:
         """Return the SELECT of the matching flows."""
@@ -260,9 +270,7 @@ class Flows(NamedTuple):
         """Return the SELECT of the slugs and the sort columns of the matching flows."""
         names = dict.fromkeys((*(term.name for term in ordering), self.key))
         columns: list[Any] = [SORT_COLUMNS[name].label(name) for name in names]
-        rows = select(*columns).select_from(Flow).where(*self.filter.conditions())
-        # Without statistics, PostgreSQL would search all flows in their order for few matches.
-        return select(*materialize(rows).c) if self.filter.selects_few else rows
+        return select(*columns).select_from(Flow).where(*self.filter.conditions())
 
     def select_count(self) -> Select[int]:
         """Return the SELECT of the number of matching flows."""
@@ -345,8 +353,8 @@ class OffsetPage(NamedTuple):
 
     @property
     def _shares_matches(self) -> bool:
-        """True if the page and the count share one evaluation of the filter."""
-        return self.is_counted and self.flows.has_conditions
+        """True if the filter is evaluated once, before the page is sorted and counted."""
+        return self.flows.is_selective or (self.is_counted and self.flows.has_conditions)
 
 
 def _limit_to_page(rows: Select[*Ts]) -> Select[*Ts]:

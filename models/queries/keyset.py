@@ -68,6 +68,14 @@ class KeysetRows(Protocol):
         ...
 
     @property
+    def is_selective(self) -> bool:
+        """True if few rows match, which should be selected before they are sorted.
+
+        Without statistics, PostgreSQL would search all rows in their order.
+        """
+        ...
+
+    @property
     def sorts_in_place(self) -> bool:
         """True if whole rows are sorted; otherwise the keys of the page are selected first."""
         ...
@@ -137,8 +145,9 @@ class KeysetPage(NamedTuple):
         return _reverse(self.ordering) if self.is_backward else self.ordering
 
     def _build_shared_matches(self) -> FromClause | None:
-        """Return the matching rows if the page and the count share one evaluation of the filter."""
-        if not (self.is_counted and self.rows.has_conditions):
+        """Return the matching rows if the filter is evaluated once, before they are sorted."""
+        is_shared = self.is_counted and self.rows.has_conditions
+        if not (is_shared or self.rows.is_selective):
             return None
         return share_matches(self.rows.select_matches(self.ordering))
 

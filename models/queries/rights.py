@@ -274,7 +274,7 @@ def has_grant(
     # The only plan is a search of the index of all columns for each role. Without statistics,
     # PostgreSQL expects few grants: it would compare each of them if it could read them for several
     # roles, or without OFFSET for several objects.
-    roles, text = _select_roles(), cast(key, Text)
+    roles, text = _select_role_keys(), cast(key, Text)
     grant = select(true()).where(
         col(RoleObjectPermission.role_id) == roles.c[VALUE_COLUMN],
         *_is_of_permission(permission_id, type_id),
@@ -288,9 +288,9 @@ def has_grant(
 
 
 @cache
-def _select_roles() -> CTE:
+def _select_role_keys() -> CTE:
     """SELECT the viewer's roles. A statement parses them once, because the CTE is the same object."""
-    return materialize(select(UuidArray(ROLES).as_table().c[VALUE_COLUMN]), "roles")
+    return materialize(select(UuidArray(ROLES).as_table().c[VALUE_COLUMN]), "viewer_roles")
 
 
 def _bind_parameters(permission: Permission) -> tuple[ColumnElement[int], ColumnElement[int]]:

@@ -4,10 +4,10 @@ A visible binding must bind a visible component. Values of a request are compare
 components only: the time does not depend on the names of hidden ones.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from enum import Enum, auto
 from functools import cache, partial
-from typing import Any, cast
+from typing import Any, NamedTuple, TypeAlias, cast
 
 from sqlalchemy import (
     ColumnElement,
@@ -31,23 +31,32 @@ from sqlmodel import col
 from models.queries.comparisons import ColumnSource, compare, compile_tree
 from models.queries.components import ChildTables, Component, select_models
 from models.queries.conditions import And, Comparison, UsesComponent
-from models.queries.rights import ALL_RIGHTS, Permission, Rights
+from models.queries.rights import ALL_RIGHTS, Access, Permission, Rights
 from models.queries.subselects import InHashedSubquery, InSubquery, SemiJoin, materialize
 from models.tables.flow import Flow, FlowStageBinding
 from models.tables.policy import PolicyBinding
 
-STAGE_BINDING = (Permission.VIEW_STAGE_BINDING, col(FlowStageBinding.fsb_uuid))
-POLICY_BINDING = (Permission.VIEW_POLICY_BINDING, col(PolicyBinding.policy_binding_uuid))
+# A permission, and the key of the object that it is for.
+KeyRight: TypeAlias = tuple[Permission, SQLColumnExpression[Any]]
+# Compiles the condition that the component with the bound key matches.
+CompileMatch: TypeAlias = Callable[[UsesComponent, SQLColumnExpression[Any]], ColumnElement[bool]]
+
+FLOW_RIGHT: KeyRight = (Permission.VIEW_FLOW, col(Flow.flow_uuid))
+STAGE_BINDING_RIGHT: KeyRight = (Permission.VIEW_STAGE_BINDING, col(FlowStageBinding.fsb_uuid))
+POLICY_BINDING_RIGHT: KeyRight = (
+    Permission.VIEW_POLICY_BINDING,
+    col(PolicyBinding.policy_binding_uuid),
+)
 
 
-class Search(Enum):
+class Strategy(Enum):
     """How PostgreSQL finds the flows that use a component. SQLite has one way."""
 
-    # It selects these flows first, from component to flow, with an index for each step.
-    FIRST = auto()
-    # It looks up the bindings of each flow that another condition selects.
-    EACH = auto()
-    # It compares all components, and all bindings with the result.
+    # From components that their names select to flows, with an index for each step.
+    FROM_COMPONENTS = auto()
+    # From flows that another condition selects: it looks up their bindings and components.
+    FROM_FLOWS = auto()
+    # It compares all components, and then the bindings of all flows that the viewer may see.
     ALL = auto()
 
 
@@ -72,17 +81,25 @@ def _sqlite_condition(element: ByDialect, compiler: SQLCompiler, **options: Any)
     return f"({compiler.process(condition, **options)})"
 
 
-def uses_to_sql(uses: UsesComponent, search: Search) -> ColumnElement[bool]:
+def uses_to_sql(uses: UsesComponent, strategy: Strategy) -> ColumnElement[bool]:
     """Compile the condition to SQL on `Flow`. The result is never NULL."""
-    every = COMPILE[uses.component, Search.ALL](uses)
-    if search is Search.ALL:
-        return every
-    return ByDialect(postgresql=COMPILE[uses.component, search](uses), sqlite=every)
+    compare_all, find, look_up = FUNCTIONS[uses.component]
+    has_all_flows = uses.rights.view_flow is Access.ALL
+    match strategy:
+        case Strategy.FROM_COMPONENTS:
+            condition = find(uses)
+        case Strategy.FROM_FLOWS:
+            condition = _guard(uses.rights, FLOW_RIGHT, look_up(uses, _look_up_component))
+        case Strategy.ALL if has_all_flows:
+            return compare_all(uses)
+        case Strategy.ALL:
+            condition = look_up(uses, _is_match)
+    return ByDialect(postgresql=condition, sqlite=compare_all(uses))
 
 
 def _find_by_stages(uses: UsesComponent) -> ColumnElement[bool]:
     flows = select(col(FlowStageBinding.target_id)).where(
-        *uses.rights.conditions(*STAGE_BINDING),
+        *uses.rights.join_conditions(*STAGE_BINDING_RIGHT),
         InSubquery(col(FlowStageBinding.stage_id), _select_named(uses)),
     )
     return InSubquery(col(Flow.flow_uuid), flows)
@@ -90,7 +107,7 @@ def _find_by_stages(uses: UsesComponent) -> ColumnElement[bool]:
 
 def _find_by_policies(uses: UsesComponent) -> ColumnElement[bool]:
     bindings = select(col(PolicyBinding.target_id)).where(
-        *uses.rights.conditions(*POLICY_BINDING),
+        *uses.rights.join_conditions(*POLICY_BINDING_RIGHT),
         InSubquery(col(PolicyBinding.policy_id), _select_named(uses)),
     )
     targets = select(*materialize(bindings).c)
@@ -98,7 +115,7 @@ def _find_by_policies(uses: UsesComponent) -> ColumnElement[bool]:
         InSubquery(col(Flow.policybindingmodel_ptr_id), targets)
     )
     flows_by_stage_binding = select(col(FlowStageBinding.target_id)).where(
-        *uses.rights.conditions(*STAGE_BINDING),
+        *uses.rights.join_conditions(*STAGE_BINDING_RIGHT),
         InSubquery(col(FlowStageBinding.policybindingmodel_ptr_id), targets),
     )
     # The SELECTs have tables of their own.
@@ -110,23 +127,25 @@ def _select_named(uses: UsesComponent) -> Select[Any]:
     """SELECT the visible components that satisfy a condition. Their types are looked up for each."""
     types = select_types(uses.component, uses.child_tables, is_inlined=True)
     columns = _select_visible_columns(uses.component, uses.rights)
-    condition = compile_tree(uses.condition, partial(_look_up, columns, types))
+    condition = compile_tree(
+        uses.condition, partial(compare_component, columns, types, looks_up_types=True)
+    )
     return select(columns["pk"]).where(condition).correlate(None)
 
 
-def _look_up_stage(uses: UsesComponent) -> ColumnElement[bool]:
-    is_match = _look_up_component(uses, col(FlowStageBinding.stage_id))
-    is_use = _guard(uses.rights.conditions(*STAGE_BINDING), is_match)
+def _look_up_stage(uses: UsesComponent, compile_match: CompileMatch) -> ColumnElement[bool]:
+    is_use = _guard(
+        uses.rights, STAGE_BINDING_RIGHT, compile_match(uses, col(FlowStageBinding.stage_id))
+    )
     return _has_row(col(FlowStageBinding.target_id), col(Flow.flow_uuid), is_use)
 
 
-def _look_up_policy(uses: UsesComponent) -> ColumnElement[bool]:
-    is_match = _look_up_component(uses, col(PolicyBinding.policy_id))
-    is_use = _guard(uses.rights.conditions(*POLICY_BINDING), is_match)
-    target, by_stage = col(PolicyBinding.target_id), col(FlowStageBinding.policybindingmodel_ptr_id)
-    is_use_by_stage = _guard(
-        uses.rights.conditions(*STAGE_BINDING), _has_row(target, by_stage, is_use)
+def _look_up_policy(uses: UsesComponent, compile_match: CompileMatch) -> ColumnElement[bool]:
+    is_use = _guard(
+        uses.rights, POLICY_BINDING_RIGHT, compile_match(uses, col(PolicyBinding.policy_id))
     )
+    target, by_stage = col(PolicyBinding.target_id), col(FlowStageBinding.policybindingmodel_ptr_id)
+    is_use_by_stage = _guard(uses.rights, STAGE_BINDING_RIGHT, _has_row(target, by_stage, is_use))
     return or_(
         _has_row(target, col(Flow.policybindingmodel_ptr_id), is_use),
         _has_row(col(FlowStageBinding.target_id), col(Flow.flow_uuid), is_use_by_stage),
@@ -136,14 +155,15 @@ def _look_up_policy(uses: UsesComponent) -> ColumnElement[bool]:
 def _look_up_component(
     uses: UsesComponent, bound_key: SQLColumnExpression[Any]
 ) -> ColumnElement[bool]:
-    component = uses.component
-    is_visible = uses.rights.conditions(component.permission, bound_key)
+    right = (uses.component.permission, bound_key)
     if uses.condition == And(()):
-        return and_(bound_key.is_not(None), *is_visible)
-    types = select_types(component, uses.child_tables, is_inlined=True)
-    columns = component.sort_columns
-    condition = compile_tree(uses.condition, partial(_look_up, columns, types))
-    return _guard(is_visible, _has_row(component.key, bound_key, condition))
+        return and_(bound_key.is_not(None), *uses.rights.conditions(*right))
+    types = select_types(uses.component, uses.child_tables, is_inlined=True)
+    columns = uses.component.sort_columns
+    condition = compile_tree(
+        uses.condition, partial(compare_component, columns, types, looks_up_types=True)
+    )
+    return _guard(uses.rights, right, _has_row(uses.component.key, bound_key, condition))
 
 
 def _has_row(
@@ -160,31 +180,15 @@ def _has_row(
     return exists(row.correlate_except(table)).is_(true())
 
 
-def _guard(
-    is_visible: Iterable[ColumnElement[bool]], condition: ColumnElement[bool]
-) -> ColumnElement[bool]:
+def _guard(rights: Rights, right: KeyRight, condition: ColumnElement[bool]) -> ColumnElement[bool]:
     """Return a condition that is evaluated for visible rows only."""
-    conditions = list(is_visible)
-    return case((and_(*conditions), condition), else_=false()) if conditions else condition
-
-
-def _look_up(
-    columns: ColumnSource, types: FromClause | None, leaf: Comparison | UsesComponent
-) -> ColumnElement[bool]:
-    comparison = cast(Comparison, leaf)
-    if comparison.column != "type":
-        return compare(columns[comparison.column], comparison)
-    # An unknown type matches nothing.
-    if types is None:
-        return false()
-    row = select(true()).select_from(types)
-    row = row.where(types.c.ptr_id == columns["pk"], compare(types.c.model, comparison))
-    return exists(row.correlate_except(types)).is_(true())
+    is_visible = list(rights.conditions(*right))
+    return case((and_(*is_visible), condition), else_=false()) if is_visible else condition
 
 
 def _compare_stages(uses: UsesComponent) -> ColumnElement[bool]:
     flows = select(col(FlowStageBinding.target_id)).where(
-        *uses.rights.list_conditions(*STAGE_BINDING),
+        *uses.rights.list_conditions(*STAGE_BINDING_RIGHT),
         _is_match(uses, col(FlowStageBinding.stage_id)),
     )
     return _is_in(uses, col(Flow.flow_uuid), flows)
@@ -192,12 +196,12 @@ def _compare_stages(uses: UsesComponent) -> ColumnElement[bool]:
 
 def _compare_policies(uses: UsesComponent) -> ColumnElement[bool]:
     targets = select(col(PolicyBinding.target_id)).where(
-        *uses.rights.list_conditions(*POLICY_BINDING),
+        *uses.rights.list_conditions(*POLICY_BINDING_RIGHT),
         _is_match(uses, col(PolicyBinding.policy_id)),
     )
     targets = _share(uses, targets)
     flows_by_stage_binding = select(col(FlowStageBinding.target_id)).where(
-        *uses.rights.list_conditions(*STAGE_BINDING),
+        *uses.rights.list_conditions(*STAGE_BINDING_RIGHT),
         _is_in(uses, col(FlowStageBinding.policybindingmodel_ptr_id), targets),
     )
     return or_(
@@ -238,13 +242,17 @@ def _share(uses: UsesComponent, rows: Select[Any]) -> Select[Any]:
     return rows if uses.rights == ALL_RIGHTS else select(*materialize(rows).c)
 
 
-COMPILE: Mapping[tuple[Component, Search], Callable[[UsesComponent], ColumnElement[bool]]] = {
-    (Component.STAGE, Search.FIRST): _find_by_stages,
-    (Component.STAGE, Search.EACH): _look_up_stage,
-    (Component.STAGE, Search.ALL): _compare_stages,
-    (Component.POLICY, Search.FIRST): _find_by_policies,
-    (Component.POLICY, Search.EACH): _look_up_policy,
-    (Component.POLICY, Search.ALL): _compare_policies,
+class Functions(NamedTuple):
+    """The functions that compile a condition on one kind of component."""
+
+    compare_all: Callable[[UsesComponent], ColumnElement[bool]]
+    find: Callable[[UsesComponent], ColumnElement[bool]]
+    look_up: Callable[[UsesComponent, CompileMatch], ColumnElement[bool]]
+
+
+FUNCTIONS: Mapping[Component, Functions] = {
+    Component.STAGE: Functions(_compare_stages, _find_by_stages, _look_up_stage),
+    Component.POLICY: Functions(_compare_policies, _find_by_policies, _look_up_policy),
 }
 
 
@@ -257,9 +265,13 @@ def _select_visible_columns(component: Component, rights: Rights) -> ColumnSourc
 
 
 def compare_component(
-    columns: ColumnSource, types: FromClause | None, leaf: Comparison | UsesComponent
+    columns: ColumnSource,
+    types: FromClause | None,
+    leaf: Comparison | UsesComponent,
+    *,
+    looks_up_types: bool = False,
 ) -> ColumnElement[bool]:
-    """Compile a comparison of a component, which suits lists of components."""
+    """Compile a comparison of a component, whose type is joined, or looked up for each component."""
     # A condition on components has no other leaves.
     comparison = cast(Comparison, leaf)
     if comparison.column != "type":
@@ -267,8 +279,11 @@ def compare_component(
     # An unknown type matches nothing.
     if types is None:
         return false()
-    keys = select(types.c.ptr_id).where(compare(types.c.model, comparison))
-    return SemiJoin(columns["pk"], keys)
+    is_match = compare(types.c.model, comparison)
+    if not looks_up_types:
+        return SemiJoin(columns["pk"], select(types.c.ptr_id).where(is_match))
+    row = select(true()).select_from(types).where(types.c.ptr_id == columns["pk"], is_match)
+    return exists(row.correlate_except(types)).is_(true())
 
 
 @cache

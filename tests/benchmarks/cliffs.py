@@ -10,7 +10,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
-from itertools import product
+from itertools import count, product
 from pathlib import Path
 from typing import Annotated
 
@@ -104,9 +104,8 @@ def run(
     """Measure each shape of statement with all servers, collations, indexes and statistics."""
     times: Times = {}
     with ProcessPoolExecutor(len(selection.versions)) as processes:
-        for part in processes.map(
-            partial(measure_server, selection), *zip(*enumerate(selection.versions), strict=True)
-        ):
+        measure = partial(measure_server, selection)
+        for part in processes.map(measure, count(), selection.versions):
             times |= part
     results = build_results(times, {"flows": selection.scale, "repetitions": REPETITIONS})
     output.write_text(dump(results))

@@ -366,6 +366,7 @@ class _Shapes:
             ("stage bindings", own_columns, None),
             ("stage bindings with types", STAGE_BINDING_ROW, stages),
             ("stage bindings with flows", flow_columns, None),
+            ("stage bindings with flows and types", (*flow_columns, "stage.type"), stages),
         ):
             by_parent = StageBindings(Lookup.BY_PARENTS, columns, types, plan_keys, rights)
             yield Shape(f"{name} of flows", by_parent, {"parents": flows})

@@ -26,7 +26,7 @@ from gql.schema.filters import (
     parse_where,
 )
 from gql.schema.types import UUID
-from models.queries.rights import ROLES, Access, Permission, Rights
+from models.queries.rights import ALL_RIGHTS, ROLES, Access, Permission, Rights
 from models.queries.viewer import Viewer
 from models.tables.flow import (
     FlowAuthentication,
@@ -111,12 +111,12 @@ def databases(
 
 
 @pytest.fixture(scope="module")
-def restricted(postgres: PostgresServer) -> Iterator[tuple[OpenDatabase, Viewer]]:
-    """Open authentik's database with a viewer who may see a part of each table."""
+def restricted(postgres: PostgresServer) -> Iterator[tuple[OpenDatabase, Mapping[str, Any]]]:
+    """Open authentik's database with the parameters of a viewer who may see a part of each table."""
     url = fill_authentik_with_types(postgres.create_database("where_restricted"))
-    viewer = add_grants(url)
+    parameters = add_grants(url)
     with open_for_test(url) as database:
-        yield database, viewer
+        yield database, parameters
 
 
 def find_slugs(database: OpenDatabase, where: FlowWhere, viewer: Viewer = ALL_VIEWER) -> list[str]:
@@ -258,10 +258,9 @@ ADD_GRANT = """INSERT INTO guardian_roleobjectpermission
     SELECT %s, %s, %s, %s, uuid FROM authentik_rbac_role WHERE name = 'wrong permission'"""
 
 
-def add_grants(url: str) -> Viewer:
-    """Add permissions for single objects to authentik's database, and return their viewer."""
+def add_grants(url: str) -> Mapping[str, Any]:
+    """Add permissions for single objects to a database, and return the parameters of their viewer."""
     parameters: dict[str, Any] = {ROLES: [identifier("role", "wrong permission")]}
-    rights = dict.fromkeys(Rights._fields, Access.NONE)
     ids = count(1_000_000)
     with psycopg.connect(url) as connection:
         for permission, (rows, key) in OBJECTS.items():
@@ -270,12 +269,14 @@ def add_grants(url: str) -> Viewer:
                 for number, (type_, codename) in PERMISSIONS.items()
                 if codename == permission.codename and number in (MODEL_PERMISSION, *BELOW_FLOWS)
             ]
-            rights[permission.codename] = Access.SOME
             parameters |= zip(permission.parameters, (number, type_), strict=True)
             for row in rows:
                 if is_granted(row[key]):
                     connection.execute(ADD_GRANT, (next(ids), str(row[key]), type_, number))
-    return Viewer(Rights(**rights), parameters)
+    return parameters
+
+
+SOME_RIGHTS = Rights(*(Access.SOME for _ in Rights._fields))
 
 
 # Random conditions ------------------------------------------------------------------------------
@@ -408,15 +409,26 @@ def test_random_conditions(databases: Sequence[OpenDatabase], wheres: list[FlowW
     assert [find_slugs(database, complement) for database in databases] == [others] * len(databases)
 
 
+FLOWS_ONLY = ALL_RIGHTS._replace(view_flow=Access.SOME)
+RESTRICTIONS = {
+    "everything": (SOME_RIGHTS, VISIBLE_FLOWS, VISIBLE_USES),
+    "flows": (FLOWS_ONLY, VISIBLE_FLOWS, ALL_USES),
+    "all but flows": (SOME_RIGHTS._replace(view_flow=Access.ALL), FLOWS, VISIBLE_USES),
+}
+
+
+@pytest.mark.parametrize("restriction", RESTRICTIONS)
 @given(where=WHERES)
 def test_random_conditions_of_restricted_viewers(
-    restricted: tuple[OpenDatabase, Viewer], where: FlowWhere
+    restricted: tuple[OpenDatabase, Mapping[str, Any]], restriction: str, where: FlowWhere
 ) -> None:
     """Conditions match by visible bindings and components, if each object is visible or hidden."""
-    database, viewer = restricted
-    expected = [flow["slug"] for flow in VISIBLE_FLOWS if is_match(where, flow, VISIBLE_USES)]
+    database, parameters = restricted
+    rights, flows, uses = RESTRICTIONS[restriction]
+    viewer = Viewer(rights, parameters)
+    expected = [flow["slug"] for flow in flows if is_match(where, flow, uses)]
     assert find_slugs(database, where, viewer) == sorted(map(str, expected))
-    others = [flow["slug"] for flow in VISIBLE_FLOWS if not is_match(where, flow, VISIBLE_USES)]
+    others = [flow["slug"] for flow in flows if not is_match(where, flow, uses)]
     assert find_slugs(database, FlowWhere(not_=where), viewer) == sorted(map(str, others))
 
 

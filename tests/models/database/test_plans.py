@@ -12,9 +12,13 @@ import pytest
 from models.database.postgresql import PostgreSQLReader
 from models.database.statement import SelectBuilder, compile_select
 from models.queries.bindings import Lookup, PolicyBindings, StageBindings
+from models.queries.components import Component, TypeLookup
+from models.queries.conditions import And, Comparison, Condition, Not, Operator, UsesComponent
 from models.queries.flows import COLUMNS, FlowFilter, Flows, FlowsByPk, OffsetPage, Ordering
+from models.queries.keyset import KeysetPage
 from models.queries.rights import ALL_RIGHTS, Access, Rights
 from models.tables.cached_plan import PlanKeys
+from models.tables.child_table import ChildTable
 from support.app_client import AppClient
 from support.edge_case_data import KEYS
 from support.postgres import PostgresServer
@@ -48,6 +52,33 @@ OBJECTS: dict[str, SelectBuilder] = {
         Lookup.BY_PKS, BINDING_COLUMNS, None, PlanKeys.IN_KEY_INDEX, SOME_RIGHTS
     ),
     "policy bindings": PolicyBindings(Lookup.BY_PKS, BINDING_COLUMNS, None, SOME_RIGHTS),
+}
+
+
+def build_filter(rights: Rights, condition: Condition) -> FlowFilter:
+    """Return a filter that contains a condition."""
+    return FlowFilter((), is_searched=False, rights=rights, where=condition)
+
+
+def uses(component: Component, condition: Condition, rights: Rights) -> UsesComponent:
+    """Return the condition that a flow uses a component."""
+    return UsesComponent(component, condition, (), rights)
+
+
+SLUG = Comparison("slug", Operator.EQUALS, "slug")
+NAME = Comparison("name", Operator.EQUALS, "name")
+PART = Comparison("name", Operator.CONTAINS, "name")
+# Conditions that start with flows or components; and those of viewers of some flows.
+CONDITIONS = {
+    f"{component.name.lower()}, {label}": build_filter(rights, condition)
+    for component in Component
+    for label, rights, condition in (
+        ("named", ALL_RIGHTS, uses(component, NAME, ALL_RIGHTS)),
+        ("of one flow", ALL_RIGHTS, And((SLUG, uses(component, PART, ALL_RIGHTS)))),
+        ("named, restricted", SOME_RIGHTS, uses(component, NAME, SOME_RIGHTS)),
+        ("any, restricted", SOME_RIGHTS, uses(component, And(()), SOME_RIGHTS)),
+        ("part of name, restricted", SOME_RIGHTS, Not(uses(component, PART, SOME_RIGHTS))),
+    )
 }
 
 
@@ -91,11 +122,38 @@ def test_rights_to_single_objects_are_searched_in_an_index(
     assert "BitmapAnd" not in plan
 
 
+@pytest.mark.parametrize("name", CONDITIONS)
+def test_conditions_are_not_joined(name: str, never_analyzed: psycopg.Connection) -> None:
+    """PostgreSQL plans no join by its statistics, unless the viewer sees all flows."""
+    page = KeysetPage(
+        Flows(CONDITIONS[name], ("slug",), PlanKeys.IN_KEY_INDEX),
+        (Ordering("slug"),),
+        is_backward=False,
+        has_after=False,
+        has_before=False,
+        is_counted=False,
+        needs_opposite_side=False,
+    )
+    plan = explain(never_analyzed, page)
+    assert not re.search(r"Join|Nested Loop", plan)
+
+
+def test_keys_of_types_are_selected_from_bindings_alone() -> None:
+    """The condition on joined flows is not one on the bindings whose stages have types."""
+    types = TypeLookup(
+        Component.STAGE, (ChildTable("stages_table", "stage_ptr_id", "stages.model"),)
+    )
+    columns = ("pk", "flow.slug", "stage.type")
+    bindings = StageBindings(Lookup.BY_PARENTS, columns, types, PlanKeys.IN_KEY_INDEX, ALL_RIGHTS)
+    text = compile_select(bindings, PostgreSQLReader.dialect).text
+    assert re.search(r"SELECT DISTINCT \S+ AS stage_id\s+FROM \w+\s+WHERE", text)
+
+
 @pytest.mark.parametrize("name", OBJECTS)
 def test_an_array_is_parsed_once(name: str, never_analyzed: psycopg.Connection) -> None:
     """A condition refers to the parsed array; it does not parse it for each row."""
     plan = explain(never_analyzed, OBJECTS[name])
-    assert re.search(r"ANY \(\(InitPlan|CTE Scan on roles", plan)
+    assert re.search(r"ANY \(\(InitPlan|CTE Scan on viewer_roles", plan)
     assert "::uuid[]" not in "".join(re.findall(r"(?:Cond|Filter): .*", plan))
 
 
