@@ -39,6 +39,7 @@ from models.queries.components import (
 from models.queries.flows import flow_columns
 from models.queries.rights import Permission, Rights
 from models.queries.subqueries import select_policy_engine_mode
+from models.queries.subselects import InSubquery
 from models.tables.access import Group, User
 from models.tables.cached_plan import PlanKeys
 from models.tables.flow import Flow, FlowStageBinding
@@ -183,9 +184,14 @@ class StageBindings(NamedTuple):
 
     def _join_flow(self) -> Iterator[ColumnElement[bool]]:
         yield col(FlowStageBinding.target_id) == col(Flow.flow_uuid)
+        # Without statistics, PostgreSQL would sort all flows to join them.
         if self.lookup is Lookup.BY_PARENTS:
-            # Without statistics, PostgreSQL would sort all flows to join them.
             yield InUuidArray(col(Flow.flow_uuid), self.lookup.value)
+        else:
+            bound = select(col(FlowStageBinding.target_id)).where(
+                InUuidArray(col(FlowStageBinding.fsb_uuid), self.lookup.value)
+            )
+            yield InSubquery(col(Flow.flow_uuid), bound.correlate(None))
 
     def _conditions(self) -> Iterator[ColumnElement[bool]]:
         flow, pk = col(FlowStageBinding.target_id), col(FlowStageBinding.fsb_uuid)

@@ -21,15 +21,17 @@ from models.queries.uses import Strategy, compare_component, select_types, uses_
 
 def to_sql(condition: Condition, columns: ColumnSource) -> ColumnElement[bool]:
     """Compile a condition to SQL on `Flow`. The result is never NULL."""
-    if find_start(condition) is Start.VISIBLE_FLOWS:
-        return _to_sql(condition, columns, Strategy.ALL)
+    start = find_start(condition)
     match condition:
-        case And(conditions):
+        case And(conditions) if start is not Start.VISIBLE_FLOWS:
             return and_(true(), *_start_with_one(conditions, columns))
-        case Or(conditions):
+        # Each part of the disjunction has an index.
+        case Or(conditions) if start <= Start.COMPONENTS:
             return or_(false(), *(to_sql(child, columns) for child in conditions))
+        case UsesComponent() if start is Start.COMPONENTS:
+            return uses_to_sql(condition, Strategy.FROM_COMPONENTS)
         case _:
-            return _to_sql(condition, columns, Strategy.FROM_COMPONENTS)
+            return _to_sql(condition, columns, Strategy.ALL)
 
 
 def _start_with_one(
@@ -47,7 +49,9 @@ def component_to_sql(
 ) -> ColumnElement[bool]:
     """Compile a condition to SQL on the sort columns of a component. The result is never NULL."""
     types = select_types(component, child_tables, is_inlined=True)
-    return compile_tree(condition, partial(compare_component, columns, types))
+    # FlowQL's own database has one table of types, with an index. PostgreSQL would join all of it.
+    compare_leaf = partial(compare_component, columns, types, looks_up_types=child_tables is None)
+    return compile_tree(condition, compare_leaf)
 
 
 def _to_sql(condition: Condition, columns: ColumnSource, strategy: Strategy) -> ColumnElement[bool]:

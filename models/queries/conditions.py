@@ -103,6 +103,8 @@ class Start(IntEnum):
     FLOWS = auto()
     # With the stages or policies that the condition names.
     COMPONENTS = auto()
+    # With flows that the condition names, which may have no index.
+    NAMES = auto()
     # With all flows that the viewer may see.
     VISIBLE_FLOWS = auto()
 
@@ -117,8 +119,10 @@ def find_start(condition: Condition | None) -> Start:
         case UsesComponent() if _is_selective(condition.condition):
             return Start.COMPONENTS
         case Comparison(column, operator):
-            is_unique = column in UNIQUE_FLOW_COLUMNS and operator in EQUATIONS
-            return Start.FLOWS if is_unique else Start.VISIBLE_FLOWS
+            if operator not in EQUATIONS:
+                return Start.VISIBLE_FLOWS
+            starts = dict.fromkeys(UNIQUE_FLOW_COLUMNS, Start.FLOWS) | {"name": Start.NAMES}
+            return starts.get(column, Start.VISIBLE_FLOWS)
         case _:
             return Start.VISIBLE_FLOWS
 

@@ -192,9 +192,9 @@ class FlowFilter(NamedTuple):
         select_conditions = {
             Start.FLOWS: self.rights.conditions,
             Start.COMPONENTS: self.rights.join_conditions,
-            Start.VISIBLE_FLOWS: self.rights.list_conditions,
         }
-        return select_conditions[self._start](Permission.VIEW_FLOW, col(Flow.flow_uuid))
+        find_conditions = select_conditions.get(self._start, self.rights.list_conditions)
+        return find_conditions(Permission.VIEW_FLOW, col(Flow.flow_uuid))
 
     @property
     def is_selective(self) -> bool:

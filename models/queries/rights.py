@@ -30,7 +30,7 @@ from sqlalchemy.sql.functions import FunctionElement
 from sqlmodel import col
 
 from models.queries.arrays import VALUE_COLUMN, InUuidArray, UuidArray
-from models.queries.subselects import InHashedSubquery, InSubquery, materialize
+from models.queries.subselects import InHashedSubquery, InSubquery, exists_by_index, materialize
 from models.tables.access import RoleObjectPermission, TokenFlow
 from models.tables.columns import UUID
 
@@ -226,7 +226,7 @@ class Rights(NamedTuple):
                 yield has_grant(*_bind_parameters(permission), key)
             case Access.SCOPE:
                 probe = _select_scope().where(col(TokenFlow.flow_id) == key)
-                yield exists(probe.correlate_except(TokenFlow))
+                yield exists_by_index(probe.correlate_except(TokenFlow))
 
     def join_conditions(
         self, permission: Permission, key: SQLColumnExpression[str]
@@ -236,10 +236,13 @@ class Rights(NamedTuple):
         Yields nothing if the viewer has it for all objects. The condition suits large parts of a
         table: the database selects the keys of the objects once, and searches each key there.
         """
-        if self.access(permission) is Access.SOME:
-            yield InHashedSubquery(key, _select_granted_keys(permission))
-        else:
-            yield from self.conditions(permission, key)
+        match self.access(permission):
+            case Access.SOME:
+                yield InHashedSubquery(key, _select_granted_keys(permission))
+            case Access.SCOPE:
+                yield InHashedSubquery(key, _select_scope_keys())
+            case _:
+                yield from self.conditions(permission, key)
 
     def list_conditions(
         self, permission: Permission, key: SQLColumnExpression[str]
@@ -257,7 +260,7 @@ class Rights(NamedTuple):
             case Access.SOME:
                 yield InSubquery(key, _select_granted_keys(permission))
             case Access.SCOPE:
-                yield InSubquery(key, _select_scope().with_only_columns(col(TokenFlow.flow_id)))
+                yield InSubquery(key, _select_scope_keys())
 
 
 ALL_RIGHTS = Rights(*(Access.ALL for _ in Rights._fields))
@@ -280,8 +283,7 @@ def has_grant(
         *_is_of_permission(permission_id, type_id),
         col(RoleObjectPermission.object_pk) == text,
     )
-    grant = grant.offset(literal_column("0", Integer))
-    has_role = exists(grant.correlate_except(RoleObjectPermission))
+    has_role = exists_by_index(grant.correlate_except(RoleObjectPermission))
     return exists(select(true()).select_from(roles).where(has_role).correlate_except(roles)).is_(
         true()
     )
@@ -313,6 +315,10 @@ def _select_granted_keys(permission: Permission) -> Select[str]:
         InUuidArray(col(RoleObjectPermission.role_id), ROLES),
         *_is_of_permission(*_bind_parameters(permission)),
     )
+
+
+def _select_scope_keys() -> Select[str]:
+    return _select_scope().with_only_columns(col(TokenFlow.flow_id))
 
 
 def _select_scope() -> Select[Any]:

@@ -6,7 +6,18 @@ compare a value with the results of a SELECT: it searches them in an index that 
 
 from typing import Any
 
-from sqlalchemy import CTE, CompoundSelect, Select, SQLColumnExpression, select
+from sqlalchemy import (
+    CTE,
+    ColumnElement,
+    CompoundSelect,
+    Integer,
+    Select,
+    SQLColumnExpression,
+    exists,
+    literal_column,
+    select,
+    true,
+)
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
@@ -19,6 +30,14 @@ def materialize(
 ) -> CTE:
     """Return a CTE that the database evaluates once, before any condition on its result."""
     return rows.cte(name).prefix_with("MATERIALIZED")
+
+
+def exists_by_index(rows: Select[Any]) -> ColumnElement[bool]:
+    """Return the condition that a correlated SELECT has a row, which is searched for each value.
+
+    With OFFSET and IS TRUE, PostgreSQL neither joins the rows nor builds a hash table of them.
+    """
+    return exists(rows.offset(literal_column("0", Integer))).is_(true())
 
 
 class InSubquery(FunctionElement[bool]):

@@ -32,7 +32,13 @@ from models.queries.comparisons import ColumnSource, compare, compile_tree
 from models.queries.components import ChildTables, Component, select_models
 from models.queries.conditions import And, Comparison, UsesComponent
 from models.queries.rights import ALL_RIGHTS, Access, Permission, Rights
-from models.queries.subselects import InHashedSubquery, InSubquery, SemiJoin, materialize
+from models.queries.subselects import (
+    InHashedSubquery,
+    InSubquery,
+    SemiJoin,
+    exists_by_index,
+    materialize,
+)
 from models.tables.flow import Flow, FlowStageBinding
 from models.tables.policy import PolicyBinding
 
@@ -283,7 +289,7 @@ def compare_component(
     if not looks_up_types:
         return SemiJoin(columns["pk"], select(types.c.ptr_id).where(is_match))
     row = select(true()).select_from(types).where(types.c.ptr_id == columns["pk"], is_match)
-    return exists(row.correlate_except(types)).is_(true())
+    return exists_by_index(row.correlate_except(types))
 
 
 @cache

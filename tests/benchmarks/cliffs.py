@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from functools import partial
 from itertools import count, product
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 # The benchmark uses the test suite's support modules.
 sys.path.append(str(Path(__file__).resolve().parents[1]))
@@ -60,19 +60,43 @@ class CliffResults:
     cells: Sequence[str]
     shapes: Mapping[str, Sequence[float]]
 
-    def ratios(self, name: str) -> Sequence[float]:
-        """Return the time of a shape in each cell, divided by that in its best cell."""
-        best = min(self._known(name))
-        return [0 if ms < 0 else ms / best for ms in self.shapes[name]]
+    def compare(self) -> Iterator["Comparison"]:
+        """Yield the comparison of each shape with its best cell, by kind of tables."""
+        for tables in (AUTHENTIK, OWN):
+            columns = [i for i, cell in enumerate(self.cells) if f", {tables}, " in cell]
+            for name, row in self.shapes.items():
+                times = {self.cells[i]: row[i] for i in columns if row[i] >= 0}
+                if times:
+                    yield Comparison(tables, name, times)
 
-    def list_cliffs(self, name: str) -> Sequence[str]:
-        """Return the cells in which a shape takes too long."""
-        best = min(self._known(name))
-        limit = max(best * MAX_RATIO, best + NOISE_MS)
-        return [cell for cell, ms in zip(self.cells, self.shapes[name], strict=True) if ms > limit]
 
-    def _known(self, name: str) -> Sequence[float]:
-        return [ms for ms in self.shapes[name] if ms >= 0]
+class Comparison(NamedTuple):
+    """The times of a shape in the cells of one kind of tables, in milliseconds."""
+
+    tables: str
+    name: str
+    times: Mapping[str, float]
+
+    @property
+    def best(self) -> float:
+        """The time in the best cell."""
+        return min(self.times.values())
+
+    @property
+    def worst_cell(self) -> str:
+        """The cell with the longest time."""
+        return max(self.times, key=self.times.__getitem__)
+
+    @property
+    def ratio(self) -> float:
+        """The longest time, divided by the best one."""
+        return self.times[self.worst_cell] / self.best
+
+    @property
+    def cliffs(self) -> Sequence[str]:
+        """The cells in which the statement takes too long."""
+        limit = max(self.best * MAX_RATIO, self.best + NOISE_MS)
+        return [cell for cell, ms in self.times.items() if ms > limit]
 
 
 ADAPTER: TypeAdapter[CliffResults] = TypeAdapter(CliffResults)
@@ -83,14 +107,14 @@ Times = dict[str, CellTimes]
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """What is measured. `scale` is the number of flows, `shapes` a part of the names of shapes."""
+    """What is measured. `scale` is the number of flows, `shapes` are parts of names of shapes."""
 
     scale: int = FLOW_COUNT
     versions: Sequence[str] = VERSIONS
     tables: Sequence[str] = (AUTHENTIK, OWN)
     collations: Sequence[str] = COLLATIONS
     indexes: Sequence[str] = tuple(list_index_states())
-    shapes: str = ""
+    shapes: Sequence[str] = ("",)
 
 
 EVERYTHING = Selection()
@@ -101,12 +125,16 @@ def run(
     *,
     output: Path = RESULTS / "cliffs.json",
 ) -> None:
-    """Measure each shape of statement with all servers, collations, indexes and statistics."""
-    times: Times = {}
+    """Measure each shape of statement with all servers, collations, indexes and statistics.
+
+    The output keeps its figures of what is not selected.
+    """
+    times = read_times(output)
     with ProcessPoolExecutor(len(selection.versions)) as processes:
         measure = partial(measure_server, selection)
         for part in processes.map(measure, count(), selection.versions):
-            times |= part
+            for cell, milliseconds in part.items():
+                times[cell] = times.get(cell, {}) | milliseconds
     results = build_results(times, {"flows": selection.scale, "repetitions": REPETITIONS})
     output.write_text(dump(results))
     output.with_suffix(".md").write_text(render(results))
@@ -160,7 +188,7 @@ async def measure_cell(url: str, selection: Selection) -> CellTimes:
         return {
             shape.name: await measure_shape(database, shape) * MS
             for shape in await list_shapes(database, selection.scale)
-            if selection.shapes in shape.name
+            if any(part in shape.name for part in selection.shapes)
         }
     finally:
         await database.close()
@@ -204,22 +232,33 @@ def dump(results: CliffResults) -> str:
     return f'{head},\n "shapes": {{\n {rows}\n }}\n}}\n'
 
 
+def read_times(path: Path) -> Times:
+    """Return the figures of a former run, none if there is no file."""
+    if not path.exists():
+        return {}
+    results = ADAPTER.validate_json(path.read_text())
+    return {
+        cell: {name: row[number] for name, row in results.shapes.items() if row[number] >= 0}
+        for number, cell in enumerate(results.cells)
+    }
+
+
 def render(results: CliffResults) -> str:
     """Render the shapes with their best and worst times, the worst ones first."""
-    rows = sorted(results.shapes, key=lambda name: -max(results.ratios(name)))
+    comparisons = sorted(results.compare(), key=lambda comparison: -comparison.ratio)
+    count = sum(1 for comparison in comparisons if comparison.cliffs)
     lines = [
-        "| statement | best ms | worst ms | ratio | cliffs | worst cell |",
-        "|---|---|---|---|---|---|",
+        f"Cliffs: {count} of {len(comparisons)} statements (over {MAX_RATIO} × and {NOISE_MS} ms).",
+        "",
+        "| tables | statement | best ms | worst ms | ratio | cliffs | worst cell |",
+        "|---|---|---|---|---|---|---|",
     ]
-    for name in rows:
-        ratios = results.ratios(name)
-        worst = ratios.index(max(ratios))
-        times = results.shapes[name]
-        best = min(ms for ms in times if ms >= 0)
-        lines.append(
-            f"| {name} | {best:.2f} | {times[worst]:.2f} | {ratios[worst]:.1f}"
-            f" | {len(results.list_cliffs(name))} | {results.cells[worst]} |"
-        )
+    lines += [
+        f"| {comparison.tables} | {comparison.name} | {comparison.best:.2f}"
+        f" | {comparison.times[comparison.worst_cell]:.2f} | {comparison.ratio:.1f}"
+        f" | {len(comparison.cliffs)} | {comparison.worst_cell} |"
+        for comparison in comparisons
+    ]
     return "\n".join(lines) + "\n"
 
 
