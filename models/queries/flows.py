@@ -189,12 +189,13 @@ class FlowFilter(NamedTuple):
             yield to_sql(self.where, SORT_COLUMNS)
 
     def _visibility(self) -> Iterator[ColumnElement[bool]]:
-        select_conditions = {
+        find_conditions = {
             Start.FLOWS: self.rights.conditions,
+            Start.NAMES: self.rights.conditions,
             Start.COMPONENTS: self.rights.join_conditions,
+            Start.VISIBLE_FLOWS: self.rights.list_conditions,
         }
-        find_conditions = select_conditions.get(self._start, self.rights.list_conditions)
-        return find_conditions(Permission.VIEW_FLOW, col(Flow.flow_uuid))
+        return find_conditions[self._start](Permission.VIEW_FLOW, col(Flow.flow_uuid))
 
     @property
     def is_selective(self) -> bool:

@@ -248,7 +248,7 @@ def render(results: CliffResults) -> str:
     comparisons = sorted(results.compare(), key=lambda comparison: -comparison.ratio)
     count = sum(1 for comparison in comparisons if comparison.cliffs)
     lines = [
-        f"Cliffs: {count} of {len(comparisons)} statements (over {MAX_RATIO} × and {NOISE_MS} ms).",
+        f"Cliffs: {count} of {len(comparisons)} statements (over {MAX_RATIO} times the best, and {NOISE_MS} ms).",
         "",
         "| tables | statement | best ms | worst ms | ratio | cliffs | worst cell |",
         "|---|---|---|---|---|---|---|",
