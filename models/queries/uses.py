@@ -31,7 +31,7 @@ from sqlmodel import col
 from models.queries.comparisons import ColumnSource, compare, compile_tree
 from models.queries.components import ChildTables, Component, select_models
 from models.queries.conditions import And, Comparison, UsesComponent
-from models.queries.rights import ALL_RIGHTS, Access, Permission, Rights
+from models.queries.rights import Access, Permission, Rights
 from models.queries.subselects import (
     InHashedSubquery,
     InSubquery,
@@ -53,6 +53,14 @@ POLICY_BINDING_RIGHT: KeyRight = (
     Permission.VIEW_POLICY_BINDING,
     col(PolicyBinding.policy_binding_uuid),
 )
+
+
+# The permissions to view uses.
+STAGE_USE = (Permission.VIEW_FLOW, Permission.VIEW_STAGE_BINDING)
+PERMISSIONS = {
+    Component.STAGE: STAGE_USE,
+    Component.POLICY: (*STAGE_USE, Permission.VIEW_POLICY_BINDING),
+}
 
 
 class Strategy(Enum):
@@ -236,16 +244,22 @@ def _is_in(
 ) -> ColumnElement[bool]:
     """Return the condition that a column has one of the values.
 
-    If the viewer sees everything, the first flows of a list may satisfy the condition: PostgreSQL
-    decides by its statistics whether to start with flows. Other viewers' flows are selected first.
+    If the viewer sees all uses, the first flows of a list may satisfy the condition: PostgreSQL
+    decides by its statistics whether to start with flows.
     """
-    membership = SemiJoin if uses.rights == ALL_RIGHTS else InHashedSubquery
+    membership = SemiJoin if _has_all(uses) else InHashedSubquery
     return membership(column, rows)
 
 
 def _share(uses: UsesComponent, rows: Select[Any]) -> Select[Any]:
     """Return a SELECT that is evaluated once, unless PostgreSQL plans joins with it."""
-    return rows if uses.rights == ALL_RIGHTS else select(*materialize(rows).c)
+    return rows if _has_all(uses) else select(*materialize(rows).c)
+
+
+def _has_all(uses: UsesComponent) -> bool:
+    """Return True if the viewer sees all uses of components of one kind."""
+    permissions = (*PERMISSIONS[uses.component], uses.component.permission)
+    return all(uses.rights.access(permission) is Access.ALL for permission in permissions)
 
 
 class Functions(NamedTuple):
