@@ -87,8 +87,9 @@ NO_CONDITION = WhereClause()
 
 # Columns with an index that finds single flows.
 UNIQUE_FLOW_COLUMNS = frozenset({"pk", "slug", "policybindingmodel_ptr_id"})
-# Columns and operators that few components satisfy, as PostgreSQL assumes, too.
+# Comparisons of these columns by these operators are true for few components.
 SELECTIVE_COMPONENT_COLUMNS = frozenset({"pk", "name"})
+# Operators that find single rows.
 EQUATIONS = frozenset({Operator.EQUALS, Operator.IN})
 SELECTIVE_OPERATORS = EQUATIONS | {Operator.STARTS_WITH, Operator.ENDS_WITH}
 
@@ -99,14 +100,17 @@ class Start(IntEnum):
     It depends on the condition alone, not on the number of rows.
     """
 
-    # With flows that the condition names by unique columns.
+    # With flows that have a value in a unique column.
     FLOWS = auto()
-    # With the stages or policies that the condition names.
+    # With the stages or policies that have a name or a primary key.
     COMPONENTS = auto()
-    # With flows that the condition names, which may have no index.
+    # With flows that have a name, which may have no index.
     NAMES = auto()
     # With all flows that the viewer may see.
     VISIBLE_FLOWS = auto()
+
+
+STARTS = {**dict.fromkeys(UNIQUE_FLOW_COLUMNS, Start.FLOWS), "name": Start.NAMES}
 
 
 def find_start(condition: Condition | None) -> Start:
@@ -118,11 +122,8 @@ def find_start(condition: Condition | None) -> Start:
             return max(map(find_start, conditions), default=Start.VISIBLE_FLOWS)
         case UsesComponent() if _is_selective(condition.condition):
             return Start.COMPONENTS
-        case Comparison(column, operator):
-            if operator not in EQUATIONS:
-                return Start.VISIBLE_FLOWS
-            starts = dict.fromkeys(UNIQUE_FLOW_COLUMNS, Start.FLOWS) | {"name": Start.NAMES}
-            return starts.get(column, Start.VISIBLE_FLOWS)
+        case Comparison(column, operator) if operator in EQUATIONS:
+            return STARTS.get(column, Start.VISIBLE_FLOWS)
         case _:
             return Start.VISIBLE_FLOWS
 

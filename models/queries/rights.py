@@ -18,7 +18,6 @@ from sqlalchemy import (
     Text,
     bindparam,
     cast,
-    exists,
     false,
     literal_column,
     select,
@@ -274,9 +273,8 @@ def has_grant(
 
     Parameter: `roles`.
     """
-    # The only plan is a search of the index of all columns for each role. Without statistics,
-    # PostgreSQL expects few grants: it would compare each of them if it could read them for several
-    # roles, or without OFFSET for several objects.
+    # Each role is searched by itself in the index of all columns. Without statistics, PostgreSQL
+    # expects few grants: for several roles at once, it would read all grants of the permission.
     roles, text = _select_role_keys(), cast(key, Text)
     grant = select(true()).where(
         col(RoleObjectPermission.role_id) == roles.c[VALUE_COLUMN],
@@ -284,9 +282,8 @@ def has_grant(
         col(RoleObjectPermission.object_pk) == text,
     )
     has_role = exists_by_index(grant.correlate_except(RoleObjectPermission))
-    return exists(select(true()).select_from(roles).where(has_role).correlate_except(roles)).is_(
-        true()
-    )
+    role = select(true()).select_from(roles).where(has_role)
+    return exists_by_index(role.correlate_except(roles))
 
 
 @cache

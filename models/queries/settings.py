@@ -16,7 +16,6 @@ from sqlalchemy import (
     case,
     cast,
     column,
-    exists,
     func,
     literal,
     literal_column,
@@ -33,7 +32,7 @@ from models.authentik.secrets import SECRET_JSON
 from models.queries.arrays import VALUE_COLUMN, InUuidArray, UuidArray
 from models.queries.components import Component
 from models.queries.rights import ROLES, Access, has_grant
-from models.queries.subselects import InHashedSubquery, InSubquery, materialize
+from models.queries.subselects import InHashedSubquery, InSubquery, exists_by_index, materialize
 from models.tables.access import ContentType, Permission, RoleModelPermission
 from models.tables.columns import TEXT, UUID
 from models.tables.settings_table import SettingList, SettingsTable
@@ -147,7 +146,7 @@ def _has_permission(rows: FromClause) -> ColumnElement[bool]:
         permissions.c.model == rows.c.model,
         has_grant(permissions.c.permission, permissions.c.content_type, rows.c.pk),
     )
-    return or_(InHashedSubquery(rows.c.model, models), exists(objects.correlate(rows)).is_(true()))
+    return or_(InHashedSubquery(rows.c.model, models), exists_by_index(objects.correlate(rows)))
 
 
 @cache

@@ -1,7 +1,7 @@
 """SELECTs within a statement, by the ways in which PostgreSQL executes them.
 
-Only that of SemiJoin depends on the database's statistics, which may be missing. SQLite has one way
-to compare a value with the results of a SELECT: it searches them in an index that it builds.
+Of these ways, only that of SemiJoin depends on the database's statistics, which may be missing. SQLite
+has one way to compare a value with the results of a SELECT: it builds an index of them.
 """
 
 from typing import Any

@@ -16,7 +16,6 @@ from sqlalchemy import (
     SQLColumnExpression,
     and_,
     case,
-    exists,
     false,
     or_,
     select,
@@ -54,10 +53,9 @@ POLICY_BINDING_RIGHT: KeyRight = (
     col(PolicyBinding.policy_binding_uuid),
 )
 
-
-# The permissions to view uses.
+# The permissions to view the uses of components.
 STAGE_USE = (Permission.VIEW_FLOW, Permission.VIEW_STAGE_BINDING)
-PERMISSIONS = {
+USE_PERMISSIONS = {
     Component.STAGE: STAGE_USE,
     Component.POLICY: (*STAGE_USE, Permission.VIEW_POLICY_BINDING),
 }
@@ -66,16 +64,19 @@ PERMISSIONS = {
 class Strategy(Enum):
     """How PostgreSQL finds the flows that use a component. SQLite has one way."""
 
-    # From components that their names select to flows, with an index for each step.
+    # It starts with components that have a name, and searches an index for each step to the flows.
     FROM_COMPONENTS = auto()
-    # From flows that another condition selects: it looks up their bindings and components.
+    # It looks up the bindings and components of flows that another condition selects.
     FROM_FLOWS = auto()
     # It compares all components, and then the bindings of all flows that the viewer may see.
     ALL = auto()
 
 
 class ByDialect(FunctionElement[bool]):
-    """A condition for PostgreSQL, and the same condition for SQLite."""
+    """A condition for PostgreSQL, and the same condition for SQLite.
+
+    Only one of them is compiled, because compilation adds its CTEs to the statement.
+    """
 
     inherit_cache = True
 
@@ -185,13 +186,10 @@ def _has_row(
     value: SQLColumnExpression[Any],
     condition: ColumnElement[bool],
 ) -> ColumnElement[bool]:
-    """Return the condition that a row with a key satisfies a condition.
-
-    A range and IS TRUE have one plan: a search of the index for each value.
-    """
+    """Return the condition that a row with a key satisfies a condition."""
     table = cast(ColumnElement[Any], key).table
-    row = select(true()).select_from(table).where(key.between(value, value), condition)
-    return exists(row.correlate_except(table)).is_(true())
+    row = select(true()).select_from(table).where(key == value, condition)
+    return exists_by_index(row.correlate_except(table))
 
 
 def _guard(rights: Rights, right: KeyRight, condition: ColumnElement[bool]) -> ColumnElement[bool]:
@@ -258,7 +256,7 @@ def _share(uses: UsesComponent, rows: Select[Any]) -> Select[Any]:
 
 def _has_all(uses: UsesComponent) -> bool:
     """Return True if the viewer sees all uses of components of one kind."""
-    permissions = (*PERMISSIONS[uses.component], uses.component.permission)
+    permissions = (*USE_PERMISSIONS[uses.component], uses.component.permission)
     return all(uses.rights.access(permission) is Access.ALL for permission in permissions)
 
 

@@ -127,15 +127,16 @@ def run(
 ) -> None:
     """Measure each shape of statement with all servers, collations, indexes and statistics.
 
-    The output keeps its figures of what is not selected.
+    The output keeps its figures of what is not selected, unless they are of another scale.
     """
-    times = read_times(output)
+    options = {"flows": selection.scale, "repetitions": REPETITIONS}
+    times = read_times(output, options)
     with ProcessPoolExecutor(len(selection.versions)) as processes:
         measure = partial(measure_server, selection)
         for part in processes.map(measure, count(), selection.versions):
             for cell, milliseconds in part.items():
                 times[cell] = times.get(cell, {}) | milliseconds
-    results = build_results(times, {"flows": selection.scale, "repetitions": REPETITIONS})
+    results = build_results(times, options)
     output.write_text(dump(results))
     output.with_suffix(".md").write_text(render(results))
     print(render(results))  # noqa: T201 - the output
@@ -232,11 +233,13 @@ def dump(results: CliffResults) -> str:
     return f'{head},\n "shapes": {{\n {rows}\n }}\n}}\n'
 
 
-def read_times(path: Path) -> Times:
-    """Return the figures of a former run, none if there is no file."""
+def read_times(path: Path, options: Mapping[str, int]) -> Times:
+    """Return the figures of a former run with these options, if any."""
     if not path.exists():
         return {}
     results = ADAPTER.validate_json(path.read_text())
+    if results.options != options:
+        return {}
     return {
         cell: {name: row[number] for name, row in results.shapes.items() if row[number] >= 0}
         for number, cell in enumerate(results.cells)
@@ -246,9 +249,13 @@ def read_times(path: Path) -> Times:
 def render(results: CliffResults) -> str:
     """Render the shapes with their best and worst times, the worst ones first."""
     comparisons = sorted(results.compare(), key=lambda comparison: -comparison.ratio)
-    count = sum(1 for comparison in comparisons if comparison.cliffs)
+    cliffs = [comparison for comparison in comparisons if comparison.cliffs]
+    summary = (
+        f"{len(cliffs)} of {len(comparisons)} statements are cliffs in some cell: they take over"
+        f" {MAX_RATIO} times as long as in the best one, and over {NOISE_MS} ms longer."
+    )
     lines = [
-        f"Cliffs: {count} of {len(comparisons)} statements (over {MAX_RATIO} times the best, and {NOISE_MS} ms).",
+        summary,
         "",
         "| tables | statement | best ms | worst ms | ratio | cliffs | worst cell |",
         "|---|---|---|---|---|---|---|",

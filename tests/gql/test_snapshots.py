@@ -26,6 +26,7 @@ KEY = KEYS["superuser"]
 SLUG = "a-flow"
 # 50 by default, 1,000 in the full profile. Without snapshots, one in some hundreds is mixed.
 ATTEMPTS = settings().max_examples // 2
+MAX_ATTEMPTS = 50 * ATTEMPTS
 UPDATES = (
     "UPDATE authentik_flows_flow SET name = 'version {0}', title = 'version {0}'",
     "UPDATE authentik_flows_stage SET name = 'version {0} ' || stage_uuid",
@@ -129,10 +130,13 @@ def test_reads_see_one_version(name: str, database: ChangingDatabase) -> None:
     """Each response contains a single version, and several versions are seen in all."""
     versions: set[str] = set()
     with change(database):
-        for _ in range(ATTEMPTS):
+        for attempt in range(MAX_ATTEMPTS):
             found = set(VERSION.findall(READS[name](database.client)))
             assert len(found) == 1
             versions |= found
+            # On a busy machine, the thread that writes may have to wait.
+            if attempt >= ATTEMPTS and len(versions) > 1:
+                break
     assert len(versions) > 1
 
 

@@ -124,7 +124,7 @@ def test_rights_to_single_objects_are_searched_in_an_index(
 
 @pytest.mark.parametrize("name", CONDITIONS)
 def test_conditions_are_not_joined(name: str, never_analyzed: psycopg.Connection) -> None:
-    """PostgreSQL plans no join by its statistics, unless the viewer sees all flows."""
+    """PostgreSQL plans no join if a condition names something, or the viewer sees some flows."""
     page = KeysetPage(
         Flows(CONDITIONS[name], ("slug",), PlanKeys.IN_KEY_INDEX),
         (Ordering("slug"),),
